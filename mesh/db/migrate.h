@@ -1,0 +1,31 @@
+/*
+ * Migrations: numbered SQL files compiled into the service, applied forward in order, each in a
+ * transaction of its own. What was applied is kept in the table mesh_migration (number, name,
+ * checksum, time). One instance at a time (an advisory lock); the others wait and find nothing left
+ * to do.
+ */
+#ifndef MESH_DB_MIGRATE_H
+#define MESH_DB_MIGRATE_H
+
+#include "mesh/db/db.h"
+
+MESH_BEGIN_DECLS
+
+/* The Bazel macro mesh_migrations(name, srcs) writes the table from migrations/NNNN_what.sql. */
+typedef struct mesh_migration {
+    int number;       /* 1, 2, ... without a gap; 0 ends the table */
+    const char *name; /* "0001_create_product" */
+    const char *sql;
+} mesh_migration;
+
+/*
+ * Applies what is missing. FAILED_PRECONDITION: an applied migration's text has changed, or the
+ * database is newer than the program; the message names the migration. INTERNAL: a migration failed
+ * (it was rolled back; the message has its name, line and the server's words). UNAVAILABLE: no
+ * database.
+ */
+MESH_API mesh_code mesh_migrate(mesh_db *db, const mesh_migration *migrations, mesh_error *err);
+
+MESH_END_DECLS
+
+#endif

@@ -1,0 +1,110 @@
+/*
+ * Domain events over NATS JetStream.
+ *
+ * An event is a message of the contract with the option (mesh.v1.event). For each the plugin
+ * generates
+ *
+ *   mesh_code order__v1__order_created__add(mesh_tx *tx, const Order__V1__OrderCreated *event,
+ * mesh_error *err); mesh_consumer order__v1__order_created__consumer(handler, self);
+ *
+ * add belongs to the transaction: the event is published when it commits, and never when it does
+ * not. A consumer's handler runs in a transaction that has already noted the event's id (the
+ * inbox), so a redelivered event changes nothing, and the message is acknowledged after the commit.
+ *
+ * On the wire (CloudEvents 1.0, binary mode of the NATS protocol binding): the payload is the
+ * encoded message, the headers are ce-specversion, ce-id (UUIDv7), ce-type (full message name),
+ * ce-source ("/order"), ce-subject (the aggregate's id), ce-time, ce-aggregateversion, traceparent,
+ * and Nats-Msg-Id (= ce-id, de-duplicates publishing).
+ */
+#ifndef MESH_EVENTS_EVENTS_H
+#define MESH_EVENTS_EVENTS_H
+
+#include <protobuf-c/protobuf-c.h>
+
+#include "mesh/base/trace.h"
+#include "mesh/db/db.h"
+
+MESH_BEGIN_DECLS
+
+/* Constant table of an event, written by the plugin from (mesh.v1.event). */
+typedef struct mesh_event_descriptor {
+    const char
+        *subject; /* "order.v1.OrderCreated"; also the NATS subject, below the prefix "events." */
+    const ProtobufCMessageDescriptor *message;
+    const char *aggregate_type; /* "order" */
+    const char *(*aggregate_id)(const ProtobufCMessage *event);
+    int64_t (*version)(
+        const ProtobufCMessage *event); /* NULL when the contract names no version field */
+} mesh_event_descriptor;
+
+/* What came with an event; borrowed for the handler. */
+typedef struct mesh_event {
+    const char *id;      /* UUID */
+    const char *subject; /* "order.v1.OrderCreated" */
+    const char *source;  /* "/order" */
+    const char *aggregate_id;
+    int64_t version;   /* of the aggregate; 0 when it has none */
+    int64_t time_ns;   /* when it was added, since the Unix epoch */
+    uint64_t sequence; /* in the stream */
+    int delivery;      /* 1 for the first attempt */
+} mesh_event;
+
+/*
+ * Adapter from the untyped runtime to a typed handler. MESH_OK: committed and acknowledged. Another
+ * code: rolled back and delivered again later; INVALID_ARGUMENT, NOT_FOUND and FAILED_PRECONDITION
+ * are final causes for operators to read, but are tried again all the same until the last attempt.
+ */
+typedef mesh_code mesh_consume_fn(void (*handler)(void), void *self, mesh_tx *tx,
+                                  const mesh_event *meta, const ProtobufCMessage *event,
+                                  mesh_error *err);
+
+typedef struct mesh_consumer {
+    const mesh_event_descriptor *event; /* NULL ends a table */
+    mesh_consume_fn *adapter;
+    void (*handler)(void); /* the typed handler, cast back by the adapter */
+    void *self;
+} mesh_consumer;
+
+/* Called by generated code. INVALID_ARGUMENT: the aggregate id is empty. Errors of mesh_tx_query.
+ */
+MESH_API mesh_code mesh_event_add(mesh_tx *tx, const mesh_event_descriptor *event,
+                                  const ProtobufCMessage *message, mesh_error *err);
+
+/* The connection of a service to the broker. All functions are thread-safe. */
+typedef struct mesh_events mesh_events;
+
+typedef struct mesh_events_options {
+    size_t size;
+    const char *url; /* nats://HOST:PORT[,...] */
+    const char *
+        service; /* source of what is published, name of the durable consumer and its queue group */
+    mesh_db *db; /* borrowed; inbox and handlers' transactions */
+    const mesh_consumer *consumers; /* ended by an entry without event; copied */
+    int64_t ack_wait_ms;            /* redelivery of what was not acknowledged, default 30,000 */
+    int max_deliver;                /* attempts, default 10 */
+    size_t concurrency; /* handlers at once, default 4; events of one aggregate stay in order */
+} mesh_events_options;
+
+/* Does not connect yet. INVALID_ARGUMENT: two consumers of one event, a malformed url. */
+MESH_API mesh_code mesh_events_create(const mesh_events_options *options, mesh_events **events,
+                                      mesh_error *err);
+
+/* Connects in the background, makes stream and durable consumer when missing, and consumes. */
+MESH_API mesh_code mesh_events_start(mesh_events *events, mesh_error *err);
+
+/* True while connected, with stream and consumer in place. `err` says what is missing. */
+MESH_API mesh_code mesh_events_ready(mesh_events *events, mesh_error *err);
+
+/* Stops fetching, waits for running handlers and what waits to be published, at most `timeout_ms`.
+ */
+MESH_API void mesh_events_drain(mesh_events *events, int64_t timeout_ms);
+
+/* NULL is accepted. */
+MESH_API void mesh_events_destroy(mesh_events *events);
+
+/* The tables that inbox and publishing need; the service runs them before its own migrations. */
+MESH_API const char *mesh_events_schema(void);
+
+MESH_END_DECLS
+
+#endif

@@ -1,0 +1,111 @@
+/*
+ * mesh_call: one call as its handler sees it, on the server.
+ *
+ * Lifetime: from the first interceptor until the handler returned and the answer is on its way or,
+ * when deferred, until mesh_call_finish. A call is freed by the runtime after its children (calls
+ * made with it as their parent) have ended. What these functions return lives as long as the call.
+ * Unless one says otherwise they are for the handler's thread.
+ */
+#ifndef MESH_RPC_CALL_H
+#define MESH_RPC_CALL_H
+
+#include "mesh/base/arena.h"
+#include "mesh/base/trace.h"
+#include "mesh/rpc/method.h"
+
+MESH_BEGIN_DECLS
+
+/*
+ * One entry of metadata. Keys are lower case; a key that ends in "-bin" has binary values, others
+ * printable ASCII (gRPC over HTTP/2, "Custom-Metadata"). Keys may repeat.
+ */
+typedef struct mesh_metadata {
+    const char *key;
+    const void *value; /* not NUL-terminated when it was received */
+    size_t size;
+} mesh_metadata;
+
+/* Who is at the other end of the connection. */
+typedef struct mesh_peer {
+    const char *address;  /* "ipv4:127.0.0.1:4711", "unix:/path" */
+    const char *identity; /* verified name of its client certificate (first DNS or URI subject
+                             alternative name, else the common name); "" without mTLS */
+} mesh_peer;
+
+/* The memory of the call: request and response live in it. */
+MESH_API mesh_arena *mesh_call_arena(mesh_call *call);
+
+MESH_API const mesh_method *mesh_call_method(const mesh_call *call);
+
+/* When the caller stops waiting, in CLOCK_MONOTONIC nanoseconds; MESH_NO_DEADLINE when never. Any
+ * thread. */
+MESH_API int64_t mesh_call_deadline_ns(const mesh_call *call);
+
+/* True once the caller went away, its deadline passed, or the server gave the call up. Any thread.
+ */
+MESH_API bool mesh_call_cancelled(const mesh_call *call);
+
+/* The call's span: child of the caller's, or the first of a new trace. */
+MESH_API const mesh_trace *mesh_call_trace(const mesh_call *call);
+
+/* Address and identity of the caller. Never NULL. */
+MESH_API const mesh_peer *mesh_call_peer(mesh_call *call);
+
+/*
+ * Metadata that came with the call: the `index`-th value of `key` counting from 0, or NULL. Keys of
+ * gRPC itself
+ * ("grpc-*", ":*", content-type, te) are not shown.
+ */
+MESH_API const mesh_metadata *mesh_call_metadata(mesh_call *call, const char *key, size_t index);
+
+/* All of it. */
+MESH_API const mesh_metadata *mesh_call_metadata_all(mesh_call *call, size_t *count);
+
+/*
+ * Adds leading metadata (before the first answer is sent) or trailing metadata (before the call
+ * ends). Key and value are copied. INVALID_ARGUMENT: the key is empty, not lower case, or one of
+ * gRPC's own, or the value of a key without "-bin" is not printable ASCII. FAILED_PRECONDITION: it
+ * was sent already.
+ */
+MESH_API mesh_code mesh_call_add_header(mesh_call *call, const char *key, const void *value,
+                                        size_t size, mesh_error *err);
+MESH_API mesh_code mesh_call_add_trailer(mesh_call *call, const char *key, const void *value,
+                                         size_t size, mesh_error *err);
+
+/* Compresses the answers with gzip when the caller accepts it. Before the first answer. */
+MESH_API void mesh_call_compress(mesh_call *call);
+
+/* Data of the interceptors' own, one pointer for each slot that mesh_call_slot_create gave out. */
+enum {
+    MESH_CALL_SLOTS = 4
+};
+MESH_API int mesh_call_slot_create(void);
+MESH_API void mesh_call_slot_set(mesh_call *call, int slot, void *data);
+MESH_API void *mesh_call_slot_get(const mesh_call *call, int slot);
+
+/*
+ * Deferred answer of a unary handler: the handler calls mesh_call_defer, keeps `call`, `request`
+ * and `response`, and returns MESH_OK. Later any one thread fills the response and calls
+ * mesh_call_finish exactly once: code and error as a handler would return them. The call, its
+ * request and its response are gone then. A call that is never finished keeps the server from
+ * draining until the drain deadline, and its memory for good.
+ */
+MESH_API void mesh_call_defer(mesh_call *call);
+MESH_API void mesh_call_finish(mesh_call *call, mesh_code code, const mesh_error *err);
+
+/*
+ * Runs `fn` once when the call is cancelled, on a transport thread, or at once on this one when it
+ * already is; never after the call ended. One per call; for handlers that defer or wait.
+ */
+MESH_API void mesh_call_on_cancel(mesh_call *call, void (*fn)(void *context), void *context);
+
+/*
+ * Waits until all asynchronous calls made with this parent have ended (their callbacks have
+ * returned). For handlers on the worker pool. The calls end at the latest with the parent's
+ * deadline or cancellation.
+ */
+MESH_API void mesh_join(mesh_call *parent);
+
+MESH_END_DECLS
+
+#endif

@@ -1,0 +1,140 @@
+/*
+ * mesh_channel: connections to one service, and the calls made over them.
+ *
+ * A channel is cheap to share and dear to make: one for each service a program calls. It connects
+ * by itself when first used, again after a loss, and balances over the addresses that its target
+ * resolves to. All functions may be called from any thread.
+ */
+#ifndef MESH_RPC_CHANNEL_H
+#define MESH_RPC_CHANNEL_H
+
+#include "mesh/rpc/stream.h"
+#include "mesh/rpc/tls.h"
+
+MESH_BEGIN_DECLS
+
+typedef struct mesh_channel mesh_channel;
+typedef struct mesh_outgoing mesh_outgoing; /* a call about to leave, for interceptors */
+
+/*
+ * Sees every call of a channel, of all kinds. on_start may add metadata; not MESH_OK ends the call
+ * with that error before anything is sent. on_end is called exactly once for every on_start that
+ * returned MESH_OK. Both must not block; on_end may run on a transport thread.
+ */
+typedef struct mesh_client_interceptor {
+    const char *name;
+    mesh_code (*on_start)(void *self, mesh_outgoing *outgoing, mesh_error *err);
+    void (*on_end)(void *self, const mesh_outgoing *outgoing, mesh_code code);
+    void *self;
+} mesh_client_interceptor;
+
+MESH_API const mesh_method *mesh_outgoing_method(const mesh_outgoing *outgoing);
+MESH_API mesh_call *
+mesh_outgoing_parent(const mesh_outgoing *outgoing); /* NULL when there is none */
+MESH_API int64_t mesh_outgoing_started_ns(const mesh_outgoing *outgoing); /* CLOCK_MONOTONIC */
+MESH_API mesh_code mesh_outgoing_add(mesh_outgoing *outgoing, const char *key, const void *value,
+                                     size_t size, mesh_error *err);
+
+typedef struct mesh_channel_options {
+    size_t size;
+    const mesh_tls_options *tls; /* NULL: plaintext; borrowed for the call of create */
+    size_t max_receive_bytes;    /* largest answer, default 4 MiB */
+    size_t
+        arena_limit_bytes; /* memory of one asynchronous answer or stream message, default 16 MiB */
+    int64_t keepalive_ms;  /* PING after this silence while calls run, default 30,000 (gRFC A8) */
+    int64_t keepalive_timeout_ms; /* answer to it, default 10,000 */
+    const mesh_client_interceptor
+        *interceptors; /* copied; `self` borrowed for the channel's life */
+    size_t interceptor_count;
+} mesh_channel_options;
+
+/*
+ * Creates a channel to a gRPC target ("127.0.0.1:50051", "dns:///host:port", "unix:path",
+ * "xds:///name"). `options` may be NULL. It does not connect yet. INVALID_ARGUMENT: the target or
+ * the TLS files are unusable.
+ */
+MESH_API mesh_code mesh_channel_create(const char *target, const mesh_channel_options *options,
+                                       mesh_channel **channel, mesh_error *err);
+
+/*
+ * Gives up the channel; calls still running on it are cancelled and waited for. NULL is accepted.
+ * Not from a callback of a call on the channel.
+ */
+MESH_API void mesh_channel_destroy(mesh_channel *channel);
+
+/* The target as given. */
+MESH_API const char *mesh_channel_target(const mesh_channel *channel);
+
+/*
+ * How a call is made; all zero is the default. Everything is borrowed for the call of the function
+ * only, except `parent`, which must outlive the call (the runtime waits for it).
+ */
+typedef struct mesh_call_options {
+    size_t size;
+    mesh_call *parent; /* deadline, cancellation and trace travel from it; a blocking answer lives
+                          in its arena */
+    mesh_arena
+        *arena; /* where a blocking answer lives instead; one of both is needed for unary calls */
+    int64_t timeout_ms; /* 0: the contract's default deadline; MESH_NO_TIMEOUT: none; never later
+                           than the parent's */
+    const mesh_metadata *metadata; /* sent with the call */
+    size_t metadata_count;
+    bool wait_for_ready; /* wait for a connection instead of failing with UNAVAILABLE */
+    bool compress;       /* gzip what is sent */
+    mesh_metadata
+        *headers; /* blocking unary: receives leading metadata, room for headers_capacity entries */
+    size_t headers_capacity;
+    size_t *header_count;
+    mesh_metadata *trailers; /* the same for trailing metadata */
+    size_t trailers_capacity;
+    size_t *trailer_count;
+} mesh_call_options;
+
+#define MESH_NO_TIMEOUT INT64_C(-1)
+
+/*
+ * Blocking unary call. On MESH_OK *response lives in options->arena or the parent's. Errors: those
+ * the server answered; DEADLINE_EXCEEDED, CANCELLED; UNAVAILABLE (no connection); UNIMPLEMENTED (OK
+ * without a response); RESOURCE_EXHAUSTED (answer too large); INTERNAL (answer malformed).
+ */
+MESH_API mesh_code mesh_unary_call(mesh_channel *channel, const mesh_method *method,
+                                   const ProtobufCMessage *request, ProtobufCMessage **response,
+                                   const mesh_call_options *options, mesh_error *err);
+
+/*
+ * What an asynchronous call brought, for the generated adapter; borrowed for the callback.
+ * `callback` and `context` are the caller's, to be cast back to the method's own callback type.
+ */
+typedef struct mesh_answer {
+    mesh_code code;
+    const ProtobufCMessage *response; /* NULL unless MESH_OK */
+    const mesh_error *err;            /* NULL when MESH_OK */
+    void (*callback)(void);
+    void *context;
+} mesh_answer;
+
+typedef void mesh_answer_fn(const mesh_answer *answer);
+
+/*
+ * Asynchronous unary call: `adapter` runs exactly once, on a transport thread, and must not block.
+ * Never when this function returns another code than MESH_OK: RESOURCE_EXHAUSTED (out of memory),
+ * CANCELLED (the parent is), or an interceptor's. The request is borrowed for the call of the
+ * function; of `callback`, only the fields `callback` and `context` are used, and copied.
+ */
+MESH_API mesh_code mesh_unary_call_async(mesh_channel *channel, const mesh_method *method,
+                                         const ProtobufCMessage *request,
+                                         const mesh_call_options *options,
+                                         const mesh_answer *callback, mesh_answer_fn *adapter);
+
+/*
+ * Opens a streaming call. `request` is sent first for server streaming, else NULL. On MESH_OK the
+ * stream is the caller's until mesh_stream_finish.
+ */
+MESH_API mesh_code mesh_stream_open(mesh_channel *channel, const mesh_method *method,
+                                    const ProtobufCMessage *request,
+                                    const mesh_call_options *options, mesh_stream **stream,
+                                    mesh_error *err);
+
+MESH_END_DECLS
+
+#endif

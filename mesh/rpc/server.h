@@ -1,0 +1,97 @@
+/*
+ * mesh_server: accepts calls and hands them to the handlers of its apis.
+ *
+ *   mesh_server *server;
+ *   mesh_server_create(&(mesh_server_options){.listen = "127.0.0.1:50051"}, &server, &err);
+ *   mesh_server_add(server, hello__v1__greeter__api(&greeter, NULL), &err);
+ *   mesh_server_start(server, &err);
+ *   ...
+ *   mesh_server_drain(server, 10000);
+ *   mesh_server_destroy(server);
+ *
+ * create, add and start on one thread; the others from any.
+ */
+#ifndef MESH_RPC_SERVER_H
+#define MESH_RPC_SERVER_H
+
+#include "mesh/rpc/stream.h"
+#include "mesh/rpc/tls.h"
+
+MESH_BEGIN_DECLS
+
+typedef struct mesh_server mesh_server;
+
+/*
+ * Sees every call of a server, of all kinds, in the order given. on_open runs before anything is
+ * decoded; not MESH_OK refuses the call with that error. on_close runs exactly once for each
+ * on_open that was called, in reverse order, with the code that was answered. Both run on any of
+ * the server's threads and must not block. The runtime's own come first: trace, then deadline, then
+ * overload.
+ */
+typedef struct mesh_interceptor {
+    const char *name;
+    mesh_code (*on_open)(void *self, mesh_call *call, mesh_error *err);
+    void (*on_close)(void *self, mesh_call *call, mesh_code code);
+    void *self;
+
+    /* Decides methods whose policy is not `public`. Without one such a method keeps the server from
+     * starting. */
+    bool authorizes;
+} mesh_interceptor;
+
+typedef struct mesh_server_options {
+    size_t size;
+    const char *listen;          /* HOST:PORT, [V6]:PORT or unix:PATH; port 0 takes a free one */
+    const mesh_tls_options *tls; /* NULL: plaintext; borrowed for the call of create */
+    size_t worker_count;         /* threads for handlers that may block, default 16 */
+    size_t worker_queue; /* calls that may wait for one, default 256; beyond: RESOURCE_EXHAUSTED at
+                            once */
+    size_t poller_count; /* transport threads, default one a core */
+    size_t max_calls;    /* running at once, default 10,000; beyond: RESOURCE_EXHAUSTED at once */
+    size_t max_receive_bytes;       /* largest message, default 4 MiB */
+    size_t arena_limit_bytes;       /* memory of one call, default 16 MiB */
+    size_t stream_budget_bytes;     /* messages waiting to be sent on a stream, default 64 KiB */
+    int64_t keepalive_ms;           /* PING after this silence, default 60,000 */
+    int64_t keepalive_timeout_ms;   /* answer to it, default 20,000 */
+    int64_t max_connection_idle_ms; /* default: never */
+    int64_t max_connection_age_ms;  /* default: never */
+    const mesh_interceptor *interceptors; /* copied; `self` borrowed for the server's life */
+    size_t interceptor_count;
+} mesh_server_options;
+
+/* INVALID_ARGUMENT: an option is out of range or a TLS file unusable; the message names it. */
+MESH_API mesh_code mesh_server_create(const mesh_server_options *options, mesh_server **server,
+                                      mesh_error *err);
+
+/*
+ * Adds a service, before start. FAILED_PRECONDITION: a method has no declared policy, or one that
+ * nothing here decides, or two filled slots; ALREADY_EXISTS: the service was added before. The
+ * message names the method.
+ */
+MESH_API mesh_code mesh_server_add(mesh_server *server, mesh_api api, mesh_error *err);
+
+/* Binds and serves. UNAVAILABLE: the address cannot be bound; the message says which and why. */
+MESH_API mesh_code mesh_server_start(mesh_server *server, mesh_error *err);
+
+/* The bound port; 0 before start and for Unix sockets. */
+MESH_API int mesh_server_port(const mesh_server *server);
+
+/* The services added so far, in order. Valid until the next add. */
+MESH_API const mesh_api *mesh_server_apis(const mesh_server *server, size_t *count);
+
+/* Calls running now. */
+MESH_API size_t mesh_server_active(const mesh_server *server);
+
+/*
+ * Graceful stop: takes no new calls (GOAWAY), waits for those running, cancels what is left after
+ * `drain_timeout_ms` and waits for that. True when nothing had to be cancelled. Once.
+ */
+MESH_API bool mesh_server_drain(mesh_server *server, int64_t drain_timeout_ms);
+
+/* Frees it, after a drain with time-out 0 if there was none. NULL is accepted. Not from a handler.
+ */
+MESH_API void mesh_server_destroy(mesh_server *server);
+
+MESH_END_DECLS
+
+#endif
