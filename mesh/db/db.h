@@ -21,49 +21,91 @@ typedef struct mesh_tx mesh_tx;
 
 typedef struct mesh_db_options {
     size_t size;
-    const char *url;              /* postgresql://...; holds a password perhaps, never logged */
-    size_t pool_max;              /* connections at most, default 8 */
+    const char *url;  /* postgresql://USER:PASSWORD@HOST:PORT/NAME, copied; never logged */
+    const char *name; /* application_name at the server, default "mesh" */
+    size_t pool_max;  /* connections at most, default 8 */
     int64_t acquire_timeout_ms;   /* wait for a free connection, default 2,000 */
     int64_t connect_timeout_ms;   /* default 5,000 */
     int64_t statement_timeout_ms; /* default 5,000; the server ends the statement */
+    int64_t idle_timeout_ms;      /* a connection unused for longer is closed, default 5 minutes */
+    int64_t max_age_ms;           /* one older than this is closed after use, default 30 minutes */
 } mesh_db_options;
 
-/* Does not connect yet, so that a service can start before its database. INVALID_ARGUMENT: the url
- * is malformed. */
+/*
+ * Does not connect yet, so that a service can start before its database. INVALID_ARGUMENT: the url
+ * is malformed, or a limit is negative; RESOURCE_EXHAUSTED: out of memory.
+ */
 MESH_API mesh_code mesh_db_create(const mesh_db_options *options, mesh_db **db, mesh_error *err);
 
 /* Closes it; no transaction may be open. NULL is accepted. */
 MESH_API void mesh_db_destroy(mesh_db *db);
 
-/* One round trip. UNAVAILABLE: cannot connect, or the server went away. */
+/* One round trip, at most acquire_timeout_ms + connect_timeout_ms + statement_timeout_ms.
+ * UNAVAILABLE: cannot connect, or the server went away; RESOURCE_EXHAUSTED: the pool is busy. */
 MESH_API mesh_code mesh_db_ping(mesh_db *db, mesh_error *err);
+
+/* Figures for metrics; the counts grow from the creation of the pool on. */
+typedef struct mesh_db_stats {
+    size_t pool_max;
+    size_t open;             /* connections, those being made included */
+    size_t idle;             /* of them not in use */
+    size_t waiting;          /* threads that wait for one now */
+    uint64_t connects;       /* connections made */
+    uint64_t connect_errors; /* attempts that failed */
+    uint64_t acquired;       /* connections handed out */
+    uint64_t acquire_errors; /* waits that ended without one */
+    int64_t wait_ns;         /* time spent in those waits, in all */
+    uint64_t queries;        /* statements run, BEGIN, COMMIT and ROLLBACK not counted */
+    uint64_t query_errors;   /* of them failed */
+    int64_t query_ns;        /* time spent in statements, in all */
+} mesh_db_stats;
+
+/* A snapshot of one moment. */
+MESH_API void mesh_db_get_stats(mesh_db *db, mesh_db_stats *stats);
 
 typedef struct mesh_tx_options {
     size_t size;
     bool read_only;
-    int64_t deadline_ns; /* CLOCK_MONOTONIC, e.g. mesh_call_deadline_ns; 0: none. Bounds waits and
-                            statements */
+    /*
+     * For a single statement: no BEGIN and no COMMIT are sent, so it costs one round trip instead
+     * of three. Each statement is then a transaction of its own: nothing can be rolled back, and
+     * `read_only` is not enforced.
+     */
+    bool autocommit;
+    /*
+     * CLOCK_MONOTONIC, e.g. mesh_call_deadline_ns; 0 or MESH_NO_DEADLINE: none. Bounds the wait for
+     * a connection and every statement.
+     */
+    int64_t deadline_ns;
 } mesh_tx_options;
 
 /*
  * Takes a connection from the pool and begins a transaction (READ COMMITTED). `options` may be
- * NULL. RESOURCE_EXHAUSTED: no connection became free in time; UNAVAILABLE: the database cannot be
- * reached; DEADLINE_EXCEEDED.
+ * NULL. RESOURCE_EXHAUSTED: no connection became free in time, or out of memory; UNAVAILABLE: the
+ * database cannot be reached; DEADLINE_EXCEEDED. A connection that turns out to be dead is replaced
+ * without the caller's notice, since nothing has been executed yet.
  */
 MESH_API mesh_code mesh_tx_begin(mesh_db *db, const mesh_tx_options *options, mesh_tx **tx,
                                  mesh_error *err);
 
 /*
- * Commits and frees the transaction, whatever it returns. ABORTED: a conflict with another
- * transaction, try the whole again; UNAVAILABLE: the connection broke, and the commit may or may
- * not have happened.
+ * Commits and frees the transaction, whatever it returns. After a failed statement it rolls back
+ * and returns that statement's code. ABORTED: a conflict with another transaction, try the whole
+ * again; DEADLINE_EXCEEDED: the deadline passed before, it was rolled back; UNAVAILABLE: the
+ * connection broke, and the commit may or may not have happened; also the codes of constraints that
+ * are checked at the commit. A COMMIT once sent is waited for beyond the deadline, for at most
+ * statement_timeout_ms.
  */
 MESH_API mesh_code mesh_tx_commit(mesh_tx *tx, mesh_error *err);
 
 /* Rolls back and frees it. NULL is accepted, so that it can stand at a `done:` label. */
 MESH_API void mesh_tx_rollback(mesh_tx *tx);
 
-/* Runs `fn` after the transaction committed, in order of registration, on the committing thread. */
+/*
+ * Runs `fn` after the transaction committed, in order of registration, on the committing thread,
+ * while the transaction's arena still lives; never when it rolled back. FAILED_PRECONDITION: an
+ * autocommit transaction; RESOURCE_EXHAUSTED: out of memory.
+ */
 MESH_API mesh_code mesh_tx_after_commit(mesh_tx *tx, void (*fn)(void *context), void *context,
                                         mesh_error *err);
 
@@ -72,6 +114,13 @@ MESH_API mesh_arena *mesh_tx_arena(mesh_tx *tx);
 
 /* The pool that the transaction's connection came from. */
 MESH_API mesh_db *mesh_tx_db(mesh_tx *tx);
+
+/*
+ * The constraint that the failed statement of this transaction violated ("product_pkey"), "" when
+ * there was none; for a store that turns it into a reason of its contract. It stays inside: it is
+ * no part of the mesh_error, which may travel to a caller. Valid until the transaction ends.
+ */
+MESH_API const char *mesh_tx_constraint(const mesh_tx *tx);
 
 /* A parameter ($1, $2, ...) of a statement; made with the macros below. Pointers are borrowed for
  * the call. */
@@ -87,11 +136,12 @@ typedef struct mesh_param {
     } type;
     const void *data; /* TEXT (NUL-terminated) and BYTES */
     size_t size;
-    int64_t
-        integer; /* INT, BOOL, and TIME: nanoseconds since the Unix epoch, stored as timestamptz */
+    int64_t integer; /* INT, BOOL, and TIME: nanoseconds since the Unix epoch, kept to the
+                        microsecond */
     double number;
 } mesh_param;
 
+/* TEXT and BYTES: a NULL pointer is the SQL null. */
 #define MESH_SQL_NULL ((mesh_param){.type = MESH_PARAM_NULL})
 #define MESH_SQL_TEXT(text) ((mesh_param){.type = MESH_PARAM_TEXT, .data = (text)})
 #define MESH_SQL_INT(n) ((mesh_param){.type = MESH_PARAM_INT, .integer = (n)})
@@ -101,22 +151,34 @@ typedef struct mesh_param {
     ((mesh_param){.type = MESH_PARAM_BYTES, .data = (bytes), .size = (n)})
 #define MESH_SQL_TIME(ns) ((mesh_param){.type = MESH_PARAM_TIME, .integer = (ns)})
 
-/* An array of them for the functions below: MESH_SQL_PARAMS(MESH_SQL_TEXT(id), MESH_SQL_INT(4)) */
+/* An array of them for the functions below: MESH_SQL_PARAMS(MESH_SQL_TEXT(id), MESH_SQL_INT(4));
+ * MESH_SQL_NO_PARAMS for a statement without any. */
 #define MESH_SQL_PARAMS(...)             \
     ((const mesh_param[]){__VA_ARGS__}), \
         (sizeof((const mesh_param[]){__VA_ARGS__}) / sizeof(mesh_param))
+#define MESH_SQL_NO_PARAMS NULL, 0
+
+enum {
+    MESH_SQL_MAX_PARAMS = 64
+};
 
 /* The rows of an answer, owned by the transaction and valid until it ends. */
 typedef struct mesh_rows mesh_rows;
 
 /*
- * Runs a statement; it is prepared once a connection. `sql` must be a constant of the program (its
- * address may serve as the key of the prepared statement). `rows` and `affected` may be NULL.
- * ALREADY_EXISTS: a unique constraint; FAILED_PRECONDITION: another constraint (the error's
- * metadata "constraint" names it in both); ABORTED: serialization failure or deadlock;
- * DEADLINE_EXCEEDED: the time limit; UNAVAILABLE: the connection broke; INTERNAL: anything else,
- * with the server's own words in the log only. After an error the transaction can only be rolled
- * back.
+ * Runs one statement; it is prepared once a connection. `sql` must be a constant of the program
+ * (its address serves as the key of the prepared statement). The server infers a parameter's type
+ * from its place in the statement; where there is none to infer from, write a cast
+ * ($1::timestamptz). `rows` and `affected` (rows inserted, updated, deleted or selected) may be
+ * NULL.
+ *
+ * ALREADY_EXISTS: a unique constraint; FAILED_PRECONDITION: another constraint
+ * (mesh_tx_constraint names it in both); INVALID_ARGUMENT: a value that its column's type does not
+ * take (too long, out of range, not a UUID, not UTF-8); ABORTED: serialization failure, deadlock or
+ * a lock that was not to be had; DEADLINE_EXCEEDED: the time limit; UNAVAILABLE: the connection
+ * broke; RESOURCE_EXHAUSTED: out of memory or disk, here or there; INTERNAL: anything else. The
+ * server's own words are in the log only. After an error the transaction can only be rolled back:
+ * further statements return the same code without being sent.
  */
 MESH_API mesh_code mesh_tx_query(mesh_tx *tx, const char *sql, const mesh_param *params,
                                  size_t param_count, mesh_rows **rows, int64_t *affected,
@@ -127,8 +189,10 @@ MESH_API bool mesh_rows_is_null(const mesh_rows *rows, size_t row, size_t column
 
 /*
  * Values by position. A null gives "", 0, false, or no bytes. Text and bytes live as long as the
- * rows. The column's type must fit (int2/4/8 and numeric without fraction for int; float4/8 for
- * double; bool; timestamptz for time; bytea for bytes; anything for text): assert.
+ * rows. The column's type must fit (int2/4/8 and numeric without fraction for int; float4/8 and
+ * numeric for double; bool; timestamptz for time; bytea for bytes; anything for text), and row and
+ * column must exist: assert. A time outside the range of int64 nanoseconds (years 1678 to 2262, and
+ * the infinities) gives INT64_MIN or INT64_MAX.
  */
 MESH_API const char *mesh_rows_text(const mesh_rows *rows, size_t row, size_t column);
 MESH_API int64_t mesh_rows_int(const mesh_rows *rows, size_t row, size_t column);

@@ -5,7 +5,8 @@
  * generates
  *
  *   mesh_code order__v1__order_created__add(mesh_tx *tx, const Order__V1__OrderCreated *event,
- * mesh_error *err); mesh_consumer order__v1__order_created__consumer(handler, self);
+ *                                           mesh_error *err);
+ *   mesh_consumer order__v1__order_created__consumer(handler, self);
  *
  * add belongs to the transaction: the event is published when it commits, and never when it does
  * not. A consumer's handler runs in a transaction that has already noted the event's id (the
@@ -23,6 +24,7 @@
 
 #include "mesh/base/trace.h"
 #include "mesh/db/db.h"
+#include "mesh/db/migrate.h"
 
 MESH_BEGIN_DECLS
 
@@ -65,8 +67,16 @@ typedef struct mesh_consumer {
     void *self;
 } mesh_consumer;
 
-/* Called by generated code. INVALID_ARGUMENT: the aggregate id is empty. Errors of mesh_tx_query.
+/*
+ * Called by generated code. The event gets its id and time and is encoded now, with the thread's
+ * current trace; it is published after the commit. INVALID_ARGUMENT: the aggregate id is empty, or
+ * the encoding is longer than MESH_EVENT_MAX_BYTES; FAILED_PRECONDITION: no mesh_events was created
+ * for the transaction's database, or the transaction is an autocommit one; RESOURCE_EXHAUSTED: out
+ * of memory. Errors of mesh_tx_query.
  */
+enum {
+    MESH_EVENT_MAX_BYTES = 512 * 1024
+};
 MESH_API mesh_code mesh_event_add(mesh_tx *tx, const mesh_event_descriptor *event,
                                   const ProtobufCMessage *message, mesh_error *err);
 
@@ -78,32 +88,60 @@ typedef struct mesh_events_options {
     const char *url; /* nats://HOST:PORT[,...] */
     const char *
         service; /* source of what is published, name of the durable consumer and its queue group */
-    mesh_db *db; /* borrowed; inbox and handlers' transactions */
-    const mesh_consumer *consumers; /* ended by an entry without event; copied */
+    mesh_db *db; /* borrowed; inbox and handlers' transactions, and the transactions that events
+                    are added to */
+    const mesh_consumer *consumers; /* ended by an entry without event; copied; NULL: none */
     int64_t ack_wait_ms;            /* redelivery of what was not acknowledged, default 30,000 */
     int max_deliver;                /* attempts, default 10 */
     size_t concurrency; /* handlers at once, default 4; events of one aggregate stay in order */
 } mesh_events_options;
 
-/* Does not connect yet. INVALID_ARGUMENT: two consumers of one event, a malformed url. */
+/*
+ * Does not connect yet, but from now on events can be added in transactions of `db`: they wait
+ * for the connection. INVALID_ARGUMENT: two consumers of one event, a malformed url, a service name
+ * that is empty or has other characters than a-z 0-9 - _; FAILED_PRECONDITION: the db has a
+ * publisher already; RESOURCE_EXHAUSTED: out of memory.
+ */
 MESH_API mesh_code mesh_events_create(const mesh_events_options *options, mesh_events **events,
                                       mesh_error *err);
 
-/* Connects in the background, makes stream and durable consumer when missing, and consumes. */
+/* Connects in the background, makes stream and durable consumer when missing, publishes and
+ * consumes. RESOURCE_EXHAUSTED: a thread cannot be started. */
 MESH_API mesh_code mesh_events_start(mesh_events *events, mesh_error *err);
 
-/* True while connected, with stream and consumer in place. `err` says what is missing. */
+/* MESH_OK while connected, with stream and consumer in place; else UNAVAILABLE, and the message
+ * says what is missing. Never waits. */
 MESH_API mesh_code mesh_events_ready(mesh_events *events, mesh_error *err);
 
+/* Figures for metrics; the counts grow from the creation on. */
+typedef struct mesh_events_stats {
+    uint64_t published;       /* stored by the broker */
+    uint64_t publish_retries; /* attempts that failed and were made again */
+    uint64_t publish_lost;    /* events given up: the queue was full, or the process ended */
+    size_t pending;           /* events that wait to be published, or for the broker's word */
+    uint64_t consumed;        /* events handled: committed, then acknowledged */
+    uint64_t duplicates;      /* acknowledged without the handler: the inbox had them */
+    uint64_t redelivered;     /* deliveries other than the first */
+    uint64_t failed;          /* deliveries whose handler or transaction failed, or malformed */
+    uint64_t dead;            /* events given up after the last attempt */
+    uint64_t lag;             /* events in the stream that this service has not been given yet */
+    uint64_t reconnects;
+} mesh_events_stats;
+
+/* A snapshot; the lag is a few seconds old at most while connected. */
+MESH_API void mesh_events_get_stats(mesh_events *events, mesh_events_stats *stats);
+
 /* Stops fetching, waits for running handlers and what waits to be published, at most `timeout_ms`.
- */
+ * Events can still be added until destroy, but are lost when they are not published by then. */
 MESH_API void mesh_events_drain(mesh_events *events, int64_t timeout_ms);
 
-/* NULL is accepted. */
+/* No transaction of the db may be open. Events not published yet are lost (and logged): drain
+ * first. NULL is accepted. */
 MESH_API void mesh_events_destroy(mesh_events *events);
 
-/* The tables that inbox and publishing need; the service runs them before its own migrations. */
-MESH_API const char *mesh_events_schema(void);
+/* The tables that inbox and publishing need; the service runs them before its own migrations:
+ * mesh_migrate(db, "mesh_events", mesh_events_migrations(), err). */
+MESH_API const mesh_migration *mesh_events_migrations(void);
 
 MESH_END_DECLS
 
