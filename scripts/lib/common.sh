@@ -1,0 +1,128 @@
+# What the scripts share. Sourced, never run; says nothing and changes nothing by itself.
+# shellcheck shell=bash
+
+# shellcheck disable=SC2034
+# The checkout (or, in a test, the runfiles folder) that the running script belongs to.
+MESH_ROOT=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")/../.." && pwd)
+readonly MESH_ROOT
+
+say() { printf '%s\n' "$*" >&2; }
+
+die() {
+    printf '%s: %s\n' "${0##*/}" "$*" >&2
+    exit 1
+}
+
+# Wrong use of a script: its own exit code, so that callers can tell.
+usage_error() {
+    printf '%s: %s\nTry: %s --help\n' "${0##*/}" "$*" "$0" >&2
+    exit 2
+}
+
+# The text after the first line of the calling script: its leading comment is its manual.
+show_help() {
+    sed -n '2,/^[^#]/{/^#/s/^# \{0,1\}//p}' "$0"
+}
+
+is_root() { [ "$(id -u)" -eq 0 ]; }
+
+# program NAME [DIR...]: where a program is. Bazel's tests and cron have no sbin in their PATH.
+program() {
+    local name=$1 dir
+    shift
+    for dir in "$@"; do
+        if [ -x "$dir/$name" ]; then
+            printf '%s\n' "$dir/$name"
+            return
+        fi
+    done
+    PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin command -v -- "$name"
+}
+
+# wait_until SECONDS COMMAND...: polls until the command succeeds; fails when the time is over.
+wait_until() {
+    local limit=$((SECONDS + $1))
+    shift
+    until "$@"; do
+        if [ "$SECONDS" -ge "$limit" ]; then
+            return 1
+        fi
+        sleep 0.05
+    done
+}
+
+# port_free PORT: no socket of this machine has it as its local port. From /proc, so that it needs
+# no tool and no right; 06 is TIME_WAIT, which does not keep a listener away.
+port_free() {
+    local hex line
+    printf -v hex '%04X' "$1"
+    while read -r line; do
+        if [[ $line =~ ^[0-9]+:\ [0-9A-F]+:$hex\ [0-9A-F]+:[0-9A-F]+\ ([0-9A-F]{2}) ]] &&
+            [ "${BASH_REMATCH[1]}" != 06 ]; then
+            return 1
+        fi
+    done < <(cat /proc/net/tcp /proc/net/tcp6 2>/dev/null || true)
+}
+
+# random_port: a free port below the range that the kernel hands out to clients (from 32768).
+random_port() {
+    local port tries
+    for ((tries = 0; tries < 200; tries++)); do
+        port=$((10000 + (RANDOM * 32768 + RANDOM) % 22000))
+        if port_free "$port"; then
+            printf '%s\n' "$port"
+            return
+        fi
+    done
+    die "found no free port between 10000 and 32000"
+}
+
+is_port() { [[ $1 =~ ^[1-9][0-9]{0,4}$ ]] && [ "$1" -le 65535 ]; }
+
+# process_has PID WORD: the process lives and WORD is one of its arguments. This is how a pid from
+# a file is known to be ours and not a stranger's that got the same number. A zombie has none.
+process_has() {
+    local word
+    [[ $1 =~ ^[0-9]+$ ]] || return 1
+    while IFS= read -r -d '' word; do
+        if [ "$word" = "$2" ]; then
+            return
+        fi
+    done 2>/dev/null <"/proc/$1/cmdline" || true
+    return 1
+}
+
+# secret: 32 random characters that need no quoting anywhere.
+secret() { od -An -N16 -tx1 /dev/urandom | tr -d ' \n'; }
+
+# write_secret FILE TEXT: mode 0600 from the first byte on, replaced in one step.
+write_secret() {
+    (
+        umask 077
+        printf '%s\n' "$2" >"$1.new"
+    )
+    mv -f -- "$1.new" "$1"
+}
+
+# url_encode TEXT: for a part of a URL; a path may hold any byte.
+url_encode() {
+    local LC_ALL=C text=$1 out='' char i
+    for ((i = 0; i < ${#text}; i++)); do
+        char=${text:i:1}
+        case $char in
+        [A-Za-z0-9._~/-]) out+=$char ;;
+        *) printf -v char '%%%02X' "'$char" && out+=$char ;;
+        esac
+    done
+    printf '%s\n' "$out"
+}
+
+# The end of a log, indented, for a failure report.
+show_log_end() {
+    if [ -s "$1" ]; then
+        say "  the end of $1:"
+        tail -n "${2:-15}" -- "$1" | sed 's/^/    /' >&2
+    else
+        say "  its log $1 is empty"
+    fi
+}

@@ -1,0 +1,53 @@
+# A very small test frame for the scripts. Sourced by tests/scripts/*_test.sh, which define functions
+# `test_<promise>` and then call `run_tests`. Prints cmocka's lines, so that all tests count alike.
+# shellcheck shell=bash disable=SC2034
+
+SCRIPTS=$PWD/scripts
+WORK=$(mktemp -d "${TEST_TMPDIR:-/tmp}/scripts test.XXXXXX")
+
+fail() {
+    printf '  %s: %s\n' "${FUNCNAME[1]}" "$*" >&2
+    exit 1
+}
+
+# expect CODE COMMAND...: runs it; its stdout and stderr are in $out and $err afterwards.
+expect() {
+    local want=$1 code=0
+    shift
+    "$@" >"$WORK/.out" 2>"$WORK/.err" </dev/null || code=$?
+    out=$(<"$WORK/.out") err=$(<"$WORK/.err")
+    if [ "$code" -ne "$want" ]; then
+        printf '%s\n%s\n' "$out" "$err" >&2
+        fail "$* ended with $code instead of $want"
+    fi
+}
+
+run_tests() {
+    local name passed=0 failed=() tests
+    mapfile -t tests < <(compgen -A function test_)
+    printf '[==========] Running %d test(s).\n' "${#tests[@]}"
+    for name in "${tests[@]}"; do
+        printf '[ RUN      ] %s\n' "${name#test_}"
+        # Not in a condition: there `set -e` would not hold.
+        set +e
+        (
+            set -e
+            "$name"
+        )
+        local code=$?
+        set -e
+        if [ "$code" -eq 0 ]; then
+            printf '[       OK ] %s\n' "${name#test_}"
+            passed=$((passed + 1))
+        else
+            printf '[  FAILED  ] %s\n' "${name#test_}"
+            failed+=("${name#test_}")
+        fi
+    done
+    printf '[==========] %d test(s) run.\n[  PASSED  ] %d test(s).\n' "${#tests[@]}" "$passed"
+    if [ "${#failed[@]}" -gt 0 ]; then
+        printf '[  FAILED  ] %d test(s), listed below:\n' "${#failed[@]}"
+        printf '[  FAILED  ] %s\n' "${failed[@]}"
+        exit 1
+    fi
+}
