@@ -37,12 +37,14 @@ typedef struct mesh_error {
     char domain[MESH_ERROR_DOMAIN_BYTES]; /* proto package of that enum, "" when there is none */
 
     /*
-     * The details other than the reason's own ErrorInfo: `details_size` bytes of consecutive,
-     * encoded `google.rpc.Status.details` fields (field 3, google.protobuf.Any). Read them with the
-     * functions below.
+     * Private; read it with the functions below. From the front of `details`: the details other
+     * than the reason's own ErrorInfo, as consecutive, encoded `google.rpc.Status.details` fields
+     * (field 3, google.protobuf.Any). From its back: the metadata of that ErrorInfo, as encoded
+     * `google.rpc.ErrorInfo.metadata` fields (field 3, map entries).
      */
-    uint16_t details_size;
-    bool details_cut; /* at least one detail did not fit */
+    uint16_t details_size;  /* bytes in use from the front */
+    uint16_t metadata_size; /* bytes in use from the back */
+    bool details_cut;       /* at least one detail or entry did not fit */
     uint8_t details[MESH_ERROR_DETAILS_BYTES];
 } mesh_error;
 
@@ -65,7 +67,8 @@ MESH_API mesh_code mesh_error_reason(mesh_error *err, mesh_code code, const char
  * request
  * ("lines[2].quantity"), `format` says what would be right. On an error that already is
  * INVALID_ARGUMENT with field violations it adds one more, so that a handler can report all
- * mistakes at once; the message then names the first. Returns MESH_INVALID_ARGUMENT.
+ * mistakes at once; the message then names the first. So the error must be initialised (mesh_error_clear). Returns
+ * MESH_INVALID_ARGUMENT.
  */
 MESH_API mesh_code mesh_error_field(mesh_error *err, const char *field, const char *format, ...)
     MESH_PRINTF(3, 4);
@@ -73,7 +76,8 @@ MESH_API mesh_code mesh_error_field(mesh_error *err, const char *field, const ch
 /* Adds google.rpc.RetryInfo: try again after `delay_ms`. */
 MESH_API void mesh_error_retry_after(mesh_error *err, int64_t delay_ms);
 
-/* Adds a key and value to the metadata of the reason's ErrorInfo. Needs a reason. */
+/* Adds a key and value to the metadata of the reason's ErrorInfo, or replaces the key's value. Needs
+ * a reason; ignored without one. Values are cut at 511 bytes. */
 MESH_API void mesh_error_metadata(mesh_error *err, const char *key, const char *value);
 
 /* Adds any other detail: `type` is a full message name ("google.rpc.Help"), `data` its encoding

@@ -1,0 +1,70 @@
+#include "mesh/base/alloc.h"
+
+#include <errno.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+
+static atomic_bool counting;    /* a test chose an allocation to fail */
+static atomic_size_t countdown; /* allocations up to and including that one */
+static atomic_bool failed;
+
+/* Counts one allocation of a test down; true when it is the one to fail. */
+static __attribute__((noinline)) bool count_down(void)
+{
+    size_t left = atomic_load(&countdown);
+
+    while (left != 0 && !atomic_compare_exchange_weak(&countdown, &left, left - 1))
+        ;
+    if (left != 1)
+        return false;
+    atomic_store(&failed, true);
+    errno = ENOMEM;
+    return true;
+}
+
+static inline bool must_fail(void)
+{
+    return __builtin_expect(atomic_load_explicit(&counting, memory_order_relaxed), 0) &&
+           count_down();
+}
+
+void *mesh_malloc(size_t size)
+{
+    return must_fail() ? NULL : malloc(size);
+}
+
+void *mesh_calloc(size_t count, size_t size)
+{
+    return must_fail() ? NULL : calloc(count, size);
+}
+
+void *mesh_realloc(void *memory, size_t size)
+{
+    return must_fail() ? NULL : realloc(memory, size);
+}
+
+void mesh_free(void *memory)
+{
+    free(memory);
+}
+
+char *mesh_strdup(const char *text)
+{
+    size_t size = strlen(text) + 1;
+    char *copy = mesh_malloc(size);
+
+    return copy == NULL ? NULL : memcpy(copy, text, size);
+}
+
+void mesh_alloc_fail_at(size_t n)
+{
+    atomic_store(&failed, false);
+    atomic_store(&countdown, n);
+    atomic_store(&counting, n != 0);
+}
+
+bool mesh_alloc_failed(void)
+{
+    return atomic_load(&failed);
+}
