@@ -10,6 +10,39 @@
  *           .apis = { hello__v1__greeter__api(&greeter, NULL) },
  *       });
  *   }
+ *
+ * Starting, in this order:
+ *   1. The configuration is read; all mistakes are printed at once (exit status 2).
+ *   2. Pool, events, channels and server are made. Nothing is connected yet.
+ *   3. on_start.
+ *   4. The server listens. Its health is NOT_SERVING; calls that come already are handled, and
+ *      fail with UNAVAILABLE where they need what is not there.
+ *   5. When the database answers: the migrations of mesh/events and the service's own. Then the
+ *      consumers start, and the broker must have stream and consumer in place.
+ *   6. Health is SERVING, for "" and for every api. It is NOT_SERVING again while database or broker
+ *      is away, and SERVING when they are back; the process lives through that. A service that has
+ *      not come to SERVING within MESH_STARTUP_TIMEOUT gives up (exit status 1), and so does one whose
+ *      migrations fail. Peers are no condition: one that is down must not take its callers down.
+ *
+ * Draining, after SIGTERM, SIGINT or mesh_app_stop:
+ *   1. Health is NOT_SERVING for good; watchers are told.
+ *   2. MESH_DRAIN_DELAY passes, so that balancers can notice (default: none).
+ *   3. on_drain; every health Watch is ended.
+ *   4. No new calls; those running have MESH_DRAIN_TIMEOUT, then they are cancelled.
+ *   5. Consumers stop, what waits to be published is published, within what is left of that time,
+ *      but at least a second.
+ *   6. on_stop, exit status 0.
+ * A second signal ends the process at once with status 1.
+ *
+ * Settings (--help lists them with defaults and meaning): MESH_LISTEN, MESH_METRICS_LISTEN,
+ * MESH_DATABASE_URL, MESH_NATS_URL, MESH_<PEER>_TARGET, MESH_TLS_CERT, MESH_TLS_KEY, MESH_TLS_CA,
+ * MESH_TLS_REQUIRE_CLIENT_CERT, MESH_WORKERS, MESH_WORKER_QUEUE, MESH_MAX_CALLS,
+ * MESH_MAX_RECEIVE_BYTES, MESH_DB_POOL, MESH_STARTUP_TIMEOUT, MESH_DRAIN_DELAY, MESH_DRAIN_TIMEOUT,
+ * MESH_LOG_LEVEL, MESH_CONFIG, and the service's own. mesh/base/config.h says where they come from.
+ *
+ * Log lines that programs may wait for, by "message": "listening" (fields address, metrics) when the
+ * server has its ports, "serving" and "not serving" (field error) whenever health changes,
+ * "draining", "stopped".
  */
 #ifndef MESH_SERVICE_H
 #define MESH_SERVICE_H
@@ -34,20 +67,28 @@ enum {
 
 typedef struct mesh_service {
     size_t size;
-    const char *name;                                    /* "order" */
+    const char *name;                                    /* "order": lower case, digits, '-' */
     mesh_api apis[MESH_SERVICE_MAX_APIS];                /* ended by an empty entry */
-    mesh_consumer consumers[MESH_SERVICE_MAX_CONSUMERS]; /* the same */
-    const char *peers[MESH_SERVICE_MAX_PEERS];           /* services it calls; each gets a setting
-                                                            MESH_<NAME>_TARGET */
+    mesh_consumer consumers[MESH_SERVICE_MAX_CONSUMERS]; /* the same; needs migrations */
+    const char *peers[MESH_SERVICE_MAX_PEERS];           /* services it calls, ended by NULL; each
+                                                            gets a setting MESH_<NAME>_TARGET, upper
+                                                            case, with '_' for '-' */
     const mesh_migration *migrations; /* not NULL: it has a database (MESH_DATABASE_URL) */
-    bool events;                      /* publishes events though it consumes none (MESH_NATS_URL) */
+    bool events;                      /* publishes events though it consumes none (MESH_NATS_URL);
+                                         needs migrations */
     const mesh_setting *settings;     /* settings of its own, beside the runtime's */
     size_t setting_count;
 
-    /* Runs once before the server starts, when the configuration is read and the objects below
-     * exist. */
+    /*
+     * Runs once before the server listens, when the configuration is read and the objects below
+     * exist. The database may be neither reachable nor migrated yet: no SQL here. Not MESH_OK: the
+     * error is logged and the process ends with status 1, without on_drain and on_stop.
+     */
     mesh_code (*on_start)(void *self, mesh_app *app, mesh_error *err);
-    /* Runs once after the drain. */
+    /* Runs once when a drain begins, while calls run: ends long-lived streams, which would hold up
+     * the drain until its time-out. */
+    void (*on_drain)(void *self);
+    /* Runs once after the drain, when no handler runs any more; the objects below still exist. */
     void (*on_stop)(void *self);
     void *self;
 } mesh_service;
@@ -56,12 +97,14 @@ typedef struct mesh_service {
  * Runs the service and returns the exit status of the process: 0 after a drain, 1 when something
  * failed (it was logged), 2 when options or settings are wrong (all mistakes were printed on
  * stderr). Options: --help (all settings), --version, --config FILE, --check (read the
- * configuration and stop),
- * --show-config.
+ * configuration and stop), --show-config.
+ *
+ * Once a process, from its main thread, before it made any other thread: SIGTERM and SIGINT are
+ * blocked from here on, SIGPIPE is ignored.
  */
 MESH_API int mesh_service_main(int argc, char **argv, const mesh_service *service);
 
-/* Parts of the running service, borrowed, for its life. NULL when it has none. */
+/* Parts of the running service, borrowed, for its life. NULL when it has none. Any thread. */
 MESH_API mesh_db *mesh_app_db(mesh_app *app);
 MESH_API mesh_events *mesh_app_events(mesh_app *app);
 MESH_API mesh_channel *mesh_app_peer(mesh_app *app, const char *name);
