@@ -6,7 +6,10 @@
  * The file (`--config FILE` or MESH_CONFIG) has lines NAME=VALUE, `#` comments and blank lines;
  * values are taken as they stand after the first `=`, trimmed. A name that no table has is a
  * mistake in the file, and ignored in the environment (which belongs to others too) unless it
- * begins with MESH_.
+ * begins with MESH_ (MESH_CONFIG itself is known).
+ *
+ * An empty value is right for a STRING that is not required, and for any setting whose fallback is
+ * ""; it gives "", 0 or false. For all others it is a mistake.
  */
 #ifndef MESH_BASE_CONFIG_H
 #define MESH_BASE_CONFIG_H
@@ -48,7 +51,8 @@ typedef struct mesh_setting {
  * an array of "NAME=VALUE" ended by NULL. Returns INVALID_ARGUMENT with every mistake in the
  * message (one a line, cut only by the caller's buffer `report` of `report_size` bytes, which
  * always gets the whole text that fits) and, for as many as fit, as field violations; NOT_FOUND
- * when the file is missing.
+ * when the file is missing; FAILED_PRECONDITION when it cannot be read; RESOURCE_EXHAUSTED when
+ * out of memory. The text of mistakes never holds a secret.
  */
 MESH_API mesh_code mesh_config_load(const mesh_setting *settings, size_t count, const char *file,
                                     const char *const *env, mesh_arena *arena, char *report,
