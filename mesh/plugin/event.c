@@ -1,0 +1,77 @@
+#include "mesh/plugin/parts.h"
+
+void event_header(text *out, const schema_type *type)
+{
+    const text_var vars[] = {
+        {"lower", type->lower}, {"type", type->type}, {"subject", type->subject}, {NULL, NULL}};
+    text_fill(out, vars,
+              "\n/* Event $subject$: added to a transaction, handled by a consumer. */\n"
+              "extern const mesh_event_descriptor $lower$__event;\n"
+              "\n"
+              "MESH_API mesh_code $lower$__add(\n"
+              "    mesh_tx *tx, const $type$ *event, mesh_error *err);\n"
+              "\n"
+              "typedef mesh_code $lower$__handler(void *self, mesh_tx *tx,\n"
+              "    const mesh_event *meta, const $type$ *event, mesh_error *err);\n"
+              "\n"
+              "/* Between the runtime and a handler; not called by hand. */\n"
+              "extern mesh_consume_fn $lower$__consume;\n"
+              "\n"
+              "static inline mesh_consumer $lower$__consumer(\n"
+              "    $lower$__handler *handler, void *self)\n"
+              "{\n"
+              "    mesh_consumer consumer;\n"
+              "    consumer.event = &$lower$__event;\n"
+              "    consumer.adapter = $lower$__consume;\n"
+              "    consumer.handler = (void (*)(void))handler;\n"
+              "    consumer.self = self;\n"
+              "    return consumer;\n"
+              "}\n");
+}
+
+void event_source(text *out, const schema_type *type)
+{
+    const text_var vars[] = {{"lower", type->lower},
+                             {"type", type->type},
+                             {"subject", type->subject},
+                             {"aggregate", type->aggregate},
+                             {"version", type->version != NULL ? type->version : ""},
+                             {"aggregate_type", type->aggregate_type},
+                             {NULL, NULL}};
+    text_fill(out, vars,
+              "\nstatic const char *$lower$__aggregate_id(const ProtobufCMessage *event)\n"
+              "{\n"
+              "    return ((const $type$ *)event)->$aggregate$;\n"
+              "}\n");
+    if (type->version != NULL)
+        text_fill(out, vars,
+                  "\nstatic int64_t $lower$__version(const ProtobufCMessage *event)\n"
+                  "{\n"
+                  "    return ((const $type$ *)event)->$version$;\n"
+                  "}\n");
+    text_fill(out, vars,
+              "\nconst mesh_event_descriptor $lower$__event = {\n"
+              "    .subject = \"$subject$\",\n"
+              "    .message = &$lower$__descriptor,\n");
+    text_add(out, "    .aggregate_type = ");
+    text_add_literal(out, type->aggregate_type);
+    text_fill(out, vars, ",\n    .aggregate_id = $lower$__aggregate_id,\n");
+    if (type->version != NULL)
+        text_fill(out, vars, "    .version = $lower$__version,\n");
+    text_fill(
+        out, vars,
+        "};\n"
+        "\n"
+        "mesh_code $lower$__add(\n"
+        "    mesh_tx *tx, const $type$ *event, mesh_error *err)\n"
+        "{\n"
+        "    return mesh_event_add(tx, &$lower$__event, (const ProtobufCMessage *)event, err);\n"
+        "}\n"
+        "\n"
+        "mesh_code $lower$__consume(void (*handler)(void), void *self, mesh_tx *tx,\n"
+        "    const mesh_event *meta, const ProtobufCMessage *event, mesh_error *err)\n"
+        "{\n"
+        "    return (($lower$__handler *)handler)(\n"
+        "        self, tx, meta, (const $type$ *)event, err);\n"
+        "}\n");
+}

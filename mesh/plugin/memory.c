@@ -1,0 +1,30 @@
+#include "mesh/plugin/memory.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+void *memory_take(mesh_arena *arena, size_t count, size_t size)
+{
+    void *memory = mesh_arena_calloc(arena, count, size);
+    if (memory == NULL) {
+        fputs("protoc-gen-mesh: out of memory\n", stderr);
+        exit(1);
+    }
+    return memory;
+}
+
+static void *allocate(void *arena, size_t size)
+{
+    return mesh_arena_alloc(arena, size);
+}
+
+static void release(void *arena, void *memory)
+{
+    (void)arena;
+    (void)memory;
+}
+
+ProtobufCAllocator memory_allocator(mesh_arena *arena)
+{
+    return (ProtobufCAllocator){.alloc = allocate, .free = release, .allocator_data = arena};
+}

@@ -1,0 +1,34 @@
+/*
+ * The options that a contract gives to methods, messages and enums (proto/mesh/v1/options.proto and
+ * google.api.http), read and checked. They arrive as unknown fields of the options messages.
+ */
+#ifndef MESH_PLUGIN_OPTIONS_H
+#define MESH_PLUGIN_OPTIONS_H
+
+#include "mesh/plugin/report.h"
+#include "mesh/plugin/schema.h"
+
+/* Each fills its part of the schema; mistakes go to `problems`. */
+void options_method(schema *all, schema_method *method, report *problems);
+void options_http(schema *all, schema_method *method, report *problems);
+void options_message(schema *all, schema_type *type, report *problems);
+void options_enum(schema *all, schema_type *type, report *problems);
+
+/* protoc-gen-c's own options (protobuf-c.proto) would change the names that we count on. */
+void options_refuse_protobuf_c(const schema *all, report *problems);
+
+/*
+ * The value of the option `number` in an options message, all its occurrences joined as the wire
+ * format wants it. NULL when it is not given.
+ */
+const uint8_t *options_find(mesh_arena *arena, const ProtobufCMessage *options, uint32_t number,
+                            size_t *size);
+
+/*
+ * The same, unpacked as a message of the type. *message is NULL when the option is not given; false
+ * when its bytes are no such message.
+ */
+bool options_unpack(mesh_arena *arena, const ProtobufCMessage *options, uint32_t number,
+                    const ProtobufCMessageDescriptor *type, ProtobufCMessage **message);
+
+#endif

@@ -1,0 +1,118 @@
+/* (mesh.v1.method): who may call, and for how long. */
+#include <string.h>
+
+#include "mesh/plugin/memory.h"
+#include "mesh/plugin/options.h"
+#include "mesh/v1/options.pb-c.h"
+
+enum {
+    OPTION_METHOD = 50100,
+    METHOD_OPTIONS = 4, /* MethodDescriptorProto.options */
+    NANOS_PER_MS = 1000000,
+    NANOS_PER_S = 1000000000
+};
+
+/* google.protobuf.Duration's own limit, about 10,000 years. */
+static const int64_t max_seconds = 315576000000;
+
+typedef struct place {
+    const schema_method *method;
+    schema_path path;
+    report *problems;
+} place;
+
+#define MISTAKE(where, ...) \
+    report_add((where)->problems, (where)->method->service->file->proto, (where)->path, __VA_ARGS__)
+
+static void read_names(schema *all, schema_method *method, const place *where, const char *option,
+                       char *const *names, size_t count)
+{
+    method->names = memory_take(all->arena, count, sizeof *method->names);
+    method->name_count = count;
+    for (size_t i = 0; i < count; i++) {
+        method->names[i] = names[i];
+        if (names[i][0] == '\0')
+            MISTAKE(where, "%s: `%s` has an empty name", method->full_name, option);
+        for (size_t k = 0; k < i; k++)
+            if (strcmp(names[i], names[k]) == 0)
+                MISTAKE(where, "%s: `%s` names \"%s\" twice", method->full_name, option, names[i]);
+    }
+}
+
+static void read_policy(schema *all, schema_method *method, const place *where,
+                        const Mesh__V1__MethodOptions *options)
+{
+    static const char *const names[] = {
+        [MESH_POLICY_PUBLIC] = "public",     [MESH_POLICY_AUTHENTICATED] = "authenticated",
+        [MESH_POLICY_ROLES] = "roles",       [MESH_POLICY_PERMISSION] = "permission",
+        [MESH_POLICY_SERVICES] = "services",
+    };
+    const bool given[] = {
+        [MESH_POLICY_PUBLIC] = options->public_,
+        [MESH_POLICY_AUTHENTICATED] = options->authenticated,
+        [MESH_POLICY_ROLES] = options->n_roles > 0,
+        [MESH_POLICY_PERMISSION] = options->permission[0] != '\0',
+        [MESH_POLICY_SERVICES] = options->n_services > 0,
+    };
+    for (mesh_policy_kind kind = MESH_POLICY_PUBLIC; kind <= MESH_POLICY_SERVICES; kind++) {
+        if (!given[kind])
+            continue;
+        if (method->policy != MESH_POLICY_UNDECLARED)
+            MISTAKE(where, "%s: `%s` and `%s` contradict each other: a method has one policy",
+                    method->full_name, names[method->policy], names[kind]);
+        else
+            method->policy = kind;
+    }
+    if (method->policy == MESH_POLICY_PERMISSION)
+        method->permission = options->permission;
+    if (method->policy == MESH_POLICY_ROLES)
+        read_names(all, method, where, "roles", options->roles, options->n_roles);
+    if (method->policy == MESH_POLICY_SERVICES)
+        read_names(all, method, where, "services", options->services, options->n_services);
+    method->sensitive = options->sensitive;
+    if (options->sensitive && !given[MESH_POLICY_PERMISSION])
+        MISTAKE(where, "%s: `sensitive` needs `permission`", method->full_name);
+}
+
+static void read_deadline(schema_method *method, const place *where,
+                          const Google__Protobuf__Duration *deadline)
+{
+    if (deadline == NULL)
+        return;
+    if (deadline->nanos <= -NANOS_PER_S || deadline->nanos >= NANOS_PER_S ||
+        deadline->seconds > max_seconds || deadline->seconds < -max_seconds ||
+        (deadline->seconds > 0 && deadline->nanos < 0) ||
+        (deadline->seconds < 0 && deadline->nanos > 0))
+        MISTAKE(where,
+                "%s: `deadline` is no duration: nanos have the sign of seconds and are less than "
+                "a second",
+                method->full_name);
+    else if (deadline->seconds < 0 || deadline->nanos < 0 ||
+             (deadline->seconds == 0 && deadline->nanos == 0))
+        MISTAKE(where, "%s: `deadline` must be more than zero", method->full_name);
+    else
+        method->deadline_ms = deadline->seconds * 1000 +
+                              (deadline->nanos + NANOS_PER_MS - 1) / NANOS_PER_MS;
+}
+
+void options_method(schema *all, schema_method *method, report *problems)
+{
+    const ProtobufCMessage *base = (const ProtobufCMessage *)method->proto->options;
+    place where = {.method = method, .problems = problems};
+    where.path = schema_path_field(all->arena, method->path, METHOD_OPTIONS);
+    where.path = schema_path_field(all->arena, where.path, OPTION_METHOD);
+    ProtobufCMessage *message;
+    if (!options_unpack(all->arena, base, OPTION_METHOD, &mesh__v1__method_options__descriptor,
+                        &message)) {
+        MISTAKE(&where, "%s: the option (mesh.v1.method) is malformed", method->full_name);
+        return;
+    }
+    if (message == NULL)
+        return;
+    const Mesh__V1__MethodOptions *options = (const Mesh__V1__MethodOptions *)message;
+    if (message->n_unknown_fields > 0)
+        MISTAKE(&where, "%s: (mesh.v1.method) has a field %u that this plugin does not know",
+                method->full_name, message->unknown_fields[0].tag);
+    read_policy(all, method, &where, options);
+    read_deadline(method, &where, options->deadline);
+}

@@ -1,1 +1,0 @@
-UPDATE product SET id = 'ilias';
