@@ -191,7 +191,7 @@ MESH_API bool mesh_rows_is_null(const mesh_rows *rows, size_t row, size_t column
  * Values by position. A null gives "", 0, false, or no bytes. Text and bytes live as long as the
  * rows. The column's type must fit (int2/4/8 and numeric without fraction for int; float4/8 and
  * numeric for double; bool; timestamptz for time; bytea for bytes; anything for text), and row and
- * column must exist: assert. A time outside the range of int64 nanoseconds (years 1678 to 2262, and
+ * column must exist: assert. A time outside the range of int64 nanoseconds (years 1678 to 2261, and
  * the infinities) gives INT64_MIN or INT64_MAX.
  */
 MESH_API const char *mesh_rows_text(const mesh_rows *rows, size_t row, size_t column);

@@ -1,16 +1,8 @@
 /* Configuration: sources, types, and all mistakes at once. S2.18, S4.16 */
 #include "mesh/base/config.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdbool.h>
-#include <stdint.h>
-#include <stdlib.h>
-#include <string.h>
-
-#include <cmocka.h>
-
 #include "mesh/base/alloc.h"
+#include "tests/mesh/base/test.h"
 
 static const char *listen_address, *password, *level, *label;
 static int64_t workers, drain_ms, max_bytes;
@@ -66,7 +58,7 @@ static const mesh_setting settings[] = {
 };
 
 enum {
-    SETTINGS = sizeof settings / sizeof settings[0]
+    SETTINGS = COUNT(settings)
 };
 
 static mesh_arena *arena;
@@ -203,7 +195,7 @@ static const value_case value_cases[] = {
 static void every_type_says_what_is_right(void **state)
 {
     (void)state;
-    for (size_t i = 0; i < sizeof value_cases / sizeof value_cases[0]; i++) {
+    for (size_t i = 0; i < COUNT(value_cases); i++) {
         const value_case *one = &value_cases[i];
         const char *const env[] = {one->given, NULL};
         mesh_code code = load(NULL, env);
@@ -278,7 +270,7 @@ static void a_secret_comes_from_a_file_or_the_environment_and_is_never_shown(voi
     };
 
     (void)state;
-    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+    for (size_t i = 0; i < COUNT(cases); i++) {
         const char *const env[] = {cases[i].name, NULL};
 
         if (cases[i].mistake == NULL) {

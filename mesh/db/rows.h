@@ -1,0 +1,28 @@
+/*
+ * The rows of an answer: libpq's result, linked into its transaction.
+ */
+#ifndef MESH_DB_ROWS_H
+#define MESH_DB_ROWS_H
+
+#include <libpq-fe.h>
+
+#include "mesh/db/db.h"
+
+struct mesh_rows {
+    PGresult *result;      /* owned */
+    const uint8_t **bytes; /* row by row, what bytea columns decode to; NULL without such columns */
+    mesh_rows *next;       /* of the same transaction */
+};
+
+/* Takes the result and puts it in front of `list`; all but the result is in the arena. False, and
+ * the result freed, when that is full. */
+bool mesh_db_rows_add(mesh_rows **list, PGresult *result, mesh_arena *arena);
+
+/* Frees the results of the list; the structs are in the arena. */
+void mesh_db_rows_clear(mesh_rows *list);
+
+/* "2026-11-21 08:15:30.123456+00" as PostgreSQL writes it with ISO dates in UTC, and "infinity";
+ * out of range gives INT64_MIN or INT64_MAX; false when it is something else. */
+bool mesh_db_time_parse(const char *text, int64_t *wall_ns);
+
+#endif

@@ -1,0 +1,237 @@
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "mesh/base/alloc.h"
+#include "mesh/base/clock.h"
+#include "mesh/base/log.h"
+#include "mesh/db/pool.h"
+#include "mesh/db/rows.h"
+#include "mesh/db/sqlstate.h"
+
+enum {
+    /* The server ends a statement by itself; we wait a little longer to hear it from there. */
+    SERVER_GRACE_MS = 500,
+    ROLLBACK_TIMEOUT_MS = 1000
+};
+
+typedef struct after_commit {
+    void (*fn)(void *context);
+    void *context;
+    struct after_commit *next;
+} after_commit;
+
+struct mesh_tx {
+    mesh_db *db;        /* borrowed */
+    mesh_db_conn *conn; /* from the pool */
+    int64_t deadline_ns;
+    bool autocommit;
+    mesh_code failed; /* code of the statement that failed, else OK */
+    char constraint[MESH_DB_CONSTRAINT_BYTES];
+    mesh_rows *rows;
+    after_commit *first_after;
+    after_commit **last_after;
+};
+
+static int64_t statement_deadline(const mesh_tx *tx)
+{
+    int64_t limit_ms = mesh_db_pool_settings(tx->db)->statement_timeout_ms + SERVER_GRACE_MS;
+    int64_t limit_ns = mesh_clock_monotonic_ns() + limit_ms * 1000000;
+    return tx->deadline_ns < limit_ns ? tx->deadline_ns : limit_ns;
+}
+
+static bool too_late(const mesh_tx *tx)
+{
+    return tx->deadline_ns != MESH_NO_DEADLINE && mesh_clock_monotonic_ns() >= tx->deadline_ns;
+}
+
+static mesh_code begin(mesh_tx *tx, bool read_only, bool fresh, mesh_error *err)
+{
+    const char *sql = read_only ? "BEGIN ISOLATION LEVEL READ COMMITTED READ ONLY"
+                                : "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE";
+    mesh_code code = mesh_db_conn_script(tx->conn, sql, statement_deadline(tx), NULL, NULL, err);
+    if (code == MESH_OK || fresh || !mesh_db_conn_broken(tx->conn) ||
+        code == MESH_DEADLINE_EXCEEDED)
+        return code;
+    /* It died since its last use. Nothing of this transaction was executed, so try a fresh one. */
+    code = mesh_db_pool_replace(tx->db, tx->deadline_ns, &tx->conn, err);
+    if (code != MESH_OK)
+        return code;
+    return mesh_db_conn_script(tx->conn, sql, statement_deadline(tx), NULL, NULL, err);
+}
+
+/* Frees what belongs to the transaction and gives the connection back. */
+static void finish(mesh_tx *tx)
+{
+    mesh_db_rows_clear(tx->rows);
+    if (tx->conn != NULL) {
+        mesh_arena_reset(mesh_db_conn_arena(tx->conn));
+        mesh_db_pool_release(tx->db, tx->conn);
+    }
+    mesh_free(tx);
+}
+
+mesh_code mesh_tx_begin(mesh_db *db, const mesh_tx_options *options, mesh_tx **out, mesh_error *err)
+{
+    static const mesh_tx_options defaults = {.size = 0};
+    if (options == NULL)
+        options = &defaults;
+    mesh_tx *tx = mesh_calloc(1, sizeof *tx);
+    if (tx == NULL)
+        return mesh_error_set(err, MESH_RESOURCE_EXHAUSTED, "out of memory");
+    tx->db = db;
+    tx->deadline_ns = options->deadline_ns != 0 ? options->deadline_ns : MESH_NO_DEADLINE;
+    tx->autocommit = options->autocommit;
+    tx->last_after = &tx->first_after;
+    bool fresh = false;
+    mesh_code code = MESH_OK;
+    if (too_late(tx))
+        code = mesh_error_set(err, MESH_DEADLINE_EXCEEDED, "the deadline has passed");
+    if (code == MESH_OK)
+        code = mesh_db_pool_acquire(db, tx->deadline_ns, &tx->conn, &fresh, err);
+    if (code == MESH_OK && !tx->autocommit)
+        code = begin(tx, options->read_only, fresh, err);
+    if (code != MESH_OK) {
+        finish(tx);
+        return code;
+    }
+    *out = tx;
+    return MESH_OK;
+}
+
+mesh_code mesh_tx_query(mesh_tx *tx, const char *sql, const mesh_param *params, size_t param_count,
+                        mesh_rows **rows, int64_t *affected, mesh_error *err)
+{
+    if (tx->failed != MESH_OK)
+        return mesh_error_set(err, tx->failed, "%s", mesh_db_sqlstate_text(tx->failed));
+    if (too_late(tx)) {
+        tx->failed = MESH_DEADLINE_EXCEEDED;
+        return mesh_error_set(err, MESH_DEADLINE_EXCEEDED, "the deadline has passed");
+    }
+    PGresult *result = NULL;
+    int64_t start_ns = mesh_clock_monotonic_ns();
+    mesh_code code = mesh_db_conn_query(tx->conn, sql, params, param_count, statement_deadline(tx),
+                                        &result, tx->constraint, err);
+    int64_t duration_ns = mesh_clock_monotonic_ns() - start_ns;
+    mesh_db_pool_count_query(tx->db, duration_ns, code != MESH_OK);
+    mesh_log(MESH_LOG_DEBUG, "sql", MESH_LOG_S("statement", sql),
+             MESH_LOG_D("duration_ms", (double)duration_ns / 1e6),
+             MESH_LOG_S("code", mesh_code_name(code)),
+             MESH_LOG_I("rows", result != NULL ? PQntuples(result) : 0));
+    if (code != MESH_OK) {
+        tx->failed = code;
+        return code;
+    }
+    if (affected != NULL)
+        *affected = strtoll(PQcmdTuples(result), NULL, 10);
+    if (rows == NULL) {
+        PQclear(result);
+        return MESH_OK;
+    }
+    if (!mesh_db_rows_add(&tx->rows, result, mesh_db_conn_arena(tx->conn))) {
+        tx->failed = MESH_RESOURCE_EXHAUSTED;
+        return mesh_error_set(err, MESH_RESOURCE_EXHAUSTED,
+                              "the answer of the database is too large");
+    }
+    *rows = tx->rows;
+    return MESH_OK;
+}
+
+/* Leaves the connection without a transaction, or broken. */
+static void roll_back(mesh_tx *tx)
+{
+    if (tx->autocommit || mesh_db_conn_broken(tx->conn))
+        return;
+    int64_t deadline_ns = mesh_clock_monotonic_ns() + (int64_t)ROLLBACK_TIMEOUT_MS * 1000000;
+    mesh_db_conn_script(tx->conn, "ROLLBACK", deadline_ns, NULL, NULL, NULL);
+}
+
+void mesh_tx_rollback(mesh_tx *tx)
+{
+    if (tx == NULL)
+        return;
+    roll_back(tx);
+    finish(tx);
+}
+
+static mesh_code commit(mesh_tx *tx, mesh_error *err)
+{
+    int64_t limit_ms = mesh_db_pool_settings(tx->db)->statement_timeout_ms + SERVER_GRACE_MS;
+    PGresult *result = NULL;
+    mesh_code code = mesh_db_conn_script(
+        tx->conn, "COMMIT", mesh_clock_monotonic_ns() + limit_ms * 1000000, &result, NULL, err);
+    if (code == MESH_OK && strcmp(PQcmdStatus(result), "COMMIT") != 0)
+        code = mesh_error_set(err, MESH_ABORTED, "the transaction was rolled back");
+    else if (code != MESH_OK && mesh_db_conn_broken(tx->conn))
+        code = mesh_error_set(err, MESH_UNAVAILABLE,
+                              "the database went away during the commit, which may have happened");
+    PQclear(result);
+    return code;
+}
+
+mesh_code mesh_tx_commit(mesh_tx *tx, mesh_error *err)
+{
+    mesh_code code = tx->failed;
+    if (code != MESH_OK) {
+        mesh_error_set(err, code, "%s", mesh_db_sqlstate_text(code));
+        roll_back(tx);
+    } else if (tx->autocommit) {
+        code = MESH_OK;
+    } else if (mesh_arena_overflowed(mesh_db_conn_arena(tx->conn))) {
+        /* Strings made in it may have become empty on their way into a statement. */
+        code = mesh_error_set(err, MESH_RESOURCE_EXHAUSTED, "the transaction's memory is full");
+        roll_back(tx);
+    } else if (too_late(tx)) {
+        code = mesh_error_set(err, MESH_DEADLINE_EXCEEDED, "the deadline passed before the commit");
+        roll_back(tx);
+    } else {
+        code = commit(tx, err);
+    }
+    if (code == MESH_OK) {
+        for (after_commit *after = tx->first_after; after != NULL; after = after->next)
+            after->fn(after->context);
+    }
+    finish(tx);
+    return code;
+}
+
+mesh_code mesh_tx_after_commit(mesh_tx *tx, void (*fn)(void *context), void *context,
+                               mesh_error *err)
+{
+    if (tx->autocommit)
+        return mesh_error_set(err, MESH_FAILED_PRECONDITION,
+                              "an autocommit transaction has no commit to wait for");
+    after_commit *after = mesh_arena_alloc(mesh_db_conn_arena(tx->conn), sizeof *after);
+    if (after == NULL)
+        return mesh_error_set(err, MESH_RESOURCE_EXHAUSTED, "out of memory");
+    *after = (after_commit){.fn = fn, .context = context};
+    *tx->last_after = after;
+    tx->last_after = &after->next;
+    return MESH_OK;
+}
+
+mesh_arena *mesh_tx_arena(mesh_tx *tx)
+{
+    return mesh_db_conn_arena(tx->conn);
+}
+
+mesh_db *mesh_tx_db(mesh_tx *tx)
+{
+    return tx->db;
+}
+
+const char *mesh_tx_constraint(const mesh_tx *tx)
+{
+    return tx->constraint;
+}
+
+mesh_code mesh_db_ping(mesh_db *db, mesh_error *err)
+{
+    const mesh_tx_options options = {.autocommit = true};
+    mesh_tx *tx = NULL;
+    mesh_code code = mesh_tx_begin(db, &options, &tx, err);
+    if (code == MESH_OK)
+        code = mesh_tx_query(tx, "SELECT 1", MESH_SQL_NO_PARAMS, NULL, NULL, err);
+    mesh_tx_rollback(tx);
+    return code;
+}

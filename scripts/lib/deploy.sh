@@ -1,0 +1,368 @@
+# How scripts/up turns the list of services into supervised units. Sourced after mesh.sh.
+# shellcheck shell=bash disable=SC2154
+
+# --- ports -------------------------------------------------------------------------------------
+
+# port_owner PORT: "NAME (process PID)" of who listens there, as far as we may see it.
+port_owner() {
+    local hex inode fd
+    printf -v hex '%04X' "$1"
+    inode=$(awk -v hex=":$hex\$" '$2 ~ hex && $4 == "0A" { print $10; exit }' \
+        /proc/net/tcp /proc/net/tcp6 2>/dev/null || true)
+    if [ -n "$inode" ]; then
+        for fd in /proc/[0-9]*/fd/*; do
+            if [ "$(readlink "$fd" 2>/dev/null)" = "socket:[$inode]" ]; then
+                fd=${fd#/proc/}
+                printf '%s (process %s)\n' "$(cat "/proc/${fd%%/*}/comm")" "${fd%%/*}"
+                return
+            fi
+        done
+    fi
+    echo "another program"
+}
+
+# All ports that the whole list may use with this base, so that a later start finds room, too.
+block_ports() {
+    local name instance
+    port_of "$1" postgres
+    port_of "$1" nats
+    for name in "${service_names[@]}"; do
+        for ((instance = 1; instance <= ${service_count[$name]}; instance++)); do
+            local port
+            port=$(port_of "$1" "$(unit "$name" "$instance")")
+            printf '%s\n' "$port" $((port + 1))
+        done
+    done
+}
+
+# Sets taken to the first port of the block that is not free.
+block_taken() {
+    local port
+    for port in $(block_ports "$1"); do
+        if ! port_free "$port"; then
+            taken=$port
+            return 0
+        fi
+    done
+    return 1
+}
+
+# Two checkouts that choose at the same moment must not choose the same block: the lock is held
+# until what we started has its ports (then a block is seen to be taken). A convenience, no safety:
+# where the file cannot be had we go on without it.
+lock_choice() {
+    local file=/tmp/meshc-ports.lock
+    (set -C && umask 0 && : >"$file") 2>/dev/null || true
+    if [ -f "$file" ] && [ ! -L "$file" ] && exec 8<"$file"; then
+        flock -w 60 8 || true
+    fi
+}
+
+unlock_choice() { exec 8<&-; }
+
+# Sets base. See scripts/up --help for where it comes from.
+choose_base() {
+    local taken='' known=''
+    [ ! -s "$data/base" ] || known=$(<"$data/base")
+    if [ -n "${MESH_PORT_BASE-}" ]; then
+        is_port "$MESH_PORT_BASE" && [ "$MESH_PORT_BASE" -le $((65535 - BLOCK_SIZE)) ] ||
+            die "MESH_PORT_BASE must be a number from 1 to $((65535 - BLOCK_SIZE)), not '$MESH_PORT_BASE'"
+    fi
+    if [ -n "$known" ] && mesh_runs; then
+        base=$known
+        [ "${MESH_PORT_BASE:-$base}" = "$base" ] ||
+            die "the mesh of $data runs with the port base $base: scripts/down first"
+        return
+    fi
+    lock_choice
+    if [ -n "${MESH_PORT_BASE-}" ]; then
+        base=$MESH_PORT_BASE
+        ! block_taken "$base" ||
+            die "port $taken of MESH_PORT_BASE=$base is taken by $(port_owner "$taken"): stop it, \
+choose another base, or leave MESH_PORT_BASE out to get a free one"
+    elif [ -n "$known" ] && ! block_taken "$known"; then
+        base=$known
+    else
+        for ((base = BLOCK_FIRST; base <= BLOCK_LAST; base += BLOCK_SIZE)); do
+            block_taken "$base" || break
+        done
+        [ "$base" -le "$BLOCK_LAST" ] || die "no free block of ports from $BLOCK_FIRST on"
+        [ -z "$known" ] || say "port $taken is taken: using the block from $base instead of $known"
+    fi
+    printf '%s\n' "$base" >"$data/base"
+}
+
+# --- what a unit is ----------------------------------------------------------------------------
+
+planned_units() {
+    local instance
+    for ((instance = 1; instance <= ${service_count[$1]}; instance++)); do
+        unit "$1" "$instance"
+    done
+}
+
+# write FILE MODE: stdin becomes the file, unless it is that already.
+write() {
+    local text old=
+    text=$(cat)
+    [ ! -f "$1" ] || old=$(<"$1")
+    if [ ! -f "$1" ] || [ "$text" != "$old" ]; then
+        (umask 077 && printf '%s\n' "$text" >"$1.new")
+        chmod "$2" "$1.new"
+        mv -f -- "$1.new" "$1"
+    fi
+}
+
+# quote TEXT: as one word of a shell script.
+quote() {
+    local text=${1//\'/\'\\\'\'}
+    printf "'%s'" "$text"
+}
+
+# write_unit UNIT COMMAND: everything that runit wants to know. `finish` counts how often it ended.
+write_unit() {
+    local unit=$1 dir=$data/run/$1
+    if [ ! -d "$dir" ]; then
+        # Whole before runit sees it, and not started before start_unit says so.
+        dir=$data/run/.$unit
+        rm -rf -- "$dir"
+        mkdir -p "$dir"
+        : >"$dir/down"
+    fi
+    mkdir -p "$dir/log" "$dir/control" "$data/log/$unit"
+    write "$dir/run" 700 <<END
+#!/bin/sh
+exec 2>&1
+exec $2
+END
+    write "$dir/finish" 700 <<'END'
+#!/bin/sh
+read -r count rest 2>/dev/null <ended || count=0
+if [ "$1" = -1 ]; then how="signal $2"; else how="exit code $1"; fi
+echo "$((count + 1)) $how" >ended
+END
+    write "$dir/log/run" 700 <<END
+#!/bin/sh
+exec $(quote "$svlogd") -b 131072 -l 65536 $(quote "$data/log/$unit")
+END
+    write "$data/log/$unit/config" 600 <<'END'
+s10000000
+n10
+END
+    if [ "$unit" = postgres ]; then
+        # Its "fast" shutdown: the usual SIGTERM would wait for every client to go.
+        write "$dir/control/t" 700 <<'END'
+#!/bin/sh
+exec kill -INT "$(cat supervise/pid)"
+END
+    fi
+    [ "$dir" = "$data/run/$unit" ] || mv -- "$dir" "$data/run/$unit"
+}
+
+# target_of NAME: where clients of a service dial, as gRPC's resolver wants it.
+target_of() {
+    local list='' unit
+    if [ "${service_count[$1]}" -eq 1 ]; then
+        reachable "$(address "$1")"
+        return
+    fi
+    for unit in $(planned_units "$1"); do
+        list+=,$(reachable "$(address "$unit")")
+    done
+    echo "ipv4:${list#,}"
+}
+
+# write_environment UNIT: one file per variable, for chpst -e.
+write_environment() {
+    local unit=$1 name need dir=$data/env/$1 variable
+    name=$(unit_service "$unit")
+    local -A value=(
+        [MESH_LISTEN]=$(address "$unit")
+        [MESH_METRICS_LISTEN]=$(metrics_address "$unit")
+    )
+    for need in ${service_needs[$name]}; do
+        case $need in
+        postgres) value[MESH_DATABASE_URL_FILE]=$data/secret/$name.url ;;
+        nats) value[MESH_NATS_URL]=nats://$(address nats) ;;
+        *)
+            variable=${need//-/_}
+            value[MESH_${variable^^}_TARGET]=$(target_of "$need")
+            ;;
+        esac
+    done
+    if [ -f "$data/config/$name.conf" ]; then
+        value[MESH_CONFIG]=$data/config/$name.conf
+    fi
+    mkdir -p "$dir"
+    for variable in "$dir"/*; do
+        [ -n "${value[${variable##*/}]-}" ] || rm -f -- "$variable"
+    done
+    for variable in "${!value[@]}"; do
+        write "$dir/$variable" 600 <<<"${value[$variable]}"
+    done
+}
+
+# A database user and its URL for each service that has a database.
+write_secrets() {
+    local name
+    (umask 077 && mkdir -p "$data/secret")
+    for name in "${service_names[@]}"; do
+        if needs "$name" postgres; then
+            [ -s "$data/secret/$name.password" ] ||
+                write_secret "$data/secret/$name.password" "$(secret)"
+            write "$data/secret/$name.url" 600 \
+                <<<"postgresql://$name:$(<"$data/secret/$name.password")@$(address postgres)/$name"
+        fi
+    done
+}
+
+make_plan() {
+    local name unit lib=$MESH_ROOT/scripts/lib
+    (umask 077 && mkdir -p "$data"/{run,log,env,bin,config,listen})
+    write_secrets
+    for name in "${selected[@]}"; do
+        case $name in
+        postgres | nats)
+            write_unit "$name" \
+                "$(quote "$lib/$name") run --port $(port_of "$base" "$name") $(quote "$data/$name")"
+            ;;
+        *)
+            for unit in $(planned_units "$name"); do
+                write_environment "$unit"
+                write_unit "$unit" \
+                    "$(quote "$chpst") -e $(quote "$data/env/$unit") $(quote "$data/bin/$name")"
+            done
+            ;;
+        esac
+    done
+}
+
+# program_of NAME: the file that its target builds.
+program_of() {
+    local label=${service_target[$1]} package name
+    case $label in
+    //*)
+        package=${label#//} name=${label##*[:/]}
+        echo "$MESH_ROOT/bazel-bin/${package%%:*}/$name"
+        ;;
+    /*) echo "$label" ;;
+    *) echo "$MESH_ROOT/$label" ;;
+    esac
+}
+
+install_program() {
+    [ -x "$2" ] || die "$1: there is no program $2"
+    if ! cmp -s -- "$2" "$data/bin/$1"; then
+        cp -- "$2" "$data/bin/.$1.new"
+        chmod 755 "$data/bin/.$1.new"
+        mv -f -- "$data/bin/.$1.new" "$data/bin/$1"
+    fi
+}
+
+install_programs() {
+    local name
+    for name in "${selected[@]}"; do
+        [ -z "${service_target[$name]-}" ] || install_program "$name" "$(program_of "$name")"
+    done
+    install_program meshctl "${MESHCTL:-$MESH_ROOT/bazel-bin/mesh/meshctl/meshctl}"
+}
+
+# --- what runs ---------------------------------------------------------------------------------
+
+# runsvdir with a clean environment: what the caller has set must not leak into services.
+start_supervisor() {
+    if supervisor_pid; then
+        return
+    fi
+    (
+        cd /
+        exec env -i PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin \
+            HOME="${HOME:-/}" LANG=C.UTF-8 ${TZ+"TZ=$TZ"} setsid "$runsvdir" "$data/run"
+    ) </dev/null >>"$data/log/supervisor" 2>&1 8>&- 9>&- &
+    printf '%s\n' "$!" >"$data/supervisor.pid"
+    wait_until 10 supervisor_pid || die "the supervisor did not start: see $data/log/supervisor"
+}
+
+# A fingerprint of all that makes a unit what it is.
+fingerprint() {
+    local name
+    name=$(unit_service "$1")
+    {
+        cat "$data/run/$1/run"
+        [ ! -d "$data/env/$1" ] || (cd "$data/env/$1" && grep -r '' . | sort)
+        [ ! -f "$data/secret/$name.url" ] || cat "$data/secret/$name.url"
+        [ ! -f "$data/bin/$name" ] || cat "$data/bin/$name"
+        [ ! -f "$data/config/$name.conf" ] || cat "$data/config/$name.conf"
+    } | sha256sum
+}
+
+# start_unit UNIT: starts it, or restarts it when it is not what runs.
+start_unit() {
+    local unit=$1 dir=$data/run/$1 print
+    wait_until 20 is_supervised "$unit" || die "the supervisor does not take up $unit"
+    print=$(fingerprint "$unit")
+    rm -f -- "$dir/down" "$dir/ended"
+    if unit_pid "$unit" >/dev/null && [ "$print" = "$(cat "$dir/fingerprint" 2>/dev/null)" ]; then
+        return
+    fi
+    printf '%s\n' "$print" >"$dir/fingerprint"
+    if unit_pid "$unit" >/dev/null; then
+        say "restarting $unit, which changed"
+        "$sv" -w "$STOP_UNIT_LIMIT_S" force-stop "$dir" >/dev/null
+    fi
+    rm -f -- "$dir/ended"
+    "$sv" up "$dir" >/dev/null
+}
+
+# Instances and services that the list has no more. Not with --only: what runs, stays.
+remove_surplus() {
+    local dir unit name
+    [ -z "$only" ] || return 0
+    for dir in "$data/run"/*/; do
+        unit=${dir%/}
+        unit=${unit##*/}
+        name=$(unit_service "$unit")
+        if [ "$unit" = postgres ] || [ "$unit" = nats ] || { [ -n "${service_target[$name]-}" ] &&
+            [ "$(unit_instance "$unit")" -le "${service_count[$name]}" ]; }; then
+            continue
+        fi
+        say "stopping $unit, which is no longer listed"
+        : >"$dir/down"
+        "$sv" -w "$STOP_UNIT_LIMIT_S" force-stop "$data/run/$unit" >/dev/null || true
+        rm -rf -- "$data/run/$unit" "$data/env/$unit"
+    done
+}
+
+# A role and a database for each service that has one. The passwords go in by stdin and stay out of
+# the server's log.
+make_databases() {
+    local name url statements=''
+    [[ " ${servers[*]-} " == *' postgres '* ]] || return 0
+    for name in "${service_names[@]}"; do
+        needs "$name" postgres || continue
+        statements+="
+SELECT 'CREATE ROLE \"$name\" LOGIN'
+ WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = '$name') \\gexec
+ALTER ROLE \"$name\" PASSWORD '$(<"$data/secret/$name.password")';
+SELECT 'CREATE DATABASE \"$name\" OWNER \"$name\"'
+ WHERE NOT EXISTS (SELECT FROM pg_database WHERE datname = '$name') \\gexec
+REVOKE ALL ON DATABASE \"$name\" FROM PUBLIC;"
+    done
+    url=$("$MESH_ROOT/scripts/lib/postgres" url "$data/postgres")
+    PGOPTIONS='-c log_min_error_statement=panic -c log_statement=none' \
+        psql -XqAt -v ON_ERROR_STOP=1 "$url" <<<"$statements" >/dev/null ||
+        die "could not make the databases (see above)"
+}
+
+write_services_file() {
+    local unit
+    for unit in $(existing_units); do
+        case $unit in
+        postgres | nats) ;;
+        *)
+            printf '%s %s %s\n' "$(unit_service "$unit")" "$(reachable "$(address "$unit")")" \
+                "$(metrics_address "$unit")"
+            ;;
+        esac
+    done | write "$data/services" 644
+}

@@ -1,0 +1,259 @@
+# The mesh of a data folder: what scripts/up and its companions share. Sourced after common.sh.
+#
+# The data folder (MESH_DATA, else .mesh in the checkout):
+#   services        NAME ADDRESS METRICS_ADDRESS, a line per instance (meshctl reads it)
+#   base            the first port of our block
+#   bin/            the programs that run (copies: a build does not pull them away)
+#   run/UNIT/       what runit supervises; a unit is postgres, nats or an instance of a service
+#   env/UNIT/       its environment, a file per variable (mode 0600)
+#   config/NAME.conf   settings of the user's for a service; never written by us
+#   listen/NAME     the address that MESH_LISTEN gave a service
+#   secret/         passwords and database URLs (mode 0600)
+#   log/UNIT/current   its log; older parts beside it
+#   postgres/ nats/ the servers' data
+# The first instance of a service is the unit NAME, the second NAME-2, and so on.
+# shellcheck shell=bash disable=SC2034
+
+MESH_HOST=127.0.0.1
+MESH_MAX_INSTANCES=4
+BLOCK_FIRST=20000 BLOCK_LAST=31800 BLOCK_SIZE=200
+STOP_UNIT_LIMIT_S=45
+
+base=
+declare -a service_names=()
+declare -A service_target=() service_count=() service_needs=() service_index=()
+
+# Sets data to the absolute data folder, whether it exists or not.
+find_data() {
+    data=${MESH_DATA:-$MESH_ROOT/.mesh}
+    case $data in
+    /*) ;;
+    *) data=$PWD/$data ;;
+    esac
+    if [ -d "$data" ]; then
+        data=$(cd -- "$data" && pwd -P)
+    fi
+    services_conf=${MESH_SERVICES_CONF:-$MESH_ROOT/services/mesh.conf}
+}
+
+bad_conf() { die "$services_conf, line $line_number: $*"; }
+
+read_services() {
+    local line_number=0 name target count needs need
+    while read -r name target count needs; do
+        line_number=$((line_number + 1))
+        case $name in
+        '' | '#'*) continue ;;
+        esac
+        [[ $name =~ ^[a-z][a-z0-9-]*$ && ! $name =~ -[0-9]+$ ]] ||
+            bad_conf "'$name' is not a service name (a-z, 0-9, -; no number at its end)"
+        [ "$name" != postgres ] && [ "$name" != nats ] || bad_conf "'$name' is taken"
+        [ -z "${service_target[$name]-}" ] || bad_conf "'$name' is there twice"
+        [ -n "$target" ] || bad_conf "'$name' has no target"
+        [[ $count =~ ^[1-9]$ ]] && [ "$count" -le "$MESH_MAX_INSTANCES" ] ||
+            bad_conf "'$name' needs a number of instances from 1 to $MESH_MAX_INSTANCES"
+        service_index[$name]=${#service_names[@]}
+        service_names+=("$name")
+        service_target[$name]=$target
+        service_count[$name]=$count
+        service_needs[$name]=$needs
+    done <"$services_conf"
+    for name in "${service_names[@]}"; do
+        for need in ${service_needs[$name]}; do
+            [ "$need" = postgres ] || [ "$need" = nats ] || [ -n "${service_target[$need]-}" ] ||
+                die "$services_conf: '$name' needs '$need', which is not there"
+        done
+    done
+    [ $((10 + 2 * MESH_MAX_INSTANCES * ${#service_names[@]})) -le "$BLOCK_SIZE" ] ||
+        die "$services_conf: too many services for a block of $BLOCK_SIZE ports"
+}
+
+needs() { [[ " ${service_needs[$1]} " == *" $2 "* ]]; }
+
+# unit NAME INSTANCE, unit_service UNIT, unit_instance UNIT: see the head of this file.
+unit() { if [ "$2" -eq 1 ]; then echo "$1"; else echo "$1-$2"; fi; }
+unit_service() { if [[ $1 =~ ^(.*)-[0-9]+$ ]]; then echo "${BASH_REMATCH[1]}"; else echo "$1"; fi; }
+unit_instance() { if [[ $1 =~ -([0-9]+)$ ]]; then echo "${BASH_REMATCH[1]}"; else echo 1; fi; }
+
+# port_of BASE UNIT: the unit's port; a service's metrics have the next one.
+port_of() {
+    case $2 in
+    postgres) echo "$1" ;;
+    nats) echo $(($1 + 1)) ;;
+    *)
+        local name instance
+        name=$(unit_service "$2") instance=$(unit_instance "$2")
+        echo $(($1 + 10 + 2 * (MESH_MAX_INSTANCES * ${service_index[$name]} + instance - 1)))
+        ;;
+    esac
+}
+
+# address UNIT: where it listens.
+address() {
+    if [ -s "$data/listen/$1" ]; then
+        cat "$data/listen/$1"
+    else
+        echo "$MESH_HOST:$(port_of "$base" "$1")"
+    fi
+}
+
+metrics_address() { echo "$MESH_HOST:$(($(port_of "$base" "$1") + 1))"; }
+
+# The address at which a client reaches what listens at the given one.
+reachable() {
+    case $1 in
+    0.0.0.0:*) echo "127.0.0.1:${1##*:}" ;;
+    '[::]':*) echo "[::1]:${1##*:}" ;;
+    *) echo "$1" ;;
+    esac
+}
+
+# The units that exist in the data folder, servers first, then in the order of the list.
+existing_units() {
+    local name instance
+    for name in postgres nats; do
+        [ ! -d "$data/run/$name" ] || echo "$name"
+    done
+    for name in "${service_names[@]}"; do
+        for ((instance = 1; instance <= MESH_MAX_INSTANCES; instance++)); do
+            [ ! -d "$data/run/$(unit "$name" "$instance")" ] || unit "$name" "$instance"
+        done
+    done
+}
+
+# service_units NAME: the units of a service (or postgres, nats) that exist.
+service_units() {
+    local unit
+    for unit in $(existing_units); do
+        [ "$(unit_service "$unit")" != "$1" ] || echo "$unit"
+    done
+}
+
+# The supervisor of this data folder, by its pid file and its command line.
+supervisor_pid() {
+    supervisor=
+    if [ -s "$data/supervisor.pid" ]; then
+        read -r supervisor <"$data/supervisor.pid" || true
+    fi
+    process_has "$supervisor" "$data/run"
+}
+
+# Is a unit supervised (by runsv), even where runsvdir itself was killed?
+is_supervised() { "$sv" status "$data/run/$1" >/dev/null 2>&1; }
+
+# Does anything of this data folder run, or would run again?
+mesh_runs() {
+    local unit
+    if supervisor_pid; then
+        return
+    fi
+    for unit in $(existing_units); do
+        if is_supervised "$unit"; then
+            return
+        fi
+    done
+    return 1
+}
+
+# For the scripts that look at a mesh which scripts/up has made. Sets data, base and the rest.
+open_mesh() {
+    find_data
+    find_runit
+    read_services
+    [ -s "$data/base" ] || die "there is no mesh in $data yet: scripts/up makes it"
+    base=$(<"$data/base")
+}
+
+# named_units NAME...: the units of these names; without a name all of them.
+named_units() {
+    local name found
+    if [ "$#" -eq 0 ]; then
+        existing_units
+    fi
+    for name; do
+        found=$(service_units "$name")
+        if [ -z "$found" ] && [ -d "$data/run/$name" ]; then
+            found=$name
+        fi
+        [ -n "$found" ] || die "there is no '$name' in $data (there are: $(existing_units | xargs))"
+        printf '%s\n' "$found"
+    done
+}
+
+# unit_pid UNIT: its process, when it runs.
+unit_pid() {
+    local pid
+    pid=$(cat "$data/run/$1/supervise/pid" 2>/dev/null) && [ -n "$pid" ] && is_supervised "$1" &&
+        echo "$pid"
+}
+
+find_runit() {
+    sv=$(program sv) && runsvdir=$(program runsvdir) && chpst=$(program chpst) &&
+        svlogd=$(program svlogd) || die "runit is not installed; scripts/setup installs it"
+}
+
+# meshctl: the one that scripts/up put beside the services, else the one that was built last.
+find_meshctl() {
+    local candidate
+    for candidate in "${MESHCTL-}" "$data/bin/meshctl" "$MESH_ROOT/bazel-bin/mesh/meshctl/meshctl"; do
+        if [ -n "$candidate" ] && [ -x "$candidate" ]; then
+            meshctl=$candidate
+            return
+        fi
+    done
+    die "meshctl is not built; scripts/up builds it"
+}
+
+# state UNIT: SERVING, NOT-READY (the process is there but does not serve) or DOWN.
+state() {
+    if ! unit_pid "$1" >/dev/null; then
+        echo DOWN
+        return
+    fi
+    local ok=no
+    case $1 in
+    postgres | nats)
+        ! "$MESH_ROOT/scripts/lib/$1" status "$data/$1" >/dev/null 2>&1 || ok=yes
+        ;;
+    *)
+        ! health "$(reachable "$(address "$1")")" || ok=yes
+        ;;
+    esac
+    if [ "$ok" = yes ]; then
+        echo SERVING
+    else
+        echo NOT-READY
+    fi
+}
+
+# health ADDRESS: grpc.health.v1.Health/Check says SERVING.
+health() { "$meshctl" health --timeout 2s "$1" >/dev/null 2>&1; }
+
+# states UNIT...: a line UNIT STATE for each; all are asked at the same time.
+states() {
+    local unit
+    for unit; do
+        printf '%s %s\n' "$unit" "$(state "$unit")" &
+    done
+    wait
+}
+
+# One change of a data folder at a time. Descriptor 9 stays with this shell.
+lock_data() {
+    exec 9>"$data/lock"
+    if ! flock -n 9; then
+        say "waiting for another command that works on $data"
+        flock -w 900 9 || die "it does not end; giving up"
+    fi
+}
+
+# Where a failed unit stands and what it said last.
+report_unit() {
+    local ended=
+    if [ -s "$data/run/$1/ended" ]; then
+        ended="; it ended $(sed 's/ .*//' "$data/run/$1/ended") time(s), last with $(sed 's/[^ ]* //' \
+            "$data/run/$1/ended")"
+    fi
+    say "  $1 at $(address "$1"): $(state "$1")$ended"
+    show_log_end "$data/log/$1/current"
+}

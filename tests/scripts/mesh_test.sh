@@ -1,0 +1,225 @@
+#!/usr/bin/env bash
+# scripts/up and its companions: what they do with ports, processes and files. The services are
+# stand-ins (a listening program); that real services work together is what scripts/smoke shows.
+set -euo pipefail
+shopt -s extglob
+# shellcheck source=tests/scripts/lib.sh
+. "$PWD/tests/scripts/lib.sh"
+# shellcheck source=scripts/lib/common.sh
+. "$SCRIPTS/lib/common.sh"
+
+unset MESH_DATA MESH_PORT_BASE MESH_LISTEN MESHCTL
+export MESH_SERVICES_CONF=$WORK/mesh.conf MESHCTL=$WORK/meshctl
+
+cat >"$WORK/stand-in" <<'END'
+#!/bin/sh
+echo "product=$MESH_PRODUCT_TARGET nats=$MESH_NATS_URL config=$MESH_CONFIG leak=$LEAK"
+echo "url=$(cat "$MESH_DATABASE_URL_FILE")" >"$MESH_DATABASE_URL_FILE.seen"
+PATH=$PATH:/usr/sbin
+exec nats-server -a "${MESH_LISTEN%:*}" -p "${MESH_LISTEN##*:}"
+END
+cp "$WORK/stand-in" "$WORK/stand-in-2"
+printf '#!/bin/sh\necho "no such setting"\nexit 2\n' >"$WORK/broken"
+cat >"$MESHCTL" <<'END'
+#!/usr/bin/env bash
+(exec 3<>"/dev/tcp/${4%:*}/${4##*:}") 2>/dev/null
+END
+chmod +x "$WORK/stand-in" "$WORK/stand-in-2" "$WORK/broken" "$MESHCTL"
+
+# conf LINE...: the list of services; the path has spaces, which the list cannot hold.
+link=$(mktemp -d)
+ln -s "$WORK" "$link/w"
+conf() { printf '%s\n' "${@//@/$link/w}" >"$MESH_SERVICES_CONF"; }
+two_services() { conf 'product @/stand-in 1 postgres nats' 'order @/stand-in-2 1 postgres nats product'; }
+
+cleanup() {
+    local dir
+    for dir in "$WORK"/data*/; do
+        MESH_DATA=$dir "$SCRIPTS/down" >/dev/null 2>&1 || true
+    done
+    rm -rf -- "$WORK" "$link"
+}
+trap cleanup EXIT
+
+use() { export MESH_DATA="$WORK/data $1"; }
+pid_of() { cat "$MESH_DATA/run/$1/supervise/pid"; }
+serves() { [ "$("$SCRIPTS/status" --all | grep -c "^$1 .* SERVING$")" -gt 0 ]; }
+all_serve() { "$SCRIPTS/status" --all >/dev/null; }
+port() { "$SCRIPTS/status" --all | sed -n "s/^$1 .*:\([0-9]*\) .*/\1/p"; }
+
+test_up_starts_everything_and_down_stops_it() {
+    use life
+    two_services
+    expect 1 "$SCRIPTS/status"
+    [[ $err == *'scripts/up makes it'* ]] || fail "said: $err"
+    LEAK=yes expect 0 "$SCRIPTS/up"
+    [[ $out == *product*SERVING*order*SERVING* ]] || fail "table: $out"
+
+    expect 0 "$SCRIPTS/status"
+    [ "${out//:[0-9]*([0-9]) /:PORT }" = 'product 127.0.0.1:PORT SERVING
+order 127.0.0.1:PORT SERVING' ] || fail "status: $out"
+    expect 0 "$SCRIPTS/status" --all
+    [ "$(wc -l <<<"$out")" -eq 4 ] || fail "status --all: $out"
+    [ "$(sed 's/:[0-9]*/:PORT/g' "$MESH_DATA/services")" = 'product 127.0.0.1:PORT 127.0.0.1:PORT
+order 127.0.0.1:PORT 127.0.0.1:PORT' ] || fail "services: $(<"$MESH_DATA/services")"
+
+    # the environment: addresses of others, nothing of ours
+    expect 0 "$SCRIPTS/logs" order
+    [[ $out == *"product=127.0.0.1:$(port product) nats=nats://127.0.0.1:$(port nats) config= leak="$'\n'* ]] ||
+        fail "log: $out"
+
+    # each database belongs to its service alone; secrets are for us alone
+    local url
+    url=$(<"$MESH_DATA/secret/order.url")
+    [ "$(<"$MESH_DATA/secret/order.url.seen")" = "url=$url" ] || fail "another URL was seen"
+    expect 0 psql -XAtc 'select current_user' "$url"
+    [ "$out" = order ] || fail "user $out"
+    expect 2 psql -XAtc 'select 1' "${url%/*}/product"
+    [ -z "$(find "$MESH_DATA/secret" "$MESH_DATA/env" -type f -perm /077 ! -name '*.seen')" ] ||
+        fail "others may read secrets"
+    local password=${url#*:*:}
+    password=${password%@*}
+    ! grep -rq --exclude-dir=supervise "$password" "$MESH_DATA/log" "$MESH_DATA/run" ||
+        fail "a password is in a log"
+
+    expect 0 "$SCRIPTS/down"
+    expect 1 "$SCRIPTS/status" --all
+    [ "$(grep -c ' DOWN$' <<<"$out")" -eq 4 ] || fail "status: $out"
+    expect 0 "$SCRIPTS/down"
+
+    # the data and the ports are still there
+    expect 0 "$SCRIPTS/up"
+    expect 0 psql -XAtc 'select 1' "$url"
+    expect 0 "$SCRIPTS/down" --wipe
+    [ ! -e "$MESH_DATA/postgres" ] || fail "the data was not wiped"
+}
+
+test_what_is_killed_comes_back_in_its_place() {
+    use kill
+    two_services
+    expect 0 "$SCRIPTS/up"
+    local unit before
+    for unit in product nats postgres; do
+        before=$(pid_of "$unit")
+        kill -KILL "$before"
+        # shellcheck disable=SC2317
+        came_back() { serves "$unit" && [ "$(pid_of "$unit")" != "$before" ]; }
+        wait_until 30 came_back || fail "$unit did not come back"
+    done
+
+    # the supervisor itself: all goes on, and the next up repairs it
+    before=$(pid_of order)
+    kill -KILL "$(<"$MESH_DATA/supervisor.pid")"
+    expect 0 "$SCRIPTS/up"
+    [ "$(pid_of order)" = "$before" ] || fail "order was restarted for nothing"
+    kill -KILL "$(<"$MESH_DATA/supervisor.pid")"
+    expect 0 "$SCRIPTS/down"
+    ! kill -0 "$before" 2>/dev/null || fail "order still runs"
+}
+
+test_a_second_up_restarts_only_what_changed() {
+    use again
+    two_services
+    expect 0 "$SCRIPTS/up"
+    local product order
+    product=$(pid_of product) order=$(pid_of order)
+    expect 0 "$SCRIPTS/up"
+    [ "$(pid_of product) $(pid_of order)" = "$product $order" ] || fail "restarted for nothing"
+    echo '# another version' >>"$WORK/stand-in-2"
+    expect 0 "$SCRIPTS/up"
+    [ "$(pid_of product)" = "$product" ] || fail "product was restarted"
+    [ "$(pid_of order)" != "$order" ] || fail "order was not restarted"
+
+    # a setting of the user's
+    order=$(pid_of order)
+    echo 'MESH_LOG_LEVEL=debug' >"$MESH_DATA/config/order.conf"
+    expect 0 "$SCRIPTS/up"
+    [ "$(pid_of order)" != "$order" ] || fail "order was not restarted for its settings"
+    grep -q "config=$MESH_DATA/config/order.conf" "$MESH_DATA/log/order/current" || fail "no MESH_CONFIG"
+
+    # more and fewer instances; a service that is no longer listed
+    expect 0 "$SCRIPTS/up" --instances product=2
+    [ "$("$SCRIPTS/status" | grep -c '^product ')" -eq 2 ] || fail "$("$SCRIPTS/status")"
+    grep -q 'product=ipv4:127.0.0.1:[0-9]*,127.0.0.1:[0-9]* ' "$MESH_DATA/log/order/current" ||
+        fail "order does not know both"
+    conf 'product @/stand-in 1 postgres nats'
+    expect 0 "$SCRIPTS/up"
+    [[ $("$SCRIPTS/status") =~ ^product\ [^$'\n']*$ ]] || fail "$("$SCRIPTS/status")"
+    expect 0 "$SCRIPTS/down"
+}
+
+test_two_data_folders_run_side_by_side() {
+    two_services
+    use left
+    expect 0 "$SCRIPTS/up"
+    local left
+    left=$("$SCRIPTS/status")
+    use right
+    expect 0 "$SCRIPTS/up"
+    [ "$("$SCRIPTS/status" | cut -d' ' -f2)" != "$(cut -d' ' -f2 <<<"$left")" ] || fail "same ports"
+
+    # down, and somebody takes its block meanwhile: it moves
+    local base
+    base=$(<"$MESH_DATA/base")
+    expect 0 "$SCRIPTS/down"
+    use third
+    MESH_PORT_BASE=$base expect 0 "$SCRIPTS/up" --only nats
+    use right
+    expect 0 "$SCRIPTS/up" --only product
+    [ "$(<"$MESH_DATA/base")" != "$base" ] || fail "it did not move"
+    expect 0 "$SCRIPTS/down"
+    use left
+    [ "$("$SCRIPTS/status")" = "$left" ] || fail "the other mesh was touched"
+    expect 0 "$SCRIPTS/down"
+}
+
+test_an_explicit_base_that_is_taken_is_an_error() {
+    two_services
+    use first
+    expect 0 "$SCRIPTS/up" --only nats
+    local base
+    base=$(<"$MESH_DATA/base")
+    MESH_PORT_BASE=$((base + 1000)) expect 1 "$SCRIPTS/up" --only nats
+    [[ $err == *"runs with the port base $base: scripts/down first"* ]] || fail "said: $err"
+    use taken
+    MESH_PORT_BASE=$base expect 1 "$SCRIPTS/up"
+    [[ $err == *"port $((base + 1)) of MESH_PORT_BASE=$base is taken by nats-server (process "* ]] ||
+        fail "said: $err"
+    MESH_PORT_BASE=high expect 1 "$SCRIPTS/up"
+    use first
+    expect 0 "$SCRIPTS/down"
+}
+
+test_only_starts_a_part() {
+    two_services
+    use only
+    local free
+    free=$(random_port)
+    MESH_LISTEN=127.0.0.1:$free expect 0 "$SCRIPTS/up" --only postgres,nats,product
+    [ "$("$SCRIPTS/status")" = "product 127.0.0.1:$free SERVING" ] || fail "$("$SCRIPTS/status")"
+    MESH_LISTEN=127.0.0.1:$free expect 1 "$SCRIPTS/up"
+    expect 0 "$SCRIPTS/up" --only order
+    [[ $("$SCRIPTS/status") == *"$free SERVING"*order*SERVING ]] || fail "$("$SCRIPTS/status")"
+    expect 2 "$SCRIPTS/up" --only nobody
+    expect 0 "$SCRIPTS/down"
+}
+
+test_a_failure_names_the_part_and_shows_its_log() {
+    conf 'product @/stand-in 1 postgres nats' 'order @/broken 1 postgres'
+    use failure
+    expect 1 "$SCRIPTS/up"
+    [[ $err == *'not started: order'*'last with exit code 2'*'no such setting'* ]] || fail "said: $err"
+    serves product || fail "product was stopped"
+    expect 0 "$SCRIPTS/down"
+    conf 'product @/nowhere 1 postgres'
+    expect 1 "$SCRIPTS/up"
+    [[ $err == *'there is no program'* ]] || fail "said: $err"
+    conf 'product @/stand-in 1 orders'
+    expect 1 "$SCRIPTS/up"
+    [[ $err == *"needs 'orders', which is not there"* ]] || fail "said: $err"
+    conf 'product @/stand-in many postgres'
+    expect 1 "$SCRIPTS/up"
+    [[ $err == *"line 1: 'product' needs a number of instances"* ]] || fail "said: $err"
+}
+
+run_tests
