@@ -1,0 +1,200 @@
+#include "mesh/service/app.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "mesh/base/alloc.h"
+
+static mesh_code create_store(mesh_app *app, mesh_error *err)
+{
+    if (app->service->migrations == NULL)
+        return MESH_OK;
+    mesh_code code = mesh_db_create(MESH_OPTIONS(mesh_db_options, .url = app->config->database_url,
+                                                 .pool_max = (size_t)app->config->db_pool),
+                                    &app->db, err);
+    if (code != MESH_OK)
+        mesh_error_prefix(err, "MESH_DATABASE_URL");
+    return code;
+}
+
+static mesh_code create_events(mesh_app *app, mesh_error *err)
+{
+    if (!mesh_service_has_events(app->service))
+        return MESH_OK;
+    mesh_code code = mesh_events_create(MESH_OPTIONS(mesh_events_options,
+                                                     .url = app->config->nats_url,
+                                                     .service = app->service->name, .db = app->db,
+                                                     .consumers = app->service->consumers),
+                                        &app->events, err);
+    if (code != MESH_OK)
+        mesh_error_prefix(err, "MESH_NATS_URL");
+    return code;
+}
+
+static const mesh_tls_options *tls_options(const mesh_service_config *config, bool server,
+                                           mesh_tls_options *tls)
+{
+    *tls = (mesh_tls_options){.size = sizeof *tls};
+    if (mesh_setting_given(config->tls_certificate)) {
+        tls->certificate_file = config->tls_certificate;
+        tls->key_file = config->tls_key;
+    }
+    if (mesh_setting_given(config->tls_ca))
+        tls->ca_file = config->tls_ca;
+    tls->require_client_certificate = server && config->tls_require_client_certificate;
+    /* A server needs a certificate of its own; a channel also works with the authority alone. */
+    return tls->certificate_file != NULL || (!server && tls->ca_file != NULL) ? tls : NULL;
+}
+
+static mesh_code create_peers(mesh_app *app, mesh_error *err)
+{
+    mesh_tls_options tls;
+    const mesh_channel_options *options = MESH_OPTIONS(
+        mesh_channel_options, .tls = tls_options(app->config, false, &tls),
+        .max_receive_bytes = (size_t)app->config->max_receive_bytes);
+    for (size_t i = 0; i < MESH_SERVICE_MAX_PEERS && app->service->peers[i] != NULL; i++) {
+        mesh_code code = mesh_channel_create(app->config->peer_targets[i], options, &app->peers[i],
+                                             err);
+        if (code != MESH_OK) {
+            mesh_error_prefix(err, "channel to %s", app->service->peers[i]);
+            return code;
+        }
+    }
+    return MESH_OK;
+}
+
+static mesh_code create_server(mesh_app *app, mesh_error *err)
+{
+    const mesh_service_config *config = app->config;
+    mesh_tls_options tls;
+    mesh_code code = mesh_server_create(
+        MESH_OPTIONS(
+            mesh_server_options, .listen = config->listen, .tls = tls_options(config, true, &tls),
+            .worker_count = (size_t)config->workers, .worker_queue = (size_t)config->worker_queue,
+            .max_calls = (size_t)config->max_calls,
+            .max_receive_bytes = (size_t)config->max_receive_bytes),
+        &app->server, err);
+
+    /* The service's own apis, each with its state; then the runtime's. */
+    const mesh_api *apis = app->service->apis;
+    if (code == MESH_OK)
+        code = mesh_health_create(&app->health, err);
+    for (size_t i = 0; i < MESH_SERVICE_MAX_APIS && apis[i].descriptor != NULL && code == MESH_OK;
+         i++) {
+        code = mesh_server_add(app->server, apis[i], err);
+        if (code == MESH_OK)
+            code = mesh_health_set(app->health, apis[i].descriptor->name, MESH_HEALTH_NOT_SERVING,
+                                   err);
+    }
+    if (code == MESH_OK)
+        code = mesh_server_add(app->server, mesh_health_api(app->health), err);
+    if (code == MESH_OK)
+        code = mesh_reflection_create(app->server, &app->reflection, err);
+    if (code == MESH_OK)
+        code = mesh_server_add(app->server, mesh_reflection_api(app->reflection), err);
+    if (code == MESH_OK)
+        code = mesh_server_add(app->server, mesh_reflection_api_v1alpha(app->reflection), err);
+    return code;
+}
+
+mesh_code mesh_app_create(const mesh_service *service, const mesh_service_config *config,
+                          mesh_app **app, mesh_error *err)
+{
+    mesh_app *made = mesh_calloc(1, sizeof *made);
+    if (made == NULL)
+        return mesh_error_set(err, MESH_RESOURCE_EXHAUSTED, "out of memory");
+    made->service = service;
+    made->config = config;
+    made->stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    mesh_code code = MESH_OK;
+    if (made->stop_fd < 0)
+        code = mesh_error_set(err, MESH_RESOURCE_EXHAUSTED, "eventfd: %s", strerror(errno));
+
+    if (code == MESH_OK)
+        code = create_store(made, err);
+    if (code == MESH_OK)
+        code = create_events(made, err);
+    if (code == MESH_OK)
+        code = create_peers(made, err);
+    if (code == MESH_OK)
+        code = create_server(made, err);
+    if (code != MESH_OK) {
+        mesh_app_destroy(made);
+        return code;
+    }
+    *app = made;
+    return MESH_OK;
+}
+
+bool mesh_app_drain_calls(mesh_app *app)
+{
+    const mesh_service *service = app->service;
+    mesh_health_shutdown(app->health);
+    if (app->config->drain_delay_ms > 0)
+        poll(NULL, 0, (int)app->config->drain_delay_ms);
+    if (service->on_drain != NULL)
+        service->on_drain(service->self);
+    mesh_health_end(app->health);
+    return mesh_server_drain(app->server, app->config->drain_timeout_ms);
+}
+
+void mesh_app_drain_events(mesh_app *app, int64_t timeout_ms)
+{
+    if (app->events != NULL)
+        mesh_events_drain(app->events, timeout_ms);
+}
+
+/* The server first: its handlers use everything else. */
+void mesh_app_destroy(mesh_app *app)
+{
+    if (app == NULL)
+        return;
+    mesh_server_destroy(app->server);
+    mesh_reflection_destroy(app->reflection);
+    mesh_health_destroy(app->health);
+    mesh_events_destroy(app->events);
+    for (size_t i = 0; i < MESH_SERVICE_MAX_PEERS; i++)
+        mesh_channel_destroy(app->peers[i]);
+    mesh_db_destroy(app->db);
+    if (app->stop_fd >= 0)
+        close(app->stop_fd);
+    mesh_free(app);
+}
+
+void mesh_app_log_error(mesh_log_level level, const char *message, const mesh_error *err)
+{
+    mesh_log(level, message, MESH_LOG_S("code", mesh_code_name(err->code)),
+             MESH_LOG_S("error", err->message));
+}
+
+mesh_db *mesh_app_db(mesh_app *app)
+{
+    return app->db;
+}
+
+mesh_events *mesh_app_events(mesh_app *app)
+{
+    return app->events;
+}
+
+mesh_channel *mesh_app_peer(mesh_app *app, const char *name)
+{
+    for (size_t i = 0; i < MESH_SERVICE_MAX_PEERS && app->service->peers[i] != NULL; i++)
+        if (strcmp(app->service->peers[i], name) == 0)
+            return app->peers[i];
+    return NULL;
+}
+
+mesh_server *mesh_app_server(mesh_app *app)
+{
+    return app->server;
+}
+
+void mesh_app_stop(mesh_app *app)
+{
+    /* Cannot fail but for a full counter, and then the stop was asked for already. */
+    eventfd_write(app->stop_fd, 1);
+}

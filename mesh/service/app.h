@@ -1,0 +1,47 @@
+/*
+ * mesh_app: the parts of a running service, made and taken down in one place. Internal.
+ *
+ * Made, drained and destroyed by the main thread. The pointers are immutable in between, so any
+ * thread reads them; the parts themselves are thread-safe.
+ */
+#ifndef MESH_SERVICE_APP_H
+#define MESH_SERVICE_APP_H
+
+#include "mesh/health/health.h"
+#include "mesh/reflection/reflection.h"
+#include "mesh/service.h"
+#include "mesh/service/settings.h"
+
+struct mesh_app {
+    const mesh_service *service;
+    const mesh_service_config *config;
+    int stop_fd; /* eventfd: readable once somebody asked for a stop */
+    mesh_db *db;
+    mesh_events *events;
+    mesh_channel *peers[MESH_SERVICE_MAX_PEERS];
+    mesh_server *server;
+    mesh_health *health;
+    mesh_reflection *reflection;
+};
+
+/*
+ * Makes all parts; nothing connects or listens yet. `service` and `config` are borrowed for the
+ * app's life. The error says which part could not be made.
+ */
+mesh_code mesh_app_create(const mesh_service *service, const mesh_service_config *config,
+                          mesh_app **app, mesh_error *err);
+
+/* Stops serving: steps 1 to 4 of the drain in mesh/service.h. True when no call had to be cancelled.
+ */
+bool mesh_app_drain_calls(mesh_app *app);
+
+/* Step 5, with `timeout_ms` for it. */
+void mesh_app_drain_events(mesh_app *app, int64_t timeout_ms);
+
+/* NULL is accepted. */
+void mesh_app_destroy(mesh_app *app);
+
+/* Logs an error with its code and, when it has one, its reason. */
+void mesh_app_log_error(mesh_log_level level, const char *message, const mesh_error *err);
+
+#endif

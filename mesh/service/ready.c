@@ -1,0 +1,189 @@
+#include "mesh/service/ready.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <string.h>
+#include <time.h>
+
+#include "mesh/base/alloc.h"
+#include "mesh/base/clock.h"
+
+enum {
+    AWAY_INTERVAL_MS = 200,    /* between looks while something is missing */
+    SERVING_INTERVAL_MS = 1000 /* between looks while all is well */
+};
+
+struct mesh_ready {
+    mesh_app *app; /* immutable */
+    pthread_t thread;
+    pthread_mutex_t mu;
+    pthread_cond_t wake; /* `stop` changed; on CLOCK_MONOTONIC */
+    bool stop;           /* guarded by mu */
+
+    /* The thread's own; `gave_up` is read by others once it ended. */
+    int64_t give_up_ns; /* when, unless it has served by then */
+    bool migrated;
+    bool consuming;
+    bool served; /* at least once */
+    bool serving;
+    bool gave_up;
+    mesh_error last; /* why it is not serving, as logged last */
+};
+
+/* Takes the next steps until one fails or all is ready. */
+static mesh_code look(struct mesh_ready *ready, mesh_error *err)
+{
+    mesh_app *app = ready->app;
+    const mesh_service *service = app->service;
+    mesh_code code = MESH_OK;
+
+    if (app->db != NULL) {
+        code = mesh_db_ping(app->db, err);
+        if (code == MESH_RESOURCE_EXHAUSTED && ready->serving)
+            code = MESH_OK; /* handlers have all connections, so it answers */
+        if (code != MESH_OK) {
+            mesh_error_prefix(err, "database");
+            return code;
+        }
+    }
+    if (!ready->migrated && app->db != NULL) {
+        if (app->events != NULL)
+            code = mesh_migrate(app->db, "mesh_events", mesh_events_migrations(), err);
+        if (code == MESH_OK)
+            code = mesh_migrate(app->db, service->name, service->migrations, err);
+        if (code != MESH_OK) {
+            mesh_error_prefix(err, "migrations");
+            return code;
+        }
+    }
+    ready->migrated = true;
+    if (app->events != NULL) {
+        if (!ready->consuming)
+            code = mesh_events_start(app->events, err);
+        ready->consuming = ready->consuming || code == MESH_OK;
+        if (code == MESH_OK)
+            code = mesh_events_ready(app->events, err);
+        if (code != MESH_OK)
+            mesh_error_prefix(err, "broker");
+    }
+    return code;
+}
+
+/* What may be otherwise when tried again. */
+static bool passes(mesh_code code)
+{
+    return code == MESH_UNAVAILABLE || code == MESH_DEADLINE_EXCEEDED || code == MESH_ABORTED ||
+           code == MESH_RESOURCE_EXHAUSTED;
+}
+
+static void come_up(struct mesh_ready *ready)
+{
+    if (!ready->serving) {
+        ready->serving = ready->served = true;
+        mesh_error_clear(&ready->last);
+        mesh_health_set_all(ready->app->health, MESH_HEALTH_SERVING);
+        mesh_log(MESH_LOG_INFO, "serving");
+    }
+}
+
+/* False: it gives up. */
+static bool go_down(struct mesh_ready *ready, const mesh_error *why)
+{
+    if (ready->serving)
+        mesh_health_set_all(ready->app->health, MESH_HEALTH_NOT_SERVING);
+    if (ready->serving || strcmp(ready->last.message, why->message) != 0)
+        mesh_app_log_error(MESH_LOG_WARN, "not serving", why);
+    ready->serving = false;
+    ready->last = *why;
+
+    if (!ready->migrated && !passes(why->code)) {
+        mesh_app_log_error(MESH_LOG_ERROR, "cannot start", why);
+        return false;
+    }
+    if (!ready->served && mesh_clock_monotonic_ns() >= ready->give_up_ns) {
+        mesh_app_log_error(MESH_LOG_ERROR, "gave up starting: MESH_STARTUP_TIMEOUT passed", why);
+        return false;
+    }
+    return true;
+}
+
+/* True when the thread shall end. */
+static bool pause_for(struct mesh_ready *ready, int64_t ms)
+{
+    int64_t until = mesh_clock_monotonic_ns() + ms * 1000000;
+    struct timespec at = {.tv_sec = until / 1000000000, .tv_nsec = until % 1000000000};
+    pthread_mutex_lock(&ready->mu);
+    int waited = 0;
+    while (!ready->stop && waited != ETIMEDOUT)
+        waited = pthread_cond_timedwait(&ready->wake, &ready->mu, &at);
+    bool stop = ready->stop;
+    pthread_mutex_unlock(&ready->mu);
+    return stop;
+}
+
+static void *run(void *context)
+{
+    struct mesh_ready *ready = context;
+    do {
+        mesh_error err = {0};
+        if (look(ready, &err) == MESH_OK) {
+            come_up(ready);
+        } else if (!go_down(ready, &err)) {
+            ready->gave_up = true;
+            mesh_app_stop(ready->app);
+            break;
+        }
+    } while (!pause_for(ready, ready->serving ? SERVING_INTERVAL_MS : AWAY_INTERVAL_MS));
+    return NULL;
+}
+
+mesh_code mesh_ready_start(mesh_app *app, mesh_ready **ready, mesh_error *err)
+{
+    struct mesh_ready *made = mesh_calloc(1, sizeof *made);
+    if (made == NULL)
+        return mesh_error_set(err, MESH_RESOURCE_EXHAUSTED, "out of memory");
+    made->app = app;
+    made->give_up_ns = mesh_clock_monotonic_ns() + app->config->startup_timeout_ms * 1000000;
+    pthread_mutex_init(&made->mu, NULL);
+    pthread_condattr_t attributes;
+    pthread_condattr_init(&attributes);
+    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+    pthread_cond_init(&made->wake, &attributes);
+    pthread_condattr_destroy(&attributes);
+
+    int failed = pthread_create(&made->thread, NULL, run, made);
+    if (failed != 0) {
+        pthread_cond_destroy(&made->wake);
+        pthread_mutex_destroy(&made->mu);
+        mesh_free(made);
+        return mesh_error_set(err, MESH_RESOURCE_EXHAUSTED, "thread: %s", strerror(failed));
+    }
+    *ready = made;
+    return MESH_OK;
+}
+
+void mesh_ready_stop(mesh_ready *ready)
+{
+    if (ready == NULL)
+        return;
+    pthread_mutex_lock(&ready->mu);
+    ready->stop = true;
+    pthread_cond_signal(&ready->wake);
+    pthread_mutex_unlock(&ready->mu);
+}
+
+bool mesh_ready_join(mesh_ready *ready, int64_t timeout_ms, bool *gave_up)
+{
+    if (ready == NULL)
+        return true;
+    int64_t until = mesh_clock_wall_ns() + timeout_ms * 1000000; /* the join's own clock */
+    struct timespec at = {.tv_sec = until / 1000000000, .tv_nsec = until % 1000000000};
+    if (pthread_timedjoin_np(ready->thread, NULL, &at) != 0)
+        return false;
+
+    *gave_up = ready->gave_up;
+    pthread_cond_destroy(&ready->wake);
+    pthread_mutex_destroy(&ready->mu);
+    mesh_free(ready);
+    return true;
+}

@@ -1,0 +1,262 @@
+#include "mesh/service.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <getopt.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include "mesh/base/clock.h"
+#include "mesh/service/app.h"
+#include "mesh/service/ready.h"
+
+enum {
+    EXIT_WRONG_USAGE = 2,
+    REPORT_BYTES = 16 * 1024,      /* of mistakes in the configuration */
+    READY_JOIN_TIMEOUT_MS = 10000, /* for a query or a migration to end */
+    EVENTS_DRAIN_MIN_MS = 1000     /* what consumers get though the calls took all the time */
+};
+
+/* What the command line asks for. */
+struct options {
+    enum {
+        SERVE,
+        HELP,
+        VERSION,
+        CHECK,
+        SHOW_CONFIG
+    } action;
+    const char *config_file;
+};
+
+static void usage(FILE *out, const char *name)
+{
+    fprintf(out,
+            "Usage: %s [--config FILE] [--check | --show-config | --help | --version]\n"
+            "\n"
+            "Runs the service %s until SIGTERM or SIGINT, then drains it.\n"
+            "\n"
+            "  --config FILE  read settings from FILE (lines NAME=VALUE); the environment comes "
+            "first\n"
+            "  --check        check the settings and stop: status 0, or 2 with all mistakes on "
+            "stderr\n"
+            "  --show-config  print the settings in force, secrets hidden, and stop\n"
+            "  --help         print this\n"
+            "  --version      print the version\n",
+            name, name);
+}
+
+static bool parse_options(int argc, char **argv, const char *name, struct options *options)
+{
+    static const struct option table[] = {
+        {"help", no_argument, NULL, HELP},        {"version", no_argument, NULL, VERSION},
+        {"check", no_argument, NULL, CHECK},      {"show-config", no_argument, NULL, SHOW_CONFIG},
+        {"config", required_argument, NULL, 'c'}, {NULL, 0, NULL, 0},
+    };
+    int found;
+    while ((found = getopt_long(argc, argv, "", table, NULL)) != -1) {
+        if (found == 'c') {
+            options->config_file = optarg;
+        } else if (found == '?') { /* getopt_long said what is wrong */
+            usage(stderr, name);
+            return false;
+        } else {
+            options->action = found;
+        }
+    }
+    if (optind < argc) {
+        fprintf(stderr, "%s: unexpected argument '%s'\n", name, argv[optind]);
+        usage(stderr, name);
+        return false;
+    }
+    if (options->config_file == NULL && mesh_setting_given(getenv("MESH_CONFIG")))
+        options->config_file = getenv("MESH_CONFIG");
+    return true;
+}
+
+/* False: all mistakes are on stderr. */
+static bool load(const struct options *options, const char *name, const mesh_service_config *config,
+                 const mesh_setting *settings, size_t count, mesh_arena *arena)
+{
+    char report[REPORT_BYTES] = "";
+    mesh_error err = {0};
+    if (mesh_config_load(settings, count, options->config_file, NULL, arena, report, sizeof report,
+                         &err) != MESH_OK) {
+        fprintf(stderr, "%s: the configuration is wrong:\n%s\n", name,
+                report[0] != '\0' ? report : err.message);
+        return false;
+    }
+    return mesh_service_config_check(config, stderr) == 0;
+}
+
+/* A signal while draining: nobody waits any longer. */
+static void quit(int signal)
+{
+    (void)signal;
+    _exit(EXIT_FAILURE);
+}
+
+/* Waits for SIGTERM, SIGINT or mesh_app_stop, and lets the next signal end the process. */
+static const char *wait_for_stop(const mesh_app *app, int signals_fd, const sigset_t *signals)
+{
+    struct pollfd sources[] = {{.fd = signals_fd, .events = POLLIN},
+                               {.fd = app->stop_fd, .events = POLLIN}};
+    while (poll(sources, 2, -1) < 0 && errno == EINTR)
+        ;
+    const char *cause = "stop";
+    struct signalfd_siginfo info;
+    if (sources[0].revents != 0 && read(signals_fd, &info, sizeof info) == (ssize_t)sizeof info)
+        cause = info.ssi_signo == SIGTERM ? "SIGTERM" : "SIGINT";
+
+    struct sigaction action = {.sa_handler = quit};
+    sigemptyset(&action.sa_mask);
+    sigaction(SIGTERM, &action, NULL);
+    sigaction(SIGINT, &action, NULL);
+    pthread_sigmask(SIG_UNBLOCK, signals, NULL);
+    return cause;
+}
+
+static void log_listening(const mesh_app *app)
+{
+    const char *listen = app->config->listen;
+    char address[256];
+    const char *colon = strrchr(listen, ':');
+    if (strncmp(listen, "unix:", 5) == 0 || colon == NULL)
+        snprintf(address, sizeof address, "%s", listen);
+    else
+        snprintf(address, sizeof address, "%.*s:%d", (int)(colon - listen), listen,
+                 mesh_server_port(app->server));
+    mesh_log(MESH_LOG_INFO, "listening", MESH_LOG_S("address", address));
+}
+
+/* Takes the service down in order; the exit status. */
+static int stop(mesh_app *app, mesh_ready *ready)
+{
+    const mesh_service *service = app->service;
+    int64_t end_ns = mesh_clock_monotonic_ns() +
+                     (app->config->drain_delay_ms + app->config->drain_timeout_ms) * 1000000;
+    mesh_ready_stop(ready);
+    if (!mesh_app_drain_calls(app))
+        mesh_log(MESH_LOG_WARN, "calls were cancelled: MESH_DRAIN_TIMEOUT passed");
+
+    bool gave_up = false;
+    bool joined = mesh_ready_join(ready, READY_JOIN_TIMEOUT_MS, &gave_up);
+    int64_t left_ms = (end_ns - mesh_clock_monotonic_ns()) / 1000000;
+    mesh_app_drain_events(app, left_ms > EVENTS_DRAIN_MIN_MS ? left_ms : EVENTS_DRAIN_MIN_MS);
+    if (service->on_stop != NULL)
+        service->on_stop(service->self);
+    if (joined)
+        mesh_app_destroy(app);
+
+    int status = gave_up ? EXIT_FAILURE : EXIT_SUCCESS;
+    mesh_log(MESH_LOG_INFO, "stopped", MESH_LOG_I("status", status));
+    return status;
+}
+
+/* Serves until told to stop; the exit status. */
+static int serve(mesh_app *app, int signals_fd, const sigset_t *signals)
+{
+    const mesh_service *service = app->service;
+    mesh_ready *ready = NULL;
+    mesh_error err = {0};
+
+    if (service->on_start != NULL && service->on_start(service->self, app, &err) != MESH_OK) {
+        mesh_app_log_error(MESH_LOG_ERROR, "cannot start", &err);
+        mesh_app_destroy(app);
+        return EXIT_FAILURE;
+    }
+    if (mesh_server_start(app->server, &err) != MESH_OK ||
+        mesh_ready_start(app, &ready, &err) != MESH_OK) {
+        mesh_app_log_error(MESH_LOG_ERROR, "cannot start", &err);
+        if (service->on_stop != NULL)
+            service->on_stop(service->self);
+        mesh_app_destroy(app);
+        return EXIT_FAILURE;
+    }
+    log_listening(app);
+
+    const char *cause = wait_for_stop(app, signals_fd, signals);
+    mesh_log(MESH_LOG_INFO, "draining", MESH_LOG_S("cause", cause));
+    return stop(app, ready);
+}
+
+/* Makes the parts with the signals blocked, so that every thread inherits that, and serves. */
+static int run(const mesh_service *service, const mesh_service_config *config)
+{
+    mesh_log_level level = MESH_LOG_INFO;
+    mesh_log_level_parse(config->log_level, &level);
+    mesh_log_setup(service->name, level);
+
+    sigset_t signals;
+    sigemptyset(&signals);
+    sigaddset(&signals, SIGTERM);
+    sigaddset(&signals, SIGINT);
+    pthread_sigmask(SIG_BLOCK, &signals, NULL);
+    signal(SIGPIPE, SIG_IGN);
+    int signals_fd = signalfd(-1, &signals, SFD_CLOEXEC);
+    if (signals_fd < 0) {
+        mesh_log(MESH_LOG_ERROR, "cannot start", MESH_LOG_S("error", strerror(errno)));
+        return EXIT_FAILURE;
+    }
+
+    mesh_app *app;
+    mesh_error err = {0};
+    int status = EXIT_FAILURE;
+    if (mesh_app_create(service, config, &app, &err) != MESH_OK)
+        mesh_app_log_error(MESH_LOG_ERROR, "cannot start", &err);
+    else
+        status = serve(app, signals_fd, &signals);
+    close(signals_fd);
+    return status;
+}
+
+int mesh_service_main(int argc, char **argv, const mesh_service *service)
+{
+    assert(service->name != NULL);
+    assert(service->migrations != NULL || !mesh_service_has_events(service)); /* the inbox */
+
+    struct options options = {.action = SERVE};
+    if (!parse_options(argc, argv, service->name, &options))
+        return EXIT_WRONG_USAGE;
+    if (options.action == VERSION) {
+        printf("%s, meshc %s\n", service->name, MESH_VERSION);
+        return EXIT_SUCCESS;
+    }
+
+    mesh_service_config config = {0};
+    mesh_setting *settings;
+    size_t count;
+    mesh_error err = {0};
+    int status = EXIT_FAILURE;
+    mesh_arena *arena = mesh_arena_create(16 * 1024, 0);
+    if (arena == NULL ||
+        mesh_service_settings(service, &config, arena, &settings, &count, &err) != MESH_OK) {
+        fprintf(stderr, "%s: out of memory\n", service->name);
+        goto done;
+    }
+
+    if (options.action == HELP) {
+        usage(stdout, service->name);
+        puts("\nSettings, from the environment or the file:\n");
+        mesh_config_help(stdout, settings, count);
+        status = EXIT_SUCCESS;
+    } else if (!load(&options, service->name, &config, settings, count, arena)) {
+        status = EXIT_WRONG_USAGE;
+    } else if (options.action == SHOW_CONFIG) {
+        mesh_config_show(stdout, settings, count);
+        status = EXIT_SUCCESS;
+    } else if (options.action == CHECK) {
+        puts("the configuration is right");
+        status = EXIT_SUCCESS;
+    } else {
+        status = run(service, &config);
+    }
+
+done:
+    mesh_arena_destroy(arena);
+    return status;
+}

@@ -1,0 +1,181 @@
+#include "mesh/service/settings.h"
+
+#include <assert.h>
+#include <ctype.h>
+#include <string.h>
+
+enum {
+    RUNTIME_SETTINGS_MAX = 24 /* of the runtime, without those of peers */
+};
+
+bool mesh_service_has_events(const mesh_service *service)
+{
+    return service->events || service->consumers[0].event != NULL;
+}
+
+bool mesh_setting_given(const char *value)
+{
+    return value != NULL && value[0] != '\0';
+}
+
+/* "MESH_PRODUCT_TARGET" */
+static const char *peer_setting(mesh_arena *arena, const char *peer)
+{
+    char *name = mesh_arena_printf(arena, "MESH_%s_TARGET", peer);
+    for (char *at = name; *at != '\0'; at++)
+        *at = *at == '-' ? '_' : (char)toupper((unsigned char)*at);
+    return name;
+}
+
+mesh_code mesh_service_settings(const mesh_service *service, mesh_service_config *config,
+                                mesh_arena *arena, mesh_setting **settings, size_t *count,
+                                mesh_error *err)
+{
+    size_t room = RUNTIME_SETTINGS_MAX + MESH_SERVICE_MAX_PEERS + service->setting_count;
+    mesh_setting *table = mesh_arena_calloc(arena, room, sizeof *table);
+    size_t n = 0;
+    if (table == NULL)
+        return mesh_error_set(err, MESH_RESOURCE_EXHAUSTED, "out of memory");
+
+    table[n++] = (mesh_setting){.name = "MESH_LISTEN",
+                                .type = MESH_SETTING_ADDRESS,
+                                .target = &config->listen,
+                                .fallback = "127.0.0.1:50051",
+                                .help = "where calls are accepted; port 0 takes a free one"};
+    table[n++] = (mesh_setting){.name = "MESH_METRICS_LISTEN",
+                                .type = MESH_SETTING_ADDRESS,
+                                .target = &config->metrics_listen,
+                                .fallback = "127.0.0.1:0",
+                                .help = "where Prometheus metrics are served"};
+    if (service->migrations != NULL) {
+        table[n++] = (mesh_setting){.name = "MESH_DATABASE_URL",
+                                    .type = MESH_SETTING_SECRET,
+                                    .target = &config->database_url,
+                                    .help = "the service's own database, postgresql://..."};
+        table[n++] = (mesh_setting){.name = "MESH_DB_POOL",
+                                    .type = MESH_SETTING_INTEGER,
+                                    .target = &config->db_pool,
+                                    .fallback = "8",
+                                    .min = 1,
+                                    .max = 1000,
+                                    .help = "connections to the database at most"};
+    }
+    if (mesh_service_has_events(service))
+        table[n++] = (mesh_setting){.name = "MESH_NATS_URL",
+                                    .type = MESH_SETTING_SECRET,
+                                    .target = &config->nats_url,
+                                    .help = "the broker, nats://HOST:PORT[,...]"};
+    for (size_t i = 0; i < MESH_SERVICE_MAX_PEERS && service->peers[i] != NULL; i++)
+        table[n++] = (mesh_setting){
+            .name = peer_setting(arena, service->peers[i]),
+            .type = MESH_SETTING_STRING,
+            .target = &config->peer_targets[i],
+            .help = mesh_arena_printf(arena, "where the service %s is: HOST:PORT or a gRPC target",
+                                      service->peers[i])};
+    table[n++] = (mesh_setting){.name = "MESH_TLS_CERT",
+                                .type = MESH_SETTING_STRING,
+                                .target = &config->tls_certificate,
+                                .fallback = "",
+                                .help = "PEM file: own certificate and chain; turns TLS on"};
+    table[n++] = (mesh_setting){.name = "MESH_TLS_KEY",
+                                .type = MESH_SETTING_STRING,
+                                .target = &config->tls_key,
+                                .fallback = "",
+                                .help = "PEM file: private key of MESH_TLS_CERT"};
+    table[n++] = (mesh_setting){.name = "MESH_TLS_CA",
+                                .type = MESH_SETTING_STRING,
+                                .target = &config->tls_ca,
+                                .fallback = "",
+                                .help = "PEM file: whom to trust, callers and peers"};
+    table[n++] = (mesh_setting){.name = "MESH_TLS_REQUIRE_CLIENT_CERT",
+                                .type = MESH_SETTING_BOOL,
+                                .target = &config->tls_require_client_certificate,
+                                .fallback = "false",
+                                .help = "refuse callers without a certificate of MESH_TLS_CA"};
+    table[n++] = (mesh_setting){.name = "MESH_WORKERS",
+                                .type = MESH_SETTING_INTEGER,
+                                .target = &config->workers,
+                                .fallback = "16",
+                                .min = 1,
+                                .max = 1024,
+                                .help = "threads for handlers that may block"};
+    table[n++] = (mesh_setting){.name = "MESH_WORKER_QUEUE",
+                                .type = MESH_SETTING_INTEGER,
+                                .target = &config->worker_queue,
+                                .fallback = "256",
+                                .min = 1,
+                                .max = 100000,
+                                .help = "calls that may wait for a thread; more are refused"};
+    table[n++] = (mesh_setting){.name = "MESH_MAX_CALLS",
+                                .type = MESH_SETTING_INTEGER,
+                                .target = &config->max_calls,
+                                .fallback = "10000",
+                                .min = 1,
+                                .max = 1000000,
+                                .help = "calls running at once; more are refused"};
+    table[n++] = (mesh_setting){.name = "MESH_MAX_RECEIVE_BYTES",
+                                .type = MESH_SETTING_BYTES,
+                                .target = &config->max_receive_bytes,
+                                .fallback = "4MiB",
+                                .min = 1,
+                                .max = INT64_C(1) << 30,
+                                .help = "the largest message taken, from callers and peers"};
+    table[n++] = (mesh_setting){.name = "MESH_STARTUP_TIMEOUT",
+                                .type = MESH_SETTING_DURATION,
+                                .target = &config->startup_timeout_ms,
+                                .fallback = "1m",
+                                .min = 100,
+                                .max = 3600000,
+                                .help = "how long to wait for database and broker at start"};
+    table[n++] = (mesh_setting){.name = "MESH_DRAIN_DELAY",
+                                .type = MESH_SETTING_DURATION,
+                                .target = &config->drain_delay_ms,
+                                .fallback = "0s",
+                                .max = 600000,
+                                .help = "how long to serve on as NOT_SERVING before a drain"};
+    table[n++] = (mesh_setting){.name = "MESH_DRAIN_TIMEOUT",
+                                .type = MESH_SETTING_DURATION,
+                                .target = &config->drain_timeout_ms,
+                                .fallback = "10s",
+                                .max = 3600000,
+                                .help = "how long running calls may take in a drain"};
+    table[n++] = (mesh_setting){.name = "MESH_LOG_LEVEL",
+                                .type = MESH_SETTING_CHOICE,
+                                .target = &config->log_level,
+                                .fallback = "info",
+                                .choices = "debug|info|warn|error",
+                                .help = "the lowest level that is logged"};
+    table[n++] = (mesh_setting){.name = "MESH_CONFIG",
+                                .type = MESH_SETTING_STRING,
+                                .target = &config->config_file,
+                                .fallback = "",
+                                .help = "file with settings; --config FILE comes first"};
+    assert(n <= RUNTIME_SETTINGS_MAX + MESH_SERVICE_MAX_PEERS);
+    for (size_t i = 0; i < service->setting_count; i++)
+        table[n++] = service->settings[i];
+
+    if (mesh_arena_overflowed(arena))
+        return mesh_error_set(err, MESH_RESOURCE_EXHAUSTED, "out of memory");
+    *settings = table;
+    *count = n;
+    return MESH_OK;
+}
+
+size_t mesh_service_config_check(const mesh_service_config *config, FILE *report)
+{
+    bool certificate = mesh_setting_given(config->tls_certificate);
+    size_t mistakes = 0;
+    if (certificate != mesh_setting_given(config->tls_key)) {
+        fputs("MESH_TLS_CERT and MESH_TLS_KEY belong together: give both or none\n", report);
+        mistakes++;
+    }
+    if (config->tls_require_client_certificate && !certificate) {
+        fputs("MESH_TLS_REQUIRE_CLIENT_CERT needs MESH_TLS_CERT and MESH_TLS_KEY\n", report);
+        mistakes++;
+    }
+    if (config->tls_require_client_certificate && !mesh_setting_given(config->tls_ca)) {
+        fputs("MESH_TLS_REQUIRE_CLIENT_CERT needs MESH_TLS_CA: whom to trust\n", report);
+        mistakes++;
+    }
+    return mistakes;
+}

@@ -1,0 +1,56 @@
+/*
+ * The settings that every service has, and the table of all that one service has. Internal.
+ *
+ * Defaults: MESH_LISTEN is 127.0.0.1:50051, gRPC's customary port, so that a service started by hand
+ * is found without reading its log; a second one on the machine says that the address is taken.
+ * Metrics, which no caller needs to find, take a free port and log it.
+ */
+#ifndef MESH_SERVICE_SETTINGS_H
+#define MESH_SERVICE_SETTINGS_H
+
+#include "mesh/service.h"
+
+/* What the settings say; strings live in the arena of the load. */
+typedef struct mesh_service_config {
+    const char *config_file;
+    const char *listen;
+    const char *metrics_listen;
+    const char *database_url;
+    const char *nats_url;
+    const char *peer_targets[MESH_SERVICE_MAX_PEERS];
+    const char *tls_certificate;
+    const char *tls_key;
+    const char *tls_ca;
+    bool tls_require_client_certificate;
+    int64_t workers;
+    int64_t worker_queue;
+    int64_t max_calls;
+    int64_t max_receive_bytes;
+    int64_t db_pool;
+    int64_t startup_timeout_ms;
+    int64_t drain_delay_ms;
+    int64_t drain_timeout_ms;
+    const char *log_level;
+} mesh_service_config;
+
+/* True when the service consumes or publishes events. */
+bool mesh_service_has_events(const mesh_service *service);
+
+/* True when a setting was given and not as "". */
+bool mesh_setting_given(const char *value);
+
+/*
+ * Makes the table: the runtime's settings as far as they concern this service, then its own.
+ * RESOURCE_EXHAUSTED: out of memory.
+ */
+mesh_code mesh_service_settings(const mesh_service *service, mesh_service_config *config,
+                                mesh_arena *arena, mesh_setting **settings, size_t *count,
+                                mesh_error *err);
+
+/*
+ * Finds the mistakes between settings that each are right, after a load: writes them to `report`,
+ * one a line, and returns how many there are.
+ */
+size_t mesh_service_config_check(const mesh_service_config *config, FILE *report);
+
+#endif

@@ -1,0 +1,149 @@
+/*
+ * The service under test. With BROKEN its migration fails. Its own setting DEMO_GREETING is logged
+ * on start.
+ */
+#include "demo/v1/demo.mesh.h"
+#include "mesh/service.h"
+
+#include <time.h>
+
+static const mesh_migration migrations[] = {
+    {1, "0001_create_demo",
+     "CREATE TABLE demo (name text PRIMARY KEY);"
+     "CREATE TABLE heard (name text PRIMARY KEY);"},
+#ifdef BROKEN
+    {2, "0002_break", "CREATE TABLE demo (nonsense);"},
+#endif
+    {0},
+};
+
+typedef struct demo {
+    const char *greeting;
+    mesh_db *db;
+} demo;
+
+static mesh_code add(void *self, mesh_call *call, const Demo__V1__AddRequest *request,
+                     Demo__V1__AddResponse *response, mesh_error *err)
+{
+    demo *demo = self;
+    Demo__V1__Added event = DEMO__V1__ADDED__INIT;
+    mesh_tx *tx = NULL;
+    (void)call;
+    (void)response;
+
+    mesh_code code = mesh_tx_begin(demo->db, NULL, &tx, err);
+    if (code == MESH_OK)
+        code = mesh_tx_query(tx, "INSERT INTO demo VALUES ($1)",
+                             MESH_SQL_PARAMS(MESH_SQL_TEXT(request->name)), NULL, NULL, err);
+    event.name = request->name;
+    if (code == MESH_OK)
+        code = demo__v1__added__add(tx, &event, err);
+    if (code == MESH_OK)
+        return mesh_tx_commit(tx, err);
+    mesh_tx_rollback(tx);
+    return code;
+}
+
+static mesh_code on_added(void *self, mesh_tx *tx, const mesh_event *meta,
+                          const Demo__V1__Added *event, mesh_error *err)
+{
+    (void)self;
+    (void)meta;
+    return mesh_tx_query(tx, "INSERT INTO heard VALUES ($1)",
+                         MESH_SQL_PARAMS(MESH_SQL_TEXT(event->name)), NULL, NULL, err);
+}
+
+static mesh_code count(void *self, mesh_call *call, const Demo__V1__CountRequest *request,
+                       Demo__V1__CountResponse *response, mesh_error *err)
+{
+    demo *demo = self;
+    mesh_rows *rows;
+    mesh_tx *tx = NULL;
+    (void)call;
+    (void)request;
+
+    mesh_code code = mesh_tx_begin(demo->db, NULL, &tx, err);
+    if (code == MESH_OK)
+        code = mesh_tx_query(tx, "SELECT (SELECT count(*) FROM demo), (SELECT count(*) FROM heard)",
+                             NULL, 0, &rows, NULL, err);
+    if (code == MESH_OK) {
+        response->names = mesh_rows_int(rows, 0, 0);
+        response->heard = mesh_rows_int(rows, 0, 1);
+    }
+    mesh_tx_rollback(tx);
+    return code;
+}
+
+static mesh_code take_time(void *self, mesh_call *call, const Demo__V1__SleepRequest *request,
+                           Demo__V1__SleepResponse *response, mesh_error *err)
+{
+    (void)self;
+    (void)response;
+    mesh_log(MESH_LOG_INFO, "sleeping");
+    for (int64_t ms = 0; ms < request->milliseconds; ms += 5) {
+        if (mesh_call_cancelled(call)) {
+            mesh_log(MESH_LOG_INFO, "sleep cancelled");
+            return mesh_error_set(err, MESH_CANCELLED, "cancelled");
+        }
+        nanosleep(&(struct timespec){.tv_nsec = 5 * 1000 * 1000}, NULL);
+    }
+    return MESH_OK;
+}
+
+static mesh_code on_start(void *self, mesh_app *app, mesh_error *err)
+{
+    demo *demo = self;
+    demo->db = mesh_app_db(app);
+    mesh_log(MESH_LOG_INFO, "on_start", MESH_LOG_S("greeting", demo->greeting),
+             MESH_LOG_S("peer", mesh_channel_target(mesh_app_peer(app, "other-demo"))));
+    if (demo->greeting[0] == '-')
+        return mesh_error_set(err, MESH_FAILED_PRECONDITION, "no greeting today");
+    return mesh_app_peer(app, "nobody") == NULL && mesh_app_events(app) != NULL &&
+                   mesh_app_server(app) != NULL
+               ? MESH_OK
+               : MESH_INTERNAL;
+}
+
+static void on_drain(void *self)
+{
+    (void)self;
+    mesh_log(MESH_LOG_INFO, "on_drain");
+}
+
+static void on_stop(void *self)
+{
+    (void)self;
+    mesh_log(MESH_LOG_INFO, "on_stop");
+}
+
+static const demo__v1__demo__handlers handlers = {
+    .add = add,
+    .count = count,
+    .sleep = take_time,
+};
+
+int main(int argc, char **argv)
+{
+    static demo self;
+    const mesh_setting settings[] = {
+        {.name = "DEMO_GREETING",
+         .type = MESH_SETTING_STRING,
+         .target = &self.greeting,
+         .fallback = "hello",
+         .help = "what to say on start"},
+    };
+    return mesh_service_main(argc, argv,
+                             &(mesh_service){
+                                 .name = "demo",
+                                 .apis = {demo__v1__demo__api(&handlers, &self)},
+                                 .consumers = {demo__v1__added__consumer(on_added, &self)},
+                                 .peers = {"other-demo"},
+                                 .migrations = migrations,
+                                 .settings = settings,
+                                 .setting_count = 1,
+                                 .on_start = on_start,
+                                 .on_drain = on_drain,
+                                 .on_stop = on_stop,
+                                 .self = &self,
+                             });
+}
