@@ -2,10 +2,10 @@
 
 #include <assert.h>
 #include <pthread.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "grpc/health/v1/health.mesh.h"
+#include "mesh/base/alloc.h"
 #include "mesh/rpc/call.h"
 #include "mesh/rpc/stream.h"
 
@@ -93,7 +93,7 @@ static mesh_code add_entry(mesh_health *health, const char *name, int status, me
     if (size > MESH_HEALTH_NAME_BYTES)
         return mesh_error_field(err, "service", "must have at most %d bytes",
                                 MESH_HEALTH_NAME_BYTES - 1);
-    struct entry *entry = malloc(sizeof *entry + size);
+    struct entry *entry = mesh_malloc(sizeof *entry + size);
     if (entry == NULL)
         return mesh_error_set(err, MESH_RESOURCE_EXHAUSTED, "out of memory");
     entry->status = status;
@@ -172,7 +172,7 @@ static mesh_code watch_open(void *self, mesh_stream *stream, const check_request
     if (size > MESH_HEALTH_NAME_BYTES)
         return mesh_error_field(err, "service", "must have at most %d bytes",
                                 MESH_HEALTH_NAME_BYTES - 1);
-    struct watcher *watcher = malloc(sizeof *watcher + size);
+    struct watcher *watcher = mesh_malloc(sizeof *watcher + size);
     if (watcher == NULL)
         return mesh_error_set(err, MESH_RESOURCE_EXHAUSTED, "out of memory");
     watcher->stream = stream;
@@ -193,7 +193,7 @@ static mesh_code watch_open(void *self, mesh_stream *stream, const check_request
     pthread_mutex_unlock(&health->mu);
 
     if (ended) {
-        free(watcher);
+        mesh_free(watcher);
         return shutting_down(err);
     }
     return MESH_OK;
@@ -223,7 +223,7 @@ static void watch_close(void *self, mesh_stream *stream, mesh_code code)
     else
         health->watchers = watcher->next;
     pthread_mutex_unlock(&health->mu);
-    free(watcher);
+    mesh_free(watcher);
 }
 
 static const grpc__health__v1__health__watch__events watch_events = {
@@ -240,12 +240,12 @@ static const grpc__health__v1__health__handlers handlers = {
 
 mesh_code mesh_health_create(mesh_health **health, mesh_error *err)
 {
-    mesh_health *made = calloc(1, sizeof *made);
+    mesh_health *made = mesh_calloc(1, sizeof *made);
     if (made == NULL)
         return mesh_error_set(err, MESH_RESOURCE_EXHAUSTED, "out of memory");
     mesh_code code = add_entry(made, "", MESH_HEALTH_NOT_SERVING, err);
     if (code != MESH_OK) {
-        free(made);
+        mesh_free(made);
         return code;
     }
     pthread_mutex_init(&made->mu, NULL);
@@ -261,10 +261,10 @@ void mesh_health_destroy(mesh_health *health)
     while (health->entries != NULL) {
         struct entry *entry = health->entries;
         health->entries = entry->next;
-        free(entry);
+        mesh_free(entry);
     }
     pthread_mutex_destroy(&health->mu);
-    free(health);
+    mesh_free(health);
 }
 
 mesh_api mesh_health_api(mesh_health *health)

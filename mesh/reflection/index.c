@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "google/protobuf/descriptor.pb-c.h"
+#include "mesh/base/alloc.h"
 
 /* Builds an index; the first failure sticks in `code`, so that the walk need not look. */
 struct builder {
@@ -28,7 +29,7 @@ static bool grow(struct builder *b, void **array, size_t count, size_t *room, si
     if (count < *room)
         return true;
     size_t wanted = *room == 0 ? 32 : *room * 2;
-    void *larger = realloc(*array, wanted * size);
+    void *larger = mesh_realloc(*array, wanted * size);
     if (larger == NULL) {
         fail(b, MESH_RESOURCE_EXHAUSTED, "out of memory");
         return false;
@@ -232,12 +233,12 @@ static void make_numbers(struct builder *b)
 
 mesh_code mesh_index_create(const mesh_api *apis, size_t count, mesh_index **index, mesh_error *err)
 {
-    mesh_index *made = calloc(1, sizeof *made);
+    mesh_index *made = mesh_calloc(1, sizeof *made);
     if (made == NULL)
         return mesh_error_set(err, MESH_RESOURCE_EXHAUSTED, "out of memory");
     made->arena = mesh_arena_create(4096, 0);
     if (made->arena == NULL) {
-        free(made);
+        mesh_free(made);
         return mesh_error_set(err, MESH_RESOURCE_EXHAUSTED, "out of memory");
     }
 
@@ -267,11 +268,11 @@ void mesh_index_destroy(mesh_index *index)
 {
     if (index == NULL)
         return;
-    free(index->files);
-    free(index->symbols);
-    free(index->extensions);
+    mesh_free(index->files);
+    mesh_free(index->symbols);
+    mesh_free(index->extensions);
     mesh_arena_destroy(index->arena);
-    free(index);
+    mesh_free(index);
 }
 
 /* One after the other: a server has some dozen files. */

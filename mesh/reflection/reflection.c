@@ -1,10 +1,10 @@
 #include "mesh/reflection/reflection.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 #include "grpc/reflection/v1/reflection.mesh.h"
 #include "grpc/reflection/v1alpha/reflection.mesh.h"
+#include "mesh/base/alloc.h"
 #include "mesh/reflection/index.h"
 
 typedef Grpc__Reflection__V1__ServerReflectionRequest reflection_request;
@@ -119,7 +119,7 @@ static mesh_code put_off(struct session *session, const reflection_request *requ
     if (bytes > MESH_REFLECTION_PENDING_BYTES - session->pending_bytes)
         return mesh_error_set(err, MESH_RESOURCE_EXHAUSTED,
                               "the answers to earlier requests must be read first");
-    struct pending *pending = malloc(bytes);
+    struct pending *pending = mesh_malloc(bytes);
     if (pending == NULL)
         return mesh_error_set(err, MESH_RESOURCE_EXHAUSTED, "out of memory");
     pending->next = NULL;
@@ -138,12 +138,12 @@ static void drop_first(struct session *session)
     if (session->first == NULL)
         session->last = &session->first;
     session->pending_bytes -= sizeof *pending + pending->size;
-    free(pending);
+    mesh_free(pending);
 }
 
 static mesh_code on_open(void *self, mesh_stream *stream, mesh_error *err)
 {
-    struct session *session = calloc(1, sizeof *session);
+    struct session *session = mesh_calloc(1, sizeof *session);
     (void)self;
     if (session == NULL)
         return mesh_error_set(err, MESH_RESOURCE_EXHAUSTED, "out of memory");
@@ -203,7 +203,7 @@ static void on_close(void *self, mesh_stream *stream, mesh_code code)
     (void)code;
     while (session != NULL && session->first != NULL)
         drop_first(session);
-    free(session);
+    mesh_free(session);
 }
 
 static const grpc__reflection__v1__server_reflection__server_reflection_info__events events = {
@@ -248,8 +248,8 @@ mesh_code mesh_reflection_create(const mesh_server *server, mesh_reflection **re
 {
     size_t count;
     const mesh_api *others = mesh_server_apis(server, &count);
-    mesh_api *apis = calloc(count + 2, sizeof *apis);
-    mesh_reflection *made = calloc(1, sizeof *made);
+    mesh_api *apis = mesh_calloc(count + 2, sizeof *apis);
+    mesh_reflection *made = mesh_calloc(1, sizeof *made);
     mesh_code code;
     if (apis == NULL || made == NULL) {
         code = mesh_error_set(err, MESH_RESOURCE_EXHAUSTED, "out of memory");
@@ -268,8 +268,8 @@ mesh_code mesh_reflection_create(const mesh_server *server, mesh_reflection **re
     made = NULL;
 
 done:
-    free(apis);
-    free(made);
+    mesh_free(apis);
+    mesh_free(made);
     return code;
 }
 
@@ -278,5 +278,5 @@ void mesh_reflection_destroy(mesh_reflection *reflection)
     if (reflection == NULL)
         return;
     mesh_index_destroy(reflection->index);
-    free(reflection);
+    mesh_free(reflection);
 }
