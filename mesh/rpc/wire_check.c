@@ -1,0 +1,235 @@
+#include "mesh/rpc/wire_check.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "mesh/base/utf8.h"
+#include "mesh/base/wire.h"
+
+enum {
+    PATH_BYTES = 256
+};
+
+/* A message that is being checked. All but the innermost one stand at a field with the next one. */
+typedef struct frame {
+    const ProtobufCMessageDescriptor *descriptor;
+    const uint8_t *begin, *end;
+    const ProtobufCFieldDescriptor *field; /* the one we are at; NULL: an unknown one */
+    const uint8_t *at;                     /* where its tag begins */
+} frame;
+
+static const uint8_t wire_types[] = {
+    [PROTOBUF_C_TYPE_INT32] = MESH_WIRE_VARINT,     [PROTOBUF_C_TYPE_SINT32] = MESH_WIRE_VARINT,
+    [PROTOBUF_C_TYPE_SFIXED32] = MESH_WIRE_FIXED32, [PROTOBUF_C_TYPE_INT64] = MESH_WIRE_VARINT,
+    [PROTOBUF_C_TYPE_SINT64] = MESH_WIRE_VARINT,    [PROTOBUF_C_TYPE_SFIXED64] = MESH_WIRE_FIXED64,
+    [PROTOBUF_C_TYPE_UINT32] = MESH_WIRE_VARINT,    [PROTOBUF_C_TYPE_FIXED32] = MESH_WIRE_FIXED32,
+    [PROTOBUF_C_TYPE_UINT64] = MESH_WIRE_VARINT,    [PROTOBUF_C_TYPE_FIXED64] = MESH_WIRE_FIXED64,
+    [PROTOBUF_C_TYPE_FLOAT] = MESH_WIRE_FIXED32,    [PROTOBUF_C_TYPE_DOUBLE] = MESH_WIRE_FIXED64,
+    [PROTOBUF_C_TYPE_BOOL] = MESH_WIRE_VARINT,      [PROTOBUF_C_TYPE_ENUM] = MESH_WIRE_VARINT,
+    [PROTOBUF_C_TYPE_STRING] = MESH_WIRE_BYTES,     [PROTOBUF_C_TYPE_BYTES] = MESH_WIRE_BYTES,
+    [PROTOBUF_C_TYPE_MESSAGE] = MESH_WIRE_BYTES,
+};
+
+/* The field with that number; NULL when the message has none. */
+static const ProtobufCFieldDescriptor *find_field(const ProtobufCMessageDescriptor *descriptor,
+                                                  uint32_t number)
+{
+    const ProtobufCIntRange *ranges = descriptor->field_ranges;
+    unsigned low = 0, high = descriptor->n_field_ranges; /* the range is in [low, high) */
+
+    if (high == 0 || number < (uint32_t)ranges[0].start_value)
+        return NULL;
+    while (high - low > 1) {
+        unsigned middle = low + (high - low) / 2;
+
+        if (number < (uint32_t)ranges[middle].start_value)
+            high = middle;
+        else
+            low = middle;
+    }
+    /* A last, empty range marks the end, so that the next index is always there. */
+    number -= (uint32_t)ranges[low].start_value;
+    if (number >= ranges[low + 1].orig_index - ranges[low].orig_index)
+        return NULL;
+    return &descriptor->fields[ranges[low].orig_index + number];
+}
+
+/* ---- failures ---- */
+
+/* How many elements of the field stand before the one that the frame is at. */
+static size_t element_index(const frame *one)
+{
+    mesh_wire_reader in = {one->begin, one->at};
+    mesh_wire_field field;
+    size_t index = 0;
+
+    while (mesh_wire_next(&in, &field))
+        index += field.number == one->field->id;
+    return index;
+}
+
+/* Appends the name of the field that the frame is at, with its index. */
+static void append_name(char path[PATH_BYTES], const frame *one)
+{
+    size_t size = strlen(path);
+    const char *dot = size == 0 ? "" : ".";
+
+    if (one->field->label == PROTOBUF_C_LABEL_REPEATED)
+        snprintf(path + size, PATH_BYTES - size, "%s%s[%zu]", dot, one->field->name,
+                 element_index(one));
+    else
+        snprintf(path + size, PATH_BYTES - size, "%s%s", dot, one->field->name);
+}
+
+static mesh_code fail(const frame *frames, const frame *last, const char *problem, mesh_error *err)
+{
+    char path[PATH_BYTES] = "";
+
+    if (err == NULL)
+        return MESH_INVALID_ARGUMENT;
+    for (const frame *one = frames; one <= last; one++) {
+        if (one->field != NULL)
+            append_name(path, one);
+    }
+    mesh_error_clear(err);
+    if (path[0] == '\0')
+        return mesh_error_set(err, MESH_INVALID_ARGUMENT, "%s: %s", frames->descriptor->name,
+                              problem);
+    return mesh_error_field(err, path, "%s", problem);
+}
+
+/* ---- checks ---- */
+
+static bool varints_are_whole(const uint8_t *data, size_t size)
+{
+    mesh_wire_reader in = {data, data + size};
+    uint64_t value;
+
+    while (in.at < in.end) {
+        if (!mesh_wire_varint(&in, &value))
+            return false;
+    }
+    return true;
+}
+
+/* What is wrong with a packed field; NULL: nothing. */
+static const char *check_packed(ProtobufCType type, const uint8_t *data, size_t size)
+{
+    switch (wire_types[type]) {
+    case MESH_WIRE_FIXED32:
+        return size % 4 == 0 ? NULL : "is cut in the middle of a number";
+    case MESH_WIRE_FIXED64:
+        return size % 8 == 0 ? NULL : "is cut in the middle of a number";
+    }
+    if (type != PROTOBUF_C_TYPE_BOOL)
+        return varints_are_whole(data, size) ? NULL : "holds a malformed number";
+    for (size_t i = 0; i < size; i++) {
+        if (data[i] > 1)
+            return "holds a bool that is neither 0 nor 1";
+    }
+    return NULL;
+}
+
+static const char *check_text(const uint8_t *data, size_t size)
+{
+    if (__builtin_expect(mesh_utf8_is_text(data, size), 1))
+        return NULL;
+    return memchr(data, '\0', size) != NULL ? "must not hold a NUL character" : "must be UTF-8";
+}
+
+/* Passes a field's number of a fixed size, or varint. */
+static bool pass_number(mesh_wire_reader *in, uint32_t type)
+{
+    uint64_t value;
+
+    if (type == MESH_WIRE_VARINT)
+        return mesh_wire_varint(in, &value);
+    return mesh_wire_skip(in, type == MESH_WIRE_FIXED32 ? 4 : 8);
+}
+
+mesh_code mesh_wire_check(const ProtobufCMessageDescriptor *descriptor, const uint8_t *data,
+                          size_t size, mesh_error *err)
+{
+    frame frames[MESH_WIRE_CHECK_DEPTH + 1];
+    frame *now = frames;
+    mesh_wire_reader in;
+    const char *problem = NULL;
+
+    if (size == 0)
+        return MESH_OK;
+    *now = (frame){.descriptor = descriptor, .begin = data, .end = data + size};
+    in = (mesh_wire_reader){data, now->end};
+
+    for (;;) {
+        const ProtobufCFieldDescriptor *field = now->field;
+        uint32_t number, type;
+        const uint8_t *content;
+        size_t content_size;
+
+        while (in.at == now->end) { /* a message ends: on with the one around it */
+            if (now == frames)
+                return MESH_OK;
+            now--;
+            in.end = now->end;
+            field = now->field;
+        }
+
+        now->at = in.at;
+        if (!mesh_wire_tag(&in, &number, &type)) {
+            now->field = NULL;
+            problem = "is malformed";
+            break;
+        }
+        if (field == NULL || field->id != number)
+            field = find_field(now->descriptor, number);
+        now->field = field;
+        if (type == MESH_WIRE_GROUP || type == MESH_WIRE_GROUP_END) {
+            problem = "holds a group, which is not supported";
+            break;
+        }
+
+        if (type != MESH_WIRE_BYTES) {
+            if (field != NULL && wire_types[field->type] != type) {
+                problem = "is encoded as another type";
+                break;
+            }
+            if (!pass_number(&in, type)) {
+                problem = "is malformed";
+                break;
+            }
+            continue;
+        }
+
+        if (!mesh_wire_bytes(&in, &content, &content_size)) {
+            problem = "is longer than the message around it";
+            break;
+        }
+        if (field == NULL)
+            continue;
+        switch (field->type) {
+        case PROTOBUF_C_TYPE_STRING:
+            problem = check_text(content, content_size);
+            break;
+        case PROTOBUF_C_TYPE_BYTES:
+            break;
+        case PROTOBUF_C_TYPE_MESSAGE:
+            if (now == &frames[MESH_WIRE_CHECK_DEPTH]) {
+                problem = "is nested too deep";
+                break;
+            }
+            now++;
+            *now = (frame){
+                .descriptor = field->descriptor, .begin = content, .end = content + content_size};
+            in = (mesh_wire_reader){content, now->end};
+            break;
+        default:
+            problem = field->label == PROTOBUF_C_LABEL_REPEATED
+                          ? check_packed(field->type, content, content_size)
+                          : "is encoded as another type";
+            break;
+        }
+        if (problem != NULL)
+            break;
+    }
+    return fail(frames, now, problem, err);
+}
