@@ -18,9 +18,8 @@
  * ends the stream with that error. on_message   a message of the client's; the next is read after
  * it returned (back-pressure). Borrowed for the callback. on_end       the client sends no more.
  *   on_writable  after a send that said "not now": there is room again.
- *   on_close     the last one, exactly once after on_open was called: MESH_OK when the stream was
- * finished by mesh_stream_end and all was handed to the transport, else why not (CANCELLED, ...).
- *                The stream is gone when it returns.
+ *   on_close     the last one, exactly once after on_open was called, with the code that the stream ended with:
+ *                mesh_stream_end's, or CANCELLED or DEADLINE_EXCEEDED. The stream is gone when it returns.
  *
  * With events, sends and mesh_stream_end may be called from any thread until on_close begins;
  * whoever keeps the stream elsewhere (a list of subscribers) takes it out in on_close, under its

@@ -1,0 +1,128 @@
+#include <assert.h>
+#include <string.h>
+
+#include "mesh/base/clock.h"
+#include "mesh/base/log.h"
+#include "mesh/rpc/call_impl.h"
+
+mesh_arena *mesh_call_arena(mesh_call *call)
+{
+    return call->arena;
+}
+
+const mesh_method *mesh_call_method(const mesh_call *call)
+{
+    return call->handler->method;
+}
+
+int64_t mesh_call_deadline_ns(const mesh_call *call)
+{
+    return call->deadline_ns;
+}
+
+bool mesh_call_cancelled(const mesh_call *call)
+{
+    return atomic_load_explicit(&call->cancelled, memory_order_acquire);
+}
+
+const mesh_trace *mesh_call_trace(const mesh_call *call)
+{
+    return &call->trace;
+}
+
+const mesh_peer *mesh_call_peer(mesh_call *call)
+{
+    if (call->peer.address == NULL)
+        call->tcall->ops->peer(call->tcall, call->arena, &call->peer);
+    return &call->peer;
+}
+
+const mesh_metadata *mesh_call_metadata_all(mesh_call *call, size_t *count)
+{
+    if (!call->received_copied) {
+        call->received_copied = true;
+        /* on overflow the list is cut, and the call is answered RESOURCE_EXHAUSTED anyway */
+        (void)mesh_metadata_copy(call->tcall, false, call->arena, &call->received);
+    }
+    *count = call->received.count;
+    return call->received.entries;
+}
+
+const mesh_metadata *mesh_call_metadata(mesh_call *call, const char *key, size_t index)
+{
+    size_t count;
+
+    (void)mesh_call_metadata_all(call, &count);
+    return mesh_metadata_find(&call->received, key, index);
+}
+
+mesh_code mesh_call_add_header(mesh_call *call, const char *key, const void *value, size_t size,
+                               mesh_error *err)
+{
+    if (call->headers_sent)
+        return mesh_error_set(err, MESH_FAILED_PRECONDITION,
+                              "metadata \"%s\": leading metadata was sent already", key);
+    return mesh_metadata_add(&call->headers, call->arena, key, value, size, err);
+}
+
+mesh_code mesh_call_add_trailer(mesh_call *call, const char *key, const void *value, size_t size,
+                                mesh_error *err)
+{
+    if (call->answered)
+        return mesh_error_set(err, MESH_FAILED_PRECONDITION,
+                              "metadata \"%s\": trailing metadata was sent already", key);
+    return mesh_metadata_add(&call->trailers, call->arena, key, value, size, err);
+}
+
+void mesh_call_compress(mesh_call *call)
+{
+    call->compress = true;
+}
+
+int mesh_call_slot_create(void)
+{
+    static atomic_int next;
+    int slot = atomic_fetch_add(&next, 1);
+
+    assert(slot < MESH_CALL_SLOTS);
+    return slot;
+}
+
+void mesh_call_slot_set(mesh_call *call, int slot, void *data)
+{
+    assert(slot >= 0 && slot < MESH_CALL_SLOTS);
+    call->slots[slot] = data;
+}
+
+void *mesh_call_slot_get(const mesh_call *call, int slot)
+{
+    assert(slot >= 0 && slot < MESH_CALL_SLOTS);
+    return call->slots[slot];
+}
+
+void mesh_call_on_cancel(mesh_call *call, void (*fn)(void *context), void *context)
+{
+    bool now;
+
+    pthread_mutex_lock(&call->cancel_mu);
+    now = call->cancel_told;
+    if (!now) {
+        call->on_cancel = fn;
+        call->on_cancel_context = context;
+    }
+    pthread_mutex_unlock(&call->cancel_mu);
+    if (now && mesh_call_cancelled(call))
+        fn(context);
+}
+
+void mesh_join(mesh_call *parent)
+{
+    mesh_links_wait(&parent->links);
+}
+
+mesh_code mesh_call_cancel_code(const mesh_call *call, mesh_error *err)
+{
+    if (call->deadline_ns != MESH_NO_DEADLINE && mesh_clock_monotonic_ns() >= call->deadline_ns)
+        return mesh_error_set(err, MESH_DEADLINE_EXCEEDED, "the call's deadline passed");
+    return mesh_error_set(err, MESH_CANCELLED, "the call was cancelled");
+}

@@ -1,0 +1,68 @@
+/* The inside of mesh_call, for the files of mesh/rpc that make, answer and end calls. Internal. */
+#ifndef MESH_RPC_CALL_IMPL_H
+#define MESH_RPC_CALL_IMPL_H
+
+#include <stdatomic.h>
+
+#include "mesh/rpc/links.h"
+#include "mesh/rpc/metadata.h"
+#include "mesh/rpc/transport.h"
+
+/* A method of a server, with who handles it. Immutable once the server started. */
+typedef struct mesh_handler {
+    mesh_server *server;
+    const mesh_method *method;
+    mesh_api api;
+    mesh_handler_style style;
+} mesh_handler;
+
+/*
+ * Owners, each with a count in `refs`: the transport until on_done; a job on the worker pool; a deferred answer;
+ * every child. The last one gives the memory back.
+ */
+struct mesh_call {
+    mesh_tcall *tcall; /* immutable while the call runs, as is all without a remark */
+    mesh_server *server;
+    const mesh_handler *handler;
+    mesh_arena *arena; /* kept over reuse of the memory, as is `links` */
+    bool links_made;
+    mesh_links links; /* calls made for this one */
+    int64_t deadline_ns;
+    mesh_trace trace;
+    mesh_message message; /* the request, until it is decoded */
+    bool has_message;
+    ProtobufCMessage *request;
+    ProtobufCMessage *response;
+    mesh_stream *stream;         /* streaming methods only */
+    mesh_metadata_list received; /* filled when first asked for */
+    bool received_copied;
+    mesh_metadata_list headers;
+    mesh_metadata_list trailers;
+    bool headers_sent;
+    bool answered;
+    bool compress;
+    bool deferred;
+    mesh_peer peer;
+    void *slots[MESH_CALL_SLOTS];
+    size_t opened; /* interceptors whose on_open was called */
+    atomic_bool cancelled;
+    atomic_int refs;
+    pthread_mutex_t cancel_mu;        /* made with `links` */
+    void (*on_cancel)(void *context); /* guarded by cancel_mu */
+    void *on_cancel_context;          /* the same */
+    bool cancel_told;                 /* the same: cancelled, or ended */
+};
+
+void mesh_call_ref(mesh_call *call);
+
+/* Drops one count; the last one frees the call. Not for the transport's own count. */
+void mesh_call_unref(mesh_call *call);
+
+/* Ends the call with a code, an error (may be NULL) and, when MESH_OK, a message (may be NULL). Once. */
+void mesh_call_answer(mesh_call *call, mesh_code code, const mesh_error *err,
+                      const mesh_buffer *message);
+
+/* Why a cancelled call was: DEADLINE_EXCEEDED or CANCELLED. */
+mesh_code mesh_call_cancel_code(const mesh_call *call, mesh_error *err);
+
+#endif

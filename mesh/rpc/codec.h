@@ -1,0 +1,33 @@
+/* Between wire bytes and protobuf-c messages. Internal. */
+#ifndef MESH_RPC_CODEC_H
+#define MESH_RPC_CODEC_H
+
+#include "mesh/rpc/transport.h"
+
+/*
+ * Messages whose type is only known at run time (mesh_method without descriptors) travel as this: `base` is never
+ * looked at, so a pointer to it serves wherever a ProtobufCMessage is passed.
+ */
+typedef struct mesh_raw_message {
+    ProtobufCMessage base;
+    const uint8_t *data;
+    size_t size;
+} mesh_raw_message;
+
+/*
+ * Checks and unpacks a received message into the arena and releases it, whatever is returned. `descriptor` NULL
+ * gives a mesh_raw_message. INVALID_ARGUMENT: malformed, names the field; RESOURCE_EXHAUSTED: does not fit the arena, or
+ * too large once inflated.
+ */
+mesh_code mesh_decode(const ProtobufCMessageDescriptor *descriptor, mesh_message *message,
+                      mesh_arena *arena, ProtobufCMessage **out, mesh_error *err);
+
+/* Packs a message into memory of the transport's. RESOURCE_EXHAUSTED: out of memory. */
+mesh_code mesh_encode(const mesh_transport *transport, const ProtobufCMessageDescriptor *descriptor,
+                      const ProtobufCMessage *message, mesh_buffer *buffer, mesh_error *err);
+
+/* A new, initialised message in the arena; NULL on overflow. */
+ProtobufCMessage *mesh_message_create(const ProtobufCMessageDescriptor *descriptor,
+                                      mesh_arena *arena);
+
+#endif

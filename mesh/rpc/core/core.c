@@ -1,0 +1,241 @@
+#include "mesh/rpc/core/core.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "mesh/base/log.h"
+
+const mesh_transport mesh_transport_core = {
+    .name = "core",
+    .reserve = core_reserve,
+    .discard = core_discard,
+    .server_create = core_server_create,
+    .server_add_method = core_server_add_method,
+    .server_start = core_server_start,
+    .server_refuse = core_server_refuse,
+    .server_cancel = core_server_cancel,
+    .server_destroy = core_server_destroy,
+    .channel_create = core_channel_create,
+    .channel_destroy = core_channel_destroy,
+    .call_create = core_call_create,
+    .call_start = core_call_start,
+    .drive = core_drive,
+};
+
+/* --- messages ------------------------------------------------------------------------------------ */
+
+static void release_incoming(void *owner)
+{
+    core_incoming *incoming = owner;
+
+    free(incoming->more_views);
+    free(incoming->inflated);
+    if (incoming->buffer != NULL)
+        grpc_byte_buffer_destroy(incoming->buffer);
+    incoming->more_views = NULL;
+    incoming->inflated = NULL;
+    incoming->buffer = NULL;
+}
+
+void core_incoming_open(core_incoming *incoming, grpc_byte_buffer *buffer, size_t limit,
+                        mesh_message *message)
+{
+    const grpc_slice_buffer *slices = &buffer->data.raw.slice_buffer;
+    mesh_slice *views = incoming->views;
+
+    *message = (mesh_message){.owner = incoming, .release = release_incoming};
+    incoming->buffer = buffer;
+    if (slices->count > CORE_INLINE_SLICES) {
+        incoming->more_views = calloc(slices->count, sizeof *views);
+        if (incoming->more_views == NULL) {
+            message->code = MESH_RESOURCE_EXHAUSTED;
+            return;
+        }
+        views = incoming->more_views;
+    }
+    for (size_t i = 0; i < slices->count; i++) {
+        views[i].data = GRPC_SLICE_START_PTR(slices->slices[i]);
+        views[i].size = GRPC_SLICE_LENGTH(slices->slices[i]);
+    }
+    message->slices = views;
+    message->slice_count = slices->count;
+    message->size = slices->length;
+
+    if (buffer->data.raw.compression != GRPC_COMPRESS_NONE) {
+        size_t size = 0;
+        message->compressed = true;
+        message->code = core_inflate(views, slices->count, limit, &incoming->inflated, &size);
+        incoming->views[0] = (mesh_slice){.data = incoming->inflated, .size = size};
+        message->slices = incoming->views;
+        message->slice_count = message->code == MESH_OK && size > 0 ? 1 : 0;
+        message->size = message->code == MESH_OK ? size : 0;
+    }
+}
+
+bool core_reserve(size_t size, mesh_buffer *buffer)
+{
+    /* The large form is never inlined into the slice, so that the bytes have an address of their own. */
+    grpc_slice slice = grpc_slice_malloc_large(size);
+
+    *buffer = (mesh_buffer){
+        .data = slice.data.refcounted.bytes, .size = size, .handle = slice.refcount};
+    return true;
+}
+
+static grpc_slice slice_of(const mesh_buffer *buffer)
+{
+    grpc_slice slice;
+
+    slice.refcount = buffer->handle;
+    slice.data.refcounted.length = buffer->size;
+    slice.data.refcounted.bytes = buffer->data;
+    return slice;
+}
+
+void core_discard(mesh_buffer *buffer)
+{
+    if (buffer->handle != NULL)
+        grpc_slice_unref(slice_of(buffer));
+    *buffer = (mesh_buffer){0};
+}
+
+grpc_byte_buffer *core_outgoing(const mesh_buffer *buffer)
+{
+    grpc_slice slice = slice_of(buffer);
+    grpc_byte_buffer *bytes = grpc_raw_byte_buffer_create(&slice, 1);
+
+    grpc_slice_unref(slice);
+    return bytes;
+}
+
+/* --- metadata ------------------------------------------------------------------------------------ */
+
+void core_metadata_add(core_metadata *metadata, const char *key, const void *value, size_t size)
+{
+    grpc_metadata *entry = &metadata->entries[metadata->count];
+
+    assert(metadata->count < CORE_METADATA_MAX);
+    memset(entry, 0, sizeof *entry);
+    entry->key = grpc_slice_from_copied_string(key);
+    entry->value = grpc_slice_from_copied_buffer(value, size);
+    metadata->count++;
+}
+
+void core_metadata_add_list(core_metadata *metadata, const mesh_metadata_list *list)
+{
+    if (list == NULL)
+        return;
+    for (size_t i = 0; i < list->count; i++)
+        core_metadata_add(metadata, list->entries[i].key, list->entries[i].value,
+                          list->entries[i].size);
+}
+
+void core_metadata_clear(core_metadata *metadata)
+{
+    for (size_t i = 0; i < metadata->count; i++) {
+        grpc_slice_unref(metadata->entries[i].key);
+        grpc_slice_unref(metadata->entries[i].value);
+    }
+    metadata->count = 0;
+}
+
+/* Whether a key is part of the protocol rather than the application's. */
+static bool is_own_key(const char *key, size_t size)
+{
+    if (size == 0 || key[0] == ':')
+        return true;
+    switch (size) {
+    case 2:
+        return memcmp(key, "te", 2) == 0;
+    case 12:
+        return memcmp(key, "content-type", 12) == 0;
+    default:
+        /* tracing and status details are the runtime's to read */
+        return size > 5 && memcmp(key, "grpc-", 5) == 0 &&
+               !(size == 23 && memcmp(key, "grpc-status-details-bin", 23) == 0) &&
+               !(size == 14 && memcmp(key, "grpc-trace-bin", 14) == 0);
+    }
+}
+
+bool core_metadata_at(const grpc_metadata_array *array, size_t index, mesh_metadata *entry,
+                      size_t *key_size)
+{
+    for (size_t i = 0; i < array->count; i++) {
+        const grpc_metadata *metadata = &array->metadata[i];
+        const char *key = (const char *)GRPC_SLICE_START_PTR(metadata->key);
+        size_t size = GRPC_SLICE_LENGTH(metadata->key);
+
+        if (is_own_key(key, size))
+            continue;
+        if (index-- > 0)
+            continue;
+        entry->key = key;
+        *key_size = size;
+        entry->value = GRPC_SLICE_START_PTR(metadata->value);
+        entry->size = GRPC_SLICE_LENGTH(metadata->value);
+        return true;
+    }
+    return false;
+}
+
+/* --- the rest ------------------------------------------------------------------------------------ */
+
+static const char *property_of(const grpc_auth_context *context, const char *name,
+                               mesh_arena *arena)
+{
+    grpc_auth_property_iterator it = grpc_auth_context_find_properties_by_name(context, name);
+    const grpc_auth_property *property = grpc_auth_property_iterator_next(&it);
+
+    if (property == NULL || property->value_length == 0)
+        return NULL;
+    return mesh_arena_strndup(arena, property->value, property->value_length);
+}
+
+const char *core_peer_identity(grpc_call *call, mesh_arena *arena)
+{
+    static const char *const names[] = {"x509_dns", "x509_uri", GRPC_X509_CN_PROPERTY_NAME};
+    grpc_auth_context *context = grpc_call_auth_context(call);
+    const char *identity = NULL;
+
+    if (context == NULL)
+        return "";
+    if (grpc_auth_context_peer_is_authenticated(context))
+        for (size_t i = 0; identity == NULL && i < sizeof names / sizeof names[0]; i++)
+            identity = property_of(context, names[i], arena);
+    grpc_auth_context_release(context);
+    return identity != NULL ? identity : "";
+}
+
+gpr_timespec core_deadline_to(int64_t deadline_ns)
+{
+    if (deadline_ns == MESH_NO_DEADLINE)
+        return gpr_inf_future(GPR_CLOCK_MONOTONIC);
+    return gpr_time_from_nanos(deadline_ns, GPR_CLOCK_MONOTONIC);
+}
+
+int64_t core_deadline_from(gpr_timespec deadline)
+{
+    gpr_timespec monotonic;
+
+    if (gpr_time_cmp(deadline, gpr_inf_future(deadline.clock_type)) == 0)
+        return MESH_NO_DEADLINE;
+    monotonic = gpr_convert_clock_type(deadline, GPR_CLOCK_MONOTONIC);
+    if (monotonic.tv_sec > INT64_MAX / GPR_NS_PER_SEC - 1)
+        return MESH_NO_DEADLINE;
+    return monotonic.tv_sec * GPR_NS_PER_SEC + monotonic.tv_nsec;
+}
+
+void core_start_batch(grpc_call *call, const grpc_op *ops, size_t count, void *tag)
+{
+    grpc_call_error error;
+
+    CORE_TAG_RELEASE(tag);
+    error = grpc_call_start_batch(call, ops, count, tag, NULL);
+    if (error != GRPC_CALL_OK) {
+        mesh_log(MESH_LOG_ERROR, "the gRPC core refused a batch",
+                 MESH_LOG_S("cause", grpc_call_error_to_string(error)));
+        abort();
+    }
+}

@@ -1,0 +1,110 @@
+/*
+ * What the server and the channels on the gRPC C core share. Internal to mesh/rpc/core, the only folder that
+ * includes <grpc/...>.
+ */
+#ifndef MESH_RPC_CORE_CORE_H
+#define MESH_RPC_CORE_CORE_H
+
+#include <grpc/byte_buffer.h>
+#include <grpc/grpc.h>
+#include <grpc/grpc_security.h>
+#include <grpc/slice.h>
+#include <grpc/support/alloc.h>
+#include <grpc/support/time.h>
+#include <stdatomic.h>
+
+#include "mesh/base/clock.h"
+#include "mesh/rpc/transport.h"
+
+/*
+ * Completion tags hand memory from the thread that started an operation to the thread that polls. The core
+ * does that with locks that ThreadSanitizer cannot see, since libgrpc is not instrumented: tell it.
+ */
+#ifdef __SANITIZE_THREAD__
+void __tsan_acquire(void *address);
+void __tsan_release(void *address);
+#define CORE_TAG_RELEASE(tag) __tsan_release(tag)
+#define CORE_TAG_ACQUIRE(tag) __tsan_acquire(tag)
+#else
+#define CORE_TAG_RELEASE(tag) ((void)(tag))
+#define CORE_TAG_ACQUIRE(tag) ((void)(tag))
+#endif
+
+enum {
+    CORE_INLINE_SLICES = 4
+};
+
+/* A received message on its way up: the byte buffer and a view on its slices. One for each call. */
+typedef struct core_incoming {
+    grpc_byte_buffer *buffer;
+    mesh_slice views[CORE_INLINE_SLICES];
+    mesh_slice *more_views; /* for messages of more slices */
+    uint8_t *inflated;      /* a compressed message's content */
+} core_incoming;
+
+/* Takes `buffer`, inflates it when compressed to at most `limit` bytes, and describes it in `message`. */
+void core_incoming_open(core_incoming *incoming, grpc_byte_buffer *buffer, size_t limit,
+                        mesh_message *message);
+
+/* mesh_transport.reserve and discard. */
+bool core_reserve(size_t size, mesh_buffer *buffer);
+void core_discard(mesh_buffer *buffer);
+
+/* Turns a reserved buffer into a byte buffer of the core's; NULL when out of memory. The buffer is given away. */
+grpc_byte_buffer *core_outgoing(const mesh_buffer *buffer);
+
+/* Metadata on its way down: copies for one batch. */
+enum {
+    CORE_METADATA_MAX = 66
+}; /* MESH_METADATA_MAX and two of gRPC's own */
+typedef struct core_metadata {
+    grpc_metadata entries[CORE_METADATA_MAX];
+    size_t count;
+} core_metadata;
+
+void core_metadata_add(core_metadata *metadata, const char *key, const void *value, size_t size);
+void core_metadata_add_list(core_metadata *metadata, const mesh_metadata_list *list);
+void core_metadata_clear(core_metadata *metadata);
+
+/* Entry `index` of what was received, without gRPC's own. */
+bool core_metadata_at(const grpc_metadata_array *array, size_t index, mesh_metadata *entry,
+                      size_t *key_size);
+
+/* The name of a verified peer certificate, copied into the arena; "" when there is none. */
+const char *core_peer_identity(grpc_call *call, mesh_arena *arena);
+
+/* Deadlines between CLOCK_MONOTONIC nanoseconds and the core. */
+gpr_timespec core_deadline_to(int64_t deadline_ns);
+int64_t core_deadline_from(gpr_timespec deadline);
+
+/* Credentials from PEM files; NULL options: plaintext. INVALID_ARGUMENT names the file. */
+mesh_code core_server_credentials(const mesh_tls_options *tls,
+                                  grpc_server_credentials **credentials, mesh_error *err);
+mesh_code core_channel_credentials(const mesh_tls_options *tls,
+                                   grpc_channel_credentials **credentials, mesh_error *err);
+
+/* Starts a batch whose tag is `tag`. A refused batch is a mistake of ours: logged, then abort. */
+void core_start_batch(grpc_call *call, const grpc_op *ops, size_t count, void *tag);
+
+/* Inflates gzip or zlib data to at most `limit` bytes. */
+mesh_code core_inflate(const mesh_slice *slices, size_t slice_count, size_t limit, uint8_t **out,
+                       size_t *out_size);
+
+/* The parts of mesh_transport_core. */
+mesh_code core_server_create(const mesh_server_options *options, const mesh_server_events *events,
+                             void *upper, mesh_tserver **tserver, mesh_error *err);
+mesh_code core_server_add_method(mesh_tserver *tserver, const char *path, bool with_message,
+                                 void *method, mesh_error *err);
+mesh_code core_server_start(mesh_tserver *tserver, int *port, mesh_error *err);
+void core_server_refuse(mesh_tserver *tserver);
+void core_server_cancel(mesh_tserver *tserver);
+void core_server_destroy(mesh_tserver *tserver);
+mesh_code core_channel_create(const char *target, const mesh_channel_options *options,
+                              mesh_tchannel **tchannel, mesh_error *err);
+void core_channel_destroy(mesh_tchannel *tchannel);
+mesh_tcall *core_call_create(mesh_tchannel *tchannel, const mesh_start *start,
+                             const mesh_client_events *events, void *upper);
+void core_call_start(mesh_tcall *call, const mesh_start *start);
+void core_drive(mesh_tcall *call);
+
+#endif

@@ -1,0 +1,564 @@
+/*
+ * The client side on the C core.
+ *
+ * A blocking unary call has a completion queue of its own, which the calling thread plucks: no other thread
+ * is woken. Such queues are kept for the next call. Asynchronous calls and streams share one queue and
+ * one polling thread of the channel, started with the first of them.
+ */
+#include <assert.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "mesh/base/log.h"
+#include "mesh/rpc/core/core.h"
+
+enum {
+    KEPT_QUEUES_MAX = 64,         /* queues of blocking calls kept for reuse */
+    REGISTERED_METHODS_MAX = 256, /* power of two; later methods are called by name */
+    RECONNECT_FIRST_MS = 100,
+    RECONNECT_MAX_MS = 2000, /* a restarted service of the mesh is found again soon */
+    CONNECT_TIMEOUT_MS = 5000
+};
+
+typedef struct client_call client_call;
+
+typedef struct registered_method {
+    const mesh_method *_Atomic method;
+    void *handle;
+} registered_method;
+
+struct mesh_tchannel {
+    grpc_channel *channel;
+    size_t max_receive_bytes;
+    pthread_mutex_t mu;
+    grpc_completion_queue *kept[KEPT_QUEUES_MAX]; /* guarded by mu */
+    size_t kept_count;                            /* guarded by mu */
+    grpc_completion_queue
+        *queue; /* of asynchronous calls and streams; NULL until the first; guarded by mu */
+    pthread_t thread;
+    registered_method methods[REGISTERED_METHODS_MAX]; /* open addressing; written under mu */
+};
+
+typedef enum tag_kind {
+    TAG_UNARY,
+    TAG_START,
+    TAG_HEADERS,
+    TAG_READ,
+    TAG_WRITE,
+    TAG_STATUS,
+    TAG_KINDS
+} tag_kind;
+
+typedef struct core_tag {
+    client_call *call;
+    tag_kind kind;
+} core_tag;
+
+struct client_call {
+    mesh_tcall head;
+    mesh_tchannel *channel;
+    const mesh_client_events *events;
+    grpc_call *call;
+    grpc_completion_queue *own_queue; /* of a blocking call */
+    grpc_metadata_array headers;
+    grpc_metadata_array trailers;
+    grpc_status_code status;
+    grpc_slice status_text;
+    grpc_byte_buffer *sent;
+    grpc_byte_buffer *received;
+    core_incoming incoming;
+    core_tag tags[TAG_KINDS];
+    bool has_status;  /* the polling thread's */
+    bool told_status; /* the polling thread's */
+    /* Operations that the core has not answered, and one until release. */
+    atomic_int pending;
+};
+
+static client_call *call_of(mesh_tcall *call)
+{
+    return (client_call *)call;
+}
+
+/* --- operations ---------------------------------------------------------------------------------- */
+
+static bool op_metadata(mesh_tcall *tcall, bool trailing, size_t index, mesh_metadata *entry,
+                        size_t *key_size)
+{
+    client_call *call = call_of(tcall);
+
+    return core_metadata_at(trailing ? &call->trailers : &call->headers, index, entry, key_size);
+}
+
+static void op_peer(mesh_tcall *tcall, mesh_arena *arena, mesh_peer *peer)
+{
+    client_call *call = call_of(tcall);
+    char *address = grpc_call_get_peer(call->call);
+
+    peer->address = mesh_arena_strdup(arena, address != NULL ? address : "");
+    gpr_free(address);
+    peer->identity = core_peer_identity(call->call, arena);
+}
+
+static void start(client_call *call, tag_kind kind, const grpc_op *ops, size_t count)
+{
+    atomic_fetch_add_explicit(&call->pending, 1, memory_order_relaxed);
+    core_start_batch(call->call, ops, count, &call->tags[kind]);
+}
+
+static void op_read(mesh_tcall *tcall)
+{
+    client_call *call = call_of(tcall);
+    grpc_op op = {.op = GRPC_OP_RECV_MESSAGE};
+
+    op.data.recv_message.recv_message = &call->received;
+    start(call, TAG_READ, &op, 1);
+}
+
+static void op_write(mesh_tcall *tcall, const mesh_metadata_list *headers,
+                     const mesh_buffer *message, bool compress, bool more)
+{
+    client_call *call = call_of(tcall);
+    grpc_op op = {.op = GRPC_OP_SEND_MESSAGE,
+                  .flags = (compress ? 0 : GRPC_WRITE_NO_COMPRESS) |
+                           (more ? GRPC_WRITE_BUFFER_HINT : 0)};
+
+    assert(headers == NULL);
+    (void)headers;
+    call->sent = core_outgoing(message);
+    op.data.send_message.send_message = call->sent;
+    start(call, TAG_WRITE, &op, 1);
+}
+
+static void op_half_close(mesh_tcall *tcall)
+{
+    grpc_op op = {.op = GRPC_OP_SEND_CLOSE_FROM_CLIENT};
+
+    start(call_of(tcall), TAG_WRITE, &op, 1);
+}
+
+static void op_cancel(mesh_tcall *tcall)
+{
+    (void)grpc_call_cancel(call_of(tcall)->call, NULL);
+}
+
+static void keep_queue(mesh_tchannel *channel, grpc_completion_queue *queue)
+{
+    pthread_mutex_lock(&channel->mu);
+    if (channel->kept_count < KEPT_QUEUES_MAX) {
+        channel->kept[channel->kept_count++] = queue;
+        queue = NULL;
+    }
+    pthread_mutex_unlock(&channel->mu);
+    if (queue != NULL) {
+        grpc_completion_queue_shutdown(queue);
+        grpc_completion_queue_destroy(queue);
+    }
+}
+
+static void free_call(client_call *call)
+{
+    if (call->sent != NULL)
+        grpc_byte_buffer_destroy(call->sent);
+    if (call->received != NULL)
+        grpc_byte_buffer_destroy(call->received);
+    grpc_metadata_array_destroy(&call->headers);
+    grpc_metadata_array_destroy(&call->trailers);
+    grpc_slice_unref(call->status_text);
+    if (call->call != NULL)
+        grpc_call_unref(call->call);
+    if (call->own_queue != NULL)
+        keep_queue(call->channel, call->own_queue);
+    free(call);
+}
+
+static void op_release(mesh_tcall *tcall)
+{
+    client_call *call = call_of(tcall);
+
+    if (atomic_fetch_sub_explicit(&call->pending, 1, memory_order_acq_rel) == 1)
+        free_call(call);
+}
+
+static const mesh_tcall_ops client_call_ops = {
+    .metadata = op_metadata,
+    .peer = op_peer,
+    .read = op_read,
+    .write = op_write,
+    .half_close = op_half_close,
+    .cancel = op_cancel,
+    .release = op_release,
+};
+
+/* --- events -------------------------------------------------------------------------------------- */
+
+static mesh_status status_of(const client_call *call)
+{
+    mesh_status status = {
+        .code = (mesh_code)call->status,
+        .text = (const char *)GRPC_SLICE_START_PTR(call->status_text),
+        .text_size = GRPC_SLICE_LENGTH(call->status_text),
+    };
+
+    for (size_t i = 0; i < call->trailers.count; i++) {
+        const grpc_metadata *entry = &call->trailers.metadata[i];
+
+        if (grpc_slice_str_cmp(entry->key, "grpc-status-details-bin") == 0) {
+            status.details = GRPC_SLICE_START_PTR(entry->value);
+            status.details_size = GRPC_SLICE_LENGTH(entry->value);
+        }
+    }
+    return status;
+}
+
+static bool take_message(client_call *call, mesh_message *message)
+{
+    if (call->received == NULL)
+        return false;
+    core_incoming_open(&call->incoming, call->received, call->channel->max_receive_bytes, message);
+    call->received = NULL;
+    return true;
+}
+
+static void on_unary(client_call *call)
+{
+    mesh_status status = status_of(call);
+    mesh_message message;
+    bool has_message = take_message(call, &message);
+
+    call->events->on_unary(&call->head, has_message ? &message : NULL, &status);
+}
+
+static void on_event(const core_tag *tag, bool ok)
+{
+    client_call *call = tag->call;
+    mesh_message message;
+    mesh_status status;
+    int left;
+
+    switch (tag->kind) {
+    case TAG_UNARY:
+        /* The callback releases the call; the operation's own count keeps it until here. */
+        on_unary(call);
+        break;
+    case TAG_START:
+        break;
+    case TAG_HEADERS:
+        call->events->on_headers(&call->head);
+        break;
+    case TAG_READ:
+        call->events->on_message(&call->head, ok && take_message(call, &message) ? &message : NULL);
+        break;
+    case TAG_WRITE:
+        if (call->sent != NULL)
+            grpc_byte_buffer_destroy(call->sent);
+        call->sent = NULL;
+        call->events->on_written(&call->head, ok);
+        break;
+    case TAG_STATUS:
+        call->has_status = true;
+        break;
+    case TAG_KINDS:
+        break;
+    }
+    left = atomic_fetch_sub_explicit(&call->pending, 1, memory_order_acq_rel) - 1;
+    if (left == 0) {
+        free_call(call);
+    } else if (left == 1 && call->has_status && !call->told_status) {
+        call->told_status = true;
+        status = status_of(call);
+        call->events->on_status(&call->head, &status);
+    }
+}
+
+static void *poll_queue(void *argument)
+{
+    grpc_completion_queue *queue = argument;
+
+    for (;;) {
+        grpc_event event = grpc_completion_queue_next(queue, gpr_inf_future(GPR_CLOCK_REALTIME),
+                                                      NULL);
+
+        if (event.type == GRPC_QUEUE_SHUTDOWN)
+            return NULL;
+        CORE_TAG_ACQUIRE(event.tag);
+        on_event(event.tag, event.success != 0);
+    }
+}
+
+void core_drive(mesh_tcall *tcall)
+{
+    client_call *call = call_of(tcall);
+    core_tag *tag = &call->tags[TAG_UNARY];
+    grpc_event event = grpc_completion_queue_pluck(call->own_queue, tag,
+                                                   gpr_inf_future(GPR_CLOCK_REALTIME), NULL);
+
+    CORE_TAG_ACQUIRE(tag);
+    on_event(tag, event.success != 0);
+}
+
+/* --- starting a call ----------------------------------------------------------------------------- */
+
+/* The handle of a method that was registered with the channel, NULL when there is no room for it. */
+static void *registered(mesh_tchannel *channel, const mesh_method *method)
+{
+    size_t slot = ((uintptr_t)method / sizeof *method) % REGISTERED_METHODS_MAX;
+    void *handle = NULL;
+
+    for (size_t tries = 0; tries < REGISTERED_METHODS_MAX; tries++) {
+        registered_method *entry = &channel->methods[(slot + tries) % REGISTERED_METHODS_MAX];
+        const mesh_method *there = atomic_load_explicit(&entry->method, memory_order_acquire);
+
+        if (there == method)
+            return entry->handle;
+        if (there == NULL)
+            break;
+    }
+    pthread_mutex_lock(&channel->mu);
+    for (size_t tries = 0; tries < REGISTERED_METHODS_MAX && handle == NULL; tries++) {
+        registered_method *entry = &channel->methods[(slot + tries) % REGISTERED_METHODS_MAX];
+        const mesh_method *there = atomic_load_explicit(&entry->method, memory_order_relaxed);
+
+        if (there == method) {
+            handle = entry->handle;
+        } else if (there == NULL) {
+            handle = grpc_channel_register_call(channel->channel, method->path, NULL, NULL);
+            entry->handle = handle;
+            atomic_store_explicit(&entry->method, method, memory_order_release);
+        }
+    }
+    pthread_mutex_unlock(&channel->mu);
+    return handle;
+}
+
+static grpc_completion_queue *blocking_queue(mesh_tchannel *channel)
+{
+    grpc_completion_queue *queue = NULL;
+
+    pthread_mutex_lock(&channel->mu);
+    if (channel->kept_count > 0)
+        queue = channel->kept[--channel->kept_count];
+    pthread_mutex_unlock(&channel->mu);
+    return queue != NULL ? queue : grpc_completion_queue_create_for_pluck(NULL);
+}
+
+static grpc_completion_queue *shared_queue(mesh_tchannel *channel)
+{
+    grpc_completion_queue *queue;
+
+    pthread_mutex_lock(&channel->mu);
+    if (channel->queue == NULL) {
+        queue = grpc_completion_queue_create_for_next(NULL);
+        if (pthread_create(&channel->thread, NULL, poll_queue, queue) == 0) {
+            channel->queue = queue;
+        } else {
+            grpc_completion_queue_shutdown(queue);
+            grpc_completion_queue_destroy(queue);
+        }
+    }
+    queue = channel->queue;
+    pthread_mutex_unlock(&channel->mu);
+    return queue;
+}
+
+static client_call *make_call(mesh_tchannel *channel, const mesh_start *how)
+{
+    client_call *call = calloc(1, sizeof *call);
+    grpc_completion_queue *queue;
+    void *handle;
+
+    if (call == NULL)
+        return NULL;
+    call->head.ops = &client_call_ops;
+    call->channel = channel;
+    call->status_text = grpc_empty_slice();
+    grpc_metadata_array_init(&call->headers);
+    grpc_metadata_array_init(&call->trailers);
+    for (int kind = 0; kind < TAG_KINDS; kind++)
+        call->tags[kind] = (core_tag){.call = call, .kind = (tag_kind)kind};
+    atomic_init(&call->pending, 1);
+
+    queue = how->blocking ? blocking_queue(channel) : shared_queue(channel);
+    if (how->blocking)
+        call->own_queue = queue;
+    if (queue == NULL) {
+        free_call(call);
+        return NULL;
+    }
+    handle = registered(channel, how->method);
+    if (handle != NULL) {
+        call->call = grpc_channel_create_registered_call(channel->channel, NULL,
+                                                         GRPC_PROPAGATE_DEFAULTS, queue, handle,
+                                                         core_deadline_to(how->deadline_ns), NULL);
+    } else {
+        grpc_slice path = grpc_slice_from_copied_string(how->method->path);
+
+        call->call = grpc_channel_create_call(channel->channel, NULL, GRPC_PROPAGATE_DEFAULTS,
+                                              queue, path, NULL, core_deadline_to(how->deadline_ns),
+                                              NULL);
+        grpc_slice_unref(path);
+    }
+    return call;
+}
+
+/* Headers and, when there is one, the request with half-close. */
+static size_t add_start(client_call *call, const mesh_start *how, core_metadata *metadata,
+                        grpc_op *ops)
+{
+    size_t count = 0;
+    grpc_op *op = &ops[count++];
+
+    core_metadata_add_list(metadata, how->metadata);
+    if (how->compress)
+        core_metadata_add(metadata, GRPC_COMPRESSION_REQUEST_ALGORITHM_MD_KEY, "gzip", 4);
+    *op = (grpc_op){.op = GRPC_OP_SEND_INITIAL_METADATA,
+                    .flags = how->wait_for_ready
+                                 ? GRPC_INITIAL_METADATA_WAIT_FOR_READY |
+                                       GRPC_INITIAL_METADATA_WAIT_FOR_READY_EXPLICITLY_SET
+                                 : 0};
+    op->data.send_initial_metadata.metadata = metadata->entries;
+    op->data.send_initial_metadata.count = metadata->count;
+    if (how->request != NULL) {
+        call->sent = core_outgoing(how->request);
+        op = &ops[count++];
+        *op = (grpc_op){.op = GRPC_OP_SEND_MESSAGE,
+                        .flags = how->compress ? 0 : GRPC_WRITE_NO_COMPRESS};
+        op->data.send_message.send_message = call->sent;
+        ops[count++] = (grpc_op){.op = GRPC_OP_SEND_CLOSE_FROM_CLIENT};
+    }
+    return count;
+}
+
+static void add_receive_headers(client_call *call, grpc_op *op)
+{
+    *op = (grpc_op){.op = GRPC_OP_RECV_INITIAL_METADATA};
+    op->data.recv_initial_metadata.recv_initial_metadata = &call->headers;
+}
+
+static void add_receive_status(client_call *call, grpc_op *op)
+{
+    *op = (grpc_op){.op = GRPC_OP_RECV_STATUS_ON_CLIENT};
+    op->data.recv_status_on_client.trailing_metadata = &call->trailers;
+    op->data.recv_status_on_client.status = &call->status;
+    op->data.recv_status_on_client.status_details = &call->status_text;
+}
+
+mesh_tcall *core_call_create(mesh_tchannel *channel, const mesh_start *how,
+                             const mesh_client_events *events, void *upper)
+{
+    client_call *call = make_call(channel, how);
+
+    if (call == NULL)
+        return NULL;
+    call->events = events;
+    call->head.upper = upper;
+    return &call->head;
+}
+
+void core_call_start(mesh_tcall *tcall, const mesh_start *how)
+{
+    client_call *call = call_of(tcall);
+    core_metadata metadata = {.count = 0};
+    grpc_op ops[6];
+    size_t count = add_start(call, how, &metadata, ops);
+
+    if (how->method->kind == MESH_UNARY && how->request != NULL) {
+        add_receive_headers(call, &ops[count++]);
+        ops[count] = (grpc_op){.op = GRPC_OP_RECV_MESSAGE};
+        ops[count++].data.recv_message.recv_message = &call->received;
+        add_receive_status(call, &ops[count++]);
+        start(call, TAG_UNARY, ops, count);
+    } else {
+        /* All three count before the first can be answered, so that none ends the call early. */
+        grpc_op headers, status;
+
+        add_receive_headers(call, &headers);
+        add_receive_status(call, &status);
+        atomic_fetch_add_explicit(&call->pending, 3, memory_order_relaxed);
+        core_start_batch(call->call, ops, count, &call->tags[TAG_START]);
+        core_start_batch(call->call, &headers, 1, &call->tags[TAG_HEADERS]);
+        core_start_batch(call->call, &status, 1, &call->tags[TAG_STATUS]);
+    }
+    core_metadata_clear(&metadata);
+}
+
+/* --- the channel --------------------------------------------------------------------------------- */
+
+static grpc_channel *make_channel(const char *target, const mesh_channel_options *options,
+                                  grpc_channel_credentials *credentials)
+{
+    grpc_arg args[16];
+    size_t count = 0;
+    grpc_channel_args list;
+
+#define ADD(name, number)                                        \
+    args[count++] = (grpc_arg){.type = GRPC_ARG_INTEGER,         \
+                               .key = (char *)(uintptr_t)(name), \
+                               .value.integer = (int)(number)}
+#define ADD_TEXT(name, text)                                       \
+    args[count++] = (grpc_arg)                                     \
+    {                                                              \
+        .type = GRPC_ARG_STRING, .key = (char *)(uintptr_t)(name), \
+        .value.string = (char *)(uintptr_t)(text)                  \
+    }
+    ADD(GRPC_ARG_MAX_RECEIVE_MESSAGE_LENGTH, options->max_receive_bytes);
+    ADD(GRPC_ARG_ENABLE_PER_MESSAGE_DECOMPRESSION, 0);
+    ADD(GRPC_ARG_KEEPALIVE_TIME_MS, options->keepalive_ms);
+    ADD(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, options->keepalive_timeout_ms);
+    ADD(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, RECONNECT_FIRST_MS);
+    ADD(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, RECONNECT_MAX_MS);
+    ADD(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, CONNECT_TIMEOUT_MS);
+    ADD(GRPC_ARG_ENABLE_HTTP_PROXY, 0);
+    ADD_TEXT(GRPC_ARG_LB_POLICY_NAME, "round_robin");
+    ADD_TEXT(GRPC_ARG_PRIMARY_USER_AGENT_STRING, "meshc/" MESH_VERSION);
+    if (options->tls != NULL && options->tls->server_name != NULL)
+        ADD_TEXT(GRPC_SSL_TARGET_NAME_OVERRIDE_ARG, options->tls->server_name);
+#undef ADD
+#undef ADD_TEXT
+    list = (grpc_channel_args){.num_args = count, .args = args};
+    return grpc_channel_create(target, credentials, &list);
+}
+
+mesh_code core_channel_create(const char *target, const mesh_channel_options *options,
+                              mesh_tchannel **tchannel, mesh_error *err)
+{
+    grpc_channel_credentials *credentials = NULL;
+    mesh_tchannel *channel;
+    mesh_code code;
+
+    grpc_init();
+    code = core_channel_credentials(options->tls, &credentials, err);
+    if (code != MESH_OK) {
+        grpc_shutdown();
+        return code;
+    }
+    channel = calloc(1, sizeof *channel);
+    if (channel == NULL) {
+        grpc_channel_credentials_release(credentials);
+        grpc_shutdown();
+        return mesh_error_set(err, MESH_RESOURCE_EXHAUSTED, "out of memory");
+    }
+    pthread_mutex_init(&channel->mu, NULL);
+    channel->max_receive_bytes = options->max_receive_bytes;
+    channel->channel = make_channel(target, options, credentials);
+    grpc_channel_credentials_release(credentials);
+    *tchannel = channel;
+    return MESH_OK;
+}
+
+void core_channel_destroy(mesh_tchannel *channel)
+{
+    for (size_t i = 0; i < channel->kept_count; i++) {
+        grpc_completion_queue_shutdown(channel->kept[i]);
+        grpc_completion_queue_destroy(channel->kept[i]);
+    }
+    if (channel->queue != NULL) {
+        grpc_completion_queue_shutdown(channel->queue);
+        pthread_join(channel->thread, NULL);
+        grpc_completion_queue_destroy(channel->queue);
+    }
+    grpc_channel_destroy(channel->channel);
+    pthread_mutex_destroy(&channel->mu);
+    free(channel);
+    grpc_shutdown();
+}

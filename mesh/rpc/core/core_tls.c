@@ -1,0 +1,145 @@
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "mesh/rpc/core/core.h"
+
+enum {
+    PEM_BYTES_MAX = 1 << 20
+};
+
+/* Reads a whole PEM file. `what` names the option in errors. The caller frees and, for keys, wipes it. */
+static mesh_code read_pem(const char *path, const char *what, char **out, mesh_error *err)
+{
+    FILE *file = fopen(path, "re");
+    char *text = NULL;
+    size_t size;
+    mesh_code code;
+
+    if (file == NULL)
+        return mesh_error_set(err, MESH_INVALID_ARGUMENT, "%s %s: %s", what, path, strerror(errno));
+    text = malloc(PEM_BYTES_MAX + 1);
+    if (text == NULL) {
+        code = mesh_error_set(err, MESH_RESOURCE_EXHAUSTED, "out of memory");
+        goto done;
+    }
+    size = fread(text, 1, PEM_BYTES_MAX + 1, file);
+    if (ferror(file)) {
+        code = mesh_error_set(err, MESH_INVALID_ARGUMENT, "%s %s: %s", what, path, strerror(errno));
+        goto done;
+    }
+    if (size > PEM_BYTES_MAX) {
+        code = mesh_error_set(err, MESH_INVALID_ARGUMENT, "%s %s: larger than %d bytes", what, path,
+                              PEM_BYTES_MAX);
+        goto done;
+    }
+    text[size] = '\0';
+    if (strstr(text, "-----BEGIN ") == NULL) {
+        code = mesh_error_set(err, MESH_INVALID_ARGUMENT, "%s %s: not a PEM file", what, path);
+        goto done;
+    }
+    *out = text;
+    text = NULL;
+    code = MESH_OK;
+done:
+    (void)fclose(file);
+    free(text);
+    return code;
+}
+
+static void wipe(char *secret)
+{
+    if (secret != NULL)
+        explicit_bzero(secret, strlen(secret));
+    free(secret);
+}
+
+typedef struct pem_files {
+    char *certificate;
+    char *key;
+    char *ca;
+} pem_files;
+
+static void free_pems(pem_files *pems)
+{
+    free(pems->certificate);
+    wipe(pems->key);
+    free(pems->ca);
+}
+
+static mesh_code read_pems(const mesh_tls_options *tls, pem_files *pems, mesh_error *err)
+{
+    mesh_code code = MESH_OK;
+
+    if ((tls->certificate_file == NULL) != (tls->key_file == NULL))
+        return mesh_error_set(err, MESH_INVALID_ARGUMENT,
+                              "a TLS certificate needs its key and a key its certificate");
+    if (tls->certificate_file != NULL)
+        code = read_pem(tls->certificate_file, "TLS certificate", &pems->certificate, err);
+    if (code == MESH_OK && tls->key_file != NULL)
+        code = read_pem(tls->key_file, "TLS key", &pems->key, err);
+    if (code == MESH_OK && tls->ca_file != NULL)
+        code = read_pem(tls->ca_file, "TLS authorities", &pems->ca, err);
+    return code;
+}
+
+mesh_code core_server_credentials(const mesh_tls_options *tls,
+                                  grpc_server_credentials **credentials, mesh_error *err)
+{
+    pem_files pems = {0};
+    grpc_ssl_pem_key_cert_pair pair;
+    grpc_ssl_server_certificate_config *config;
+    grpc_ssl_server_credentials_options *options;
+    mesh_code code;
+
+    if (tls == NULL) {
+        *credentials = grpc_insecure_server_credentials_create();
+        return MESH_OK;
+    }
+    if (tls->certificate_file == NULL)
+        return mesh_error_set(err, MESH_INVALID_ARGUMENT, "a TLS server needs a certificate");
+    if (tls->require_client_certificate && tls->ca_file == NULL)
+        return mesh_error_set(err, MESH_INVALID_ARGUMENT,
+                              "client certificates need a file of authorities to verify them");
+    code = read_pems(tls, &pems, err);
+    if (code != MESH_OK)
+        goto done;
+    pair = (grpc_ssl_pem_key_cert_pair){.private_key = pems.key, .cert_chain = pems.certificate};
+    config = grpc_ssl_server_certificate_config_create(pems.ca, &pair, 1);
+    options = grpc_ssl_server_credentials_create_options_using_config(
+        tls->require_client_certificate ? GRPC_SSL_REQUEST_AND_REQUIRE_CLIENT_CERTIFICATE_AND_VERIFY
+                                        : GRPC_SSL_DONT_REQUEST_CLIENT_CERTIFICATE,
+        config);
+    *credentials = grpc_ssl_server_credentials_create_with_options(options);
+    if (*credentials == NULL)
+        code = mesh_error_set(err, MESH_INVALID_ARGUMENT, "TLS certificate %s: unusable",
+                              tls->certificate_file);
+done:
+    free_pems(&pems);
+    return code;
+}
+
+mesh_code core_channel_credentials(const mesh_tls_options *tls,
+                                   grpc_channel_credentials **credentials, mesh_error *err)
+{
+    pem_files pems = {0};
+    grpc_ssl_pem_key_cert_pair pair;
+    mesh_code code;
+
+    if (tls == NULL) {
+        *credentials = grpc_insecure_credentials_create();
+        return MESH_OK;
+    }
+    code = read_pems(tls, &pems, err);
+    if (code != MESH_OK)
+        goto done;
+    pair = (grpc_ssl_pem_key_cert_pair){.private_key = pems.key, .cert_chain = pems.certificate};
+    *credentials = grpc_ssl_credentials_create(pems.ca, pems.certificate != NULL ? &pair : NULL,
+                                               NULL, NULL);
+    if (*credentials == NULL)
+        code = mesh_error_set(err, MESH_INVALID_ARGUMENT, "the TLS files are unusable");
+done:
+    free_pems(&pems);
+    return code;
+}

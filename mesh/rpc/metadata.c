@@ -1,0 +1,106 @@
+#include "mesh/rpc/metadata.h"
+
+#include <string.h>
+
+enum {
+    FIRST_CAPACITY = 8
+};
+
+static bool is_key(const char *key)
+{
+    if (key[0] == '\0')
+        return false;
+    for (const char *c = key; *c != '\0'; c++)
+        if (!((*c >= 'a' && *c <= 'z') || (*c >= '0' && *c <= '9') || *c == '-' || *c == '_' ||
+              *c == '.'))
+            return false;
+    return true;
+}
+
+static bool is_own(const char *key)
+{
+    return strncmp(key, "grpc-", 5) == 0 || strcmp(key, "te") == 0 ||
+           strcmp(key, "content-type") == 0 || strcmp(key, "user-agent") == 0;
+}
+
+static bool ends_in_bin(const char *key)
+{
+    size_t size = strlen(key);
+
+    return size >= 4 && strcmp(key + size - 4, "-bin") == 0;
+}
+
+static bool is_printable(const uint8_t *value, size_t size)
+{
+    for (size_t i = 0; i < size; i++)
+        if (value[i] < 0x20 || value[i] > 0x7e)
+            return false;
+    return true;
+}
+
+static bool push(mesh_metadata_list *list, mesh_arena *arena, mesh_metadata entry)
+{
+    if (list->count == list->capacity) {
+        size_t capacity = list->capacity == 0 ? FIRST_CAPACITY : list->capacity * 2;
+        mesh_metadata *grown = mesh_arena_calloc(arena, capacity, sizeof *grown);
+
+        if (grown == NULL)
+            return false;
+        if (list->count > 0)
+            memcpy(grown, list->entries, list->count * sizeof *grown);
+        list->entries = grown;
+        list->capacity = capacity;
+    }
+    list->entries[list->count++] = entry;
+    return true;
+}
+
+mesh_code mesh_metadata_add(mesh_metadata_list *list, mesh_arena *arena, const char *key,
+                            const void *value, size_t size, mesh_error *err)
+{
+    mesh_metadata entry = {.size = size};
+
+    if (!is_key(key))
+        return mesh_error_set(err, MESH_INVALID_ARGUMENT,
+                              "metadata key \"%s\": must be of a-z 0-9 - _ . and not empty", key);
+    if (is_own(key))
+        return mesh_error_set(err, MESH_INVALID_ARGUMENT, "metadata key \"%s\": belongs to gRPC",
+                              key);
+    if (!ends_in_bin(key) && !is_printable(value, size))
+        return mesh_error_set(
+            err, MESH_INVALID_ARGUMENT,
+            "metadata \"%s\": the value must be printable ASCII, or the key end in "
+            "-bin",
+            key);
+    entry.key = mesh_arena_strdup(arena, key);
+    entry.value = mesh_arena_memdup(arena, value, size);
+    if (list->count == MESH_METADATA_MAX || mesh_arena_overflowed(arena) ||
+        !push(list, arena, entry))
+        return mesh_error_set(err, MESH_RESOURCE_EXHAUSTED, "metadata \"%s\": too much metadata",
+                              key);
+    return MESH_OK;
+}
+
+mesh_code mesh_metadata_copy(mesh_tcall *call, bool trailing, mesh_arena *arena,
+                             mesh_metadata_list *list)
+{
+    mesh_metadata entry;
+    size_t key_size;
+
+    for (size_t i = 0; call->ops->metadata(call, trailing, i, &entry, &key_size); i++) {
+        entry.key = mesh_arena_strndup(arena, entry.key, key_size);
+        entry.value = mesh_arena_memdup(arena, entry.value, entry.size);
+        if (entry.value == NULL || !push(list, arena, entry))
+            return MESH_RESOURCE_EXHAUSTED;
+    }
+    return MESH_OK;
+}
+
+const mesh_metadata *mesh_metadata_find(const mesh_metadata_list *list, const char *key,
+                                        size_t index)
+{
+    for (size_t i = 0; i < list->count; i++)
+        if (strcmp(list->entries[i].key, key) == 0 && index-- == 0)
+            return &list->entries[i];
+    return NULL;
+}

@@ -1,0 +1,447 @@
+#include "mesh/rpc/stream.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "mesh/rpc/codec.h"
+#include "mesh/rpc/stream_impl.h"
+
+enum {
+    FIRST_MESSAGE_ARENA_BYTES = 1024
+};
+
+void mesh_stream_init(mesh_stream *stream, const mesh_transport *transport, mesh_tcall *tcall,
+                      const mesh_method *method, mesh_call *call)
+{
+    bool is_server = call != NULL;
+
+    *stream = (mesh_stream){
+        .transport = transport,
+        .tcall = tcall,
+        .call = call,
+        .method = method,
+        .incoming = is_server ? method->request : method->response,
+        .outgoing = is_server ? method->response : method->request,
+    };
+    stream->last = &stream->first;
+    pthread_mutex_init(&stream->mu, NULL);
+    pthread_cond_init(&stream->changed, NULL);
+}
+
+static void drop_queue(mesh_stream *stream)
+{
+    while (stream->first != NULL) {
+        mesh_outgoing_message *message = stream->first;
+
+        stream->first = message->next;
+        stream->transport->discard(&message->buffer);
+        free(message);
+    }
+    stream->last = &stream->first;
+    stream->waiting_bytes = stream->writing_bytes;
+}
+
+void mesh_stream_free(mesh_stream *stream)
+{
+    drop_queue(stream);
+    if (stream->has_message)
+        mesh_message_release(&stream->message);
+    mesh_arena_destroy(stream->message_arena);
+    pthread_cond_destroy(&stream->changed);
+    pthread_mutex_destroy(&stream->mu);
+}
+
+mesh_call *mesh_stream_call(mesh_stream *stream)
+{
+    return stream->call;
+}
+
+void mesh_stream_set_data(mesh_stream *stream, void *data)
+{
+    atomic_store_explicit(&stream->data, data, memory_order_release);
+}
+
+void *mesh_stream_data(const mesh_stream *stream)
+{
+    return atomic_load_explicit(&stream->data, memory_order_acquire);
+}
+
+/* --- sending ------------------------------------------------------------------------------------- */
+
+/* Hands a message to the transport. mu is held, no write is outstanding. */
+static void write_now(mesh_stream *stream, const mesh_buffer *buffer, bool more)
+{
+    mesh_call *call = stream->call;
+    bool with_headers = call != NULL && !call->headers_sent;
+
+    if (with_headers)
+        call->headers_sent = true;
+    stream->writing = true;
+    stream->writing_bytes = buffer->size;
+    stream->tcall->ops->write(stream->tcall, with_headers ? &call->headers : NULL, buffer,
+                              call != NULL ? call->compress : stream->compress, more);
+}
+
+/* Takes a message: to the transport, or into the queue. mu is held. */
+static mesh_code take(mesh_stream *stream, mesh_buffer *buffer)
+{
+    mesh_outgoing_message *message;
+
+    if (stream->writing) {
+        message = malloc(sizeof *message);
+        if (message == NULL) {
+            stream->transport->discard(buffer);
+            return MESH_RESOURCE_EXHAUSTED;
+        }
+        *message = (mesh_outgoing_message){.buffer = *buffer};
+        *stream->last = message;
+        stream->last = &message->next;
+    } else {
+        write_now(stream, buffer, false);
+    }
+    stream->waiting_bytes += buffer->size;
+    stream->sent++;
+    return MESH_OK;
+}
+
+static bool has_room(const mesh_stream *stream)
+{
+    return stream->waiting_bytes < stream->budget;
+}
+
+static mesh_code send_message(mesh_stream *stream, const ProtobufCMessage *message, bool wait)
+{
+    mesh_code code = MESH_OK;
+    mesh_buffer buffer;
+
+    pthread_mutex_lock(&stream->mu);
+    while (wait && !has_room(stream) && !stream->over && !stream->ending)
+        pthread_cond_wait(&stream->changed, &stream->mu);
+    if (stream->over || stream->ending) {
+        code = MESH_CANCELLED;
+    } else if (!has_room(stream)) {
+        stream->want_writable = true;
+        code = MESH_RESOURCE_EXHAUSTED;
+    }
+    if (code == MESH_OK)
+        code = mesh_encode(stream->transport, stream->outgoing, message, &buffer, NULL);
+    if (code == MESH_OK)
+        code = take(stream, &buffer);
+    pthread_mutex_unlock(&stream->mu);
+    return code;
+}
+
+mesh_code mesh_stream_send(mesh_stream *stream, const ProtobufCMessage *message)
+{
+    return send_message(stream, message, true);
+}
+
+mesh_code mesh_stream_try_send(mesh_stream *stream, const ProtobufCMessage *message)
+{
+    return send_message(stream, message, false);
+}
+
+mesh_code mesh_stream_send_bytes(mesh_stream *stream, const void *data, size_t size)
+{
+    mesh_raw_message raw = {.data = data, .size = size};
+
+    assert(stream->outgoing == NULL);
+    return mesh_stream_send(stream, &raw.base);
+}
+
+/* The end of a server's stream, once everything before it was written. mu is held. */
+static void finish_server(mesh_stream *stream)
+{
+    stream->finished = true;
+    mesh_call_answer(stream->call, stream->end_code, &stream->end_error, NULL);
+}
+
+/* What comes after a write, or at once when none is outstanding. mu is held. */
+static void continue_sending(mesh_stream *stream)
+{
+    mesh_outgoing_message *message = stream->first;
+
+    if (stream->writing)
+        return;
+    if (message != NULL) {
+        stream->first = message->next;
+        if (stream->first == NULL)
+            stream->last = &stream->first;
+        write_now(stream, &message->buffer, stream->first != NULL);
+        free(message);
+    } else if (stream->ending && !stream->finished) {
+        if (stream->call != NULL) {
+            finish_server(stream);
+        } else {
+            stream->finished = true;
+            if (!stream->over) {
+                stream->writing = true;
+                stream->tcall->ops->half_close(stream->tcall);
+            }
+        }
+    }
+}
+
+void mesh_stream_written(mesh_stream *stream, bool ok)
+{
+    bool tell = false;
+
+    pthread_mutex_lock(&stream->mu);
+    stream->writing = false;
+    stream->waiting_bytes -= stream->writing_bytes;
+    stream->writing_bytes = 0;
+    if (!ok) {
+        stream->over = true;
+        drop_queue(stream);
+    }
+    continue_sending(stream);
+    if (stream->want_writable && !stream->over && !stream->ending &&
+        stream->waiting_bytes <= stream->budget / 2) {
+        stream->want_writable = false;
+        tell = stream->events != NULL && stream->events->on_writable != NULL;
+    }
+    pthread_cond_broadcast(&stream->changed);
+    pthread_mutex_unlock(&stream->mu);
+    if (tell)
+        stream->events->on_writable(stream->call->handler->api.handlers,
+                                    stream->call->handler->api.self, stream);
+}
+
+void mesh_stream_over(mesh_stream *stream)
+{
+    pthread_mutex_lock(&stream->mu);
+    stream->over = true;
+    drop_queue(stream);
+    if (stream->events != NULL && !stream->ending) {
+        stream->ending = true;
+        mesh_error_clear(&stream->end_error);
+        stream->end_code = mesh_call_cancel_code(stream->call, &stream->end_error);
+    }
+    if (stream->call != NULL)
+        continue_sending(stream);
+    pthread_cond_broadcast(&stream->changed);
+    pthread_mutex_unlock(&stream->mu);
+}
+
+void mesh_stream_end(mesh_stream *stream, mesh_code code, const mesh_error *err)
+{
+    mesh_call *call = stream->call;
+
+    assert(call != NULL);
+    mesh_call_ref(call); /* the stream may be done before the lock is given back */
+    pthread_mutex_lock(&stream->mu);
+    if (!stream->ending) {
+        stream->ending = true;
+        mesh_error_clear(&stream->end_error);
+        stream->end_code = code;
+        if (code == MESH_OK && stream->method->kind == MESH_CLIENT_STREAMING && stream->sent == 0)
+            stream->end_code = mesh_error_set(&stream->end_error, MESH_INTERNAL,
+                                              "%s ended without its response",
+                                              stream->method->path);
+        else if (err != NULL && err->code == code)
+            stream->end_error = *err;
+        continue_sending(stream);
+        pthread_cond_broadcast(&stream->changed);
+    }
+    pthread_mutex_unlock(&stream->mu);
+    mesh_call_unref(call);
+}
+
+void mesh_stream_close(mesh_stream *stream)
+{
+    pthread_mutex_lock(&stream->mu);
+    stream->ending = true;
+    continue_sending(stream);
+    pthread_mutex_unlock(&stream->mu);
+}
+
+/* --- receiving ----------------------------------------------------------------------------------- */
+
+void mesh_stream_read(mesh_stream *stream)
+{
+    if (stream->reading || stream->receive_ended || (stream->call != NULL && stream->ending))
+        return;
+    stream->reading = true;
+    stream->tcall->ops->read(stream->tcall);
+}
+
+static bool make_message_arena(mesh_stream *stream)
+{
+    if (stream->message_arena != NULL)
+        mesh_arena_reset(stream->message_arena);
+    else
+        stream->message_arena = mesh_arena_create(FIRST_MESSAGE_ARENA_BYTES, stream->arena_limit);
+    return stream->message_arena != NULL;
+}
+
+/* Decodes a message, which is released in any case. */
+static mesh_code decode(mesh_stream *stream, mesh_message *message, ProtobufCMessage **out,
+                        mesh_error *err)
+{
+    if (make_message_arena(stream))
+        return mesh_decode(stream->incoming, message, stream->message_arena, out, err);
+    mesh_message_release(message);
+    return mesh_error_set(err, MESH_RESOURCE_EXHAUSTED, "out of memory");
+}
+
+/* An evented stream's message: to its callback, then the next one is read. */
+static void deliver(mesh_stream *stream, mesh_message *message)
+{
+    const mesh_handler *handler = stream->call->handler;
+    ProtobufCMessage *decoded;
+    mesh_error err;
+    mesh_code code;
+
+    if (message == NULL) {
+        if (!mesh_call_cancelled(stream->call) && stream->events->on_end != NULL)
+            stream->events->on_end(handler->api.handlers, handler->api.self, stream);
+        return;
+    }
+    mesh_error_clear(&err);
+    code = decode(stream, message, &decoded, &err);
+    if (code == MESH_OK && stream->events->on_message != NULL)
+        code = stream->events->on_message(handler->api.handlers, handler->api.self, stream, decoded,
+                                          &err);
+    if (code != MESH_OK) {
+        mesh_stream_end(stream, code, &err);
+        return;
+    }
+    pthread_mutex_lock(&stream->mu);
+    mesh_stream_read(stream);
+    pthread_mutex_unlock(&stream->mu);
+}
+
+/* The same with the call's trace as the thread's; nothing once the stream is ending. */
+static void deliver_traced(mesh_stream *stream, mesh_message *message, bool ending)
+{
+    const mesh_trace *before;
+
+    if (ending) {
+        if (message != NULL)
+            mesh_message_release(message);
+        return;
+    }
+    before = mesh_trace_set_current(&stream->call->trace);
+    deliver(stream, message);
+    (void)mesh_trace_set_current(before);
+}
+
+void mesh_stream_received(mesh_stream *stream, mesh_message *message)
+{
+    bool is_evented = stream->events != NULL;
+    bool ending;
+
+    pthread_mutex_lock(&stream->mu);
+    ending = stream->ending;
+    stream->reading = false;
+    if (message == NULL) {
+        stream->receive_ended = true;
+    } else if (!is_evented) {
+        stream->message = *message;
+        stream->has_message = true;
+    }
+    pthread_cond_broadcast(&stream->changed);
+    pthread_mutex_unlock(&stream->mu);
+    if (is_evented)
+        deliver_traced(stream, message, ending);
+}
+
+bool mesh_stream_take(mesh_stream *stream, mesh_message *message)
+{
+    bool taken;
+
+    pthread_mutex_lock(&stream->mu);
+    if (!stream->has_message)
+        mesh_stream_read(stream);
+    while (!stream->has_message && !stream->receive_ended)
+        pthread_cond_wait(&stream->changed, &stream->mu);
+    taken = stream->has_message;
+    if (taken)
+        *message = stream->message;
+    stream->has_message = false;
+    pthread_mutex_unlock(&stream->mu);
+    return taken;
+}
+
+mesh_code mesh_stream_next(mesh_stream *stream, const ProtobufCMessage **message, mesh_error *err)
+{
+    ProtobufCMessage *decoded;
+    mesh_message received;
+    mesh_error own;
+    mesh_code code;
+
+    if (!mesh_stream_take(stream, &received)) {
+        if (stream->call != NULL && mesh_call_cancelled(stream->call))
+            return mesh_call_cancel_code(stream->call, err);
+        return MESH_EOF;
+    }
+    mesh_error_clear(&own);
+    code = decode(stream, &received, &decoded, &own);
+    if (code != MESH_OK) {
+        if (stream->call == NULL)
+            code = mesh_stream_broken(stream, &own);
+        if (err != NULL)
+            *err = own;
+        return code;
+    }
+    *message = decoded;
+    /* fetch the next one while the caller works on this one */
+    pthread_mutex_lock(&stream->mu);
+    mesh_stream_read(stream);
+    pthread_mutex_unlock(&stream->mu);
+    return MESH_OK;
+}
+
+mesh_code mesh_stream_next_bytes(mesh_stream *stream, const uint8_t **data, size_t *size,
+                                 mesh_error *err)
+{
+    const ProtobufCMessage *message;
+    const mesh_raw_message *raw;
+    mesh_code code;
+
+    assert(stream->incoming == NULL);
+    code = mesh_stream_next(stream, &message, err);
+    if (code != MESH_OK)
+        return code;
+    raw = (const mesh_raw_message *)(const void *)message;
+    *data = raw->data;
+    *size = raw->size;
+    return MESH_OK;
+}
+
+/* --- evented streams of a server ----------------------------------------------------------------- */
+
+void mesh_stream_opened(mesh_stream *stream, const ProtobufCMessage *request)
+{
+    const mesh_handler *handler = stream->call->handler;
+    const mesh_trace *before = mesh_trace_set_current(&stream->call->trace);
+    mesh_error err;
+    mesh_code code = MESH_OK;
+
+    mesh_error_clear(&err);
+    if (stream->events->on_open != NULL)
+        code = stream->events->on_open(handler->api.handlers, handler->api.self, stream, request,
+                                       &err);
+    (void)mesh_trace_set_current(before);
+    if (code != MESH_OK) {
+        mesh_stream_end(stream, code, &err);
+        return;
+    }
+    if (stream->method->kind == MESH_SERVER_STREAMING)
+        return;
+    pthread_mutex_lock(&stream->mu);
+    mesh_stream_read(stream);
+    pthread_mutex_unlock(&stream->mu);
+}
+
+void mesh_stream_closed(mesh_stream *stream)
+{
+    const mesh_handler *handler = stream->call->handler;
+    mesh_code code = stream->end_code;
+
+    if (mesh_call_cancelled(stream->call))
+        code = mesh_call_cancel_code(stream->call, NULL);
+    if (stream->events->on_close != NULL)
+        stream->events->on_close(handler->api.handlers, handler->api.self, stream, code);
+}

@@ -1,0 +1,198 @@
+/*
+ * The seam between mesh/rpc and what carries its calls. Internal.
+ *
+ * Above it: calls, streams, handlers, interceptors. Below it: HTTP/2, TLS and compression. Nothing above
+ * knows completion queues or byte buffers, nothing below knows handlers or message types.
+ *
+ * The contract, the same for every transport:
+ *
+ * Threads. The events of one call never run concurrently, and never from inside an operation. An operation may be
+ *   called from any thread, also while holding a lock that an event handler takes. The caller keeps
+ *   operations of the same kind on one call apart (one read, one write at a time), and calls none after finish.
+ * Server calls. on_open is the first event, on_done the last one. Between them at most one read and one
+ *   write are outstanding; each read is answered by one on_message, each write by one on_written,
+ *   watch_close by one on_close. Every server call is finished exactly once, also after on_close said that it
+ *   was cancelled. on_done follows when finish and everything outstanding have been answered.
+ * One-step answers. finish sends what is missing of headers, message and status in one operation; a
+ *   unary call needs no other. Only calls that run on after on_open returned ask to see a close
+ *   (watch_close), since it is one more operation for the transport.
+ * Client calls. call_create makes a call, which can be cancelled and released already; call_start sends headers and, when given, the one request with half-close. A unary call has
+ *   exactly one event, on_unary. A stream has on_headers at most once, on_message for each read, on_written for each
+ *   write or half_close, and on_status once, when all that was asked before has been answered; what is asked after is
+ *   answered, too (nothing, false). The opener releases a client call when it has the last event that it waits for.
+ * Ownership. A received message is the receiver's until mesh_message_release, which comes before the next read. A buffer is reserved, filled and then
+ *   given away with a write or finish, or discarded. All other pointers are borrowed for the call of
+ *   the function or the event. The memory of a server call is the transport's; it holds `upper_bytes` for the layer above.
+ * Failure. Operations cannot fail: trouble shows as `ok == false` in the answer, or as a status.
+ */
+#ifndef MESH_RPC_TRANSPORT_H
+#define MESH_RPC_TRANSPORT_H
+
+#include "mesh/rpc/channel.h"
+#include "mesh/rpc/server.h"
+
+typedef struct mesh_tcall mesh_tcall;       /* a call of the transport, either side */
+typedef struct mesh_tserver mesh_tserver;   /* a listening server */
+typedef struct mesh_tchannel mesh_tchannel; /* connections of a client */
+
+/* A received message: a borrowed list of slices. size 0 has no slice. */
+typedef struct mesh_slice {
+    const uint8_t *data;
+    size_t size;
+} mesh_slice;
+
+typedef struct mesh_message {
+    const mesh_slice *slices;
+    size_t slice_count;
+    size_t size;
+    bool compressed; /* it was on the wire */
+    mesh_code
+        code; /* not MESH_OK: could not be read (too large, bad compression); no slices then */
+    void *owner;
+    void (*release)(void *owner);
+} mesh_message;
+
+static inline void mesh_message_release(mesh_message *message)
+{
+    if (message->release != NULL)
+        message->release(message->owner);
+    message->release = NULL;
+}
+
+/* Memory of the transport's for a message to be sent; `data` is NULL when there was none left. */
+typedef struct mesh_buffer {
+    uint8_t *data;
+    size_t size;
+    void *handle;
+} mesh_buffer;
+
+/* A list of metadata to send. */
+typedef struct mesh_metadata_list {
+    mesh_metadata *entries;
+    size_t count;
+    size_t capacity;
+} mesh_metadata_list;
+
+/* What ends a server call. */
+typedef struct mesh_final {
+    const mesh_metadata_list *headers; /* sent unless a write did it */
+    const mesh_buffer *message;        /* the answer, given away; NULL: none */
+    bool compress;
+    mesh_code code;
+    const char *text;       /* grpc-message; NULL: none */
+    const uint8_t *details; /* grpc-status-details-bin */
+    size_t details_size;
+    const mesh_metadata_list *trailers;
+} mesh_final;
+
+/* How a client call ended. */
+typedef struct mesh_status {
+    mesh_code code;
+    const char *text; /* not NUL-terminated */
+    size_t text_size;
+    const uint8_t *details;
+    size_t details_size;
+} mesh_status;
+
+typedef struct mesh_tcall_ops {
+    /*
+     * The `index`-th received metadata (a server: of the request; a client: leading or, with `trailing`,
+     * trailing); false past the end. The key is not NUL-terminated: `key_size` bytes.
+     */
+    bool (*metadata)(mesh_tcall *call, bool trailing, size_t index, mesh_metadata *entry,
+                     size_t *key_size);
+    void (*peer)(mesh_tcall *call, mesh_arena *arena, mesh_peer *peer);
+
+    void (*watch_close)(mesh_tcall *call); /* server */
+    void (*read)(mesh_tcall *call);
+    /* `more`: another write follows at once, so this one may wait for it. */
+    void (*write)(mesh_tcall *call, const mesh_metadata_list *headers, const mesh_buffer *message,
+                  bool compress, bool more);
+    void (*finish)(mesh_tcall *call, const mesh_final *final); /* server */
+    void (*half_close)(mesh_tcall *call);                      /* client; answered by on_written */
+    void (*cancel)(mesh_tcall *call);                          /* the peer sees CANCELLED */
+    void (*release)(mesh_tcall *call); /* frees a call that outlived its last event */
+} mesh_tcall_ops;
+
+/* The head of every transport's call. */
+struct mesh_tcall {
+    const mesh_tcall_ops *ops;
+    void *upper; /* server: `upper_bytes` of memory; client: what call_start was given */
+};
+
+/* What a new server call brings. */
+typedef struct mesh_open {
+    void *method;     /* as given to server_add_method; NULL: no such method */
+    const char *path; /* when method is NULL; not NUL-terminated */
+    size_t path_size;
+    int64_t deadline_ns; /* MESH_NO_DEADLINE: none */
+    bool has_message;    /* unary and server streaming: the request arrived with the call */
+    mesh_message message;
+} mesh_open;
+
+typedef struct mesh_server_events {
+    size_t
+        upper_bytes; /* zeroed when the memory of a call is made; kept as it is when it is used again */
+    void (*on_open)(void *server, mesh_tcall *call, mesh_open *open);
+    void (*on_message)(mesh_tcall *call,
+                       mesh_message *message); /* NULL: the peer sends no more, or is gone */
+    void (*on_written)(mesh_tcall *call, bool ok);
+    void (*on_close)(mesh_tcall *call, bool cancelled);
+    /* True: the memory may be used again. False: the layer above keeps it and will release it. */
+    bool (*on_done)(mesh_tcall *call);
+    void (*on_free)(void *upper); /* the memory of a call goes away */
+} mesh_server_events;
+
+typedef struct mesh_client_events {
+    void (*on_headers)(mesh_tcall *call);
+    void (*on_message)(mesh_tcall *call, mesh_message *message); /* NULL: no more */
+    void (*on_written)(mesh_tcall *call, bool ok);
+    void (*on_status)(mesh_tcall *call, const mesh_status *status);
+    void (*on_unary)(mesh_tcall *call, mesh_message *message,
+                     const mesh_status *status); /* message may be NULL */
+} mesh_client_events;
+
+/* How a client call starts. */
+typedef struct mesh_start {
+    const mesh_method *method;
+    int64_t deadline_ns;
+    const mesh_metadata_list *metadata;
+    bool wait_for_ready;
+    bool compress;
+    bool blocking; /* unary: the events run inside `drive` on the calling thread */
+    const mesh_buffer
+        *request; /* given away; then the call is half-closed. NULL: a stream of requests */
+} mesh_start;
+
+typedef struct mesh_transport {
+    const char *name; /* "core" */
+
+    bool (*reserve)(size_t size, mesh_buffer *buffer);
+    void (*discard)(mesh_buffer *buffer);
+
+    /* Servers. add_method before start; `method` is handed back in mesh_open. */
+    mesh_code (*server_create)(const mesh_server_options *options, const mesh_server_events *events,
+                               void *server, mesh_tserver **tserver, mesh_error *err);
+    mesh_code (*server_add_method)(mesh_tserver *tserver, const char *path, bool with_message,
+                                   void *method, mesh_error *err);
+    mesh_code (*server_start)(mesh_tserver *tserver, int *port, mesh_error *err);
+    void (*server_refuse)(mesh_tserver *tserver); /* no new calls from now on; running ones go on */
+    void (*server_cancel)(mesh_tserver *tserver); /* cancels all running calls */
+    void (*server_destroy)(mesh_tserver *tserver); /* after the last on_done */
+
+    /* Channels. */
+    mesh_code (*channel_create)(const char *target, const mesh_channel_options *options,
+                                mesh_tchannel **tchannel, mesh_error *err);
+    void (*channel_destroy)(mesh_tchannel *tchannel); /* after the last event of its calls */
+    mesh_tcall *(*call_create)(mesh_tchannel *tchannel, const mesh_start *start,
+                               const mesh_client_events *events,
+                               void *upper); /* NULL: out of memory */
+    void (*call_start)(mesh_tcall *call,
+                       const mesh_start *start); /* the same `start`; events come from now on */
+    void (*drive)(mesh_tcall *call);             /* runs the one event of a blocking unary call */
+} mesh_transport;
+
+/* The transport on the gRPC C core: servers and channels. */
+extern const mesh_transport mesh_transport_core;
+
+#endif

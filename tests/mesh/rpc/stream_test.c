@@ -1,0 +1,237 @@
+/* Streaming calls from end to end, with blocking handlers and with evented ones. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "tests/mesh/rpc/service.h"
+
+static testing_service service;
+static mesh_call_options options;
+
+static int start(testing_style style)
+{
+    testing_service_start(&service, style, NULL, NULL);
+    options = (mesh_call_options){.arena = service.arena, .timeout_ms = 30000};
+    return 0;
+}
+
+static int start_worker(void **state)
+{
+    (void)state;
+    return start(TESTING_WORKER);
+}
+
+static int start_evented(void **state)
+{
+    (void)state;
+    return start(TESTING_INLINE);
+}
+
+static int stop(void **state)
+{
+    (void)state;
+    testing_service_stop(&service);
+    return 0;
+}
+
+static void client_streaming_sums_up(void **state)
+{
+    Testing__V1__Number number = TESTING__V1__NUMBER__INIT;
+    Testing__V1__Number *sum = NULL;
+    mesh_stream *stream;
+    mesh_error err;
+
+    (void)state;
+    assert_int_equal(testing__v1__testing__sum(service.channel, &stream, &options, &err), MESH_OK);
+    for (int i = 1; i <= 1000; i++) {
+        number.value = i;
+        assert_int_equal(testing__v1__testing__sum__send(stream, &number), MESH_OK);
+    }
+    assert_int_equal(testing__v1__testing__sum__finish(stream, &sum, &err), MESH_OK);
+    assert_int_equal(sum->value, 500500);
+}
+
+static void an_empty_stream_has_an_answer(void **state)
+{
+    Testing__V1__Number *sum = NULL;
+    mesh_stream *stream;
+    mesh_error err;
+
+    (void)state;
+    assert_int_equal(testing__v1__testing__sum(service.channel, &stream, &options, &err), MESH_OK);
+    assert_int_equal(testing__v1__testing__sum__finish(stream, &sum, &err), MESH_OK);
+    assert_int_equal(sum->value, 0);
+}
+
+static void server_streaming_counts(void **state)
+{
+    Testing__V1__CountRequest request = TESTING__V1__COUNT_REQUEST__INIT;
+    const Testing__V1__Number *number = NULL;
+    mesh_stream *stream;
+    mesh_error err;
+    int64_t wanted = 0;
+
+    (void)state;
+    request.value = 5000;
+    request.padding = 100;
+    assert_int_equal(
+        testing__v1__testing__count(service.channel, &request, &stream, &options, &err), MESH_OK);
+    while (testing__v1__testing__count__next(stream, &number) == MESH_OK) {
+        assert_int_equal(number->value, ++wanted);
+        assert_int_equal(number->padding.len, 100);
+    }
+    assert_int_equal(mesh_stream_finish(stream, &err), MESH_OK);
+    assert_int_equal(wanted, 5000);
+}
+
+static void bidi_streaming_answers_each(void **state)
+{
+    Testing__V1__Number number = TESTING__V1__NUMBER__INIT;
+    const Testing__V1__Number *doubled = NULL;
+    mesh_stream *stream;
+    mesh_error err;
+
+    (void)state;
+    assert_int_equal(testing__v1__testing__double(service.channel, &stream, &options, &err),
+                     MESH_OK);
+    for (int i = 1; i <= 500; i++) {
+        number.value = i;
+        assert_int_equal(testing__v1__testing__double__send(stream, &number), MESH_OK);
+        assert_int_equal(testing__v1__testing__double__next(stream, &doubled), MESH_OK);
+        assert_int_equal(doubled->value, 2 * i);
+    }
+    assert_int_equal(mesh_stream_close_send(stream), MESH_OK);
+    assert_int_equal(testing__v1__testing__double__next(stream, &doubled), MESH_EOF);
+    assert_int_equal(mesh_stream_finish(stream, &err), MESH_OK);
+}
+
+static void an_error_ends_a_stream_with_its_details(void **state)
+{
+    Testing__V1__Number number = TESTING__V1__NUMBER__INIT;
+    const Testing__V1__Number *doubled = NULL;
+    mesh_error_violation violation;
+    mesh_stream *stream;
+    mesh_error err;
+
+    (void)state;
+    number.value = -1;
+    assert_int_equal(testing__v1__testing__double(service.channel, &stream, &options, &err),
+                     MESH_OK);
+    assert_int_equal(testing__v1__testing__double__send(stream, &number), MESH_OK);
+    assert_int_equal(testing__v1__testing__double__next(stream, &doubled), MESH_EOF);
+    assert_int_equal(mesh_stream_finish(stream, &err), MESH_INVALID_ARGUMENT);
+    assert_true(mesh_error_violation_at(&err, 0, &violation));
+    assert_memory_equal(violation.field, "value", violation.field_size);
+}
+
+/* What is not read is dropped, and the server is not stopped by it for good. */
+static void finishing_without_reading_ends(void **state)
+{
+    Testing__V1__CountRequest request = TESTING__V1__COUNT_REQUEST__INIT;
+    mesh_stream *stream;
+    mesh_error err;
+
+    (void)state;
+    request.value = 2000;
+    request.padding = 1000;
+    assert_int_equal(
+        testing__v1__testing__count(service.channel, &request, &stream, &options, &err), MESH_OK);
+    assert_int_equal(mesh_stream_finish(stream, &err), MESH_OK);
+}
+
+/* The server counts without end: only flow control keeps it from filling the memory. */
+static void a_slow_reader_stops_the_sender_and_a_cancel_ends_it(void **state)
+{
+    Testing__V1__CountRequest request = TESTING__V1__COUNT_REQUEST__INIT;
+    const Testing__V1__Number *number = NULL;
+    mesh_stream *stream;
+    mesh_error err;
+
+    (void)state;
+    request.value = -1;
+    request.padding = 60000;
+    assert_int_equal(
+        testing__v1__testing__count(service.channel, &request, &stream, &options, &err), MESH_OK);
+    for (int i = 1; i <= 20; i++) {
+        assert_int_equal(testing__v1__testing__count__next(stream, &number), MESH_OK);
+        assert_int_equal(number->value, i);
+    }
+    mesh_stream_cancel(stream);
+    assert_int_equal(mesh_stream_finish(stream, &err), MESH_CANCELLED);
+}
+
+static void a_blocking_handler_sees_the_cancel(void **state)
+{
+    a_slow_reader_stops_the_sender_and_a_cancel_ends_it(state);
+    testing_wait(&service.cancelled);
+    assert_int_equal(service.close_code, MESH_CANCELLED);
+}
+
+static void an_evented_handler_sees_the_cancel(void **state)
+{
+    a_slow_reader_stops_the_sender_and_a_cancel_ends_it(state);
+    testing_wait(&service.closed);
+    assert_int_equal(service.close_code, MESH_CANCELLED);
+}
+
+static void an_evented_handler_is_closed_once_with_its_own_code(void **state)
+{
+    server_streaming_counts(state);
+    testing_wait(&service.closed);
+    assert_int_equal(service.close_code, MESH_OK);
+    assert_int_not_equal(sem_trywait(&service.closed), 0);
+}
+
+/* Many evented streams stay open at once, on the transport's threads alone. */
+static void long_lived_streams_hold_no_thread(void **state)
+{
+    enum {
+        STREAMS = 300
+    };
+    static mesh_stream *streams[STREAMS];
+    Testing__V1__Number number = TESTING__V1__NUMBER__INIT;
+    Testing__V1__Number *sum = NULL;
+    mesh_error err;
+
+    (void)state;
+    for (int i = 0; i < STREAMS; i++) {
+        assert_int_equal(testing__v1__testing__sum(service.channel, &streams[i], &options, &err),
+                         MESH_OK);
+        testing_wait(&service.opened);
+    }
+    for (int i = 0; i < STREAMS; i++) {
+        number.value = i;
+        assert_int_equal(testing__v1__testing__sum__send(streams[i], &number), MESH_OK);
+    }
+    for (int i = 0; i < STREAMS; i++) {
+        assert_int_equal(testing__v1__testing__sum__finish(streams[i], &sum, &err), MESH_OK);
+        assert_int_equal(sum->value, i);
+    }
+}
+
+#define BOTH(test)                                             \
+    cmocka_unit_test_setup_teardown(test, start_worker, stop), \
+        cmocka_unit_test_setup_teardown(test, start_evented, stop)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        BOTH(client_streaming_sums_up),
+        BOTH(an_empty_stream_has_an_answer),
+        BOTH(server_streaming_counts),
+        BOTH(bidi_streaming_answers_each),
+        BOTH(an_error_ends_a_stream_with_its_details),
+        BOTH(finishing_without_reading_ends),
+        cmocka_unit_test_setup_teardown(a_blocking_handler_sees_the_cancel, start_worker, stop),
+        cmocka_unit_test_setup_teardown(an_evented_handler_sees_the_cancel, start_evented, stop),
+        cmocka_unit_test_setup_teardown(an_evented_handler_is_closed_once_with_its_own_code,
+                                        start_evented, stop),
+        cmocka_unit_test_setup_teardown(long_lived_streams_hold_no_thread, start_evented, stop),
+    };
+
+    return cmocka_run_group_tests_name("streams", tests, NULL, NULL);
+}

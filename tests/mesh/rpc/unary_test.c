@@ -1,0 +1,409 @@
+/* Unary calls from end to end: every way to handle one, everything that can go wrong with one. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "mesh/base/clock.h"
+#include "tests/mesh/rpc/service.h"
+
+static testing_service service;
+
+static int start_worker(void **state)
+{
+    (void)state;
+    testing_service_start(&service, TESTING_WORKER, NULL, NULL);
+    return 0;
+}
+
+static int start_inline(void **state)
+{
+    (void)state;
+    testing_service_start(&service, TESTING_INLINE, NULL, NULL);
+    return 0;
+}
+
+static int stop(void **state)
+{
+    (void)state;
+    testing_service_stop(&service);
+    return 0;
+}
+
+static Testing__V1__EchoResponse *call(const Testing__V1__EchoRequest *request, mesh_code wanted,
+                                       mesh_error *err)
+{
+    Testing__V1__EchoResponse *response = NULL;
+    mesh_error own;
+    mesh_code code;
+
+    mesh_error_clear(&own);
+    code = testing__v1__testing__echo(service.channel, request, &response,
+                                      &(mesh_call_options){.arena = service.arena}, &own);
+    if (code != wanted)
+        fail_msg("got %s (%s), wanted %s", mesh_code_name(code), own.message,
+                 mesh_code_name(wanted));
+    if (err != NULL)
+        *err = own;
+    return response;
+}
+
+static void the_answer_is_the_handlers(void **state)
+{
+    Testing__V1__EchoRequest request = TESTING__V1__ECHO_REQUEST__INIT;
+    Testing__V1__EchoResponse *response = NULL;
+
+    (void)state;
+    request.text = "good morning";
+    response = call(&request, MESH_OK, NULL);
+    assert_string_equal(response->text, "good morning");
+    assert_int_equal(response->left_ms, 0);
+}
+
+static void an_empty_message_is_a_message(void **state)
+{
+    Testing__V1__EchoRequest request = TESTING__V1__ECHO_REQUEST__INIT;
+
+    (void)state;
+    assert_string_equal(call(&request, MESH_OK, NULL)->text, "");
+}
+
+static void large_messages_travel(void **state)
+{
+    Testing__V1__EchoRequest request = TESTING__V1__ECHO_REQUEST__INIT;
+    char *text = malloc(1 << 20);
+
+    (void)state;
+    assert_non_null(text);
+    memset(text, 'y', (1 << 20) - 1);
+    text[(1 << 20) - 1] = '\0';
+    request.text = text;
+    assert_string_equal(call(&request, MESH_OK, NULL)->text, text);
+    free(text);
+}
+
+static void an_error_arrives_with_its_details(void **state)
+{
+    Testing__V1__EchoRequest request = TESTING__V1__ECHO_REQUEST__INIT;
+    char value[64];
+    int64_t delay_ms;
+    mesh_error err;
+
+    (void)state;
+    request.text = "why";
+    for (int code = MESH_CANCELLED; code <= MESH_UNAUTHENTICATED; code++) {
+        request.code = code;
+        (void)call(&request, (mesh_code)code, &err);
+        assert_string_equal(err.message, "wanted");
+        assert_string_equal(err.reason, "WANTED");
+        assert_string_equal(err.domain, "testing.v1");
+        assert_true(mesh_error_metadata_get(&err, "text", value, sizeof value));
+        assert_string_equal(value, "why");
+        assert_true(mesh_error_retry_delay(&err, &delay_ms));
+        assert_int_equal(delay_ms, 1500);
+    }
+}
+
+static void a_handler_may_answer_later_from_another_thread(void **state)
+{
+    Testing__V1__EchoRequest request = TESTING__V1__ECHO_REQUEST__INIT;
+
+    (void)state;
+    request.defer = true;
+    for (int i = 0; i < 50; i++)
+        assert_string_equal(call(&request, MESH_OK, NULL)->text, "deferred");
+}
+
+static void an_empty_slot_answers_unimplemented(void **state)
+{
+    Testing__V1__EchoRequest request = TESTING__V1__ECHO_REQUEST__INIT;
+    Testing__V1__EchoResponse *response = NULL;
+    mesh_error err;
+
+    (void)state;
+    assert_int_equal(testing__v1__testing__missing(service.channel, &request, &response,
+                                                   &(mesh_call_options){.arena = service.arena},
+                                                   &err),
+                     MESH_UNIMPLEMENTED);
+    assert_string_equal(err.message, "/testing.v1.Testing/Missing is not implemented");
+    assert_null(response);
+}
+
+static void an_unknown_service_answers_unimplemented(void **state)
+{
+    Testing__V1__EchoRequest request = TESTING__V1__ECHO_REQUEST__INIT;
+    Testing__V1__EchoResponse *response = NULL;
+    mesh_error err;
+
+    (void)state;
+    assert_int_equal(testing__v1__guarded__secret(service.channel, &request, &response,
+                                                  &(mesh_call_options){.arena = service.arena},
+                                                  &err),
+                     MESH_UNIMPLEMENTED);
+    assert_string_equal(err.message, "there is no method /testing.v1.Guarded/Secret here");
+}
+
+static void an_answer_beyond_the_arena_is_resource_exhausted(void **state)
+{
+    Testing__V1__EchoRequest request = TESTING__V1__ECHO_REQUEST__INIT;
+
+    (void)state;
+    request.answer_size = 64 << 20; /* the call's arena is limited to 16 MiB */
+    (void)call(&request, MESH_RESOURCE_EXHAUSTED, NULL);
+}
+
+static void an_answer_beyond_the_receivers_limit_is_resource_exhausted(void **state)
+{
+    Testing__V1__EchoRequest request = TESTING__V1__ECHO_REQUEST__INIT;
+
+    (void)state;
+    request.answer_size = 5 << 20; /* the channel takes 4 MiB */
+    (void)call(&request, MESH_RESOURCE_EXHAUSTED, NULL);
+}
+
+static void a_request_beyond_the_servers_limit_is_resource_exhausted(void **state)
+{
+    Testing__V1__EchoRequest request = TESTING__V1__ECHO_REQUEST__INIT;
+
+    (void)state;
+    request.data.len = 5 << 20;
+    request.data.data = calloc(1, request.data.len);
+    assert_non_null(request.data.data);
+    (void)call(&request, MESH_RESOURCE_EXHAUSTED, NULL);
+    free(request.data.data);
+}
+
+static void a_bad_string_is_refused_naming_the_field(void **state)
+{
+    Testing__V1__EchoRequest request = TESTING__V1__ECHO_REQUEST__INIT;
+    Testing__V1__EchoRequest nested = TESTING__V1__ECHO_REQUEST__INIT;
+    mesh_error_violation violation;
+    mesh_error err;
+
+    (void)state;
+    nested.text = "\xff\xfe";
+    request.nested = &nested;
+    (void)call(&request, MESH_INVALID_ARGUMENT, &err);
+    assert_true(mesh_error_violation_at(&err, 0, &violation));
+    assert_int_equal(violation.field_size, strlen("nested.text"));
+    assert_memory_equal(violation.field, "nested.text", violation.field_size);
+}
+
+static void deep_nesting_is_refused(void **state)
+{
+    static Testing__V1__EchoRequest requests[120];
+
+    (void)state;
+    for (int i = 0; i < 120; i++) {
+        testing__v1__echo_request__init(&requests[i]);
+        if (i > 0)
+            requests[i - 1].nested = &requests[i];
+    }
+    (void)call(&requests[0], MESH_INVALID_ARGUMENT, NULL);
+    (void)call(&requests[30], MESH_OK, NULL);
+}
+
+static void a_deadline_ends_a_call_on_both_sides(void **state)
+{
+    Testing__V1__EchoRequest request = TESTING__V1__ECHO_REQUEST__INIT;
+    Testing__V1__EchoResponse *response = NULL;
+    mesh_error err;
+
+    (void)state;
+    request.hang = true;
+    assert_int_equal(testing__v1__testing__echo(
+                         service.channel, &request, &response,
+                         &(mesh_call_options){.arena = service.arena, .timeout_ms = 100}, &err),
+                     MESH_DEADLINE_EXCEEDED);
+    testing_wait(&service.hanging);
+    testing_wait(&service.cancelled);
+}
+
+static void the_contracts_deadline_holds_when_the_caller_gives_none(void **state)
+{
+    Testing__V1__EchoRequest request = TESTING__V1__ECHO_REQUEST__INIT;
+    Testing__V1__EchoResponse *response = NULL;
+    mesh_call_options options = {.arena = service.arena};
+    mesh_error err;
+
+    (void)state;
+    assert_int_equal(
+        testing__v1__testing__impatient(service.channel, &request, &response, &options, &err),
+        MESH_OK);
+    assert_in_range(response->left_ms, 1, 205); /* the core rounds up on the wire */
+    options.timeout_ms = 60000;                 /* the caller knows better */
+    assert_int_equal(
+        testing__v1__testing__impatient(service.channel, &request, &response, &options, &err),
+        MESH_OK);
+    assert_in_range(response->left_ms, 1000, 61000);
+    options.timeout_ms = MESH_NO_TIMEOUT;
+    assert_int_equal(
+        testing__v1__testing__impatient(service.channel, &request, &response, &options, &err),
+        MESH_OK);
+    assert_int_equal(response->left_ms, 0);
+}
+
+static void deadline_and_trace_travel_to_calls_made_for_a_call(void **state)
+{
+    Testing__V1__EchoRequest request = TESTING__V1__ECHO_REQUEST__INIT;
+    Testing__V1__EchoResponse *response = NULL;
+    char trace_id[MESH_TRACE_ID_TEXT_BYTES];
+    mesh_trace trace;
+    mesh_error err;
+
+    (void)state;
+    mesh_trace_start(&trace);
+    mesh_trace_id_format(&trace, trace_id);
+    request.forward = 3;
+    request.text = "far";
+    (void)mesh_trace_set_current(&trace);
+    assert_int_equal(testing__v1__testing__echo(
+                         service.channel, &request, &response,
+                         &(mesh_call_options){.arena = service.arena, .timeout_ms = 20000}, &err),
+                     MESH_OK);
+    (void)mesh_trace_set_current(NULL);
+    assert_string_equal(response->text, "far");
+    assert_string_equal(response->trace_id, trace_id);
+    assert_in_range(response->left_ms, 1, 20500);
+}
+
+static void cancellation_travels_to_calls_made_for_a_call(void **state)
+{
+    Testing__V1__EchoRequest request = TESTING__V1__ECHO_REQUEST__INIT;
+    Testing__V1__EchoResponse *response = NULL;
+    uint8_t mark = 1;
+    mesh_error err;
+
+    (void)state;
+    request.forward = 2;
+    request.data = (ProtobufCBinaryData){.len = 1, .data = &mark}; /* the last one hangs */
+    assert_int_equal(testing__v1__testing__echo(
+                         service.channel, &request, &response,
+                         &(mesh_call_options){.arena = service.arena, .timeout_ms = 100}, &err),
+                     MESH_DEADLINE_EXCEEDED);
+    testing_wait(&service.hanging);
+    testing_wait(&service.cancelled);
+}
+
+/* --- asynchronous -------------------------------------------------------------------------------- */
+
+typedef struct results {
+    sem_t done;
+    atomic_int good;
+} results;
+
+static void on_echo(void *context, mesh_code code, const Testing__V1__EchoResponse *response,
+                    const mesh_error *err)
+{
+    results *all = context;
+
+    if (code == MESH_OK && err == NULL && strcmp(response->text, "async") == 0)
+        atomic_fetch_add(&all->good, 1);
+    sem_post(&all->done);
+}
+
+static void asynchronous_calls_run_at_once(void **state)
+{
+    enum {
+        CALLS = 200
+    };
+    Testing__V1__EchoRequest request = TESTING__V1__ECHO_REQUEST__INIT;
+    results all = {.good = 0};
+
+    (void)state;
+    sem_init(&all.done, 0, 0);
+    request.text = "async";
+    for (int i = 0; i < CALLS; i++)
+        assert_int_equal(
+            testing__v1__testing__echo__async(service.channel, &request, NULL, on_echo, &all),
+            MESH_OK);
+    for (int i = 0; i < CALLS; i++)
+        testing_wait(&all.done);
+    assert_int_equal(atomic_load(&all.good), CALLS);
+    sem_destroy(&all.done);
+}
+
+static void destroying_a_channel_ends_its_calls(void **state)
+{
+    Testing__V1__EchoRequest request = TESTING__V1__ECHO_REQUEST__INIT;
+    results all = {.good = 0};
+    mesh_channel *channel;
+
+    (void)state;
+    sem_init(&all.done, 0, 0);
+    assert_int_equal(mesh_channel_create(service.address, NULL, &channel, NULL), MESH_OK);
+    request.hang = true;
+    assert_int_equal(testing__v1__testing__echo__async(channel, &request, NULL, on_echo, &all),
+                     MESH_OK);
+    testing_wait(&service.hanging);
+    mesh_channel_destroy(channel);
+    assert_int_equal(sem_trywait(&all.done), 0);
+    assert_int_equal(atomic_load(&all.good), 0);
+    testing_wait(&service.cancelled);
+    sem_destroy(&all.done);
+}
+
+/* --- trouble ------------------------------------------------------------------------------------- */
+
+static void nobody_listening_is_unavailable(void **state)
+{
+    Testing__V1__EchoRequest request = TESTING__V1__ECHO_REQUEST__INIT;
+    Testing__V1__EchoResponse *response = NULL;
+    mesh_channel *channel;
+    mesh_error err;
+
+    (void)state;
+    assert_int_equal(mesh_channel_create("127.0.0.1:1", NULL, &channel, NULL), MESH_OK);
+    assert_int_equal(testing__v1__testing__echo(channel, &request, &response,
+                                                &(mesh_call_options){.arena = service.arena}, &err),
+                     MESH_UNAVAILABLE);
+    mesh_channel_destroy(channel);
+}
+
+static void a_call_needs_a_place_for_its_answer(void **state)
+{
+    Testing__V1__EchoRequest request = TESTING__V1__ECHO_REQUEST__INIT;
+    Testing__V1__EchoResponse *response = NULL;
+    mesh_error err;
+
+    (void)state;
+    assert_int_equal(testing__v1__testing__echo(service.channel, &request, &response, NULL, &err),
+                     MESH_INVALID_ARGUMENT);
+}
+
+#define BOTH(test)                                             \
+    cmocka_unit_test_setup_teardown(test, start_worker, stop), \
+        cmocka_unit_test_setup_teardown(test, start_inline, stop)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        BOTH(the_answer_is_the_handlers),
+        BOTH(an_empty_message_is_a_message),
+        BOTH(large_messages_travel),
+        BOTH(an_error_arrives_with_its_details),
+        BOTH(a_handler_may_answer_later_from_another_thread),
+        BOTH(an_empty_slot_answers_unimplemented),
+        BOTH(an_unknown_service_answers_unimplemented),
+        BOTH(an_answer_beyond_the_arena_is_resource_exhausted),
+        BOTH(an_answer_beyond_the_receivers_limit_is_resource_exhausted),
+        BOTH(a_request_beyond_the_servers_limit_is_resource_exhausted),
+        BOTH(a_bad_string_is_refused_naming_the_field),
+        BOTH(deep_nesting_is_refused),
+        cmocka_unit_test_setup_teardown(a_deadline_ends_a_call_on_both_sides, start_worker, stop),
+        BOTH(the_contracts_deadline_holds_when_the_caller_gives_none),
+        cmocka_unit_test_setup_teardown(deadline_and_trace_travel_to_calls_made_for_a_call,
+                                        start_worker, stop),
+        cmocka_unit_test_setup_teardown(cancellation_travels_to_calls_made_for_a_call, start_worker,
+                                        stop),
+        BOTH(asynchronous_calls_run_at_once),
+        cmocka_unit_test_setup_teardown(destroying_a_channel_ends_its_calls, start_worker, stop),
+        BOTH(nobody_listening_is_unavailable),
+        BOTH(a_call_needs_a_place_for_its_answer),
+    };
+
+    return cmocka_run_group_tests_name("unary calls", tests, NULL, NULL);
+}
