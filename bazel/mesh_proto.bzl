@@ -41,12 +41,25 @@ def _name_of(file):
     root = _root_of(file)
     return file.path[len(root) + 1:] if root else file.path
 
+def _includes(roots):
+    return ["-I" + (root or ".") for root in roots.to_list()] + ["-I/usr/include"]
+
+def _descriptor_set(ctx, out, sources, roots, names):
+    ctx.actions.run_shell(
+        command = "exec protoc \"$@\"",
+        arguments = ["--include_imports", "--descriptor_set_out=" + out.path] + _includes(roots) + names,
+        inputs = sources,
+        outputs = [out],
+        mnemonic = "MeshDescriptors",
+        progress_message = "Collecting descriptors for %s" % ctx.label,
+        use_default_shell_env = True,
+    )
+
 def _mesh_proto_gen_impl(ctx):
     infos = [dep[MeshProtoInfo] for dep in ctx.attr.deps if MeshProtoInfo in dep]
     names = [_name_of(file) for file in ctx.files.srcs]
     sources = depset(ctx.files.srcs, transitive = [info.sources for info in infos])
     roots = depset([_root_of(file) for file in ctx.files.srcs], transitive = [info.roots for info in infos])
-    includes = ["-I" + (root or ".") for root in roots.to_list()] + ["-I/usr/include"]
 
     code = []
     headers = []
@@ -59,7 +72,7 @@ def _mesh_proto_gen_impl(ctx):
 
     ctx.actions.run_shell(
         command = "exec protoc \"$@\"",
-        arguments = ["--plugin=protoc-gen-mesh=" + ctx.executable._plugin.path, "--mesh_out=" + out] + includes + names,
+        arguments = ["--plugin=protoc-gen-mesh=" + ctx.executable._plugin.path, "--mesh_out=" + out] + _includes(roots) + names,
         inputs = sources,
         tools = [ctx.executable._plugin],
         outputs = code + headers,
@@ -67,15 +80,7 @@ def _mesh_proto_gen_impl(ctx):
         progress_message = "Generating C for %s" % ctx.label,
         use_default_shell_env = True,
     )
-    ctx.actions.run_shell(
-        command = "exec protoc \"$@\"",
-        arguments = ["--include_imports", "--descriptor_set_out=" + ctx.outputs.descriptor_set.path] + includes + names,
-        inputs = sources,
-        outputs = [ctx.outputs.descriptor_set],
-        mnemonic = "MeshDescriptors",
-        progress_message = "Collecting descriptors for %s" % ctx.label,
-        use_default_shell_env = True,
-    )
+    _descriptor_set(ctx, ctx.outputs.descriptor_set, sources, roots, names)
     return [
         DefaultInfo(files = depset(code)),
         OutputGroupInfo(headers = depset(headers)),
@@ -120,6 +125,22 @@ _mesh_proto_library = rule(
         "gen": attr.label(providers = [MeshProtoInfo]),
     },
     provides = [CcInfo, MeshProtoInfo],
+)
+
+def _mesh_descriptors_impl(ctx):
+    infos = [dep[MeshProtoInfo] for dep in ctx.attr.deps]
+    sources = depset(transitive = [info.sources for info in infos])
+    roots = depset(transitive = [info.roots for info in infos])
+    names = depset(transitive = [info.names for info in infos])
+    _descriptor_set(ctx, ctx.outputs.out, sources, roots, names.to_list())
+
+# One descriptor set of many targets, with all imports.
+mesh_descriptors = rule(
+    implementation = _mesh_descriptors_impl,
+    attrs = {
+        "deps": attr.label_list(providers = [MeshProtoInfo]),
+        "out": attr.output(mandatory = True),
+    },
 )
 
 def mesh_proto_library(name, srcs, deps = [], visibility = None, **kwargs):

@@ -19,10 +19,8 @@ static const field_proto *find_oneof(const schema *all, const schema_file *file,
         if (type->file != file || type->message == NULL)
             continue;
         for (size_t k = 0; k < type->message->n_oneof_decl; k++) {
-            const char *oneof = mesh_arena_printf(all->arena, "%s.%s", type->full_name,
-                                                  type->message->oneof_decl[k]->name);
             const char *constant = mesh_arena_printf(all->arena, "%s__NOT_SET",
-                                                     names_upper(all->arena, oneof));
+                                                     schema_oneof_constant(all, type, k));
             if (strlen(constant) == size && memcmp(constant, name, size) == 0)
                 return schema_oneof_first(type->message, k);
         }

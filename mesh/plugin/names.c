@@ -191,24 +191,14 @@ const char *names_camel(mesh_arena *arena, const char *part)
     return names_type(arena, part);
 }
 
-static const char *convert_all(mesh_arena *arena, const char *name, char (*convert)(char))
+const char *names_to_lower(mesh_arena *arena, const char *name)
 {
     char *out = room(arena, name);
     size_t n = 0;
     for (; name[n] != '\0'; n++)
-        out[n] = convert(name[n]);
+        out[n] = lower(name[n]);
     out[n] = '\0';
     return out;
-}
-
-const char *names_to_upper(mesh_arena *arena, const char *name)
-{
-    return convert_all(arena, name, upper);
-}
-
-const char *names_to_lower(mesh_arena *arena, const char *name)
-{
-    return convert_all(arena, name, lower);
 }
 
 static const char *unkeyword(mesh_arena *arena, const char *name)

@@ -26,8 +26,7 @@ const char *names_camel(mesh_arena *arena, const char *part);
 /* A field as a struct member: lower case, with "_" behind it when it is a keyword. */
 const char *names_member(mesh_arena *arena, const char *field);
 
-/* All letters upper or lower case, nothing else changed. */
-const char *names_to_upper(mesh_arena *arena, const char *name);
+/* All letters in lower case, nothing else changed. */
 const char *names_to_lower(mesh_arena *arena, const char *name);
 
 /* A method as a member of the handler table: lower form, with "_" behind a keyword. */

@@ -34,7 +34,7 @@ static void read_names(schema *all, schema_method *method, const place *where, c
         if (names[i][0] == '\0')
             MISTAKE(where, "%s: `%s` has an empty name", method->full_name, option);
         for (size_t k = 0; k < i; k++)
-            if (strcmp(names[i], names[k]) == 0)
+            if (names[i][0] != '\0' && strcmp(names[i], names[k]) == 0)
                 MISTAKE(where, "%s: `%s` names \"%s\" twice", method->full_name, option, names[i]);
     }
 }

@@ -42,8 +42,8 @@ static void field_header(text *out, const schema *all, const schema_type *type,
 {
     mesh_arena *arena = all->arena;
     const char *oneof = type->message->oneof_decl[field->oneof_index]->name;
-    const char *oneof_upper = names_upper(
-        arena, mesh_arena_printf(arena, "%s.%s", type->full_name, oneof));
+    const char *constant = names_upper(arena,
+                                       mesh_arena_printf(arena, "%s.%s", type->full_name, oneof));
     bool deprecated = field->options != NULL && field->options->deprecated;
     bool is_string = field->type == GOOGLE__PROTOBUF__FIELD_DESCRIPTOR_PROTO__TYPE__TYPE_STRING;
     const text_var vars[] = {
@@ -51,9 +51,9 @@ static void field_header(text *out, const schema *all, const schema_type *type,
         {"type", type->type},
         {"name", names_to_lower(arena, field->name)},
         {"member", names_member(arena, field->name)},
-        {"case", mesh_arena_printf(arena, "%s_case", names_to_lower(arena, oneof))},
-        {"set", mesh_arena_printf(arena, "%s_%s", oneof_upper, names_to_upper(arena, field->name))},
-        {"not_set", mesh_arena_printf(arena, "%s__NOT_SET", oneof_upper)},
+        {"case", mesh_arena_printf(arena, "%s_case", names_lower(arena, oneof))},
+        {"set", mesh_arena_printf(arena, "%s_%s", constant, names_upper(arena, field->name))},
+        {"not_set", mesh_arena_printf(arena, "%s__NOT_SET", constant)},
         {"value", c_type(all, field)},
         {"cast", is_string ? "(char *)" : ""},
         {"mark", deprecated ? "__attribute__((deprecated)) " : ""},

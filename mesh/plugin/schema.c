@@ -59,6 +59,12 @@ const field_proto *schema_oneof_first(const message_proto *message, size_t oneof
     return NULL;
 }
 
+const char *schema_oneof_constant(const schema *all, const schema_type *type, size_t oneof)
+{
+    return names_upper(all->arena, mesh_arena_printf(all->arena, "%s.%s", type->full_name,
+                                                     type->message->oneof_decl[oneof]->name));
+}
+
 static const char *join(mesh_arena *arena, const char *scope, const char *name)
 {
     return scope[0] == '\0' ? name : mesh_arena_printf(arena, "%s.%s", scope, name);

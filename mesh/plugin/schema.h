@@ -149,4 +149,7 @@ bool schema_is_optional(const field_proto *field);
 /* The first member of a oneof; NULL for one without members. */
 const field_proto *schema_oneof_first(const message_proto *message, size_t oneof);
 
+/* The start of a oneof's constants: "ORDER__V1__ORDER__PAYMENT" of "..__NOT_SET". */
+const char *schema_oneof_constant(const schema *all, const schema_type *type, size_t oneof);
+
 #endif

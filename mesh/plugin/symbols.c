@@ -6,6 +6,11 @@
 #include "mesh/plugin/memory.h"
 #include "mesh/plugin/names.h"
 
+enum {
+    MESSAGE_FIELD = 2,
+    MESSAGE_ONEOF = 8
+};
+
 typedef struct symbol {
     const char *name;
     const char *kind;  /* "method" */
@@ -43,7 +48,47 @@ static void add_each(symbols *all, const char *prefix, const char *const *suffix
         add(all, prefix, *suffixes);
 }
 
-static void add_message(symbols *all, const schema_type *type)
+static void begin_field(symbols *all, const schema_type *type, size_t index)
+{
+    const char *name = type->message->field[index]->name;
+    all->origin.kind = "field";
+    all->origin.owner = mesh_arena_printf(all->arena, "%s.%s", type->full_name, name);
+    all->origin.path = schema_path_add(all->arena, type->path, MESSAGE_FIELD, (int32_t)index);
+}
+
+static void begin_oneof(symbols *all, const schema_type *type, size_t index)
+{
+    const char *name = type->message->oneof_decl[index]->name;
+    all->origin.kind = "oneof";
+    all->origin.owner = mesh_arena_printf(all->arena, "%s.%s", type->full_name, name);
+    all->origin.path = schema_path_add(all->arena, type->path, MESSAGE_ONEOF, (int32_t)index);
+}
+
+/* A oneof, or the field with its has, set and clear whose presence it is. */
+static void add_oneof(symbols *all, const schema *schema, const schema_type *type, size_t index)
+{
+    const char *name = type->message->oneof_decl[index]->name;
+    const char *constant = schema_oneof_constant(schema, type, index);
+    begin_oneof(all, type, index);
+    for (size_t i = 0; i < type->message->n_field; i++) {
+        const field_proto *field = type->message->field[i];
+        if (!field->has_oneof_index || (size_t)field->oneof_index != index)
+            continue;
+        if (schema_is_optional(field)) {
+            const char *member = names_to_lower(all->arena, field->name);
+            begin_field(all, type, i);
+            add(all, type->lower, mesh_arena_printf(all->arena, "__has_%s", member));
+            add(all, type->lower, mesh_arena_printf(all->arena, "__set_%s", member));
+            add(all, type->lower, mesh_arena_printf(all->arena, "__clear_%s", member));
+        }
+        add(all, constant,
+            mesh_arena_printf(all->arena, "_%s", names_upper(all->arena, field->name)));
+    }
+    add(all, type->type, mesh_arena_printf(all->arena, "__%sCase", names_camel(all->arena, name)));
+    add(all, constant, "__NOT_SET");
+}
+
+static void add_message(symbols *all, const schema *schema, const schema_type *type)
 {
     static const char *const functions[] = {
         "__init",   "__get_packed_size", "__pack", "__pack_to_buffer",
@@ -63,36 +108,13 @@ static void add_message(symbols *all, const schema_type *type)
         add(all, type->lower, "__init");
     if (type->event)
         add_each(all, type->lower, events);
-    for (size_t i = 0; i < type->message->n_oneof_decl; i++) {
-        const char *oneof = type->message->oneof_decl[i]->name;
-        const char *upper = names_upper(
-            all->arena, mesh_arena_printf(all->arena, "%s.%s", type->full_name, oneof));
-        add(all, type->type,
-            mesh_arena_printf(all->arena, "__%sCase", names_camel(all->arena, oneof)));
-        add(all, upper, "__NOT_SET");
-        add(all, upper, "__CASE");
-        for (size_t k = 0; k < type->message->n_field; k++) {
-            const field_proto *field = type->message->field[k];
-            if (field->has_oneof_index && (size_t)field->oneof_index == i)
-                add(all, upper,
-                    mesh_arena_printf(all->arena, "_%s", names_to_upper(all->arena, field->name)));
-        }
-    }
-    for (size_t i = 0; i < type->message->n_field; i++) {
-        if (!schema_is_optional(type->message->field[i]))
-            continue;
-        const char *name = names_to_lower(all->arena, type->message->field[i]->name);
-        add(all, type->lower, mesh_arena_printf(all->arena, "__has_%s", name));
-        add(all, type->lower, mesh_arena_printf(all->arena, "__set_%s", name));
-        add(all, type->lower, mesh_arena_printf(all->arena, "__clear_%s", name));
-    }
+    for (size_t i = 0; i < type->message->n_oneof_decl; i++)
+        add_oneof(all, schema, type, i);
 }
 
 static void add_enum(symbols *all, const schema_type *type)
 {
     add(all, type->type, "");
-    add(all, "_", type->type);
-    add(all, type->upper, "");
     add(all, type->lower, "__descriptor");
     for (size_t i = 0; i < type->enumeration->n_value; i++)
         add(all, type->upper,
@@ -141,7 +163,7 @@ static void collect(symbols *found, const schema *all)
                                  .file = type->file,
                                  .path = type->path};
         if (type->message != NULL)
-            add_message(found, type);
+            add_message(found, all, type);
         else
             add_enum(found, type);
     }
@@ -176,19 +198,24 @@ static int by_order(const void *a, const void *b)
     return left->order < right->order ? -1 : left->order > right->order;
 }
 
+static bool is_proto2(const schema_file *file)
+{
+    return file->proto->syntax == NULL || strcmp(file->proto->syntax, "proto3") != 0;
+}
+
 /* Members of a message's struct, which protoc-gen-c makes of its fields and oneofs. */
 static void check_members(const schema *all, const schema_type *type, report *problems)
 {
-    enum {
-        MESSAGE_FIELD = 2
-    };
     const message_proto *message = type->message;
     symbols members = {.arena = all->arena};
     members.origin = (symbol){.kind = "the struct's own member", .owner = "base"};
     add(&members, "base", "");
     for (size_t i = 0; i < message->n_oneof_decl; i++) {
-        members.origin = (symbol){.kind = "oneof", .owner = message->oneof_decl[i]->name};
-        add(&members, names_to_lower(all->arena, message->oneof_decl[i]->name), "_case");
+        members.origin = (symbol){
+            .kind = "oneof",
+            .owner = message->oneof_decl[i]->name,
+            .path = schema_path_add(all->arena, type->path, MESSAGE_ONEOF, (int32_t)i)};
+        add(&members, names_lower(all->arena, message->oneof_decl[i]->name), "_case");
     }
     for (size_t i = 0; i < message->n_field; i++) {
         const field_proto *field = message->field[i];
@@ -201,7 +228,7 @@ static void check_members(const schema *all, const schema_type *type, report *pr
         if (field->label == GOOGLE__PROTOBUF__FIELD_DESCRIPTOR_PROTO__LABEL__LABEL_REPEATED)
             add(&members, "n_", name);
         if (field->label == GOOGLE__PROTOBUF__FIELD_DESCRIPTOR_PROTO__LABEL__LABEL_OPTIONAL &&
-            type->file->proto->syntax == NULL && !field->has_oneof_index)
+            is_proto2(type->file) && !field->has_oneof_index)
             add(&members, "has_", name);
     }
     qsort(members.list, members.count, sizeof *members.list, by_name);
@@ -215,6 +242,14 @@ static void check_members(const schema *all, const schema_type *type, report *pr
     }
 }
 
+static bool is_reported(const symbol *const *blamed, size_t count, const symbol *one)
+{
+    for (size_t i = 0; i < count; i++)
+        if (blamed[i]->owner == one->owner && blamed[i][-1].owner == one[-1].owner)
+            return true;
+    return false;
+}
+
 /* Reports each pair once, in the order of the files; only where a generated file takes part. */
 static void report_pairs(symbols *found, report *problems)
 {
@@ -223,21 +258,17 @@ static void report_pairs(symbols *found, report *problems)
     for (size_t i = 1; i < found->count; i++) {
         const symbol *first = &found->list[i - 1], *second = &found->list[i];
         if (strcmp(first->name, second->name) == 0 &&
-            (first->file->generate || second->file->generate))
+            (first->file->generate || second->file->generate) &&
+            !is_reported(blamed, count, second))
             blamed[count++] = second;
     }
     if (count > 0)
         qsort(blamed, count, sizeof *blamed, by_order);
-    const char *last_owner = NULL, *last_other = NULL;
     for (size_t i = 0; i < count; i++) {
-        const symbol *other = blamed[i] - 1;
-        if (last_owner == blamed[i]->owner && last_other == other->owner)
-            continue;
-        last_owner = blamed[i]->owner;
-        last_other = other->owner;
-        report_add(problems, blamed[i]->file->proto, blamed[i]->path,
+        const symbol *one = blamed[i], *other = one - 1;
+        report_add(problems, one->file->proto, one->path,
                    "%s \"%s\" and %s \"%s\" both need the name `%s` in C", other->kind,
-                   other->owner, blamed[i]->kind, blamed[i]->owner, blamed[i]->name);
+                   other->owner, one->kind, one->owner, one->name);
     }
 }
 
