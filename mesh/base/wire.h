@@ -58,25 +58,33 @@ static inline bool mesh_wire_varint(mesh_wire_reader *reader, uint64_t *value)
     return false;
 }
 
+/* Reads a varint of at most five bytes and 32 bits, as tags and lengths are in every parser. */
+static inline bool mesh_wire_varint32(mesh_wire_reader *reader, uint64_t *value)
+{
+    const uint8_t *begin = reader->at;
+
+    return mesh_wire_varint(reader, value) && reader->at - begin <= 5 && *value <= UINT32_MAX;
+}
+
 /* Reads a tag; false when it is malformed: field number 0 or above 2^29 - 1, or no such type. */
 static inline bool mesh_wire_tag(mesh_wire_reader *reader, uint32_t *number, uint32_t *type)
 {
     uint64_t tag;
 
-    if (!mesh_wire_varint(reader, &tag) || tag > UINT32_MAX || tag >> 3 == 0 ||
-        (tag & 7) > MESH_WIRE_FIXED32)
+    if (!mesh_wire_varint32(reader, &tag) || tag >> 3 == 0 || (tag & 7) > MESH_WIRE_FIXED32)
         return false;
     *number = (uint32_t)tag >> 3;
     *type = (uint32_t)tag & 7;
     return true;
 }
 
-/* Reads a length and gives the bytes that it announces; false when there are fewer. */
+/* Reads a length (below 2 GiB) and gives the bytes that it announces; false when there are fewer. */
 static inline bool mesh_wire_bytes(mesh_wire_reader *reader, const uint8_t **data, size_t *size)
 {
     uint64_t length;
 
-    if (!mesh_wire_varint(reader, &length) || length > (size_t)(reader->end - reader->at))
+    if (!mesh_wire_varint32(reader, &length) || length > INT32_MAX ||
+        length > (size_t)(reader->end - reader->at))
         return false;
     *data = reader->at;
     *size = (size_t)length;

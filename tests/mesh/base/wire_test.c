@@ -43,6 +43,10 @@ static void fields_are_read_and_malformed_ones_refused(void **state)
         {BYTES("\x0c"), false, 0, 0, 0, 0},
         {BYTES("\x00\x01"), false, 0, 0, 0, 0},
         {BYTES("\x0e\x01"), false, 0, 0, 0, 0},
+        {BYTES("\x88\x80\x80\x80\x00\x01"), true, 1, MESH_WIRE_VARINT, 1, 0},
+        {BYTES("\x88\x80\x80\x80\x80\x00\x01"), false, 0, 0, 0, 0},
+        {BYTES("\x0a\x81\x80\x80\x80\x00\x01"), true, 1, MESH_WIRE_BYTES, 0, 1},
+        {BYTES("\x0a\x81\x80\x80\x80\x80\x00\x01"), false, 0, 0, 0, 0},
         {BYTES("\xf8\xff\xff\xff\x0f\x01"), true, (1 << 29) - 1, MESH_WIRE_VARINT, 1, 0},
         {BYTES("\xf8\xff\xff\xff\x1f\x01"), false, 0, 0, 0, 0},
     };

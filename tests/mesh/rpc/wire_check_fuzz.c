@@ -1,0 +1,56 @@
+#include "tests/mesh/rpc/wire_check_fuzz.h"
+
+#include <stdlib.h>
+
+#include "mesh/base/arena.h"
+#include "mesh/rpc/wire_check.h"
+#include "tests/mesh/rpc/wire_check_test.pb-c.h"
+
+enum {
+    ARENA_BYTES = 1024 * 1024
+};
+
+static size_t passed;
+
+static void *allocate(void *arena, size_t size)
+{
+    return mesh_arena_alloc(arena, size);
+}
+
+static void do_not_free(void *arena, void *memory)
+{
+    (void)arena;
+    (void)memory;
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    mesh_arena *arena = mesh_arena_create(4096, ARENA_BYTES);
+    ProtobufCAllocator allocator = {allocate, do_not_free, arena};
+    ProtobufCMessage *message;
+    mesh_error err;
+    mesh_code code;
+
+    if (arena == NULL)
+        abort();
+    mesh_error_clear(&err);
+    code = mesh_wire_check(&wirecheck__everything__descriptor, data, size, &err);
+    if (code != MESH_OK && (code != MESH_INVALID_ARGUMENT || err.message[0] == '\0'))
+        abort();
+    if (code == MESH_OK) {
+        passed++;
+        message = protobuf_c_message_unpack(&wirecheck__everything__descriptor, &allocator, size,
+                                            data);
+        if ((message == NULL) != mesh_arena_overflowed(arena))
+            abort();
+        if (message != NULL && !protobuf_c_message_check(message))
+            abort();
+    }
+    mesh_arena_destroy(arena);
+    return 0;
+}
+
+size_t wire_check_fuzz_passed(void)
+{
+    return passed;
+}
