@@ -32,7 +32,7 @@ MeshProtoInfo = provider(
 )
 
 # What every generated file is compiled against.
-_RUNTIME = "//mesh/rpc:api"
+_RUNTIME = "//mesh/rpc"
 
 def _root_of(file):
     return "/".join([part for part in [file.root.path, file.owner.workspace_root, file.owner.package] if part])
