@@ -50,7 +50,7 @@ bazel_tests() {
     shift
     events=$(mktemp)
     if ! labels=$(cd "$MESH_ROOT" && bazel query --keep_going --noshow_progress \
-        "tests(set($*)) except attr(tags, '[[ ]($tags)[],]', tests(set($*)))" 2>"$events"); then
+        "tests(set($*)) except attr(tags, '[\[ ]($tags)[\],]', tests(set($*)))" 2>"$events"); then
         show_log_end "$events"
         add_failure "bazel query: a BUILD file is broken"
     fi
