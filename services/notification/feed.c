@@ -1,0 +1,409 @@
+#include "services/notification/feed.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "mesh/base/log.h"
+#include "mesh/resource/page.h"
+#include "notification/v1/notification.mesh.h"
+#include "services/notification/store.h"
+
+enum {
+    RETRY_MS = 1000, /* between attempts while the database is away */
+    FIRST_BLOCK_BYTES = 16 * 1024
+};
+
+static const char TOKEN_SCOPE[] = "notification.v1.NotificationService/WatchNotifications";
+
+/* One who watches. Freed by the feed's thread alone, so that the thread may look at it unlocked. */
+typedef struct watcher {
+    struct watcher *next; /* thread's, except that add puts new ones in front under mu */
+    mesh_stream *stream;  /* guarded by mu; NULL: closed */
+    bool full;            /* guarded by mu; the stream takes no more until it is writable */
+    bool placed;          /* thread's; `position` counts, and the first message was sent */
+    int64_t position;     /* thread's; of the last notification sent */
+} watcher;
+
+struct notification_feed {
+    mesh_db *db;         /* immutable */
+    int64_t interval_ms; /* immutable */
+    pthread_t thread;
+    pthread_mutex_t mu;
+    pthread_cond_t changed; /* with mu; CLOCK_MONOTONIC */
+    bool woken;             /* guarded by mu */
+    bool stopping;          /* guarded by mu */
+    bool ended;             /* guarded by mu; no more streams */
+    watcher *watchers;      /* the head is guarded by mu */
+    mesh_arena *shared;     /* thread's; what a round reads for all, reset each round */
+    mesh_arena *own;        /* thread's; what it reads for one watcher, reset for each */
+    int64_t head;           /* thread's; all who keep up have what is up to here */
+    bool failing;           /* thread's; the last round could not use the database */
+};
+
+bool notification_feed_parse(const char *resume_token, int64_t *position)
+{
+    char key[MESH_PAGE_KEY_BYTES];
+    if (!mesh_page_token_key(resume_token, TOKEN_SCOPE, key))
+        return false;
+    char *end;
+    errno = 0;
+    long long number = strtoll(key, &end, 10);
+    if (errno != 0 || *end != '\0' || number < 0)
+        return false;
+    *position = number;
+    return true;
+}
+
+char *notification_feed_token(mesh_arena *arena, int64_t position)
+{
+    char key[24];
+    snprintf(key, sizeof key, "%" PRId64, position);
+    return mesh_page_token(arena, TOKEN_SCOPE, key);
+}
+
+/* Notifications that are ready to be sent. */
+typedef struct outgoing {
+    notification_batch batch;
+    char **tokens; /* of the batch's items */
+} outgoing;
+
+static mesh_code load(notification_feed *feed, mesh_arena *arena, int64_t after, outgoing *out,
+                      mesh_error *err)
+{
+    mesh_code code = notification_store_after(feed->db, arena, after, &out->batch, err);
+    if (code != MESH_OK)
+        return code;
+    out->tokens = mesh_arena_calloc(arena, out->batch.count, sizeof *out->tokens);
+    if (out->tokens == NULL)
+        return mesh_error_set(err, MESH_RESOURCE_EXHAUSTED, "out of memory");
+    for (size_t i = 0; i < out->batch.count; i++)
+        out->tokens[i] = notification_feed_token(arena, out->batch.positions[i]);
+    return MESH_OK;
+}
+
+/* Sends a message to one watcher; false: not now, or never again. */
+static bool send_one(notification_feed *feed, watcher *to, int64_t position, char *token,
+                     Notification__V1__Notification *notification)
+{
+    Notification__V1__WatchNotificationsResponse message =
+        NOTIFICATION__V1__WATCH_NOTIFICATIONS_RESPONSE__INIT;
+    message.notification = notification;
+    message.resume_token = token;
+
+    bool sent = false;
+    pthread_mutex_lock(&feed->mu);
+    if (to->stream != NULL && !to->full) {
+        mesh_code code = notification__v1__notification_service__watch_notifications__try_reply(
+            to->stream, &message);
+        sent = code == MESH_OK;
+        to->full = !sent; /* of a call that is over, on_close comes next */
+    }
+    pthread_mutex_unlock(&feed->mu);
+    if (sent)
+        to->position = position;
+    return sent;
+}
+
+static void send_all(notification_feed *feed, watcher *to, const outgoing *out)
+{
+    const notification_batch *batch = &out->batch;
+    for (size_t i = 0; i < batch->count; i++)
+        if (!send_one(feed, to, batch->positions[i], out->tokens[i], &batch->items[i]))
+            return;
+}
+
+/* Frees those that are closed and returns the first of the others. */
+static watcher *sweep(notification_feed *feed)
+{
+    pthread_mutex_lock(&feed->mu);
+    watcher **link = &feed->watchers;
+    while (*link != NULL) {
+        watcher *at = *link;
+        if (at->stream == NULL) {
+            *link = at->next;
+            free(at);
+        } else {
+            link = &at->next;
+        }
+    }
+    watcher *first = feed->watchers;
+    pthread_mutex_unlock(&feed->mu);
+    return first;
+}
+
+static bool can_take(notification_feed *feed, const watcher *one)
+{
+    pthread_mutex_lock(&feed->mu);
+    bool can = one->stream != NULL && !one->full;
+    pthread_mutex_unlock(&feed->mu);
+    return can;
+}
+
+/* Begins a watch: the first message says that it is in place. */
+static void place(notification_feed *feed, watcher *one)
+{
+    int64_t begin = one->position;
+    /* A position that was never given comes from a database that is no more. */
+    if (begin == NOTIFICATION_FROM_NOW || begin > feed->head)
+        begin = feed->head;
+    mesh_arena_reset(feed->own);
+    one->placed = send_one(feed, one, begin, notification_feed_token(feed->own, begin), NULL);
+}
+
+static mesh_code place_all(notification_feed *feed, mesh_error *err)
+{
+    size_t placed = NOTIFICATION_BATCH;
+    mesh_code code = MESH_OK;
+    while (code == MESH_OK && placed == NOTIFICATION_BATCH)
+        code = notification_store_place(feed->db, &placed, err);
+    return code;
+}
+
+/* What is new, for all who have everything up to the head: read once. */
+static mesh_code advance(notification_feed *feed, watcher *first, bool *more, mesh_error *err)
+{
+    bool anybody = false;
+    for (watcher *one = first; one != NULL; one = one->next)
+        anybody = anybody || one->placed;
+    if (!anybody)
+        return notification_store_last_position(feed->db, &feed->head, err);
+
+    outgoing out;
+    const notification_batch *batch = &out.batch;
+    mesh_code code = load(feed, feed->shared, feed->head, &out, err);
+    if (code != MESH_OK || batch->count == 0)
+        return code;
+    for (watcher *one = first; one != NULL; one = one->next)
+        if (one->placed && one->position == batch->after)
+            send_all(feed, one, &out);
+    feed->head = batch->positions[batch->count - 1];
+    *more = batch->count == NOTIFICATION_BATCH;
+    return MESH_OK;
+}
+
+/* Those who are behind the head, each from where it is. */
+static mesh_code catch_up(notification_feed *feed, watcher *first, bool *more, mesh_error *err)
+{
+    for (watcher *one = first; one != NULL; one = one->next) {
+        if (!one->placed)
+            place(feed, one);
+        if (!one->placed || one->position >= feed->head || !can_take(feed, one))
+            continue;
+        outgoing out;
+        mesh_arena_reset(feed->own);
+        mesh_code code = load(feed, feed->own, one->position, &out, err);
+        if (code != MESH_OK)
+            return code;
+        send_all(feed, one, &out);
+        if (out.batch.count != 0 && one->position < feed->head)
+            *more = true; /* unless it is full, which the next round sees */
+    }
+    return MESH_OK;
+}
+
+static mesh_code round_of(notification_feed *feed, bool *watched, bool *more, mesh_error *err)
+{
+    mesh_arena_reset(feed->shared);
+    mesh_code code = place_all(feed, err);
+    watcher *first = sweep(feed);
+    *watched = first != NULL;
+    if (code != MESH_OK || first == NULL)
+        return code;
+    code = advance(feed, first, more, err);
+    if (code == MESH_OK)
+        code = catch_up(feed, first, more, err);
+    return code;
+}
+
+/* Sleeps until it is woken, or for `limit_ms` unless that is negative. False: stop. */
+static bool rest(notification_feed *feed, int64_t limit_ms)
+{
+    struct timespec until;
+    clock_gettime(CLOCK_MONOTONIC, &until);
+    until.tv_sec += limit_ms / 1000;
+    until.tv_nsec += limit_ms % 1000 * 1000000;
+    if (until.tv_nsec >= 1000000000) {
+        until.tv_nsec -= 1000000000;
+        until.tv_sec++;
+    }
+    pthread_mutex_lock(&feed->mu);
+    int timed_out = 0;
+    while (!feed->woken && !feed->stopping && timed_out == 0)
+        timed_out = limit_ms < 0 ? pthread_cond_wait(&feed->changed, &feed->mu)
+                                 : pthread_cond_timedwait(&feed->changed, &feed->mu, &until);
+    feed->woken = false;
+    bool go_on = !feed->stopping;
+    pthread_mutex_unlock(&feed->mu);
+    return go_on;
+}
+
+static void report(notification_feed *feed, mesh_code code, const mesh_error *err)
+{
+    bool failing = code != MESH_OK;
+    if (failing && !feed->failing)
+        mesh_log(MESH_LOG_WARN, "the live feed waits for its database",
+                 MESH_LOG_S("code", mesh_code_name(code)), MESH_LOG_S("error", err->message));
+    if (!failing && feed->failing)
+        mesh_log(MESH_LOG_INFO, "the live feed goes on");
+    feed->failing = failing;
+}
+
+static void *run(void *context)
+{
+    notification_feed *feed = context;
+    int64_t limit_ms = -1; /* nobody watches yet */
+    while (rest(feed, limit_ms)) {
+        bool watched = false;
+        bool more = false;
+        mesh_error err;
+        mesh_error_clear(&err);
+        mesh_code code = round_of(feed, &watched, &more, &err);
+        report(feed, code, &err);
+        if (code != MESH_OK)
+            limit_ms = RETRY_MS;
+        else if (more)
+            limit_ms = 0;
+        else
+            limit_ms = watched ? feed->interval_ms : -1;
+    }
+    return NULL;
+}
+
+mesh_code notification_feed_create(mesh_db *db, int64_t interval_ms, notification_feed **feed,
+                                   mesh_error *err)
+{
+    notification_feed *made = calloc(1, sizeof *made);
+    if (made == NULL)
+        goto no_memory;
+    made->db = db;
+    made->interval_ms = interval_ms;
+    made->shared = mesh_arena_create(FIRST_BLOCK_BYTES, 0);
+    made->own = mesh_arena_create(FIRST_BLOCK_BYTES, 0);
+    if (made->shared == NULL || made->own == NULL)
+        goto no_memory;
+    pthread_condattr_t monotonic;
+    if (pthread_condattr_init(&monotonic) != 0)
+        goto no_memory;
+    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+    int failed = pthread_cond_init(&made->changed, &monotonic);
+    pthread_condattr_destroy(&monotonic);
+    if (failed != 0)
+        goto no_memory;
+    if (pthread_mutex_init(&made->mu, NULL) != 0)
+        goto no_mutex;
+    if (pthread_create(&made->thread, NULL, run, made) != 0)
+        goto no_thread;
+    *feed = made;
+    return MESH_OK;
+
+no_thread:
+    pthread_mutex_destroy(&made->mu);
+no_mutex:
+    pthread_cond_destroy(&made->changed);
+no_memory:
+    if (made != NULL) {
+        mesh_arena_destroy(made->own);
+        mesh_arena_destroy(made->shared);
+    }
+    free(made);
+    return mesh_error_set(err, MESH_RESOURCE_EXHAUSTED, "the live feed cannot start");
+}
+
+void notification_feed_destroy(notification_feed *feed)
+{
+    if (feed == NULL)
+        return;
+    pthread_mutex_lock(&feed->mu);
+    feed->stopping = true;
+    pthread_cond_signal(&feed->changed);
+    pthread_mutex_unlock(&feed->mu);
+    pthread_join(feed->thread, NULL);
+
+    while (feed->watchers != NULL) {
+        watcher *next = feed->watchers->next;
+        free(feed->watchers);
+        feed->watchers = next;
+    }
+    pthread_cond_destroy(&feed->changed);
+    pthread_mutex_destroy(&feed->mu);
+    mesh_arena_destroy(feed->own);
+    mesh_arena_destroy(feed->shared);
+    free(feed);
+}
+
+static void wake_locked(notification_feed *feed)
+{
+    feed->woken = true;
+    pthread_cond_signal(&feed->changed);
+}
+
+void notification_feed_wake(notification_feed *feed)
+{
+    pthread_mutex_lock(&feed->mu);
+    wake_locked(feed);
+    pthread_mutex_unlock(&feed->mu);
+}
+
+mesh_code notification_feed_add(notification_feed *feed, mesh_stream *stream, int64_t position,
+                                mesh_error *err)
+{
+    watcher *made = calloc(1, sizeof *made);
+    if (made == NULL)
+        return mesh_error_set(err, MESH_RESOURCE_EXHAUSTED, "out of memory");
+    made->stream = stream;
+    made->position = position;
+
+    pthread_mutex_lock(&feed->mu);
+    bool ended = feed->ended;
+    if (!ended) {
+        mesh_stream_set_data(stream, made);
+        made->next = feed->watchers;
+        feed->watchers = made;
+        wake_locked(feed);
+    }
+    pthread_mutex_unlock(&feed->mu);
+    if (!ended)
+        return MESH_OK;
+    free(made);
+    return mesh_error_set(err, MESH_UNAVAILABLE, "the service stops, watch another instance");
+}
+
+void notification_feed_continue(notification_feed *feed, mesh_stream *stream)
+{
+    watcher *one = mesh_stream_data(stream);
+    if (one == NULL)
+        return;
+    pthread_mutex_lock(&feed->mu);
+    one->full = false;
+    wake_locked(feed);
+    pthread_mutex_unlock(&feed->mu);
+}
+
+void notification_feed_remove(notification_feed *feed, mesh_stream *stream)
+{
+    watcher *one = mesh_stream_data(stream);
+    if (one == NULL)
+        return;
+    pthread_mutex_lock(&feed->mu);
+    one->stream = NULL;
+    wake_locked(feed);
+    pthread_mutex_unlock(&feed->mu);
+}
+
+void notification_feed_end(notification_feed *feed)
+{
+    mesh_error err;
+    mesh_error_clear(&err);
+    mesh_error_set(&err, MESH_UNAVAILABLE, "the service stops, watch another instance");
+    pthread_mutex_lock(&feed->mu);
+    feed->ended = true;
+    for (watcher *one = feed->watchers; one != NULL; one = one->next)
+        if (one->stream != NULL)
+            mesh_stream_end(one->stream, MESH_UNAVAILABLE, &err);
+    pthread_mutex_unlock(&feed->mu);
+}

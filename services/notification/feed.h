@@ -1,0 +1,56 @@
+/*
+ * The live feed of an instance: one thread that reads new notifications once, whichever instance
+ * recorded them, and hands them to all who watch here.
+ *
+ * It looks when this instance recorded something and, while anybody watches, every `interval_ms`
+ * for what other instances recorded. Nobody watches: it sleeps. A watcher that takes its messages
+ * slowly is read for by itself, from where it stopped; nothing waits for it, and nothing is kept in
+ * memory for it. Without its database the feed waits, with its streams open, and goes on where it
+ * was.
+ *
+ * Lock order: the feed's mutex is the only lock, and is held while something is sent, so that
+ * on_close of a stream waits for a send that has begun. Never while the database is asked.
+ */
+#ifndef SERVICES_NOTIFICATION_FEED_H
+#define SERVICES_NOTIFICATION_FEED_H
+
+#include "mesh/db/db.h"
+#include "mesh/rpc/stream.h"
+
+typedef struct notification_feed notification_feed;
+
+enum {
+    NOTIFICATION_FROM_NOW = -1
+};
+
+/* Starts the thread. `db` is borrowed; nothing is asked of it until something wakes the feed. */
+mesh_code notification_feed_create(mesh_db *db, int64_t interval_ms, notification_feed **feed,
+                                   mesh_error *err);
+
+/* Ends the thread. All streams must have been closed. NULL is accepted. */
+void notification_feed_destroy(notification_feed *feed);
+
+/* There may be something new. Any thread. */
+void notification_feed_wake(notification_feed *feed);
+
+/*
+ * Adds a stream of WatchNotifications: what is recorded after `position`, or from now on. From
+ * on_open. UNAVAILABLE: the service stops; RESOURCE_EXHAUSTED: out of memory.
+ */
+mesh_code notification_feed_add(notification_feed *feed, mesh_stream *stream, int64_t position,
+                                mesh_error *err);
+
+/* There is room in the stream again. From on_writable. */
+void notification_feed_continue(notification_feed *feed, mesh_stream *stream);
+
+/* Takes a stream out; it is not touched any more afterwards. From on_close. */
+void notification_feed_remove(notification_feed *feed, mesh_stream *stream);
+
+/* Ends all streams with UNAVAILABLE, and those that would still be added. Any thread. */
+void notification_feed_end(notification_feed *feed);
+
+/* The position of a resume_token; false when it is none. The token of a position. */
+bool notification_feed_parse(const char *resume_token, int64_t *position);
+char *notification_feed_token(mesh_arena *arena, int64_t position);
+
+#endif

@@ -1,0 +1,24 @@
+/* The notification service from the inside: what its files share. */
+#ifndef SERVICES_NOTIFICATION_NOTIFICATION_H
+#define SERVICES_NOTIFICATION_NOTIFICATION_H
+
+#include "mesh/db/db.h"
+#include "mesh/events/events.h"
+#include "notification/v1/notification.mesh.h"
+#include "order/v1/events.mesh.h"
+#include "services/notification/feed.h"
+
+/* `self` of every handler; immutable once the service runs. */
+typedef struct notification_service {
+    mesh_db *db;
+    notification_feed *feed;
+} notification_service;
+
+/* The rpcs; `self` is a notification_service. */
+extern const notification__v1__notification_service__handlers notification_handlers;
+
+/* Consumer of order.v1.OrderCreated: records that an order was placed. */
+mesh_code notification_order_created(void *self, mesh_tx *tx, const mesh_event *meta,
+                                     const Order__V1__OrderCreated *event, mesh_error *err);
+
+#endif

@@ -1,0 +1,215 @@
+#include "services/product/store.h"
+
+#include <string.h>
+
+#include "mesh/db/array.h"
+#include "services/product/convert.h"
+
+/* Every function here runs statements that are transactions of their own. */
+static mesh_code begin(const product_scope *scope, mesh_tx **tx, mesh_error *err)
+{
+    const mesh_tx_options options = {.autocommit = true, .deadline_ns = scope->deadline_ns};
+    return mesh_tx_begin(scope->service->db, &options, tx, err);
+}
+
+static mesh_code not_found(const char *id, mesh_error *err)
+{
+    product__v1__error_reason__set(
+        err, MESH_NOT_FOUND, PRODUCT__V1__ERROR_REASON__PRODUCT_NOT_FOUND, "no product %s", id);
+    mesh_error_metadata(err, "product_id", id);
+    return MESH_NOT_FOUND;
+}
+
+static mesh_code no_memory(mesh_error *err)
+{
+    return mesh_error_set(err, MESH_RESOURCE_EXHAUSTED, "the call needs too much memory");
+}
+
+/* Why a product could not be added: the rows that are in its way decide. */
+static mesh_code answer_conflict(const product_scope *scope, mesh_tx *tx, const char *id,
+                                 const char *request_id, const uint8_t *bytes, size_t size,
+                                 Product__V1__Product *product, mesh_error *err)
+{
+    static const char SQL[] = "SELECT " PRODUCT_COLUMNS
+                              ", coalesce(request_id = nullif($2, '')::uuid, false), request"
+                              " FROM product WHERE id = $1 OR request_id = nullif($2, '')::uuid";
+    mesh_rows *rows;
+    mesh_code code = mesh_tx_query(
+        tx, SQL, MESH_SQL_PARAMS(MESH_SQL_TEXT(id), MESH_SQL_TEXT(request_id)), &rows, NULL, err);
+    if (code != MESH_OK)
+        return code;
+    for (size_t i = 0; i < mesh_rows_count(rows); i++) {
+        if (!mesh_rows_bool(rows, i, 8))
+            continue;
+        size_t first_size;
+        const uint8_t *first = mesh_rows_bytes(rows, i, 9, &first_size);
+        if (first_size != size || memcmp(first, bytes, size) != 0)
+            return product__v1__error_reason__set(
+                err, MESH_ALREADY_EXISTS, PRODUCT__V1__ERROR_REASON__REQUEST_ID_REUSED,
+                "request_id %s belongs to a request with another product", request_id);
+        product_from_row(scope->service, scope->arena, rows, i, product);
+        return MESH_OK;
+    }
+    if (mesh_rows_count(rows) == 0)
+        return mesh_error_set(err, MESH_ABORTED, "product %s was deleted meanwhile, try again", id);
+    product__v1__error_reason__set(err, MESH_ALREADY_EXISTS,
+                                   PRODUCT__V1__ERROR_REASON__PRODUCT_ALREADY_EXISTS,
+                                   "product %s exists already", id);
+    mesh_error_metadata(err, "product_id", id);
+    return MESH_ALREADY_EXISTS;
+}
+
+mesh_code product_store_add(const product_scope *scope, const Product__V1__Product *wanted,
+                            const char *request_id, Product__V1__Product *product, mesh_error *err)
+{
+    static const char SQL[] =
+        "INSERT INTO product (id, title, passenger_capacity, maximum_speed, in_stock, request_id,"
+        " request) VALUES ($1, $2, $3, $4, $5, nullif($6, '')::uuid, $7)"
+        " ON CONFLICT DO NOTHING RETURNING " PRODUCT_COLUMNS;
+    mesh_tx *tx = NULL;
+    mesh_rows *rows;
+    const uint8_t *bytes = NULL;
+    size_t size = 0;
+    if (request_id[0] != '\0') {
+        bytes = product_request_bytes(scope->arena, wanted, &size);
+        if (bytes == NULL)
+            return no_memory(err);
+    }
+
+    mesh_code code = begin(scope, &tx, err);
+    if (code != MESH_OK)
+        return code;
+    code = mesh_tx_query(tx, SQL,
+                         MESH_SQL_PARAMS(MESH_SQL_TEXT(wanted->id), MESH_SQL_TEXT(wanted->title),
+                                         MESH_SQL_INT(wanted->passenger_capacity),
+                                         MESH_SQL_INT(wanted->maximum_speed),
+                                         MESH_SQL_INT(wanted->in_stock), MESH_SQL_TEXT(request_id),
+                                         MESH_SQL_BYTES(bytes, size)),
+                         &rows, NULL, err);
+    if (code != MESH_OK)
+        goto done;
+    if (mesh_rows_count(rows) == 1)
+        product_from_row(scope->service, scope->arena, rows, 0, product);
+    else
+        code = answer_conflict(scope, tx, wanted->id, request_id, bytes, size, product, err);
+done:
+    mesh_tx_rollback(tx);
+    return code;
+}
+
+mesh_code product_store_get(const product_scope *scope, const char *id,
+                            Product__V1__Product *product, mesh_error *err)
+{
+    static const char SQL[] = "SELECT " PRODUCT_COLUMNS " FROM product WHERE id = $1";
+    mesh_tx *tx = NULL;
+    mesh_rows *rows;
+    mesh_code code = begin(scope, &tx, err);
+    if (code != MESH_OK)
+        return code;
+    code = mesh_tx_query(tx, SQL, MESH_SQL_PARAMS(MESH_SQL_TEXT(id)), &rows, NULL, err);
+    if (code != MESH_OK)
+        goto done;
+    if (mesh_rows_count(rows) == 0)
+        code = not_found(id, err);
+    else
+        product_from_row(scope->service, scope->arena, rows, 0, product);
+done:
+    mesh_tx_rollback(tx);
+    return code;
+}
+
+/* Runs a statement that answers with PRODUCT_COLUMNS. */
+static mesh_code select_many(const product_scope *scope, const char *sql, const mesh_param *params,
+                             size_t param_count, Product__V1__Product ***products, size_t *found,
+                             mesh_error *err)
+{
+    mesh_tx *tx = NULL;
+    mesh_rows *rows;
+    mesh_code code = begin(scope, &tx, err);
+    if (code != MESH_OK)
+        return code;
+    code = mesh_tx_query(tx, sql, params, param_count, &rows, NULL, err);
+    if (code != MESH_OK)
+        goto done;
+
+    size_t count = mesh_rows_count(rows);
+    Product__V1__Product *items = mesh_arena_calloc(scope->arena, count, sizeof *items);
+    Product__V1__Product **list = mesh_arena_calloc(scope->arena, count, sizeof *list);
+    if (items == NULL || list == NULL) {
+        code = no_memory(err);
+        goto done;
+    }
+    for (size_t i = 0; i < count; i++) {
+        product__v1__product__init(&items[i]);
+        product_from_row(scope->service, scope->arena, rows, i, &items[i]);
+        list[i] = &items[i];
+    }
+    *products = list;
+    *found = count;
+done:
+    mesh_tx_rollback(tx);
+    return code;
+}
+
+mesh_code product_store_get_many(const product_scope *scope, const char *const *ids, size_t count,
+                                 Product__V1__Product ***products, size_t *found, mesh_error *err)
+{
+    static const char SQL[] =
+        "SELECT " PRODUCT_COLUMNS
+        " FROM unnest($1::text[]) WITH ORDINALITY AS wanted (wanted_id, place)"
+        " JOIN product ON product.id = wanted.wanted_id ORDER BY place";
+    const char *array = mesh_array_of_texts(scope->arena, ids, count);
+    return select_many(scope, SQL, MESH_SQL_PARAMS(MESH_SQL_TEXT(array)), products, found, err);
+}
+
+mesh_code product_store_list(const product_scope *scope, const char *after, size_t limit,
+                             Product__V1__Product ***products, size_t *found, mesh_error *err)
+{
+    static const char SQL[] = "SELECT " PRODUCT_COLUMNS
+                              " FROM product WHERE id > $1 ORDER BY id LIMIT $2";
+    return select_many(scope, SQL,
+                       MESH_SQL_PARAMS(MESH_SQL_TEXT(after), MESH_SQL_INT((int64_t)limit)),
+                       products, found, err);
+}
+
+mesh_code product_store_delete(const product_scope *scope, const char *id, mesh_error *err)
+{
+    static const char SQL[] = "DELETE FROM product WHERE id = $1";
+    mesh_tx *tx = NULL;
+    int64_t affected;
+    mesh_code code = begin(scope, &tx, err);
+    if (code != MESH_OK)
+        return code;
+    code = mesh_tx_query(tx, SQL, MESH_SQL_PARAMS(MESH_SQL_TEXT(id)), NULL, &affected, err);
+    if (code == MESH_OK && affected == 0)
+        code = not_found(id, err);
+    mesh_tx_rollback(tx);
+    return code;
+}
+
+mesh_code product_store_take(mesh_tx *tx, const char *const *ids, const int64_t *quantities,
+                             size_t count, size_t *missing, mesh_error *err)
+{
+    /* Rows are locked in the order of their ids, so that two events never wait for each other. */
+    static const char SQL[] =
+        "WITH sold AS (SELECT id, sum(quantity)::bigint AS quantity"
+        "  FROM unnest($1::text[], $2::bigint[]) AS line (id, quantity) GROUP BY id),"
+        " locked AS MATERIALIZED (SELECT product.id, sold.quantity FROM product"
+        "  JOIN sold ON product.id = sold.id ORDER BY product.id FOR NO KEY UPDATE OF product),"
+        " taken AS (UPDATE product"
+        "  SET in_stock = greatest(in_stock - locked.quantity, 0)::integer,"
+        "   backordered = backordered + greatest(locked.quantity - in_stock, 0),"
+        "   update_time = now()"
+        "  FROM locked WHERE product.id = locked.id RETURNING product.id)"
+        " SELECT (SELECT count(*) FROM sold) - (SELECT count(*) FROM taken)";
+    mesh_arena *arena = mesh_tx_arena(tx);
+    const char *id_array = mesh_array_of_texts(arena, ids, count);
+    const char *quantity_array = mesh_array_of_integers(arena, quantities, count);
+    mesh_rows *rows;
+    mesh_code code = mesh_tx_query(
+        tx, SQL, MESH_SQL_PARAMS(MESH_SQL_TEXT(id_array), MESH_SQL_TEXT(quantity_array)), &rows,
+        NULL, err);
+    if (code == MESH_OK)
+        *missing = (size_t)mesh_rows_int(rows, 0, 0);
+    return code;
+}
