@@ -458,10 +458,12 @@ mesh_tcall *core_call_create(mesh_tchannel *channel, const mesh_start *how,
 void core_call_start(mesh_tcall *tcall, const mesh_start *how)
 {
     client_call *call = call_of(tcall);
-    core_metadata metadata = {.count = 0};
+    core_metadata metadata;
     grpc_op ops[6];
-    size_t count = add_start(call, how, &metadata, ops);
+    size_t count;
 
+    metadata.count = 0; /* the array is large: not cleared for every call */
+    count = add_start(call, how, &metadata, ops);
     if (how->method->kind == MESH_UNARY && how->request != NULL) {
         add_receive_headers(call, &ops[count++]);
         ops[count] = (grpc_op){.op = GRPC_OP_RECV_MESSAGE};

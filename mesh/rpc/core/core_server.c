@@ -192,10 +192,12 @@ static void op_write(mesh_tcall *tcall, const mesh_metadata_list *headers,
                      const mesh_buffer *message, bool compress, bool more)
 {
     server_call *call = call_of(tcall);
-    core_metadata metadata = {.count = 0};
+    core_metadata metadata;
     grpc_op ops[2];
-    size_t count = add_headers(call, &ops[0], headers, &metadata, compress);
+    size_t count;
 
+    metadata.count = 0; /* the array is large: not cleared for every message */
+    count = add_headers(call, &ops[0], headers, &metadata, compress);
     count += add_message(call, &ops[count], message, compress, more);
     start(call, TAG_WRITE, ops, count);
     core_metadata_clear(&metadata);
@@ -204,13 +206,14 @@ static void op_write(mesh_tcall *tcall, const mesh_metadata_list *headers,
 static void op_finish(mesh_tcall *tcall, const mesh_final *final)
 {
     server_call *call = call_of(tcall);
-    core_metadata headers = {.count = 0};
-    core_metadata trailers = {.count = 0};
+    core_metadata headers;
+    core_metadata trailers;
     grpc_slice text = grpc_empty_slice();
     grpc_op ops[4];
     grpc_op *op;
     size_t count = 0;
 
+    headers.count = trailers.count = 0; /* the arrays are large: not cleared for every call */
     /* without a message this is a trailers-only answer: the core merges headers and status */
     count += add_headers(call, &ops[count], final->headers, &headers, final->compress);
     if (final->message != NULL)
