@@ -1,6 +1,8 @@
 #include "mesh/rpc/core/core.h"
 
 #include <assert.h>
+#include <grpc/support/log.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -23,6 +25,32 @@ const mesh_transport mesh_transport_core = {
     .call_start = core_call_start,
     .drive = core_drive,
 };
+
+/* --- the library --------------------------------------------------------------------------------- */
+
+/* The core's own complaints become lines of our log. It knows no trace, and speaks of its source lines. */
+static void log_line(gpr_log_func_args *args)
+{
+    mesh_log_level level = args->severity == GPR_LOG_SEVERITY_ERROR  ? MESH_LOG_WARN
+                           : args->severity == GPR_LOG_SEVERITY_INFO ? MESH_LOG_INFO
+                                                                     : MESH_LOG_DEBUG;
+
+    mesh_log(level, "gRPC core", MESH_LOG_S("text", args->message), MESH_LOG_S("file", args->file),
+             MESH_LOG_I("line", args->line));
+}
+
+static void set_log(void)
+{
+    gpr_set_log_function(log_line);
+}
+
+void core_init(void)
+{
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+    (void)pthread_once(&once, set_log);
+    grpc_init();
+}
 
 /* --- messages ------------------------------------------------------------------------------------ */
 

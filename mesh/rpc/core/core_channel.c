@@ -528,7 +528,7 @@ mesh_code core_channel_create(const char *target, const mesh_channel_options *op
     mesh_tchannel *channel;
     mesh_code code;
 
-    grpc_init();
+    core_init();
     code = core_channel_credentials(options->tls, &credentials, err);
     if (code != MESH_OK) {
         grpc_shutdown();

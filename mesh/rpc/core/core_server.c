@@ -511,7 +511,7 @@ mesh_code core_server_create(const mesh_server_options *options, const mesh_serv
     grpc_server_credentials *credentials = NULL;
     mesh_code code;
 
-    grpc_init();
+    core_init();
     code = core_server_credentials(options->tls, &credentials, err);
     if (code != MESH_OK)
         goto fail;
