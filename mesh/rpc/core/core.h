@@ -30,6 +30,9 @@ void __tsan_release(void *address);
 #define CORE_TAG_ACQUIRE(tag) ((void)(tag))
 #endif
 
+/* grpc_init, with the core's log going into ours. Each is matched by a grpc_shutdown. */
+void core_init(void);
+
 enum {
     CORE_INLINE_SLICES = 4
 };
