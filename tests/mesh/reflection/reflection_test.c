@@ -182,6 +182,7 @@ static void symbols_are_found_with_all_imports(void **state)
         {"google.protobuf.FieldDescriptorProto.Type", DESCRIPTOR},
         {"google.protobuf.FieldDescriptorProto.TYPE_STRING", DESCRIPTOR},
         {"google.protobuf.Duration", "google/protobuf/duration.proto "},
+        {"google.rpc.BadRequest", "google/rpc/error_details.proto google/protobuf/duration.proto "},
         {"", NULL},
         {"grpc.health.v1", NULL},
         {"grpc.health.v1.health", NULL},
