@@ -221,7 +221,8 @@ static const char *property_of(const grpc_auth_context *context, const char *nam
     return mesh_arena_strndup(arena, property->value, property->value_length);
 }
 
-const char *core_peer_identity(grpc_call *call, mesh_arena *arena)
+/* The name of a verified certificate; "" when there is none. */
+static const char *identity_of(grpc_call *call, mesh_arena *arena)
 {
     static const char *const names[] = {"x509_dns", "x509_uri", GRPC_X509_CN_PROPERTY_NAME};
     grpc_auth_context *context = grpc_call_auth_context(call);
@@ -234,6 +235,15 @@ const char *core_peer_identity(grpc_call *call, mesh_arena *arena)
             identity = property_of(context, names[i], arena);
     grpc_auth_context_release(context);
     return identity != NULL ? identity : "";
+}
+
+void core_peer(grpc_call *call, mesh_arena *arena, mesh_peer *peer)
+{
+    char *address = grpc_call_get_peer(call);
+
+    peer->address = mesh_arena_strdup(arena, address != NULL ? address : "");
+    gpr_free(address);
+    peer->identity = identity_of(call, arena);
 }
 
 gpr_timespec core_deadline_to(int64_t deadline_ns)

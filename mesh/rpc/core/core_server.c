@@ -126,12 +126,7 @@ static bool op_metadata(mesh_tcall *tcall, bool trailing, size_t index, mesh_met
 
 static void op_peer(mesh_tcall *tcall, mesh_arena *arena, mesh_peer *peer)
 {
-    server_call *call = call_of(tcall);
-    char *address = grpc_call_get_peer(call->call);
-
-    peer->address = mesh_arena_strdup(arena, address != NULL ? address : "");
-    gpr_free(address);
-    peer->identity = core_peer_identity(call->call, arena);
+    core_peer(call_of(tcall)->call, arena, peer);
 }
 
 static void start(server_call *call, tag_kind kind, const grpc_op *ops, size_t count)
