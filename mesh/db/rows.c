@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "mesh/base/hex.h"
+#include "mesh/db/time_text.h"
 
 /* Object ids of the built-in types (pg_type.dat of PostgreSQL); they never change. */
 enum {
@@ -160,7 +161,7 @@ int64_t mesh_rows_time(const mesh_rows *rows, size_t row, size_t column)
         return 0;
     assert(type_of(rows, column) == OID_TIMESTAMPTZ);
     int64_t wall_ns = 0;
-    bool parsed = mesh_db_time_parse(text, &wall_ns);
+    bool parsed = mesh_time_parse(text, &wall_ns);
     assert(parsed); /* the connection's DateStyle was changed */
     return wall_ns;
 }

@@ -21,8 +21,4 @@ bool mesh_db_rows_add(mesh_rows **list, PGresult *result, mesh_arena *arena);
 /* Frees the results of the list; the structs are in the arena. */
 void mesh_db_rows_clear(mesh_rows *list);
 
-/* "2026-11-21 08:15:30.123456+00" as PostgreSQL writes it with ISO dates in UTC, and "infinity";
- * out of range gives INT64_MIN or INT64_MAX; false when it is something else. */
-bool mesh_db_time_parse(const char *text, int64_t *wall_ns);
-
 #endif

@@ -1,6 +1,6 @@
-#include <string.h>
+#include "mesh/db/time_text.h"
 
-#include "mesh/db/rows.h"
+#include <string.h>
 
 /* Reads digits up to a character that is none; false without any, or with more than nine. */
 static bool number(const char **text, int64_t *value, int *digits)
@@ -35,37 +35,44 @@ static int64_t days_since_epoch(int64_t year, int64_t month, int64_t day)
     return year * 365 + leap_days + day_of_year - 719468;
 }
 
-bool mesh_db_time_parse(const char *text, int64_t *wall_ns)
+/* "08:15:30.123456" to nanoseconds of the day. */
+static bool time_of_day(const char **text, int64_t *ns)
+{
+    int64_t hour, minute, second, fraction = 0;
+    int digits;
+    if (!number(text, &hour, &digits) || !skip(text, ':') || !number(text, &minute, &digits) ||
+        !skip(text, ':') || !number(text, &second, &digits))
+        return false;
+    if (skip(text, '.')) {
+        if (!number(text, &fraction, &digits))
+            return false;
+        for (; digits < 9; digits++)
+            fraction *= 10;
+    }
+    *ns = (hour * 3600 + minute * 60 + second) * 1000000000 + fraction;
+    return hour < 24 && minute < 60 && second <= 60;
+}
+
+bool mesh_time_parse(const char *text, int64_t *wall_ns)
 {
     if (strcmp(text, "infinity") == 0 || strcmp(text, "-infinity") == 0) {
         *wall_ns = text[0] == '-' ? INT64_MIN : INT64_MAX;
         return true;
     }
-    int64_t year, month, day, hour, minute, second, micros = 0;
+    int64_t year, month, day, of_day;
     int digits;
     if (!number(&text, &year, &digits) || !skip(&text, '-') || !number(&text, &month, &digits) ||
-        !skip(&text, '-') || !number(&text, &day, &digits) || !skip(&text, ' ') ||
-        !number(&text, &hour, &digits) || !skip(&text, ':') || !number(&text, &minute, &digits) ||
-        !skip(&text, ':') || !number(&text, &second, &digits))
+        !skip(&text, '-') || !number(&text, &day, &digits) ||
+        (!skip(&text, ' ') && !skip(&text, 'T')) || !time_of_day(&text, &of_day))
         return false;
-    if (skip(&text, '.')) {
-        if (!number(&text, &micros, &digits) || digits > 6)
-            return false;
-        for (; digits < 6; digits++)
-            micros *= 10;
-    }
-    if (strncmp(text, "+00", 3) != 0)
+    bool before_christ = strcmp(text, "+00 BC") == 0;
+    if (!before_christ && strcmp(text, "+00") != 0 && strcmp(text, "Z") != 0)
         return false;
-    text += 3;
-    bool before_christ = strcmp(text, " BC") == 0;
-    if (!before_christ && *text != '\0')
+    if (month < 1 || month > 12 || day < 1 || day > 31)
         return false;
-    if (before_christ || year < 1678 || year > 2261) {
+    if (before_christ || year < 1678 || year > 2261)
         *wall_ns = before_christ || year < 1678 ? INT64_MIN : INT64_MAX;
-        return true;
-    }
-    int64_t seconds = days_since_epoch(year, month, day) * 86400 + hour * 3600 + minute * 60 +
-                      second;
-    *wall_ns = seconds * 1000000000 + micros * 1000;
+    else
+        *wall_ns = days_since_epoch(year, month, day) * 86400 * 1000000000 + of_day;
     return true;
 }
