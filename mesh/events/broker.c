@@ -1,0 +1,458 @@
+#include "mesh/events/broker.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "mesh/base/alloc.h"
+#include "mesh/base/clock.h"
+#include "mesh/base/log.h"
+
+enum {
+    CONNECT_TIMEOUT_MS = 2000,
+    RETRY_FIRST_MS = 50, /* between attempts to connect; doubles up to the next one */
+    RETRY_LAST_MS = 1000,
+    CHECK_PERIOD_MS = 3000, /* lag, and whether stream and consumer are still there */
+    REQUEST_TIMEOUT_MS = 2000,
+    PING_PERIOD_MS = 10000, /* a peer that vanished is noticed after two of them */
+    PINGS_UNANSWERED = 2
+};
+
+#define NO_CONNECTION "there is no connection to the broker"
+
+struct mesh_broker {
+    mesh_broker_settings settings; /* immutable */
+    natsOptions *options;          /* immutable */
+    pthread_t keeper;
+
+    pthread_mutex_t mu;
+    pthread_cond_t changed;
+    /* Guarded by mu. */
+    bool started;
+    bool stopping;
+    bool suspect;
+    bool in_place;       /* stream and consumer were seen on this link */
+    const char *missing; /* static: what is not there yet */
+    mesh_link *link;     /* NULL: not connected */
+    uint64_t connects;
+    uint64_t lag;
+    mesh_broker *next; /* guarded by registry_mu */
+};
+
+/*
+ * The brokers of the process. The library tells of a closed connection at some time in a thread of
+ * its own, when the broker may be gone already: it is looked up here instead of being pointed to.
+ */
+static pthread_mutex_t registry_mu = PTHREAD_MUTEX_INITIALIZER;
+static mesh_broker *registry;
+
+static void on_closed(natsConnection *connection, void *closure)
+{
+    (void)connection;
+    (void)closure;
+    pthread_mutex_lock(&registry_mu);
+    for (mesh_broker *broker = registry; broker != NULL; broker = broker->next)
+        mesh_broker_suspect(broker);
+    pthread_mutex_unlock(&registry_mu);
+}
+
+static void enlist(mesh_broker *broker)
+{
+    pthread_mutex_lock(&registry_mu);
+    broker->next = registry;
+    registry = broker;
+    pthread_mutex_unlock(&registry_mu);
+}
+
+static void delist(mesh_broker *broker)
+{
+    pthread_mutex_lock(&registry_mu);
+    mesh_broker **place = &registry;
+    while (*place != NULL && *place != broker)
+        place = &(*place)->next;
+    if (*place == broker)
+        *place = broker->next;
+    pthread_mutex_unlock(&registry_mu);
+}
+
+/*
+ * The library does not reconnect by itself: a new connection is made instead, so that there is one
+ * way to come back, whatever was lost.
+ */
+static natsStatus make_options(const mesh_broker_settings *settings, natsOptions **options)
+{
+    natsStatus status = natsOptions_Create(options);
+    if (status == NATS_OK)
+        status = strchr(settings->url, ',') == NULL ? natsOptions_SetURL(*options, settings->url)
+                                                    : NATS_OK; /* several: at each attempt */
+    if (status == NATS_OK)
+        status = natsOptions_SetName(*options, settings->service);
+    if (status == NATS_OK)
+        status = natsOptions_SetAllowReconnect(*options, false);
+    if (status == NATS_OK)
+        status = natsOptions_SetTimeout(*options, CONNECT_TIMEOUT_MS);
+    if (status == NATS_OK)
+        status = natsOptions_SetPingInterval(*options, PING_PERIOD_MS);
+    if (status == NATS_OK)
+        status = natsOptions_SetMaxPingsOut(*options, PINGS_UNANSWERED);
+    if (status == NATS_OK)
+        status = natsOptions_SetClosedCB(*options, on_closed, NULL);
+    return status;
+}
+
+/* "nats://A,nats://B" to the list that the library wants. */
+static natsStatus set_servers(natsOptions *options, const char *url)
+{
+    enum {
+        SERVERS_MAX = 16
+    };
+    const char *servers[SERVERS_MAX];
+    int count = 0;
+    char *copy = mesh_strdup(url), *rest = NULL;
+    if (copy == NULL)
+        return NATS_NO_MEMORY;
+    for (char *one = strtok_r(copy, ", ", &rest); one != NULL && count < SERVERS_MAX;
+         one = strtok_r(NULL, ", ", &rest))
+        servers[count++] = one;
+    natsStatus status = natsOptions_SetServers(options, servers, count);
+    mesh_free(copy);
+    return status;
+}
+
+static bool url_is_valid(const char *url)
+{
+    /* nats://, tls:// with a host; what the library would only refuse when it connects. */
+    if (url == NULL || *url == '\0')
+        return false;
+    while (*url != '\0') {
+        size_t scheme = strncmp(url, "nats://", 7) == 0  ? 7
+                        : strncmp(url, "tls://", 6) == 0 ? 6
+                                                         : 0;
+        size_t size = strcspn(url, ",");
+        if (scheme == 0 || size == scheme || memchr(url, ' ', size) != NULL)
+            return false;
+        url += size;
+        if (*url == ',' && *++url == '\0')
+            return false;
+    }
+    return true;
+}
+
+mesh_code mesh_broker_create(const mesh_broker_settings *settings, mesh_broker **out,
+                             mesh_error *err)
+{
+    if (!url_is_valid(settings->url))
+        return mesh_error_set(err, MESH_INVALID_ARGUMENT,
+                              "the broker's url is malformed; it is nats://HOST:PORT[,...]");
+    mesh_broker *broker = mesh_calloc(1, sizeof *broker);
+    if (broker == NULL)
+        return mesh_error_set(err, MESH_RESOURCE_EXHAUSTED, "out of memory");
+    broker->settings = *settings;
+    broker->missing = "the connection to the broker was not started";
+    pthread_condattr_t attributes;
+    pthread_condattr_init(&attributes);
+    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+    pthread_cond_init(&broker->changed, &attributes);
+    pthread_condattr_destroy(&attributes);
+    pthread_mutex_init(&broker->mu, NULL);
+    natsStatus status = make_options(settings, &broker->options);
+    if (status == NATS_OK && strchr(settings->url, ',') != NULL)
+        status = set_servers(broker->options, settings->url);
+    if (status != NATS_OK) {
+        mesh_broker_destroy(broker);
+        return mesh_error_set(
+            err, status == NATS_NO_MEMORY ? MESH_RESOURCE_EXHAUSTED : MESH_INVALID_ARGUMENT,
+            "the broker's settings are refused: %s", natsStatus_GetText(status));
+    }
+    *out = broker;
+    return MESH_OK;
+}
+
+void mesh_broker_destroy(mesh_broker *broker)
+{
+    if (broker == NULL)
+        return;
+    natsOptions_Destroy(broker->options);
+    pthread_cond_destroy(&broker->changed);
+    pthread_mutex_destroy(&broker->mu);
+    mesh_free(broker);
+}
+
+/* Waits for a change, or until the time has come. Called with mu held. */
+static void wait_change(mesh_broker *broker, int64_t deadline_ns)
+{
+    struct timespec until = {.tv_sec = deadline_ns / 1000000000,
+                             .tv_nsec = deadline_ns % 1000000000};
+    pthread_cond_timedwait(&broker->changed, &broker->mu, &until);
+}
+
+static int64_t in_ms(int64_t ms)
+{
+    return mesh_clock_monotonic_ns() + ms * 1000000;
+}
+
+static void say_missing(mesh_broker *broker, const char *missing)
+{
+    pthread_mutex_lock(&broker->mu);
+    broker->missing = missing;
+    pthread_mutex_unlock(&broker->mu);
+}
+
+static natsStatus make_stream(jsCtx *js, jsErrCode *reason)
+{
+    jsStreamInfo *info = NULL;
+    natsStatus status = js_GetStreamInfo(&info, js, MESH_EVENTS_STREAM, NULL, reason);
+    jsStreamInfo_Destroy(info);
+    if (status != NATS_NOT_FOUND)
+        return status; /* what an operator changed in it stays */
+    static const char *subjects[] = {MESH_EVENTS_PREFIX ">"};
+    jsStreamConfig config;
+    jsStreamConfig_Init(&config);
+    config.Name = MESH_EVENTS_STREAM;
+    config.Subjects = subjects;
+    config.SubjectsLen = 1;
+    config.Storage = js_FileStorage;
+    config.MaxAge = (int64_t)MESH_EVENTS_MAX_AGE_DAYS * 24 * 3600 * 1000000000;
+    config.MaxBytes = MESH_EVENTS_MAX_BYTES;
+    config.MaxMsgSize = MESH_EVENT_MAX_BYTES + MESH_EVENTS_MAX_HEADER_BYTES;
+    config.Duplicates = (int64_t)MESH_EVENTS_DUPLICATE_WINDOW_S * 1000000000;
+    status = js_AddStream(NULL, js, &config, NULL, reason);
+    /* Another service may have been faster. */
+    return *reason == JSStreamNameExistErr ? NATS_OK : status;
+}
+
+static natsStatus make_consumer(mesh_broker *broker, jsCtx *js, jsErrCode *reason)
+{
+    jsConsumerConfig config;
+    jsConsumerConfig_Init(&config);
+    config.Durable = broker->settings.service;
+    config.DeliverPolicy = js_DeliverAll;
+    config.AckPolicy = js_AckExplicit;
+    config.AckWait = broker->settings.ack_wait_ms * 1000000;
+    config.FilterSubject = MESH_EVENTS_PREFIX ">";
+    /* Attempts are counted by the consumers (consume.c), who can say more about the last one. */
+    config.MaxDeliver = -1;
+    return js_AddConsumer(NULL, js, MESH_EVENTS_STREAM, &config, NULL, reason);
+}
+
+/* Stream and consumer, made when missing. */
+static bool put_in_place(mesh_broker *broker, mesh_link *link)
+{
+    jsErrCode reason = 0;
+    const char *what = "the stream " MESH_EVENTS_STREAM " is not there yet";
+    natsStatus status = make_stream(link->js, &reason);
+    if (status == NATS_OK && broker->settings.consumes) {
+        what = "the durable consumer is not there yet";
+        status = make_consumer(broker, link->js, &reason);
+    }
+    if (status == NATS_OK)
+        return true;
+    say_missing(broker, what);
+    mesh_log(MESH_LOG_WARN, what, MESH_LOG_S("cause", natsStatus_GetText(status)),
+             MESH_LOG_I("jetstream_code", reason));
+    return false;
+}
+
+static bool read_lag(mesh_broker *broker, mesh_link *link)
+{
+    jsConsumerInfo *info = NULL;
+    jsErrCode reason = 0;
+    if (!broker->settings.consumes)
+        return true;
+    if (js_GetConsumerInfo(&info, link->js, MESH_EVENTS_STREAM, broker->settings.service, NULL,
+                           &reason) != NATS_OK) {
+        return false;
+    }
+    pthread_mutex_lock(&broker->mu);
+    broker->lag = info->NumPending;
+    pthread_mutex_unlock(&broker->mu);
+    jsConsumerInfo_Destroy(info);
+    return true;
+}
+
+static void close_link(mesh_link *link)
+{
+    jsCtx_Destroy(link->js);
+    natsConnection_Destroy(link->connection);
+    mesh_free(link);
+}
+
+static mesh_link *connect_link(mesh_broker *broker)
+{
+    mesh_link *link = mesh_calloc(1, sizeof *link);
+    if (link == NULL)
+        return NULL;
+    link->owners = 1;
+    jsOptions options;
+    natsStatus status = natsConnection_Connect(&link->connection, broker->options);
+    if (status == NATS_OK)
+        status = jsOptions_Init(&options);
+    if (status == NATS_OK) {
+        options.Wait = REQUEST_TIMEOUT_MS;
+        status = natsConnection_JetStream(&link->js, link->connection, &options);
+    }
+    if (status == NATS_OK)
+        return link;
+    mesh_log(MESH_LOG_DEBUG, "cannot connect to the broker",
+             MESH_LOG_S("cause", natsStatus_GetText(status)));
+    close_link(link);
+    return NULL;
+}
+
+/* Looks after one connection until it is lost or the broker stops. */
+static void keep_link(mesh_broker *broker, mesh_link *link)
+{
+    bool known = false; /* seen in place, and nobody suspects otherwise */
+    while (!natsConnection_IsClosed(link->connection)) {
+        pthread_mutex_lock(&broker->mu);
+        known = known && !broker->suspect;
+        broker->suspect = false;
+        bool stopping = broker->stopping;
+        pthread_mutex_unlock(&broker->mu);
+        if (stopping)
+            return;
+        bool in_place = (known || put_in_place(broker, link)) && read_lag(broker, link);
+        known = in_place;
+        pthread_mutex_lock(&broker->mu);
+        if (in_place && !broker->in_place)
+            mesh_log(MESH_LOG_INFO, "connected to the broker");
+        broker->in_place = in_place;
+        pthread_cond_broadcast(&broker->changed);
+        int64_t until_ns = in_ms(in_place ? CHECK_PERIOD_MS : RETRY_FIRST_MS);
+        while (!broker->stopping && !broker->suspect && mesh_clock_monotonic_ns() < until_ns)
+            wait_change(broker, until_ns);
+        pthread_mutex_unlock(&broker->mu);
+    }
+}
+
+static void *keep(void *context)
+{
+    mesh_broker *broker = context;
+    int64_t retry_ms = RETRY_FIRST_MS;
+    bool said = false;
+    for (;;) {
+        say_missing(broker, NO_CONNECTION);
+        mesh_link *link = connect_link(broker);
+        pthread_mutex_lock(&broker->mu);
+        if (link != NULL) {
+            broker->link = link;
+            broker->connects++;
+            pthread_mutex_unlock(&broker->mu);
+            keep_link(broker, link);
+            pthread_mutex_lock(&broker->mu);
+            broker->link = NULL;
+            broker->in_place = false;
+            broker->missing = NO_CONNECTION;
+            pthread_mutex_unlock(&broker->mu);
+            mesh_broker_release(broker, link);
+            retry_ms = RETRY_FIRST_MS;
+            said = false;
+            pthread_mutex_lock(&broker->mu);
+        }
+        if (!broker->stopping && !said) {
+            mesh_log(MESH_LOG_WARN, link != NULL ? "the connection to the broker is lost"
+                                                 : "the broker cannot be reached yet");
+            said = true;
+        }
+        int64_t until_ns = in_ms(retry_ms);
+        while (!broker->stopping && mesh_clock_monotonic_ns() < until_ns)
+            wait_change(broker, until_ns);
+        bool stopping = broker->stopping;
+        pthread_mutex_unlock(&broker->mu);
+        if (stopping)
+            return NULL;
+        retry_ms = retry_ms * 2 < RETRY_LAST_MS ? retry_ms * 2 : RETRY_LAST_MS;
+    }
+}
+
+mesh_code mesh_broker_start(mesh_broker *broker, mesh_error *err)
+{
+    enlist(broker);
+    int status = pthread_create(&broker->keeper, NULL, keep, broker);
+    if (status != 0) {
+        delist(broker);
+        return mesh_error_set(err, MESH_RESOURCE_EXHAUSTED, "cannot start a thread: %s",
+                              strerror(status));
+    }
+    pthread_mutex_lock(&broker->mu);
+    broker->started = true;
+    pthread_mutex_unlock(&broker->mu);
+    return MESH_OK;
+}
+
+void mesh_broker_stop(mesh_broker *broker)
+{
+    if (broker == NULL)
+        return;
+    pthread_mutex_lock(&broker->mu);
+    bool running = broker->started && !broker->stopping;
+    broker->stopping = true;
+    pthread_cond_broadcast(&broker->changed);
+    pthread_mutex_unlock(&broker->mu);
+    if (!running)
+        return;
+    pthread_join(broker->keeper, NULL);
+    delist(broker);
+}
+
+/* Called with mu held. */
+static bool usable(const mesh_broker *broker)
+{
+    return broker->in_place && !natsConnection_IsClosed(broker->link->connection);
+}
+
+mesh_link *mesh_broker_acquire(mesh_broker *broker, int64_t timeout_ms)
+{
+    int64_t deadline_ns = in_ms(timeout_ms);
+    mesh_link *link = NULL;
+    pthread_mutex_lock(&broker->mu);
+    while (!broker->stopping && !usable(broker) && mesh_clock_monotonic_ns() < deadline_ns)
+        wait_change(broker, deadline_ns);
+    if (!broker->stopping && usable(broker)) {
+        link = broker->link;
+        link->owners++;
+    }
+    pthread_mutex_unlock(&broker->mu);
+    return link;
+}
+
+void mesh_broker_release(mesh_broker *broker, mesh_link *link)
+{
+    if (link == NULL)
+        return;
+    pthread_mutex_lock(&broker->mu);
+    bool last = --link->owners == 0;
+    pthread_mutex_unlock(&broker->mu);
+    if (last)
+        close_link(link);
+}
+
+void mesh_broker_suspect(mesh_broker *broker)
+{
+    pthread_mutex_lock(&broker->mu);
+    broker->suspect = true;
+    pthread_cond_broadcast(&broker->changed);
+    pthread_mutex_unlock(&broker->mu);
+}
+
+mesh_code mesh_broker_ready(mesh_broker *broker, mesh_error *err)
+{
+    mesh_code code = MESH_OK;
+    pthread_mutex_lock(&broker->mu);
+    if (!broker->in_place)
+        code = mesh_error_set(err, MESH_UNAVAILABLE, "%s", broker->missing);
+    else if (natsConnection_IsClosed(broker->link->connection))
+        code = mesh_error_set(err, MESH_UNAVAILABLE, NO_CONNECTION);
+    pthread_mutex_unlock(&broker->mu);
+    return code;
+}
+
+void mesh_broker_figures(mesh_broker *broker, uint64_t *lag, uint64_t *reconnects)
+{
+    pthread_mutex_lock(&broker->mu);
+    *lag = broker->lag;
+    *reconnects = broker->connects > 0 ? broker->connects - 1 : 0;
+    pthread_mutex_unlock(&broker->mu);
+}

@@ -1,0 +1,63 @@
+/*
+ * The connection to the broker: made in the background, made again when it is lost, with the stream
+ * and this service's durable consumer in place before anybody may use it. Thread-safe.
+ */
+#ifndef MESH_EVENTS_BROKER_H
+#define MESH_EVENTS_BROKER_H
+
+#include <nats/nats.h>
+
+#include "mesh/events/events.h"
+
+#define MESH_EVENTS_STREAM "EVENTS"
+#define MESH_EVENTS_PREFIX "events." /* of every subject on the bus */
+
+enum {
+    MESH_EVENTS_MAX_AGE_DAYS = 30,
+    MESH_EVENTS_DUPLICATE_WINDOW_S = 600, /* publishing again within it is harmless */
+    MESH_EVENTS_MAX_HEADER_BYTES = 16 * 1024
+};
+#define MESH_EVENTS_MAX_BYTES ((int64_t)4 << 30) /* of the stream; the oldest go first */
+
+typedef struct mesh_broker mesh_broker;
+
+/* One connection. Shared by those who acquired it; the last one to release it closes it. */
+typedef struct mesh_link {
+    natsConnection *connection;
+    jsCtx *js;
+    int owners; /* guarded by the broker's mu: the keeper while it is in use, and each user */
+} mesh_link;
+
+typedef struct mesh_broker_settings {
+    const char *url;     /* borrowed for the broker's life */
+    const char *service; /* the same */
+    bool consumes;       /* make and watch the durable consumer */
+    int64_t ack_wait_ms;
+} mesh_broker_settings;
+
+mesh_code mesh_broker_create(const mesh_broker_settings *settings, mesh_broker **broker,
+                             mesh_error *err);
+
+/* Starts the thread that connects. */
+mesh_code mesh_broker_start(mesh_broker *broker, mesh_error *err);
+
+/* Ends that thread; who waits for a link gets none from now on. Destroy once every link is
+ * released. NULL is accepted by both. */
+void mesh_broker_stop(mesh_broker *broker);
+void mesh_broker_destroy(mesh_broker *broker);
+
+/* Waits for a connection with everything in place; NULL when stopped, or after `timeout_ms`. */
+mesh_link *mesh_broker_acquire(mesh_broker *broker, int64_t timeout_ms);
+void mesh_broker_release(mesh_broker *broker, mesh_link *link);
+
+/* A user met something that should not be: look after connection, stream and consumer. */
+void mesh_broker_suspect(mesh_broker *broker);
+
+/* As mesh_events_ready. */
+mesh_code mesh_broker_ready(mesh_broker *broker, mesh_error *err);
+
+/* Events that the durable consumer has not been given yet, as of a few seconds ago; connections
+ * made after the first one. */
+void mesh_broker_figures(mesh_broker *broker, uint64_t *lag, uint64_t *reconnects);
+
+#endif

@@ -1,0 +1,106 @@
+#include "mesh/events/envelope.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "mesh/base/uuid.h"
+#include "mesh/db/time_text.h"
+#include "mesh/events/broker.h"
+#include "mesh/events/escape.h"
+#include "mesh/rpc/wire_check.h"
+
+/* A header's value; NULL when it is not there. */
+static const char *header(natsMsg *message, const char *name)
+{
+    const char *value = NULL;
+    return natsMsgHeader_Get(message, name, &value) == NATS_OK ? value : NULL;
+}
+
+static mesh_code bad_header(mesh_error *err, const char *name)
+{
+    return mesh_error_set(err, MESH_INVALID_ARGUMENT,
+                          "the event's header %s is missing or malformed", name);
+}
+
+static bool read_version(const char *text, int64_t *version)
+{
+    char *end;
+    if (text == NULL) {
+        *version = 0; /* from others than us */
+        return true;
+    }
+    errno = 0;
+    *version = strtoll(text, &end, 10);
+    return errno == 0 && end != text && *end == '\0';
+}
+
+static mesh_code read_headers(natsMsg *message, mesh_arena *arena, mesh_event *meta,
+                              mesh_error *err)
+{
+    const char *id = header(message, "ce-id");
+    /* Version 7: the inbox finds its old rows by the time in them. */
+    if (id == NULL || !mesh_uuid_valid(id) || id[14] != '7')
+        return bad_header(err, "ce-id");
+    const char *spec = header(message, "ce-specversion");
+    if (spec == NULL || strcmp(spec, "1.0") != 0)
+        return bad_header(err, "ce-specversion");
+    const char *source = header(message, "ce-source");
+    if (source == NULL || source[0] == '\0')
+        return bad_header(err, "ce-source");
+    const char *aggregate_id = header(message, "ce-subject");
+    if (aggregate_id != NULL)
+        aggregate_id = mesh_event_unescape(arena, aggregate_id);
+    if (aggregate_id == NULL || aggregate_id[0] == '\0')
+        return bad_header(err, "ce-subject");
+    const char *time = header(message, "ce-time");
+    if (time == NULL || !mesh_time_parse(time, &meta->time_ns))
+        return bad_header(err, "ce-time");
+    if (!read_version(header(message, "ce-aggregateversion"), &meta->version))
+        return bad_header(err, "ce-aggregateversion");
+    meta->id = id;
+    meta->source = source;
+    meta->aggregate_id = aggregate_id;
+    return MESH_OK;
+}
+
+mesh_code mesh_envelope_read(natsMsg *message, mesh_arena *arena, mesh_event *meta,
+                             mesh_trace *trace, mesh_error *err)
+{
+    const char *parent = header(message, "traceparent");
+    if (parent == NULL || !mesh_trace_parse(trace, parent, strlen(parent)))
+        *trace = (mesh_trace){.flags = 0}; /* a broken one must not stop the event */
+    return read_headers(message, arena, meta, err);
+}
+
+static void *arena_alloc(void *arena, size_t size)
+{
+    return mesh_arena_alloc(arena, size);
+}
+
+static void arena_free(void *arena, void *memory)
+{
+    (void)arena;
+    (void)memory;
+}
+
+mesh_code mesh_envelope_unpack(natsMsg *message, const mesh_event_descriptor *event,
+                               mesh_arena *arena, const ProtobufCMessage **unpacked,
+                               mesh_error *err)
+{
+    const char *type = header(message, "ce-type");
+    if (type == NULL || strcmp(type, event->message->name) != 0)
+        return bad_header(err, "ce-type");
+    const uint8_t *data = (const uint8_t *)natsMsg_GetData(message);
+    size_t size = (size_t)natsMsg_GetDataLength(message);
+    mesh_code code = mesh_wire_check(event->message, data, size, err);
+    if (code != MESH_OK)
+        return code;
+    ProtobufCAllocator allocator = {
+        .alloc = arena_alloc, .free = arena_free, .allocator_data = arena};
+    *unpacked = protobuf_c_message_unpack(event->message, &allocator, size, data);
+    if (*unpacked == NULL)
+        return mesh_error_set(err, MESH_RESOURCE_EXHAUSTED,
+                              "the event takes more memory than it may");
+    return MESH_OK;
+}

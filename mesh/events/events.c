@@ -1,0 +1,198 @@
+#include "mesh/events/events.h"
+
+#include <stddef.h>
+#include <string.h>
+
+#include "mesh/base/alloc.h"
+#include "mesh/base/clock.h"
+#include "mesh/base/log.h"
+#include "mesh/db/publisher.h"
+#include "mesh/events/consume.h"
+#include "mesh/events/mesh_events_tables.h"
+#include "mesh/events/publish.h"
+
+enum {
+    DEFAULT_ACK_WAIT_MS = 30000,
+    DEFAULT_MAX_DELIVER = 10,
+    DEFAULT_CONCURRENCY = 4,
+    MAX_CONCURRENCY = 256
+};
+
+struct mesh_events {
+    mesh_db *db; /* borrowed */
+    char *url;
+    char *service;
+    mesh_consumer *consumers; /* ended by one without event; NULL: none */
+    mesh_broker *broker;
+    mesh_publisher *publisher;
+    mesh_consumption *consumption; /* NULL without consumers */
+};
+
+#define OPTION(options, field, fallback)                                                   \
+    (((options)->size == 0 ||                                                              \
+      (options)->size >= offsetof(mesh_events_options, field) + sizeof(options)->field) && \
+             (options)->field != 0                                                         \
+         ? (options)->field                                                                \
+         : (fallback))
+
+const mesh_migration *mesh_events_migrations(void)
+{
+    return mesh_events_tables;
+}
+
+mesh_code mesh_event_add(mesh_tx *tx, const mesh_event_descriptor *event,
+                         const ProtobufCMessage *message, mesh_error *err)
+{
+    mesh_events *events = mesh_db_publisher(mesh_tx_db(tx));
+    if (events == NULL)
+        return mesh_error_set(err, MESH_FAILED_PRECONDITION,
+                              "%s: nobody publishes the events of this database", event->subject);
+    return mesh_publisher_add(events->publisher, tx, event, message, err);
+}
+
+/* It is the name of a durable consumer and a part of a URI. */
+static bool service_is_valid(const char *service)
+{
+    return service != NULL && service[0] != '\0' && strlen(service) <= 64 &&
+           strspn(service, "abcdefghijklmnopqrstuvwxyz0123456789-_") == strlen(service);
+}
+
+static mesh_code copy_consumers(mesh_events *self, const mesh_consumer *consumers, mesh_error *err)
+{
+    size_t count = 0;
+    if (consumers == NULL || consumers[0].event == NULL)
+        return MESH_OK;
+    for (; consumers[count].event != NULL; count++) {
+        for (size_t i = 0; i < count; i++) {
+            if (strcmp(consumers[i].event->subject, consumers[count].event->subject) == 0)
+                return mesh_error_set(err, MESH_INVALID_ARGUMENT, "%s has two consumers",
+                                      consumers[i].event->subject);
+        }
+    }
+    self->consumers = mesh_calloc(count + 1, sizeof *consumers);
+    if (self->consumers == NULL)
+        return mesh_error_set(err, MESH_RESOURCE_EXHAUSTED, "out of memory");
+    memcpy(self->consumers, consumers, count * sizeof *consumers);
+    return MESH_OK;
+}
+
+static mesh_code create_parts(mesh_events *self, const mesh_events_options *options,
+                              mesh_error *err)
+{
+    const mesh_broker_settings broker = {
+        .url = self->url,
+        .service = self->service,
+        .consumes = self->consumers != NULL,
+        .ack_wait_ms = OPTION(options, ack_wait_ms, DEFAULT_ACK_WAIT_MS),
+    };
+    mesh_code code = mesh_broker_create(&broker, &self->broker, err);
+    if (code == MESH_OK)
+        code = mesh_publisher_create(self->broker, self->service, &self->publisher, err);
+    if (code != MESH_OK || self->consumers == NULL)
+        return code;
+    const mesh_consumption_settings consumption = {
+        .delivery =
+            {
+                .db = self->db,
+                .service = self->service,
+                .ack_wait_ms = broker.ack_wait_ms,
+                .max_deliver = OPTION(options, max_deliver, DEFAULT_MAX_DELIVER),
+            },
+        .broker = self->broker,
+        .consumers = self->consumers,
+        .lanes = OPTION(options, concurrency, DEFAULT_CONCURRENCY),
+    };
+    return mesh_consumption_create(&consumption, &self->consumption, err);
+}
+
+static mesh_code check_options(const mesh_events_options *options, mesh_error *err)
+{
+    if (!service_is_valid(options->service))
+        return mesh_error_set(err, MESH_INVALID_ARGUMENT,
+                              "the service's name is malformed; it is made of a-z 0-9 - _");
+    if (OPTION(options, ack_wait_ms, 1) < 0 || OPTION(options, max_deliver, 1) < 0 ||
+        OPTION(options, concurrency, 1) > MAX_CONCURRENCY)
+        return mesh_error_set(err, MESH_INVALID_ARGUMENT, "a limit of the events is out of range");
+    return MESH_OK;
+}
+
+mesh_code mesh_events_create(const mesh_events_options *options, mesh_events **out, mesh_error *err)
+{
+    mesh_code code = check_options(options, err);
+    if (code != MESH_OK)
+        return code;
+    mesh_events *self = mesh_calloc(1, sizeof *self);
+    if (self == NULL)
+        return mesh_error_set(err, MESH_RESOURCE_EXHAUSTED, "out of memory");
+    self->url = mesh_strdup(options->url != NULL ? options->url : "");
+    self->service = mesh_strdup(options->service);
+    if (self->url == NULL || self->service == NULL)
+        code = mesh_error_set(err, MESH_RESOURCE_EXHAUSTED, "out of memory");
+    self->db = options->db;
+    if (code == MESH_OK)
+        code = copy_consumers(self, options->consumers, err);
+    if (code == MESH_OK)
+        code = create_parts(self, options, err);
+    if (code == MESH_OK && !mesh_db_set_publisher(options->db, self)) {
+        self->db = NULL; /* another's */
+        code = mesh_error_set(err, MESH_FAILED_PRECONDITION,
+                              "the database has a publisher of events already");
+    }
+    if (code != MESH_OK) {
+        self->db = NULL;
+        mesh_events_destroy(self);
+        return code;
+    }
+    *out = self;
+    return MESH_OK;
+}
+
+mesh_code mesh_events_start(mesh_events *self, mesh_error *err)
+{
+    mesh_code code = mesh_broker_start(self->broker, err);
+    if (code == MESH_OK)
+        code = mesh_publisher_start(self->publisher, err);
+    if (code == MESH_OK && self->consumption != NULL)
+        code = mesh_consumption_start(self->consumption, err);
+    return code;
+}
+
+mesh_code mesh_events_ready(mesh_events *self, mesh_error *err)
+{
+    return mesh_broker_ready(self->broker, err);
+}
+
+void mesh_events_get_stats(mesh_events *self, mesh_events_stats *stats)
+{
+    *stats = (mesh_events_stats){.published = 0};
+    mesh_publisher_figures(self->publisher, stats);
+    if (self->consumption != NULL)
+        mesh_consumption_figures(self->consumption, stats);
+    mesh_broker_figures(self->broker, &stats->lag, &stats->reconnects);
+}
+
+void mesh_events_drain(mesh_events *self, int64_t timeout_ms)
+{
+    int64_t deadline_ns = mesh_clock_monotonic_ns() + timeout_ms * 1000000;
+    if (self->consumption != NULL && !mesh_consumption_drain(self->consumption, timeout_ms))
+        mesh_log(MESH_LOG_WARN, "handlers of events still run after the drain");
+    int64_t left_ms = (deadline_ns - mesh_clock_monotonic_ns()) / 1000000;
+    if (!mesh_publisher_drain(self->publisher, left_ms > 0 ? left_ms : 0))
+        mesh_log(MESH_LOG_WARN, "events still wait to be published after the drain");
+}
+
+void mesh_events_destroy(mesh_events *self)
+{
+    if (self == NULL)
+        return;
+    mesh_consumption_destroy(self->consumption);
+    if (self->db != NULL)
+        mesh_db_set_publisher(self->db, NULL);
+    mesh_publisher_destroy(self->publisher);
+    mesh_broker_stop(self->broker);
+    mesh_broker_destroy(self->broker);
+    mesh_free(self->consumers);
+    mesh_free(self->service);
+    mesh_free(self->url);
+    mesh_free(self);
+}

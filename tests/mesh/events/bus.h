@@ -1,0 +1,63 @@
+/*
+ * What the tests of mesh/events share: instances of services on a database of their own, and a
+ * handler that leaves a row for every event.
+ */
+#ifndef TESTS_MESH_EVENTS_BUS_H
+#define TESTS_MESH_EVENTS_BUS_H
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "mesh/events/events.h"
+#include "stock/v1/stock.mesh.h"
+#include "tests/fixtures/nats.h"
+#include "tests/fixtures/postgres.h"
+#include "tests/fixtures/wait.h"
+
+/* One process's part of a service. */
+typedef struct instance {
+    mesh_db *db;
+    mesh_events *events;
+} instance;
+
+typedef struct instance_options {
+    const char *service;
+    const char *url;                            /* of the database */
+    stock__v1__stock_lowered__handler *handler; /* NULL: consumes nothing */
+    void *self;
+    int64_t ack_wait_ms;
+    int max_deliver;
+    size_t concurrency;
+} instance_options;
+
+/* Makes a database with the tables, `handled` included, and writes its URL. */
+void bus_database(const char *name, char *url);
+
+/* Opens an instance, starts its events, and waits until they are ready. */
+instance bus_open(const instance_options *options);
+void bus_close(instance *instance);
+
+/* Adds StockLowered in a transaction of its own, and commits it. */
+void bus_add(instance *instance, const char *product_id, int64_t version);
+
+/* A handler that inserts a row (product_id, version, trace_id) into `handled`. */
+mesh_code bus_note(void *self, mesh_tx *tx, const mesh_event *meta,
+                   const Stock__V1__StockLowered *event, mesh_error *err);
+
+/* Rows in `handled`, as one number or text. */
+int64_t bus_handled(instance *instance);
+
+mesh_events_stats bus_stats(instance *instance);
+
+/* Set-up of a test: the stream of the last one is gone. */
+int bus_reset(void **state);
+
+/* Publishes a message as it is, headers ("name: value" lines, "\n" between them) included, past
+ * mesh_event_add. */
+void bus_publish_raw(const char *subject, const char *headers, const void *data, size_t size);
+
+#endif

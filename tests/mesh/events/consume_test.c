@@ -1,0 +1,395 @@
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "mesh/base/uuid.h"
+#include "tests/mesh/events/bus.h"
+
+static char url[POSTGRES_URL_BYTES];
+static instance publisher;
+
+static int setup(void **state)
+{
+    return servers_setup(state);
+}
+
+/* A database of its own for each test, and a publisher on it that consumes nothing. */
+static int test_setup(void **state)
+{
+    static int number;
+    char name[32];
+    snprintf(name, sizeof name, "consume_%d", ++number);
+    if (bus_reset(state) != 0)
+        return -1;
+    bus_database(name, url);
+    publisher = bus_open(&(instance_options){.service = "shop", .url = url});
+    return 0;
+}
+
+static int test_teardown(void **state)
+{
+    (void)state;
+    bus_close(&publisher);
+    return 0;
+}
+
+static instance open_consumer(stock__v1__stock_lowered__handler *handler, void *self)
+{
+    return bus_open(
+        &(instance_options){.service = "stock", .url = url, .handler = handler, .self = self});
+}
+
+static void events_reach_the_handler(void **state)
+{
+    (void)state;
+    instance self = open_consumer(bus_note, NULL);
+    for (int i = 0; i < 100; i++)
+        bus_add(&publisher, i % 2 ? "odyssey" : "ilias", i);
+    WAIT_FOR(bus_stats(&self).consumed == 100);
+    assert_int_equal(bus_handled(&self), 100);
+    assert_string_equal(postgres_value(self.db, "SELECT count(*) FROM mesh_inbox"), "100");
+    WAIT_FOR(bus_stats(&self).lag == 0);
+    assert_int_equal(bus_stats(&self).failed, 0);
+    bus_close(&self);
+}
+
+/* S0.6: a service that was down catches up. */
+static void a_service_that_was_down_catches_up(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 10; i++)
+        bus_add(&publisher, "odyssey", i);
+    instance self = open_consumer(bus_note, NULL);
+    WAIT_FOR(bus_stats(&self).consumed == 10);
+    bus_close(&self);
+    for (int i = 10; i < 20; i++)
+        bus_add(&publisher, "odyssey", i);
+    self = open_consumer(bus_note, NULL);
+    WAIT_FOR(bus_stats(&self).consumed == 10);
+    assert_string_equal(postgres_value(self.db, "SELECT count(DISTINCT version) FROM handled"),
+                        "20");
+    bus_close(&self);
+}
+
+/* S1.4: several instances of a service handle each event once. */
+static void two_instances_share_the_work_and_each_event_is_handled_once(void **state)
+{
+    (void)state;
+    instance first = open_consumer(bus_note, NULL);
+    instance second = open_consumer(bus_note, NULL);
+    char id[32];
+    for (int i = 0; i < 1000; i++) {
+        snprintf(id, sizeof id, "product-%d", i % 50);
+        bus_add(&publisher, id, i);
+    }
+    WAIT_FOR(bus_stats(&first).consumed + bus_stats(&second).consumed == 1000);
+    assert_true(bus_stats(&first).consumed > 0);
+    assert_true(bus_stats(&second).consumed > 0);
+    assert_string_equal(
+        postgres_value(first.db, "SELECT count(*) || ' ' || count(DISTINCT version) FROM handled"),
+        "1000 1000");
+    bus_close(&first);
+    bus_close(&second);
+}
+
+static void two_services_each_get_every_event(void **state)
+{
+    (void)state;
+    char other_url[POSTGRES_URL_BYTES];
+    bus_database("other_service", other_url);
+    instance stock = open_consumer(bus_note, NULL);
+    instance other = bus_open(
+        &(instance_options){.service = "other", .url = other_url, .handler = bus_note});
+    for (int i = 0; i < 50; i++)
+        bus_add(&publisher, "odyssey", i);
+    WAIT_FOR(bus_stats(&stock).consumed == 50 && bus_stats(&other).consumed == 50);
+    bus_close(&stock);
+    bus_close(&other);
+}
+
+static char headers[1024];
+
+/* Headers of an event with a new id. */
+static const char *fresh_headers(void)
+{
+    char id[MESH_UUID_TEXT_BYTES];
+    mesh_uuid_v7(id);
+    snprintf(headers, sizeof headers,
+             "ce-specversion: 1.0\nce-id: %s\nce-type: stock.v1.StockLowered\nce-source: /shop\n"
+             "ce-subject: odyssey\nce-time: 2026-11-21T08:15:30Z\nce-aggregateversion: 1",
+             id);
+    return headers;
+}
+
+/* S1.4: whatever is redelivered, it changes nothing. */
+static void a_redelivered_event_changes_nothing(void **state)
+{
+    (void)state;
+    static const char payload[] = "\x0a\x07odyssey\x10\x05";
+    instance self = open_consumer(bus_note, NULL);
+    fresh_headers();
+    /* The same event several times in the stream is what a delivery again looks like to us; there
+     * is no Nats-Msg-Id that the broker could recognise it by. */
+    for (int i = 0; i < 5; i++)
+        bus_publish_raw("events.stock.v1.StockLowered", headers, payload, sizeof payload - 1);
+    WAIT_FOR(bus_stats(&self).consumed + bus_stats(&self).duplicates == 5);
+    assert_int_equal(bus_stats(&self).consumed, 1);
+    assert_int_equal(bus_stats(&self).duplicates, 4);
+    assert_int_equal(bus_handled(&self), 1);
+    bus_close(&self);
+}
+
+typedef struct failing {
+    atomic_int left; /* failures to come */
+    atomic_int calls;
+    mesh_code code;
+} failing;
+
+static mesh_code fail_then_note(void *context, mesh_tx *tx, const mesh_event *meta,
+                                const Stock__V1__StockLowered *event, mesh_error *err)
+{
+    failing *self = context;
+    atomic_fetch_add(&self->calls, 1);
+    mesh_code code = bus_note(NULL, tx, meta, event, err);
+    if (code == MESH_OK && atomic_fetch_sub(&self->left, 1) > 0)
+        return mesh_error_set(err, self->code, "not this time");
+    return code;
+}
+
+static void a_failed_event_is_rolled_back_and_comes_again(void **state)
+{
+    (void)state;
+    failing handler = {.left = 2, .code = MESH_INTERNAL};
+    instance self = open_consumer(fail_then_note, &handler);
+    bus_add(&publisher, "odyssey", 1);
+    WAIT_FOR(bus_stats(&self).consumed == 1);
+    assert_int_equal(handler.calls, 3);
+    assert_int_equal(bus_handled(&self), 1);
+    assert_int_equal(bus_stats(&self).failed, 2);
+    assert_int_equal(bus_stats(&self).redelivered, 2);
+    bus_close(&self);
+}
+
+static void a_failing_event_is_given_up_after_the_last_attempt(void **state)
+{
+    (void)state;
+    failing handler = {.left = 1000, .code = MESH_FAILED_PRECONDITION};
+    instance self = bus_open(&(instance_options){.service = "stock",
+                                                 .url = url,
+                                                 .handler = fail_then_note,
+                                                 .self = &handler,
+                                                 .max_deliver = 3});
+    bus_add(&publisher, "odyssey", 1);
+    WAIT_FOR(bus_stats(&self).dead == 1);
+    atomic_store(&handler.left, 0);
+    bus_add(&publisher, "odyssey", 2);
+    WAIT_FOR(bus_stats(&self).consumed == 1);
+    assert_int_equal(handler.calls, 4);
+    assert_int_equal(bus_handled(&self), 1);
+    bus_close(&self);
+}
+
+static void a_malformed_event_is_a_failed_delivery_and_no_crash(void **state)
+{
+    (void)state;
+    static const char good[] = "\x0a\x07odyssey\x10\x05";
+    static const struct {
+        const char *drop; /* a header that is missing */
+        const char *payload;
+        size_t size;
+    } cases[] = {
+        {"ce-id", good, sizeof good - 1},
+        {"ce-type", good, sizeof good - 1},
+        {"ce-source", good, sizeof good - 1},
+        {"ce-subject", good, sizeof good - 1},
+        {"ce-time", good, sizeof good - 1},
+        {"ce-specversion", good, sizeof good - 1},
+        {NULL, "\x0a\xff", 2},                     /* cut */
+        {NULL, "\x0a\x02\xff\xfe", 4},             /* not UTF-8 */
+        {NULL, "\x0a\x02\x61\x00", 4},             /* a NUL */
+        {NULL, "\xff\xff\xff\xff\xff\xff\xff", 7}, /* no tag */
+    };
+    size_t count = sizeof cases / sizeof cases[0];
+    instance self = bus_open(
+        &(instance_options){.service = "stock", .url = url, .handler = bus_note, .max_deliver = 1});
+    for (size_t i = 0; i < count; i++) {
+        fresh_headers();
+        char *drop = cases[i].drop != NULL ? strstr(headers, cases[i].drop) : NULL;
+        if (drop != NULL)
+            memcpy(drop, "xx", 2);
+        bus_publish_raw("events.stock.v1.StockLowered", headers, cases[i].payload, cases[i].size);
+    }
+    /* Nested 10,000 deep. */
+    size_t size = 0;
+    uint8_t *deep = malloc(100000);
+    for (int i = 0; i < 10000; i++) {
+        uint8_t inner[8];
+        size_t head = 0;
+        inner[head++] = 0x22;
+        for (size_t rest = size;; rest >>= 7) {
+            inner[head++] = (uint8_t)((rest & 0x7f) | (rest > 0x7f ? 0x80 : 0));
+            if (rest <= 0x7f)
+                break;
+        }
+        memmove(deep + head, deep, size);
+        memcpy(deep, inner, head);
+        size += head;
+    }
+    fresh_headers();
+    bus_publish_raw("events.stock.v1.StockLowered", headers, deep, size);
+    /* 200,000 empty submessages. */
+    size = 0;
+    uint8_t *many = malloc(400000);
+    for (int i = 0; i < 200000; i++) {
+        many[size++] = 0x22;
+        many[size++] = 0;
+    }
+    fresh_headers();
+    bus_publish_raw("events.stock.v1.StockLowered", headers, many, size);
+    free(deep);
+    free(many);
+    WAIT_FOR(bus_stats(&self).dead == count + 2);
+    bus_add(&publisher, "odyssey", 2);
+    WAIT_FOR(bus_stats(&self).consumed == 1);
+    assert_int_equal(bus_handled(&self), 1);
+    bus_close(&self);
+}
+
+static void events_of_others_are_passed_over(void **state)
+{
+    (void)state;
+    instance self = open_consumer(bus_note, NULL);
+    bus_publish_raw("events.stock.v1.StockCounted", fresh_headers(), "", 0);
+    bus_publish_raw("events.unheard.of", "a: b", "x", 1);
+    bus_add(&publisher, "odyssey", 1);
+    WAIT_FOR(bus_stats(&self).consumed == 1);
+    WAIT_FOR(bus_stats(&self).lag == 0);
+    assert_int_equal(bus_stats(&self).failed, 0);
+    bus_close(&self);
+}
+
+static mesh_code note_slowly(void *self, mesh_tx *tx, const mesh_event *meta,
+                             const Stock__V1__StockLowered *event, mesh_error *err)
+{
+    mesh_code code = mesh_tx_query(tx, "SELECT pg_sleep(random() * 0.005)", MESH_SQL_NO_PARAMS,
+                                   NULL, NULL, err);
+    return code == MESH_OK ? bus_note(self, tx, meta, event, err) : code;
+}
+
+static void events_of_one_aggregate_are_handled_in_order(void **state)
+{
+    (void)state;
+    instance self = bus_open(&(instance_options){
+        .service = "stock", .url = url, .handler = note_slowly, .concurrency = 8});
+    char id[32];
+    for (int i = 0; i < 400; i++) {
+        snprintf(id, sizeof id, "product-%d", i % 20);
+        bus_add(&publisher, id, i);
+    }
+    WAIT_FOR(bus_stats(&self).consumed == 400);
+    assert_string_equal(
+        postgres_value(self.db,
+                       "SELECT count(*) FROM (SELECT version, lag(version) OVER"
+                       " (PARTITION BY product_id ORDER BY number) AS before FROM handled) AS h"
+                       " WHERE before > version"),
+        "0");
+    bus_close(&self);
+}
+
+static void the_trace_travels_with_the_event(void **state)
+{
+    (void)state;
+    instance self = open_consumer(bus_note, NULL);
+    mesh_trace trace;
+    char trace_id[MESH_TRACE_ID_TEXT_BYTES];
+    mesh_trace_start(&trace);
+    mesh_trace_id_format(&trace, trace_id);
+    const mesh_trace *before = mesh_trace_set_current(&trace);
+    bus_add(&publisher, "odyssey", 1);
+    mesh_trace_set_current(before);
+    WAIT_FOR(bus_stats(&self).consumed == 1);
+    assert_string_equal(postgres_value(self.db, "SELECT trace_id FROM handled"), trace_id);
+    bus_close(&self);
+}
+
+static mesh_code add_another(void *self, mesh_tx *tx, const mesh_event *meta,
+                             const Stock__V1__StockLowered *event, mesh_error *err)
+{
+    mesh_code code = bus_note(self, tx, meta, event, err);
+    if (code != MESH_OK || event->version >= 10)
+        return code;
+    Stock__V1__StockLowered next = STOCK__V1__STOCK_LOWERED__INIT;
+    next.product_id = event->product_id;
+    next.version = event->version + 1;
+    return stock__v1__stock_lowered__add(tx, &next, err);
+}
+
+static void a_handler_may_add_events(void **state)
+{
+    (void)state;
+    instance self = open_consumer(add_another, NULL);
+    bus_add(&publisher, "odyssey", 1);
+    WAIT_FOR(bus_stats(&self).consumed == 10);
+    assert_string_equal(postgres_value(self.db, "SELECT string_agg(version::text, ',') FROM"
+                                                " (SELECT version FROM handled ORDER BY number) h"),
+                        "1,2,3,4,5,6,7,8,9,10");
+    assert_string_equal(postgres_value(self.db, "SELECT count(DISTINCT trace_id) FROM handled"),
+                        "1");
+    bus_close(&self);
+}
+
+static mesh_event seen;
+static char seen_text[512];
+static atomic_int seen_count;
+
+static mesh_code look(void *self, mesh_tx *tx, const mesh_event *meta,
+                      const Stock__V1__StockLowered *event, mesh_error *err)
+{
+    (void)self;
+    (void)tx;
+    (void)event;
+    (void)err;
+    seen = *meta;
+    snprintf(seen_text, sizeof seen_text, "%s %s %s", meta->subject, meta->source,
+             meta->aggregate_id);
+    atomic_fetch_add(&seen_count, 1);
+    return MESH_OK;
+}
+
+static void what_the_handler_sees_is_what_was_sent(void **state)
+{
+    (void)state;
+    instance self = open_consumer(look, NULL);
+    int64_t before_ns = mesh_clock_wall_ns();
+    bus_add(&publisher, "caf\u00e9 100%\r\n", 42);
+    WAIT_FOR(atomic_load(&seen_count) == 1);
+    assert_string_equal(seen_text, "stock.v1.StockLowered /shop caf\u00e9 100%\r\n");
+    assert_int_equal(seen.version, 42);
+    assert_int_equal(seen.delivery, 1);
+    assert_int_equal(seen.sequence, 1);
+    assert_true(seen.time_ns > before_ns - 1000000 && seen.time_ns <= mesh_clock_wall_ns());
+    bus_close(&self);
+}
+
+int main(void)
+{
+#define CASE(name) cmocka_unit_test_setup_teardown(name, test_setup, test_teardown)
+    const struct CMUnitTest tests[] = {
+        CASE(events_reach_the_handler),
+        CASE(a_service_that_was_down_catches_up),
+        CASE(two_instances_share_the_work_and_each_event_is_handled_once),
+        CASE(two_services_each_get_every_event),
+        CASE(a_redelivered_event_changes_nothing),
+        CASE(a_failed_event_is_rolled_back_and_comes_again),
+        CASE(a_failing_event_is_given_up_after_the_last_attempt),
+        CASE(a_malformed_event_is_a_failed_delivery_and_no_crash),
+        CASE(events_of_others_are_passed_over),
+        CASE(events_of_one_aggregate_are_handled_in_order),
+        CASE(the_trace_travels_with_the_event),
+        CASE(a_handler_may_add_events),
+        CASE(what_the_handler_sees_is_what_was_sent),
+    };
+    return cmocka_run_group_tests(tests, setup, servers_teardown);
+}

@@ -1,0 +1,326 @@
+#include <nats/nats.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "tests/mesh/events/bus.h"
+
+static char url[POSTGRES_URL_BYTES];
+
+static int setup(void **state)
+{
+    if (servers_setup(state) != 0)
+        return -1;
+    bus_database("publish_test", url);
+    return 0;
+}
+
+static instance open_publisher(void)
+{
+    return bus_open(&(instance_options){.service = "stock", .url = url});
+}
+
+/* What the stream holds. */
+typedef struct stored {
+    natsConnection *connection;
+    jsCtx *js;
+} stored;
+
+static stored open_stored(void)
+{
+    stored self = {.js = NULL};
+    assert_int_equal(natsConnection_ConnectTo(&self.connection, nats_url()), NATS_OK);
+    assert_int_equal(natsConnection_JetStream(&self.js, self.connection, NULL), NATS_OK);
+    return self;
+}
+
+static void close_stored(stored *self)
+{
+    jsCtx_Destroy(self->js);
+    natsConnection_Destroy(self->connection);
+}
+
+static uint64_t stored_count(stored *self)
+{
+    jsStreamInfo *info = NULL;
+    if (js_GetStreamInfo(&info, self->js, "EVENTS", NULL, NULL) != NATS_OK)
+        return UINT64_MAX;
+    uint64_t count = info->State.Msgs;
+    jsStreamInfo_Destroy(info);
+    return count;
+}
+
+static natsMsg *stored_message(stored *self, uint64_t sequence)
+{
+    natsMsg *message = NULL;
+    assert_int_equal(js_GetMsg(&message, self->js, "EVENTS", sequence, NULL, NULL), NATS_OK);
+    return message;
+}
+
+static const char *header(natsMsg *message, const char *name)
+{
+    const char *value = NULL;
+    return natsMsgHeader_Get(message, name, &value) == NATS_OK ? value : "(none)";
+}
+
+static mesh_code add(mesh_tx *tx, const char *product_id, int64_t version, mesh_error *err)
+{
+    Stock__V1__StockLowered event = STOCK__V1__STOCK_LOWERED__INIT;
+    event.product_id = (char *)product_id;
+    event.version = version;
+    return stock__v1__stock_lowered__add(tx, &event, err);
+}
+
+static void an_event_is_published_after_the_commit_and_not_before(void **state)
+{
+    (void)state;
+    instance self = open_publisher();
+    stored stream = open_stored();
+    mesh_tx *tx = NULL;
+    assert_int_equal(mesh_tx_begin(self.db, NULL, &tx, NULL), MESH_OK);
+    assert_int_equal(add(tx, "odyssey", 1, NULL), MESH_OK);
+    /* Another one that is added later and committed earlier has gone through by then. */
+    bus_add(&self, "ilias", 1);
+    WAIT_FOR(stored_count(&stream) == 1);
+    assert_int_equal(bus_stats(&self).pending, 0);
+    assert_int_equal(mesh_tx_commit(tx, NULL), MESH_OK);
+    WAIT_FOR(stored_count(&stream) == 2);
+    WAIT_FOR(bus_stats(&self).published == 2);
+    close_stored(&stream);
+    bus_close(&self);
+}
+
+static void an_event_is_never_published_without_the_commit(void **state)
+{
+    (void)state;
+    instance self = open_publisher();
+    stored stream = open_stored();
+    mesh_tx *tx = NULL;
+    assert_int_equal(mesh_tx_begin(self.db, NULL, &tx, NULL), MESH_OK);
+    assert_int_equal(add(tx, "rolled back", 1, NULL), MESH_OK);
+    mesh_tx_rollback(tx);
+    assert_int_equal(mesh_tx_begin(self.db, NULL, &tx, NULL), MESH_OK);
+    assert_int_equal(add(tx, "failed", 1, NULL), MESH_OK);
+    assert_int_not_equal(mesh_tx_query(tx, "SELECT nothing", MESH_SQL_NO_PARAMS, NULL, NULL, NULL),
+                         MESH_OK);
+    assert_int_not_equal(mesh_tx_commit(tx, NULL), MESH_OK);
+    bus_add(&self, "committed", 1);
+    WAIT_FOR(bus_stats(&self).published == 1);
+    assert_int_equal(stored_count(&stream), 1);
+    close_stored(&stream);
+    bus_close(&self);
+}
+
+static void on_the_wire_it_is_a_cloud_event(void **state)
+{
+    (void)state;
+    instance self = open_publisher();
+    stored stream = open_stored();
+    mesh_trace trace;
+    char trace_id[MESH_TRACE_ID_TEXT_BYTES];
+    mesh_trace_start(&trace);
+    mesh_trace_id_format(&trace, trace_id);
+    const mesh_trace *before = mesh_trace_set_current(&trace);
+    bus_add(&self, "caf\u00e9 100%\r\nNats-Msg-Id: x", 7);
+    mesh_trace_set_current(before);
+    WAIT_FOR(stored_count(&stream) == 1);
+    natsMsg *message = stored_message(&stream, 1);
+    assert_string_equal(natsMsg_GetSubject(message), "events.stock.v1.StockLowered");
+    assert_string_equal(header(message, "ce-specversion"), "1.0");
+    assert_string_equal(header(message, "ce-type"), "stock.v1.StockLowered");
+    assert_string_equal(header(message, "ce-source"), "/stock");
+    assert_string_equal(header(message, "ce-subject"), "caf%C3%A9%20100%25%0D%0ANats-Msg-Id:%20x");
+    assert_string_equal(header(message, "ce-aggregateversion"), "7");
+    assert_string_equal(header(message, "content-type"), "application/protobuf");
+    assert_int_equal(strlen(header(message, "ce-id")), 36);
+    assert_string_equal(header(message, "Nats-Msg-Id"), header(message, "ce-id"));
+    assert_int_equal(strlen(header(message, "ce-time")), 27);
+    assert_non_null(strstr(header(message, "traceparent"), trace_id));
+    Stock__V1__StockLowered *event = stock__v1__stock_lowered__unpack(
+        NULL, (size_t)natsMsg_GetDataLength(message), (const uint8_t *)natsMsg_GetData(message));
+    assert_non_null(event);
+    assert_int_equal(event->version, 7);
+    stock__v1__stock_lowered__free_unpacked(event, NULL);
+    natsMsg_Destroy(message);
+    close_stored(&stream);
+    bus_close(&self);
+}
+
+static void events_are_stored_in_the_order_of_their_commits(void **state)
+{
+    (void)state;
+    enum {
+        EVENTS = 2000
+    };
+    instance self = open_publisher();
+    stored stream = open_stored();
+    mesh_tx *tx = NULL;
+    for (int i = 0; i < EVENTS; i += 20) {
+        assert_int_equal(mesh_tx_begin(self.db, NULL, &tx, NULL), MESH_OK);
+        for (int j = i; j < i + 20; j++)
+            assert_int_equal(add(tx, "odyssey", j, NULL), MESH_OK);
+        assert_int_equal(mesh_tx_commit(tx, NULL), MESH_OK);
+    }
+    WAIT_FOR(stored_count(&stream) == EVENTS);
+    for (int i = 0; i < EVENTS; i += 97) {
+        natsMsg *message = stored_message(&stream, (uint64_t)i + 1);
+        assert_int_equal(strtol(header(message, "ce-aggregateversion"), NULL, 10), i);
+        natsMsg_Destroy(message);
+    }
+    close_stored(&stream);
+    bus_close(&self);
+}
+
+static void what_was_added_while_the_broker_was_away_is_published_once_and_in_order(void **state)
+{
+    (void)state;
+    enum {
+        EVENTS = 600
+    };
+    instance self = open_publisher();
+    bus_add(&self, "odyssey", 0);
+    WAIT_FOR(bus_stats(&self).published == 1);
+    nats_stop();
+    WAIT_FOR(mesh_events_ready(self.events, NULL) == MESH_UNAVAILABLE);
+    for (int i = 1; i < EVENTS; i++)
+        bus_add(&self, "odyssey", i);
+    assert_int_equal(bus_stats(&self).pending, EVENTS - 1);
+    nats_restart();
+    WAIT_FOR(bus_stats(&self).published == EVENTS);
+    WAIT_FOR(mesh_events_ready(self.events, NULL) == MESH_OK);
+    stored stream = open_stored();
+    assert_int_equal(stored_count(&stream), EVENTS);
+    for (int i = 0; i < EVENTS; i += 37) {
+        natsMsg *message = stored_message(&stream, (uint64_t)i + 1);
+        assert_int_equal(strtol(header(message, "ce-aggregateversion"), NULL, 10), i);
+        natsMsg_Destroy(message);
+    }
+    assert_int_equal(bus_stats(&self).reconnects, 1);
+    assert_int_equal(bus_stats(&self).publish_lost, 0);
+    close_stored(&stream);
+    bus_close(&self);
+}
+
+/* S0.9: a service starts before its broker, and says so. */
+static void a_publisher_starts_before_its_broker(void **state)
+{
+    (void)state;
+    instance self = {.db = NULL};
+    mesh_error err = {0};
+    nats_stop();
+    assert_int_equal(mesh_db_create(&(mesh_db_options){.url = url}, &self.db, NULL), MESH_OK);
+    const mesh_events_options options = {.url = nats_url(), .service = "stock", .db = self.db};
+    assert_int_equal(mesh_events_create(&options, &self.events, NULL), MESH_OK);
+    assert_int_equal(mesh_events_ready(self.events, &err), MESH_UNAVAILABLE);
+    assert_int_equal(mesh_events_start(self.events, NULL), MESH_OK);
+    bus_add(&self, "odyssey", 1);
+    WAIT_FOR(mesh_events_ready(self.events, &err) == MESH_UNAVAILABLE &&
+             strstr(err.message, "no connection") != NULL);
+    nats_restart();
+    WAIT_FOR(bus_stats(&self).published == 1);
+    assert_int_equal(mesh_events_ready(self.events, &err), MESH_OK);
+    bus_close(&self);
+}
+
+static void what_cannot_be_an_event_is_refused(void **state)
+{
+    (void)state;
+    instance self = open_publisher();
+    mesh_error err = {0};
+    mesh_tx *tx = NULL;
+    assert_int_equal(mesh_tx_begin(self.db, NULL, &tx, NULL), MESH_OK);
+    assert_int_equal(add(tx, "", 1, &err), MESH_INVALID_ARGUMENT);
+    char long_id[1000];
+    memset(long_id, 'x', sizeof long_id - 1);
+    long_id[sizeof long_id - 1] = '\0';
+    assert_int_equal(add(tx, long_id, 1, &err), MESH_INVALID_ARGUMENT);
+    Stock__V1__StockLowered event = STOCK__V1__STOCK_LOWERED__INIT;
+    event.product_id = (char *)"odyssey";
+    event.filling.len = MESH_EVENT_MAX_BYTES;
+    event.filling.data = calloc(1, event.filling.len);
+    assert_int_equal(stock__v1__stock_lowered__add(tx, &event, &err), MESH_INVALID_ARGUMENT);
+    event.filling.len -= 64;
+    assert_int_equal(stock__v1__stock_lowered__add(tx, &event, &err), MESH_OK);
+    free(event.filling.data);
+    assert_int_equal(mesh_tx_commit(tx, NULL), MESH_OK);
+    WAIT_FOR(bus_stats(&self).published == 1);
+
+    const mesh_tx_options autocommit = {.autocommit = true};
+    assert_int_equal(mesh_tx_begin(self.db, &autocommit, &tx, NULL), MESH_OK);
+    assert_int_equal(add(tx, "odyssey", 1, &err), MESH_FAILED_PRECONDITION);
+    mesh_tx_rollback(tx);
+    bus_close(&self);
+}
+
+static void a_database_without_a_publisher_takes_no_events(void **state)
+{
+    (void)state;
+    mesh_error err = {0};
+    mesh_db *db = NULL;
+    mesh_tx *tx = NULL;
+    assert_int_equal(mesh_db_create(&(mesh_db_options){.url = url}, &db, NULL), MESH_OK);
+    assert_int_equal(mesh_tx_begin(db, NULL, &tx, NULL), MESH_OK);
+    assert_int_equal(add(tx, "odyssey", 1, &err), MESH_FAILED_PRECONDITION);
+    assert_non_null(strstr(err.message, "nobody publishes"));
+    mesh_tx_rollback(tx);
+    mesh_db_destroy(db);
+}
+
+static void options_are_checked(void **state)
+{
+    (void)state;
+    mesh_db *db = NULL;
+    mesh_events *events = NULL, *second = NULL;
+    assert_int_equal(mesh_db_create(&(mesh_db_options){.url = url}, &db, NULL), MESH_OK);
+    const mesh_consumer twice[] = {
+        stock__v1__stock_lowered__consumer(bus_note, NULL),
+        stock__v1__stock_lowered__consumer(bus_note, NULL),
+        {.event = NULL},
+    };
+    const mesh_events_options cases[] = {
+        {.url = "localhost:4222", .service = "stock"},
+        {.url = "nats://", .service = "stock"},
+        {.url = "nats://a:1,", .service = "stock"},
+        {.url = "nats://a:1, nats://b:1", .service = "stock"},
+        {.url = NULL, .service = "stock"},
+        {.url = "nats://a:1", .service = ""},
+        {.url = "nats://a:1", .service = "a.b"},
+        {.url = "nats://a:1", .service = "Stock"},
+        {.url = "nats://a:1", .service = NULL},
+        {.url = "nats://a:1", .service = "stock", .consumers = twice},
+        {.url = "nats://a:1", .service = "stock", .ack_wait_ms = -1},
+        {.url = "nats://a:1", .service = "stock", .concurrency = 1000000},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        mesh_events_options options = cases[i];
+        options.db = db;
+        print_message("%zu\n", i);
+        assert_int_equal(mesh_events_create(&options, &events, NULL), MESH_INVALID_ARGUMENT);
+        assert_null(events);
+    }
+    const mesh_events_options good = {.url = "nats://a:1,nats://b:2", .service = "stock", .db = db};
+    assert_int_equal(mesh_events_create(&good, &events, NULL), MESH_OK);
+    assert_int_equal(mesh_events_create(&good, &second, NULL), MESH_FAILED_PRECONDITION);
+    mesh_events_destroy(events);
+    assert_int_equal(mesh_events_create(&good, &events, NULL), MESH_OK);
+    mesh_events_destroy(events);
+    mesh_events_destroy(NULL);
+    mesh_db_destroy(db);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup(an_event_is_published_after_the_commit_and_not_before, bus_reset),
+        cmocka_unit_test_setup(an_event_is_never_published_without_the_commit, bus_reset),
+        cmocka_unit_test_setup(on_the_wire_it_is_a_cloud_event, bus_reset),
+        cmocka_unit_test_setup(events_are_stored_in_the_order_of_their_commits, bus_reset),
+        cmocka_unit_test_setup(
+            what_was_added_while_the_broker_was_away_is_published_once_and_in_order, bus_reset),
+        cmocka_unit_test_setup(a_publisher_starts_before_its_broker, bus_reset),
+        cmocka_unit_test_setup(what_cannot_be_an_event_is_refused, bus_reset),
+        cmocka_unit_test(a_database_without_a_publisher_takes_no_events),
+        cmocka_unit_test(options_are_checked),
+    };
+    return cmocka_run_group_tests(tests, setup, servers_teardown);
+}
