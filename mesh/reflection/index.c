@@ -231,7 +231,8 @@ static void make_numbers(struct builder *b)
         index->numbers[i] = index->extensions[i].number;
 }
 
-mesh_code mesh_index_create(const mesh_api *apis, size_t count, mesh_index **index, mesh_error *err)
+mesh_code mesh_index_create(const mesh_api *apis, size_t count, const mesh_file *const *others,
+                            mesh_index **index, mesh_error *err)
 {
     mesh_index *made = mesh_calloc(1, sizeof *made);
     if (made == NULL)
@@ -245,6 +246,8 @@ mesh_code mesh_index_create(const mesh_api *apis, size_t count, mesh_index **ind
     struct builder b = {.index = made, .err = err};
     for (size_t i = 0; i < count && b.code == MESH_OK; i++)
         add_file(&b, apis[i].descriptor->file);
+    for (; *others != NULL && b.code == MESH_OK; others++)
+        add_file(&b, *others);
     for (size_t i = 0; i < made->file_count && b.code == MESH_OK; i++)
         make_answer(&b, &made->files[i]);
     if (b.code == MESH_OK)

@@ -1,6 +1,6 @@
 /*
- * What a server offers, sorted for look-ups: its services, their files with all imports, and the
- * symbols and extensions of those. Built once, then immutable, so any thread reads it. Internal.
+ * What a server offers, sorted for look-ups: its services, their files and others with all imports,
+ * and the symbols and extensions of those. Built once, then immutable, so any thread reads it. Internal.
  *
  * Answers are kept as the messages of grpc.reflection.v1 that carry them, ready to send.
  */
@@ -43,10 +43,13 @@ typedef struct mesh_index {
     Grpc__Reflection__V1__ListServiceResponse services;
 } mesh_index;
 
-/* RESOURCE_EXHAUSTED: out of memory; INTERNAL: a descriptor is malformed. `apis` is borrowed for
- * the call, but not the constant tables that it names. */
-mesh_code mesh_index_create(const mesh_api *apis, size_t count, mesh_index **index,
-                            mesh_error *err);
+/*
+ * RESOURCE_EXHAUSTED: out of memory; INTERNAL: a descriptor is malformed. `others` (ended by NULL)
+ * are files that no service needs. The arrays are borrowed for the call, the constant tables that
+ * they name for good.
+ */
+mesh_code mesh_index_create(const mesh_api *apis, size_t count, const mesh_file *const *others,
+                            mesh_index **index, mesh_error *err);
 void mesh_index_destroy(mesh_index *index);
 
 /* NULL: not found. */

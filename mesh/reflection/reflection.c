@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "google/rpc/error_details.mesh.h"
 #include "grpc/reflection/v1/reflection.mesh.h"
 #include "grpc/reflection/v1alpha/reflection.mesh.h"
 #include "mesh/base/alloc.h"
@@ -246,6 +247,7 @@ mesh_api mesh_reflection_api_v1alpha(mesh_reflection *reflection)
 mesh_code mesh_reflection_create(const mesh_server *server, mesh_reflection **reflection,
                                  mesh_error *err)
 {
+    static const mesh_file *const details[] = {&google__rpc__error_details_proto__file, NULL};
     size_t count;
     const mesh_api *others = mesh_server_apis(server, &count);
     mesh_api *apis = mesh_calloc(count + 2, sizeof *apis);
@@ -261,7 +263,7 @@ mesh_code mesh_reflection_create(const mesh_server *server, mesh_reflection **re
     apis[count] = mesh_reflection_api(made);
     make_alpha(made, apis[count].descriptor);
     apis[count + 1] = mesh_reflection_api_v1alpha(made);
-    code = mesh_index_create(apis, count + 2, &made->index, err);
+    code = mesh_index_create(apis, count + 2, details, &made->index, err);
     if (code != MESH_OK)
         goto done;
     *reflection = made;

@@ -22,7 +22,8 @@
  * What is not there is answered by an error_response NOT_FOUND, a request that asks nothing by
  * INVALID_ARGUMENT; the stream goes on.
  *
- * Known are the files of the server's services and what they import: no others.
+ * Known are the files of the server's services, all that they import, and
+ * google/rpc/error_details.proto, so that tools can read the details of errors: no others.
  *
  * Everything is looked up in tables that are built once; an answer costs a binary search and no
  * allocation. The streams are evented and hold no thread. A client that asks without reading the

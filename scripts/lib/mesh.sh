@@ -204,38 +204,34 @@ find_meshctl() {
     die "meshctl is not built; scripts/up builds it"
 }
 
-# state UNIT: SERVING, NOT-READY (the process is there but does not serve) or DOWN.
-state() {
-    if ! unit_pid "$1" >/dev/null; then
-        echo DOWN
-        return
+# states UNIT...: a line UNIT STATE for each: SERVING, NOT-READY (the process is there but does not
+# serve) or DOWN. meshctl asks all services that $data/services names.
+states() {
+    local unit answers=''
+    if [ -s "$data/services" ]; then
+        answers=$(MESH_DATA=$data "$meshctl" status --json 2>/dev/null || true)
     fi
-    local ok=no
-    case $1 in
-    postgres | nats)
-        ! "$MESH_ROOT/scripts/lib/$1" status "$data/$1" >/dev/null 2>&1 || ok=yes
-        ;;
-    *)
-        ! health "$(reachable "$(address "$1")")" || ok=yes
-        ;;
-    esac
-    if [ "$ok" = yes ]; then
-        echo SERVING
-    else
-        echo NOT-READY
-    fi
+    for unit; do
+        if ! unit_pid "$unit" >/dev/null; then
+            echo "$unit DOWN"
+        elif serves "$unit" "$answers"; then
+            echo "$unit SERVING"
+        else
+            echo "$unit NOT-READY"
+        fi
+    done
 }
 
-# health ADDRESS: grpc.health.v1.Health/Check says SERVING.
-health() { "$meshctl" health --timeout 2s "$1" >/dev/null 2>&1; }
-
-# states UNIT...: a line UNIT STATE for each; all are asked at the same time.
-states() {
-    local unit
-    for unit; do
-        printf '%s %s\n' "$unit" "$(state "$unit")" &
-    done
-    wait
+# serves UNIT ANSWERS: the second is what `meshctl status --json` printed.
+serves() {
+    case $1 in
+    postgres | nats) "$MESH_ROOT/scripts/lib/$1" status "$data/$1" >/dev/null 2>&1 ;;
+    *)
+        local object
+        object=${2#*"\"address\":\"$(reachable "$(address "$1")")\""}
+        [ "$object" != "$2" ] && [[ ${object%%\}*} == *'"state":"SERVING"'* ]]
+        ;;
+    esac
 }
 
 # One change of a data folder at a time. Descriptor 9 stays with this shell.
@@ -254,6 +250,6 @@ report_unit() {
         ended="; it ended $(sed 's/ .*//' "$data/run/$1/ended") time(s), last with $(sed 's/[^ ]* //' \
             "$data/run/$1/ended")"
     fi
-    say "  $1 at $(address "$1"): $(state "$1")$ended"
+    say "  $1 at $(address "$1"): $(states "$1" | sed 's/.* //')$ended"
     show_log_end "$data/log/$1/current"
 }

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # scripts/up and its companions: what they do with ports, processes and files. The services are
 # stand-ins (a listening program); that real services work together is what scripts/smoke shows.
+# shellcheck disable=SC2317
 set -euo pipefail
 shopt -s extglob
 # shellcheck source=tests/scripts/lib.sh
@@ -22,7 +23,13 @@ cp "$WORK/stand-in" "$WORK/stand-in-2"
 printf '#!/bin/sh\necho "no such setting"\nexit 2\n' >"$WORK/broken"
 cat >"$MESHCTL" <<'END'
 #!/usr/bin/env bash
-(exec 3<>"/dev/tcp/${4%:*}/${4##*:}") 2>/dev/null
+[ "$*" = 'status --json' ] || exit 2
+while read -r name address _; do
+    state=DOWN
+    if (exec 3<>"/dev/tcp/${address%:*}/${address##*:}") 2>/dev/null; then state=SERVING; fi
+    objects+=,{\"name\":\"$name\",\"address\":\"$address\",\"state\":\"$state\",\"why\":\"\"}
+done <"$MESH_DATA/services"
+printf '[%s]\n' "${objects#,}"
 END
 chmod +x "$WORK/stand-in" "$WORK/stand-in-2" "$WORK/broken" "$MESHCTL"
 
@@ -43,7 +50,7 @@ trap cleanup EXIT
 
 use() { export MESH_DATA="$WORK/data $1"; }
 pid_of() { cat "$MESH_DATA/run/$1/supervise/pid"; }
-serves() { [ "$("$SCRIPTS/status" --all | grep -c "^$1 .* SERVING$")" -gt 0 ]; }
+is_serving() { [ "$("$SCRIPTS/status" --all | grep -c "^$1 .* SERVING$")" -gt 0 ]; }
 all_serve() { "$SCRIPTS/status" --all >/dev/null; }
 port() { "$SCRIPTS/status" --all | sed -n "s/^$1 .*:\([0-9]*\) .*/\1/p"; }
 
@@ -102,8 +109,7 @@ test_what_is_killed_comes_back_in_its_place() {
     for unit in product nats postgres; do
         before=$(pid_of "$unit")
         kill -KILL "$before"
-        # shellcheck disable=SC2317
-        came_back() { serves "$unit" && [ "$(pid_of "$unit")" != "$before" ]; }
+        came_back() { is_serving "$unit" && [ "$(pid_of "$unit")" != "$before" ]; }
         wait_until 30 came_back || fail "$unit did not come back"
     done
 
@@ -204,12 +210,31 @@ test_only_starts_a_part() {
     expect 0 "$SCRIPTS/down"
 }
 
+test_debug_runs_a_service_in_its_place_and_gives_it_back() {
+    two_services
+    use debug
+    expect 0 "$SCRIPTS/up" --only product
+    local before
+    before=$(pid_of product)
+    mkdir -p "$WORK/bin"
+    printf '#!/bin/sh\necho "$@"\n"%s/status"\nenv\n' "$SCRIPTS" >"$WORK/bin/gdb"
+    chmod +x "$WORK/bin/gdb"
+    PATH=$WORK/bin:$PATH expect 0 "$SCRIPTS/debug" product -ex run
+    [[ $out == *"-ex run --args $MESH_DATA/bin/product"* ]] || fail "gdb was called with: $out"
+    [[ $out == *"product 127.0.0.1:$(port product) DOWN"* ]] || fail "it ran beside: $out"
+    [[ $out == *"MESH_LISTEN=127.0.0.1:$(port product)"* ]] || fail "another environment: $out"
+    given_back() { is_serving product && [ "$(pid_of product)" != "$before" ]; }
+    wait_until 20 given_back || fail "it was not given back"
+    expect 1 "$SCRIPTS/debug" nobody
+    expect 0 "$SCRIPTS/down"
+}
+
 test_a_failure_names_the_part_and_shows_its_log() {
     conf 'product @/stand-in 1 postgres nats' 'order @/broken 1 postgres'
     use failure
     expect 1 "$SCRIPTS/up"
     [[ $err == *'not started: order'*'last with exit code 2'*'no such setting'* ]] || fail "said: $err"
-    serves product || fail "product was stopped"
+    is_serving product || fail "product was stopped"
     expect 0 "$SCRIPTS/down"
     conf 'product @/nowhere 1 postgres'
     expect 1 "$SCRIPTS/up"

@@ -1,6 +1,8 @@
 #include "mesh/rpc/core/core.h"
 
 #include <assert.h>
+#include <grpc/support/log.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -23,6 +25,32 @@ const mesh_transport mesh_transport_core = {
     .call_start = core_call_start,
     .drive = core_drive,
 };
+
+/* --- the library --------------------------------------------------------------------------------- */
+
+/* The core's own complaints become lines of our log. It knows no trace, and speaks of its source lines. */
+static void log_line(gpr_log_func_args *args)
+{
+    mesh_log_level level = args->severity == GPR_LOG_SEVERITY_ERROR  ? MESH_LOG_WARN
+                           : args->severity == GPR_LOG_SEVERITY_INFO ? MESH_LOG_INFO
+                                                                     : MESH_LOG_DEBUG;
+
+    mesh_log(level, "gRPC core", MESH_LOG_S("text", args->message), MESH_LOG_S("file", args->file),
+             MESH_LOG_I("line", args->line));
+}
+
+static void set_log(void)
+{
+    gpr_set_log_function(log_line);
+}
+
+void core_init(void)
+{
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+    (void)pthread_once(&once, set_log);
+    grpc_init();
+}
 
 /* --- messages ------------------------------------------------------------------------------------ */
 
@@ -193,7 +221,8 @@ static const char *property_of(const grpc_auth_context *context, const char *nam
     return mesh_arena_strndup(arena, property->value, property->value_length);
 }
 
-const char *core_peer_identity(grpc_call *call, mesh_arena *arena)
+/* The name of a verified certificate; "" when there is none. */
+static const char *identity_of(grpc_call *call, mesh_arena *arena)
 {
     static const char *const names[] = {"x509_dns", "x509_uri", GRPC_X509_CN_PROPERTY_NAME};
     grpc_auth_context *context = grpc_call_auth_context(call);
@@ -206,6 +235,15 @@ const char *core_peer_identity(grpc_call *call, mesh_arena *arena)
             identity = property_of(context, names[i], arena);
     grpc_auth_context_release(context);
     return identity != NULL ? identity : "";
+}
+
+void core_peer(grpc_call *call, mesh_arena *arena, mesh_peer *peer)
+{
+    char *address = grpc_call_get_peer(call);
+
+    peer->address = mesh_arena_strdup(arena, address != NULL ? address : "");
+    gpr_free(address);
+    peer->identity = identity_of(call, arena);
 }
 
 gpr_timespec core_deadline_to(int64_t deadline_ns)

@@ -30,6 +30,9 @@ void __tsan_release(void *address);
 #define CORE_TAG_ACQUIRE(tag) ((void)(tag))
 #endif
 
+/* grpc_init, with the core's log going into ours. Each is matched by a grpc_shutdown. */
+void core_init(void);
+
 enum {
     CORE_INLINE_SLICES = 4
 };
@@ -70,8 +73,8 @@ void core_metadata_clear(core_metadata *metadata);
 bool core_metadata_at(const grpc_metadata_array *array, size_t index, mesh_metadata *entry,
                       size_t *key_size);
 
-/* The name of a verified peer certificate, copied into the arena; "" when there is none. */
-const char *core_peer_identity(grpc_call *call, mesh_arena *arena);
+/* Address and verified name of the peer, copied into the arena. */
+void core_peer(grpc_call *call, mesh_arena *arena, mesh_peer *peer);
 
 /* Deadlines between CLOCK_MONOTONIC nanoseconds and the core. */
 gpr_timespec core_deadline_to(int64_t deadline_ns);

@@ -92,12 +92,7 @@ static bool op_metadata(mesh_tcall *tcall, bool trailing, size_t index, mesh_met
 
 static void op_peer(mesh_tcall *tcall, mesh_arena *arena, mesh_peer *peer)
 {
-    client_call *call = call_of(tcall);
-    char *address = grpc_call_get_peer(call->call);
-
-    peer->address = mesh_arena_strdup(arena, address != NULL ? address : "");
-    gpr_free(address);
-    peer->identity = core_peer_identity(call->call, arena);
+    core_peer(call_of(tcall)->call, arena, peer);
 }
 
 static void start(client_call *call, tag_kind kind, const grpc_op *ops, size_t count)
@@ -528,7 +523,7 @@ mesh_code core_channel_create(const char *target, const mesh_channel_options *op
     mesh_tchannel *channel;
     mesh_code code;
 
-    grpc_init();
+    core_init();
     code = core_channel_credentials(options->tls, &credentials, err);
     if (code != MESH_OK) {
         grpc_shutdown();

@@ -126,12 +126,7 @@ static bool op_metadata(mesh_tcall *tcall, bool trailing, size_t index, mesh_met
 
 static void op_peer(mesh_tcall *tcall, mesh_arena *arena, mesh_peer *peer)
 {
-    server_call *call = call_of(tcall);
-    char *address = grpc_call_get_peer(call->call);
-
-    peer->address = mesh_arena_strdup(arena, address != NULL ? address : "");
-    gpr_free(address);
-    peer->identity = core_peer_identity(call->call, arena);
+    core_peer(call_of(tcall)->call, arena, peer);
 }
 
 static void start(server_call *call, tag_kind kind, const grpc_op *ops, size_t count)
@@ -511,7 +506,7 @@ mesh_code core_server_create(const mesh_server_options *options, const mesh_serv
     grpc_server_credentials *credentials = NULL;
     mesh_code code;
 
-    grpc_init();
+    core_init();
     code = core_server_credentials(options->tls, &credentials, err);
     if (code != MESH_OK)
         goto fail;

@@ -97,7 +97,7 @@ static mesh_stream *watch(fixture *f, const char *name)
 /* The next status of a watch, or -1 at its end. */
 static int next(mesh_stream *stream)
 {
-    const Grpc__Health__V1__HealthCheckResponse *message;
+    const Grpc__Health__V1__HealthCheckResponse *message = NULL;
     mesh_code code = grpc__health__v1__health__watch__next(stream, &message);
     return code == MESH_OK ? (int)message->status : -1;
 }

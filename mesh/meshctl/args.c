@@ -1,0 +1,255 @@
+#include "mesh/meshctl/args.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "mesh/base/config.h"
+#include "mesh/meshctl/suggest.h"
+
+#define REMOTE (CTL_LIST | CTL_DESCRIBE | CTL_CALL | CTL_STATUS | CTL_COMPLETE)
+#define TYPED (CTL_LIST | CTL_DESCRIBE | CTL_CALL | CTL_COMPLETE)
+
+static const struct {
+    const char *name;
+    ctl_command command;
+} commands[] = {
+    {"list", CTL_LIST},     {"describe", CTL_DESCRIBE},     {"call", CTL_CALL},
+    {"status", CTL_STATUS}, {"completion", CTL_COMPLETION}, {"complete", CTL_COMPLETE},
+    {"help", CTL_HELP},     {"version", CTL_VERSION},
+};
+
+/* In the order of the help. parse_option below says what each does. */
+static const ctl_option options[] = {
+    {"--header", "-H", "'KEY: VALUE'", REMOTE,
+     "send metadata; may be repeated; the value of a key in -bin is base64"},
+    {"--deadline", NULL, "DURATION", CTL_CALL,
+     "give the call up after 250ms, 2s, 1m; default 30s, none for streams"},
+    {"--max-time", NULL, "DURATION", REMOTE, "give everything up after this time"},
+    {"--protoset", NULL, "FILE", TYPED,
+     "types from a descriptor set instead of the server's reflection"},
+    {"--emit-defaults", NULL, NULL, CTL_CALL, "show fields that are zero, too"},
+    {"--proto-names", NULL, NULL, CTL_CALL | CTL_DESCRIBE,
+     "field names as in the .proto file: order_id, not orderId"},
+    {"--compact", NULL, NULL, CTL_CALL, "the answer of a unary call on one line"},
+    {"--template", NULL, NULL, CTL_DESCRIBE, "an example of the message as JSON, to edit"},
+    {"--compress", NULL, NULL, CTL_CALL, "gzip what is sent"},
+    {"--tls", NULL, NULL, REMOTE, "TLS, trusting the system's roots; implied by the following"},
+    {"--ca", NULL, "FILE", REMOTE, "trust the certificates in this PEM file"},
+    {"--cert", NULL, "FILE", REMOTE, "show this certificate (mTLS), with --key"},
+    {"--key", NULL, "FILE", REMOTE, "its private key"},
+    {"--servername", NULL, "NAME", REMOTE, "name that the server's certificate must have"},
+    {"--verbose", "-v", NULL, REMOTE, "headers, trailers and times on stderr"},
+    {"--json", NULL, NULL, REMOTE, "output for programs; errors as JSON on stderr"},
+    {"--help", "-h", NULL,
+     CTL_LIST | CTL_DESCRIBE | CTL_CALL | CTL_STATUS | CTL_COMPLETION | CTL_COMPLETE,
+     "show this help"},
+};
+
+enum {
+    COMMAND_COUNT = sizeof commands / sizeof commands[0],
+    OPTION_COUNT = sizeof options / sizeof options[0]
+};
+
+const ctl_option *ctl_options(size_t *count)
+{
+    *count = OPTION_COUNT;
+    return options;
+}
+
+const char *ctl_command_name(ctl_command command)
+{
+    for (size_t i = 0; i < COMMAND_COUNT; i++)
+        if (commands[i].command == command)
+            return commands[i].name;
+    return NULL;
+}
+
+ctl_command ctl_command_find(const char *name)
+{
+    for (size_t i = 0; i < COMMAND_COUNT; i++)
+        if (strcmp(commands[i].name, name) == 0)
+            return commands[i].command;
+    return 0;
+}
+
+/* "2s" in milliseconds, as the configuration of services reads it. */
+static bool parse_duration(const char *option, const char *text, int64_t *ms, mesh_arena *arena,
+                           char message[CTL_MESSAGE_BYTES])
+{
+    mesh_setting setting = {.name = option,
+                            .type = MESH_SETTING_DURATION,
+                            .target = ms,
+                            .fallback = "1s",
+                            .min = 1,
+                            .max = INT64_C(1000) * 60 * 60 * 24 * 365};
+    const char *env[] = {mesh_arena_printf(arena, "%s=%s", option, text), NULL};
+    mesh_error err;
+    mesh_error_clear(&err);
+    char report[CTL_MESSAGE_BYTES] = "";
+    if (mesh_config_load(&setting, 1, NULL, env, arena, report, sizeof report, &err) == MESH_OK)
+        return true;
+    snprintf(message, CTL_MESSAGE_BYTES, "%s %s: a duration looks like 250ms, 2s, 1m or 1h", option,
+             text);
+    return false;
+}
+
+static bool set_flag(ctl_args *args, const char *name)
+{
+    const struct {
+        const char *name;
+        bool *flag;
+    } flags[] = {
+        {"--emit-defaults", &args->emit_defaults},
+        {"--proto-names", &args->proto_names},
+        {"--compact", &args->compact},
+        {"--template", &args->template},
+        {"--compress", &args->compress},
+        {"--tls", &args->tls},
+        {"--verbose", &args->verbose},
+        {"--json", &args->json},
+        {"--help", &args->help},
+    };
+    for (size_t i = 0; i < sizeof flags / sizeof flags[0]; i++)
+        if (strcmp(flags[i].name, name) == 0) {
+            *flags[i].flag = true;
+            return true;
+        }
+    return false;
+}
+
+static bool set_value(ctl_args *args, const char *name, const char *value, mesh_arena *arena,
+                      char message[CTL_MESSAGE_BYTES])
+{
+    const struct {
+        const char *name;
+        const char **target;
+        bool tls;
+    } texts[] = {
+        {"--protoset", &args->protoset, false},     {"--ca", &args->ca_file, true},
+        {"--cert", &args->certificate_file, true},  {"--key", &args->key_file, true},
+        {"--servername", &args->server_name, true},
+    };
+    for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++)
+        if (strcmp(texts[i].name, name) == 0) {
+            *texts[i].target = value;
+            args->tls |= texts[i].tls;
+            return true;
+        }
+    if (strcmp(name, "--deadline") == 0)
+        return parse_duration(name, value, &args->deadline_ms, arena, message);
+    if (strcmp(name, "--max-time") == 0)
+        return parse_duration(name, value, &args->max_time_ms, arena, message);
+    if (args->header_count == CTL_MAX_HEADERS) {
+        snprintf(message, CTL_MESSAGE_BYTES, "more than %d headers", CTL_MAX_HEADERS);
+        return false;
+    }
+    args->headers[args->header_count++] = value;
+    return true;
+}
+
+/* The option of that name or letter; the part before a '=' when it is long. */
+static const ctl_option *find_option(const char *text, const char **value)
+{
+    size_t size = strcspn(text, "=");
+    *value = NULL;
+    for (size_t i = 0; i < OPTION_COUNT; i++) {
+        const char *letter = options[i].letter;
+        if (strlen(options[i].name) == size && strncmp(options[i].name, text, size) == 0) {
+            *value = text[size] == '=' ? text + size + 1 : NULL;
+            return &options[i];
+        }
+        /* -H'key: value' */
+        if (letter != NULL && strncmp(text, letter, 2) == 0 &&
+            (text[2] == '\0' || options[i].value != NULL)) {
+            *value = text[2] == '\0' ? NULL : text + 2;
+            return &options[i];
+        }
+    }
+    return NULL;
+}
+
+static bool no_such_option(ctl_command command, const char *text, char message[CTL_MESSAGE_BYTES])
+{
+    ctl_suggestions near = ctl_suggest_begin(text);
+    for (size_t i = 0; i < OPTION_COUNT; i++)
+        if (options[i].commands & command)
+            ctl_suggest_offer(&near, options[i].name);
+    char names[CTL_MESSAGE_BYTES / 2];
+    ctl_suggest_end(&near, names, sizeof names);
+    snprintf(message, CTL_MESSAGE_BYTES, "no option %s for %s%s", text, ctl_command_name(command),
+             names);
+    return false;
+}
+
+static bool parse_option(int argc, char *const *argv, int *at, ctl_args *args, mesh_arena *arena,
+                         char message[CTL_MESSAGE_BYTES])
+{
+    const char *text = argv[*at];
+    const char *value;
+    const ctl_option *option = find_option(text, &value);
+    if (option == NULL || !(option->commands & args->command))
+        return no_such_option(args->command, text, message);
+    if (option->value == NULL) {
+        if (value == NULL)
+            return set_flag(args, option->name);
+        snprintf(message, CTL_MESSAGE_BYTES, "%s takes no value", option->name);
+        return false;
+    }
+    if (value == NULL && *at + 1 < argc)
+        value = argv[++*at];
+    if (value == NULL) {
+        snprintf(message, CTL_MESSAGE_BYTES, "%s needs a value: %s %s", option->name, option->name,
+                 option->value);
+        return false;
+    }
+    return set_value(args, option->name, value, arena, message);
+}
+
+static bool find_command(const char *text, ctl_args *args, char message[CTL_MESSAGE_BYTES])
+{
+    if (strcmp(text, "--help") == 0 || strcmp(text, "-h") == 0)
+        text = "help";
+    else if (strcmp(text, "--version") == 0)
+        text = "version";
+    args->command = ctl_command_find(text);
+    if (args->command != 0)
+        return true;
+    ctl_suggestions near = ctl_suggest_begin(text);
+    for (size_t i = 0; i < COMMAND_COUNT; i++)
+        if (commands[i].command != CTL_COMPLETE)
+            ctl_suggest_offer(&near, commands[i].name);
+    char names[CTL_MESSAGE_BYTES / 2];
+    ctl_suggest_end(&near, names, sizeof names);
+    snprintf(message, CTL_MESSAGE_BYTES, "no command %s%s", text, names);
+    return false;
+}
+
+bool ctl_args_parse(int argc, char *const *argv, mesh_arena *arena, ctl_args *args,
+                    char message[CTL_MESSAGE_BYTES])
+{
+    *args = (ctl_args){.command = CTL_HELP};
+    if (argc == 0)
+        return true;
+    if (!find_command(argv[0], args, message))
+        return false;
+    args->words = mesh_arena_calloc(arena, (size_t)argc, sizeof *args->words);
+    if (args->words == NULL) {
+        snprintf(message, CTL_MESSAGE_BYTES, "out of memory");
+        return false;
+    }
+    /* What `complete` gets is a command line itself: all of it are words. */
+    bool ended = args->command == CTL_COMPLETE;
+    for (int at = 1; at < argc; at++) {
+        if (!ended && strcmp(argv[at], "--") == 0)
+            ended = true;
+        else if (ended || argv[at][0] != '-' || argv[at][1] == '\0')
+            args->words[args->word_count++] = argv[at];
+        else if (!parse_option(argc, argv, &at, args, arena, message))
+            return false;
+    }
+    if ((args->certificate_file == NULL) != (args->key_file == NULL)) {
+        snprintf(message, CTL_MESSAGE_BYTES, "--cert and --key belong together");
+        return false;
+    }
+    return true;
+}

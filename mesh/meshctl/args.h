@@ -1,0 +1,77 @@
+/*
+ * The command line: `meshctl COMMAND [OPTION | WORD]...`, options and words in any order, `--` ends
+ * the options.
+ */
+#ifndef MESH_MESHCTL_ARGS_H
+#define MESH_MESHCTL_ARGS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "mesh/base/arena.h"
+
+enum {
+    CTL_MAX_HEADERS = 64,
+    CTL_MESSAGE_BYTES = 512
+};
+
+typedef enum ctl_command {
+    CTL_LIST = 1 << 0,
+    CTL_DESCRIBE = 1 << 1,
+    CTL_CALL = 1 << 2,
+    CTL_STATUS = 1 << 3,
+    CTL_COMPLETION = 1 << 4,
+    CTL_COMPLETE = 1 << 5, /* for the completion script; not shown in the help */
+    CTL_HELP = 1 << 6,
+    CTL_VERSION = 1 << 7
+} ctl_command;
+
+typedef struct ctl_args {
+    ctl_command command;
+    bool help; /* --help behind a command */
+    const char **words;
+    size_t word_count;
+
+    const char *headers[CTL_MAX_HEADERS]; /* "key: value" */
+    size_t header_count;
+    const char *protoset;
+    const char *ca_file;
+    const char *certificate_file;
+    const char *key_file;
+    const char *server_name;
+    int64_t deadline_ms; /* 0: not given */
+    int64_t max_time_ms; /* 0: not given */
+    bool tls;
+    bool compress;
+    bool emit_defaults;
+    bool proto_names;
+    bool compact;
+    bool verbose;
+    bool json;
+    bool template;
+} ctl_args;
+
+/* An option as the help and the completion show it. */
+typedef struct ctl_option {
+    const char *name;   /* "--deadline" */
+    const char *letter; /* "-H" or NULL */
+    const char *value;  /* "DURATION"; NULL: it takes none */
+    unsigned commands;  /* of ctl_command */
+    const char *help;
+} ctl_option;
+
+const ctl_option *ctl_options(size_t *count);
+
+/* The name of a command, NULL for none; its value, 0 when there is no such name. */
+const char *ctl_command_name(ctl_command command);
+ctl_command ctl_command_find(const char *name);
+
+/*
+ * Reads argv (without the program's name). Words are borrowed from it, the list is in the arena.
+ * False: `message` says what is wrong.
+ */
+bool ctl_args_parse(int argc, char *const *argv, mesh_arena *arena, ctl_args *args,
+                    char message[CTL_MESSAGE_BYTES]);
+
+#endif

@@ -1,0 +1,149 @@
+#include "mesh/meshctl/connection.h"
+
+#include <string.h>
+
+#include "mesh/base/alloc.h"
+#include "mesh/meshctl/header.h"
+
+struct ctl_connection {
+    ctl *run; /* borrowed */
+    ctl_target target;
+    mesh_channel *channel;
+    const mesh_metadata *headers;
+    size_t header_count;
+};
+
+enum {
+    MAX_ANSWER_BYTES = 64 * 1024 * 1024
+};
+
+mesh_code ctl_connection_open(ctl *run, const ctl_target *target, ctl_connection **connection,
+                              ctl_failure *failure)
+{
+    ctl_connection *made = mesh_calloc(1, sizeof *made);
+    if (made == NULL)
+        return ctl_fail(failure, MESH_RESOURCE_EXHAUSTED, NULL, "out of memory");
+    made->run = run;
+    made->target = *target;
+    mesh_code code = ctl_headers(run, &made->headers, &made->header_count, failure);
+    if (code == MESH_OK) {
+        const ctl_args *args = &run->args;
+        const mesh_tls_options tls = {.size = sizeof tls,
+                                      .certificate_file = args->certificate_file,
+                                      .key_file = args->key_file,
+                                      .ca_file = args->ca_file,
+                                      .server_name = args->server_name};
+        const mesh_channel_options options = {.size = sizeof options,
+                                              .tls = args->tls ? &tls : NULL,
+                                              .max_receive_bytes = MAX_ANSWER_BYTES};
+        code = mesh_channel_create(target->address, &options, &made->channel, &failure->err);
+        failure->remote = false;
+        failure->hint = NULL;
+    }
+    if (code != MESH_OK) {
+        ctl_connection_close(made);
+        return code;
+    }
+    *connection = made;
+    return MESH_OK;
+}
+
+void ctl_connection_close(ctl_connection *connection)
+{
+    if (connection == NULL)
+        return;
+    mesh_channel_destroy(connection->channel);
+    mesh_free(connection);
+}
+
+const ctl_target *ctl_connection_target(const ctl_connection *connection)
+{
+    return &connection->target;
+}
+
+/* What to do about a failed call. */
+static const char *hint(const ctl_connection *connection, mesh_code code)
+{
+    switch (code) {
+    case MESH_UNAVAILABLE:
+        return connection->target.named
+                   ? "is the mesh up? meshctl status shows it, scripts/up starts it"
+                   : "does a server listen there? scripts/up starts the mesh, meshctl status "
+                     "shows its addresses";
+    case MESH_DEADLINE_EXCEEDED:
+        return "--deadline and --max-time set how long a call may take";
+    default:
+        return NULL;
+    }
+}
+
+mesh_code ctl_connection_call(ctl_connection *connection, const char *service, const char *method,
+                              int64_t timeout_ms, bool compress, mesh_stream **stream,
+                              ctl_failure *failure)
+{
+    /* The descriptions live as long as the run: a stream refers to them until it is finished. */
+    mesh_arena *arena = connection->run->arena;
+    mesh_method *described = mesh_arena_calloc(arena, 1, sizeof *described);
+    mesh_api_descriptor *api = mesh_arena_calloc(arena, 1, sizeof *api);
+    if (described == NULL || api == NULL)
+        return ctl_fail(failure, MESH_RESOURCE_EXHAUSTED, NULL, "out of memory");
+    *api = (mesh_api_descriptor){.name = mesh_arena_strdup(arena, service),
+                                 .methods = described,
+                                 .method_count = 1,
+                                 .version = MESH_VERSION_NUMBER};
+    /* On the wire all kinds are alike: messages, the end of them, messages, a status. */
+    *described = (mesh_method){.path = mesh_arena_printf(arena, "/%s/%s", service, method),
+                               .name = mesh_arena_strdup(arena, method),
+                               .api = api,
+                               .kind = MESH_BIDI_STREAMING};
+    timeout_ms = ctl_time_left(connection->run, timeout_ms);
+    const mesh_call_options options = {.size = sizeof options,
+                                       .timeout_ms = timeout_ms == 0 ? MESH_NO_TIMEOUT : timeout_ms,
+                                       .metadata = connection->headers,
+                                       .metadata_count = connection->header_count,
+                                       .compress = compress};
+    mesh_code code = mesh_stream_open(connection->channel, described, NULL, &options, stream,
+                                      &failure->err);
+    failure->remote = true;
+    failure->hint = hint(connection, code);
+    return code;
+}
+
+mesh_code ctl_connection_finish(ctl_connection *connection, mesh_stream *stream,
+                                ctl_failure *failure)
+{
+    mesh_code code = mesh_stream_finish(stream, &failure->err);
+    failure->remote = true;
+    failure->hint = hint(connection, code);
+    return code;
+}
+
+mesh_code ctl_connection_unary(ctl_connection *connection, const char *service, const char *method,
+                               const void *request, size_t request_size, int64_t timeout_ms,
+                               const uint8_t **answer, size_t *answer_size, ctl_failure *failure)
+{
+    mesh_stream *stream;
+    mesh_code code = ctl_connection_call(connection, service, method, timeout_ms, false, &stream,
+                                         failure);
+    if (code != MESH_OK)
+        return code;
+    const uint8_t *data;
+    size_t size;
+    void *copy = NULL;
+    size_t copy_size = 0;
+    /* What goes wrong on the way is told by the status. */
+    if (mesh_stream_send_bytes(stream, request, request_size) == MESH_OK &&
+        mesh_stream_close_send(stream) == MESH_OK &&
+        mesh_stream_next_bytes(stream, &data, &size, NULL) == MESH_OK) {
+        copy = mesh_arena_memdup(connection->run->arena, data, size);
+        copy_size = size;
+    }
+    code = ctl_connection_finish(connection, stream, failure);
+    if (code == MESH_OK && copy == NULL)
+        code = ctl_fail(failure, MESH_INTERNAL, NULL, "the server answered OK without a message");
+    if (code == MESH_OK) {
+        *answer = copy;
+        *answer_size = copy_size;
+    }
+    return code;
+}

@@ -1,0 +1,35 @@
+/*
+ * A connection to a target, and calls made over it as bytes: types are known at run time only.
+ * Every call carries the headers of the command line.
+ */
+#ifndef MESH_MESHCTL_CONNECTION_H
+#define MESH_MESHCTL_CONNECTION_H
+
+#include "mesh/meshctl/ctl.h"
+#include "mesh/meshctl/target.h"
+#include "mesh/rpc/channel.h"
+
+typedef struct ctl_connection ctl_connection;
+
+/* INVALID_ARGUMENT: the target, a header or a TLS file is unusable. It does not connect yet. */
+mesh_code ctl_connection_open(ctl *run, const ctl_target *target, ctl_connection **connection,
+                              ctl_failure *failure);
+void ctl_connection_close(ctl_connection *connection);
+
+const ctl_target *ctl_connection_target(const ctl_connection *connection);
+
+/* Opens a call of any kind; the messages are sent and read as bytes. `timeout_ms` 0: none. */
+mesh_code ctl_connection_call(ctl_connection *connection, const char *service, const char *method,
+                              int64_t timeout_ms, bool compress, mesh_stream **stream,
+                              ctl_failure *failure);
+
+/* Ends a call; the failure of a call that did not end well is remote and has a hint. */
+mesh_code ctl_connection_finish(ctl_connection *connection, mesh_stream *stream,
+                                ctl_failure *failure);
+
+/* A whole unary call; the answer is copied into the run's arena. */
+mesh_code ctl_connection_unary(ctl_connection *connection, const char *service, const char *method,
+                               const void *request, size_t request_size, int64_t timeout_ms,
+                               const uint8_t **answer, size_t *answer_size, ctl_failure *failure);
+
+#endif

@@ -1,0 +1,96 @@
+#include "mesh/meshctl/help.h"
+
+#include <string.h>
+
+static const struct {
+    ctl_command command;
+    const char *usage;
+    const char *brief;
+    const char *text;
+    const char *examples;
+} pages[] = {
+    {CTL_LIST, "meshctl list [TARGET [SERVICE]]", "services of the mesh, of a server; methods",
+     "Without a target: the services of the running mesh. With one: the services that it has.\n"
+     "With a service: its methods.\n",
+     "  meshctl list\n"
+     "  meshctl list product\n"
+     "  meshctl list 127.0.0.1:50051 product.v1.ProductService\n"
+     "  meshctl list --protoset all.binpb\n"},
+    {CTL_DESCRIBE, "meshctl describe TARGET [SYMBOL]", "contracts as .proto text, or a template",
+     "Shows a service, method, message or enum in .proto syntax; all services without a symbol.\n"
+     "A symbol is a full name or an end of it that only one has.\n",
+     "  meshctl describe product\n"
+     "  meshctl describe product ProductService.CreateProduct\n"
+     "  meshctl describe product CreateProduct --template >product.json\n"
+     "  meshctl describe --protoset all.binpb order.v1.Order\n"},
+    {CTL_CALL, "meshctl call TARGET METHOD [JSON | @FILE | -]...", "call a method",
+     "Sends JSON, prints the answers as JSON: a unary answer laid out, those of a stream one a\n"
+     "line as they arrive. What a client streams are JSON values one after another; without any\n"
+     "given they are read from standard input while answers are printed. Ctrl-C cancels.\n"
+     "METHOD: package.Service/Method, Service.Method or Method, as long as only one has that "
+     "name.\n"
+     "\n"
+     "Exit code: 0, or 64 + the gRPC code of a call that failed (69: NOT_FOUND, 78: UNAVAILABLE),\n"
+     "2 for a wrong command line, 1 for anything else.\n",
+     "  meshctl call product ProductService.GetProduct '{\"id\":\"odyssey\"}'\n"
+     "  meshctl call product CreateProduct @product.json --deadline 2s\n"
+     "  meshctl call 127.0.0.1:50051 GetProduct -H 'authorization: Bearer ...' '{}'\n"
+     "  meshctl call notification WatchNotifications\n"
+     "  generate | meshctl call shop Import -\n"},
+    {CTL_STATUS, "meshctl status [SERVICE]", "is everything up?",
+     "Every instance of the mesh, its address and its health. Exit code 0 when all serve.\n",
+     "  meshctl status\n"
+     "  meshctl status --json\n"},
+    {CTL_COMPLETION, "meshctl completion bash", "completion for the shell",
+     "Prints a script for the shell. It completes commands, options, services of the mesh and,\n"
+     "by asking the server, services, methods and types.\n",
+     "  source <(meshctl completion bash)\n"},
+};
+
+enum {
+    PAGE_COUNT = sizeof pages / sizeof pages[0]
+};
+
+static void overview(FILE *out)
+{
+    fputs("meshctl: look at a mesh of gRPC services and call them.\n\n", out);
+    for (size_t i = 0; i < PAGE_COUNT; i++)
+        fprintf(out, "  meshctl %-11s %s\n", ctl_command_name(pages[i].command), pages[i].brief);
+    fputs("\n"
+          "TARGET is the name of a service of the running mesh (scripts/up), HOST:PORT or\n"
+          "unix:PATH. Types come from the server's reflection, or from --protoset FILE.\n"
+          "\n"
+          "  meshctl COMMAND --help   more about a command, with examples\n"
+          "  meshctl version\n",
+          out);
+}
+
+static void show_options(FILE *out, ctl_command command)
+{
+    size_t count;
+    const ctl_option *options = ctl_options(&count);
+    fputs("\nOptions:\n", out);
+    for (size_t i = 0; i < count; i++) {
+        if (!(options[i].commands & command))
+            continue;
+        char name[64];
+        snprintf(
+            name, sizeof name, "%s%s%s%s%s", options[i].letter == NULL ? "" : options[i].letter,
+            options[i].letter == NULL ? "" : ", ", options[i].name,
+            options[i].value == NULL ? "" : " ", options[i].value == NULL ? "" : options[i].value);
+        fprintf(out, "  %-26s %s\n", name, options[i].help);
+    }
+}
+
+void ctl_help(FILE *out, ctl_command command)
+{
+    for (size_t i = 0; i < PAGE_COUNT; i++) {
+        if (pages[i].command != command)
+            continue;
+        fprintf(out, "%s\n\n%s", pages[i].usage, pages[i].text);
+        show_options(out, command);
+        fprintf(out, "\nExamples:\n%s", pages[i].examples);
+        return;
+    }
+    overview(out);
+}
