@@ -1,8 +1,8 @@
 #include "mesh/rpc/channel.h"
 
-#include <stdlib.h>
 #include <string.h>
 
+#include "mesh/base/alloc.h"
 #include "mesh/base/clock.h"
 #include "mesh/rpc/channel_impl.h"
 #include "mesh/rpc/codec.h"
@@ -49,14 +49,14 @@ mesh_code mesh_channel_create(const char *target, const mesh_channel_options *op
     if (known.keepalive_ms < 0 || known.keepalive_ms > INT32_MAX ||
         known.keepalive_timeout_ms < 0 || known.keepalive_timeout_ms > INT32_MAX)
         return mesh_error_set(err, MESH_INVALID_ARGUMENT, "keepalive: out of range");
-    channel = calloc(1, sizeof *channel);
+    channel = mesh_calloc(1, sizeof *channel);
     if (channel == NULL)
         return mesh_error_set(err, code, "out of memory");
     mesh_links_init(&channel->links);
     channel->options = known;
     channel->transport = &mesh_transport_core;
-    channel->target = strdup(target);
-    channel->interceptors = calloc(known.interceptor_count + 1, sizeof *channel->interceptors);
+    channel->target = mesh_strdup(target);
+    channel->interceptors = mesh_calloc(known.interceptor_count + 1, sizeof *channel->interceptors);
     if (channel->target == NULL || channel->interceptors == NULL) {
         (void)mesh_error_set(err, code, "out of memory");
         goto fail;
@@ -83,9 +83,9 @@ void mesh_channel_destroy(mesh_channel *channel)
     if (channel->tchannel != NULL)
         channel->transport->channel_destroy(channel->tchannel);
     mesh_links_destroy(&channel->links);
-    free(channel->interceptors);
-    free(channel->target);
-    free(channel);
+    mesh_free(channel->interceptors);
+    mesh_free(channel->target);
+    mesh_free(channel);
 }
 
 const char *mesh_channel_target(const mesh_channel *channel)

@@ -1,8 +1,9 @@
 #include "mesh/rpc/pool.h"
 
 #include <pthread.h>
-#include <stdlib.h>
 #include <string.h>
+
+#include "mesh/base/alloc.h"
 
 typedef struct job {
     void (*fn)(void *argument);
@@ -50,7 +51,7 @@ static void *work(void *argument)
 
 mesh_code mesh_pool_create(size_t threads, size_t queue, mesh_pool **out, mesh_error *err)
 {
-    mesh_pool *pool = calloc(1, sizeof *pool);
+    mesh_pool *pool = mesh_calloc(1, sizeof *pool);
 
     if (pool == NULL)
         return mesh_error_set(err, MESH_RESOURCE_EXHAUSTED, "out of memory");
@@ -58,8 +59,8 @@ mesh_code mesh_pool_create(size_t threads, size_t queue, mesh_pool **out, mesh_e
     pthread_cond_init(&pool->wanted, NULL);
     pool->queue = queue;
     pool->capacity = queue + threads;
-    pool->jobs = calloc(pool->capacity, sizeof *pool->jobs);
-    pool->threads = calloc(threads, sizeof *pool->threads);
+    pool->jobs = mesh_calloc(pool->capacity, sizeof *pool->jobs);
+    pool->threads = mesh_calloc(threads, sizeof *pool->threads);
     if (pool->jobs == NULL || pool->threads == NULL) {
         mesh_pool_destroy(pool);
         return mesh_error_set(err, MESH_RESOURCE_EXHAUSTED, "out of memory");
@@ -104,7 +105,7 @@ void mesh_pool_destroy(mesh_pool *pool)
         pthread_join(pool->threads[i], NULL);
     pthread_cond_destroy(&pool->wanted);
     pthread_mutex_destroy(&pool->mu);
-    free(pool->threads);
-    free(pool->jobs);
-    free(pool);
+    mesh_free(pool->threads);
+    mesh_free(pool->jobs);
+    mesh_free(pool);
 }

@@ -1,22 +1,14 @@
-/*
- * A call's way through the server: opened by the transport, past the interceptors, to its handler inline,
- * on a worker or as an evented stream, and to the one place that answers.
- */
+/* A server from its options to its end: who is added, when it listens, how it drains. */
 #include <assert.h>
 #include <errno.h>
-#include <pthread.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
 
+#include "mesh/base/alloc.h"
 #include "mesh/base/clock.h"
 #include "mesh/base/log.h"
-#include "mesh/rpc/call_impl.h"
-#include "mesh/rpc/codec.h"
-#include "mesh/rpc/pool.h"
-#include "mesh/rpc/stream_impl.h"
+#include "mesh/rpc/server_impl.h"
 
 enum {
     DEFAULT_WORKERS = 16,
@@ -26,504 +18,8 @@ enum {
     DEFAULT_ARENA_LIMIT_BYTES = 16 << 20,
     DEFAULT_STREAM_BUDGET_BYTES = 64 << 10,
     DEFAULT_KEEPALIVE_MS = 60000,
-    DEFAULT_KEEPALIVE_TIMEOUT_MS = 20000,
-    FIRST_ARENA_BYTES = 4096,
-    RETRY_AFTER_MS = 100, /* advice to a caller that found no free worker */
-    METHODS_MAX = 1024
+    DEFAULT_KEEPALIVE_TIMEOUT_MS = 20000
 };
-
-struct mesh_server {
-    mesh_server_options options; /* defaults filled in; immutable */
-    char *listen;
-    mesh_interceptor *interceptors;
-    bool authorizes;
-    const mesh_transport *transport;
-    mesh_tserver *tserver;
-    mesh_pool *pool;
-    mesh_api *apis;
-    size_t api_count;
-    mesh_handler *handlers[METHODS_MAX];
-    size_t handler_count;
-    bool started;
-    int port;
-    atomic_size_t active;
-    atomic_bool draining;
-    bool drained;
-    pthread_mutex_t mu; /* with `idle`: waiting for active == 0 while draining */
-    pthread_cond_t idle;
-};
-
-/* --- the life of a call -------------------------------------------------------------------------- */
-
-void mesh_call_ref(mesh_call *call)
-{
-    atomic_fetch_add_explicit(&call->refs, 1, memory_order_relaxed);
-}
-
-/* Makes the memory of a call ready for the next one. */
-static void reset(mesh_call *call)
-{
-    mesh_arena *arena = call->arena;
-
-    if (call->stream != NULL)
-        mesh_stream_free(call->stream);
-    if (call->has_message)
-        mesh_message_release(&call->message);
-    mesh_arena_reset(arena);
-    call->stream = NULL;
-    call->has_message = false;
-    call->request = call->response = NULL;
-    call->received = call->headers = call->trailers = (mesh_metadata_list){.entries = NULL};
-    call->received_copied = call->headers_sent = call->answered = false;
-    call->compress = call->deferred = false;
-    call->peer = (mesh_peer){.address = NULL};
-    memset(call->slots, 0, sizeof call->slots);
-    call->opened = 0;
-    call->links.cancelled = false;
-    call->on_cancel = NULL;
-    call->cancel_told = false;
-    atomic_store_explicit(&call->cancelled, false, memory_order_relaxed);
-}
-
-static void count_out(mesh_server *server)
-{
-    if (atomic_fetch_sub(&server->active, 1) == 1 && atomic_load(&server->draining)) {
-        pthread_mutex_lock(&server->mu);
-        pthread_cond_broadcast(&server->idle);
-        pthread_mutex_unlock(&server->mu);
-    }
-}
-
-void mesh_call_unref(mesh_call *call)
-{
-    mesh_server *server = call->server;
-
-    if (atomic_fetch_sub_explicit(&call->refs, 1, memory_order_acq_rel) != 1)
-        return;
-    reset(call);
-    call->tcall->ops->release(call->tcall);
-    count_out(server);
-}
-
-static void on_free(void *upper)
-{
-    mesh_call *call = upper;
-
-    mesh_arena_destroy(call->arena);
-    if (call->links_made) {
-        mesh_links_destroy(&call->links);
-        pthread_mutex_destroy(&call->cancel_mu);
-    }
-}
-
-static bool prepare(mesh_call *call, mesh_server *server, mesh_tcall *tcall)
-{
-    call->tcall = tcall;
-    call->server = server;
-    atomic_store_explicit(&call->refs, 1, memory_order_relaxed);
-    if (!call->links_made) {
-        mesh_links_init(&call->links);
-        pthread_mutex_init(&call->cancel_mu, NULL);
-        call->links_made = true;
-    }
-    if (call->arena == NULL)
-        call->arena = mesh_arena_create(FIRST_ARENA_BYTES, server->options.arena_limit_bytes);
-    return call->arena != NULL;
-}
-
-/* --- the answer ---------------------------------------------------------------------------------- */
-
-static void tell_interceptors(mesh_call *call, mesh_code code)
-{
-    const mesh_server *server = call->server;
-
-    while (call->opened > 0) {
-        const mesh_interceptor *interceptor = &server->interceptors[--call->opened];
-
-        if (interceptor->on_close != NULL)
-            interceptor->on_close(interceptor->self, call, code);
-    }
-}
-
-static void forget_cancel(mesh_call *call)
-{
-    pthread_mutex_lock(&call->cancel_mu);
-    call->cancel_told = true;
-    call->on_cancel = NULL;
-    pthread_mutex_unlock(&call->cancel_mu);
-}
-
-void mesh_call_answer(mesh_call *call, mesh_code code, const mesh_error *err,
-                      const mesh_buffer *message)
-{
-    uint8_t details[MESH_ERROR_STATUS_BYTES];
-    mesh_error own;
-    mesh_final final = {.headers = &call->headers,
-                        .trailers = &call->trailers,
-                        .compress = call->compress,
-                        .message = message};
-
-    if (mesh_arena_overflowed(call->arena)) {
-        mesh_error_clear(&own);
-        code = mesh_error_set(&own, MESH_RESOURCE_EXHAUSTED,
-                              "the call needs more memory than the %zu bytes it may have",
-                              call->server->options.arena_limit_bytes);
-        err = &own;
-    } else if (code < MESH_OK || code > MESH_UNAUTHENTICATED) {
-        code = MESH_UNKNOWN;
-    }
-    if (code != MESH_OK && final.message != NULL) {
-        mesh_buffer unused = *final.message;
-
-        call->server->transport->discard(&unused);
-        final.message = NULL;
-    }
-    final.code = code;
-    if (code != MESH_OK && err != NULL && err->code == code) {
-        final.text = err->message;
-        final.details_size = mesh_error_encode_status(err, details, sizeof details);
-        final.details = details;
-    }
-    tell_interceptors(call, code);
-    if (call->handler == NULL || call->handler->style != MESH_HANDLER_INLINE || call->deferred)
-        forget_cancel(call);
-    call->headers_sent = call->answered = true;
-    call->tcall->ops->finish(call->tcall, &final);
-}
-
-/* Answers a unary call with what its handler returned. */
-static void answer_unary(mesh_call *call, mesh_code code, const mesh_error *err)
-{
-    mesh_error own;
-    mesh_buffer buffer;
-
-    mesh_error_clear(&own);
-    if (code == MESH_OK && !mesh_arena_overflowed(call->arena)) {
-        code = mesh_encode(call->server->transport, call->handler->method->response, call->response,
-                           &buffer, &own);
-        mesh_call_answer(call, code, &own, code == MESH_OK ? &buffer : NULL);
-    } else {
-        mesh_call_answer(call, code, err, NULL);
-    }
-}
-
-/* --- handlers ------------------------------------------------------------------------------------ */
-
-static mesh_code decode_request(mesh_call *call, mesh_error *err)
-{
-    if (!call->has_message)
-        /* https://grpc.github.io/grpc/core/md_doc_statuscodes.html, request cardinality */
-        return mesh_error_set(err, MESH_UNIMPLEMENTED, "the call brought no request message");
-    call->has_message = false;
-    return mesh_decode(call->handler->method->request, &call->message, call->arena, &call->request,
-                       err);
-}
-
-static mesh_code create_response(mesh_call *call, mesh_error *err)
-{
-    call->response = mesh_message_create(call->handler->method->response, call->arena);
-    if (call->response == NULL)
-        return mesh_error_set(err, MESH_RESOURCE_EXHAUSTED, "no memory for the response");
-    return MESH_OK;
-}
-
-static void run_unary(mesh_call *call)
-{
-    const mesh_handler *handler = call->handler;
-    const mesh_trace *before;
-    mesh_error err;
-    mesh_code code;
-
-    mesh_error_clear(&err);
-    code = decode_request(call, &err);
-    if (code == MESH_OK)
-        code = create_response(call, &err);
-    if (code == MESH_OK) {
-        before = mesh_trace_set_current(&call->trace);
-        code = handler->method->invoke(handler->api.handlers, handler->api.self, call,
-                                       call->request, call->response, NULL, &err);
-        (void)mesh_trace_set_current(before);
-        if (call->deferred)
-            return;
-    }
-    answer_unary(call, code, &err);
-}
-
-static void run_unary_job(void *argument)
-{
-    mesh_call *call = argument;
-    mesh_error err;
-
-    mesh_error_clear(&err);
-    if (mesh_call_cancelled(call))
-        mesh_call_answer(call, mesh_call_cancel_code(call, &err), &err, NULL);
-    else
-        run_unary(call);
-    mesh_call_unref(call);
-}
-
-void mesh_call_defer(mesh_call *call)
-{
-    assert(call->stream == NULL && !call->deferred);
-    mesh_call_ref(call);
-    if (call->handler->style == MESH_HANDLER_INLINE)
-        call->tcall->ops->watch_close(call->tcall);
-    call->deferred = true;
-}
-
-void mesh_call_finish(mesh_call *call, mesh_code code, const mesh_error *err)
-{
-    assert(call->deferred && !call->answered);
-    answer_unary(call, code, err);
-    mesh_call_unref(call);
-}
-
-/* A blocking handler of a stream, on a worker. */
-static void run_stream_job(void *argument)
-{
-    mesh_call *call = argument;
-    mesh_stream *stream = call->stream;
-    const mesh_handler *handler = call->handler;
-    mesh_method_kind kind = handler->method->kind;
-    const mesh_trace *before;
-    mesh_error err;
-    mesh_code code = MESH_OK;
-
-    mesh_error_clear(&err);
-    if (mesh_call_cancelled(call))
-        code = mesh_call_cancel_code(call, &err);
-    if (code == MESH_OK && kind == MESH_SERVER_STREAMING)
-        code = decode_request(call, &err);
-    if (code == MESH_OK && kind == MESH_CLIENT_STREAMING)
-        code = create_response(call, &err);
-    if (code == MESH_OK) {
-        before = mesh_trace_set_current(&call->trace);
-        code = handler->method->invoke(handler->api.handlers, handler->api.self, call,
-                                       call->request, call->response, stream, &err);
-        (void)mesh_trace_set_current(before);
-    }
-    if (code == MESH_OK && kind == MESH_CLIENT_STREAMING)
-        (void)mesh_stream_send(stream, call->response);
-    mesh_stream_end(stream, code, &err);
-    mesh_call_unref(call);
-}
-
-static void submit(mesh_call *call, void (*job)(void *))
-{
-    mesh_error err;
-
-    call->tcall->ops->watch_close(call->tcall);
-    mesh_call_ref(call);
-    if (mesh_pool_submit(call->server->pool, job, call))
-        return;
-    mesh_error_clear(&err);
-    (void)mesh_error_set(&err, MESH_RESOURCE_EXHAUSTED,
-                         "the service is busy: all %zu workers and "
-                         "%zu places in their queue are taken",
-                         call->server->options.worker_count, call->server->options.worker_queue);
-    mesh_error_retry_after(&err, RETRY_AFTER_MS);
-    mesh_call_answer(call, err.code, &err, NULL);
-    mesh_call_unref(call);
-}
-
-static bool make_stream(mesh_call *call)
-{
-    mesh_stream *stream = mesh_arena_calloc(call->arena, 1, sizeof *stream);
-
-    if (stream == NULL)
-        return false;
-    mesh_stream_init(stream, call->server->transport, call->tcall, call->handler->method, call);
-    stream->budget = call->server->options.stream_budget_bytes;
-    stream->arena_limit = call->server->options.arena_limit_bytes;
-    call->stream = stream;
-    return true;
-}
-
-static void open_events(mesh_call *call)
-{
-    mesh_error err;
-    mesh_code code = MESH_OK;
-
-    mesh_error_clear(&err);
-    if (call->handler->method->kind == MESH_SERVER_STREAMING)
-        code = decode_request(call, &err);
-    if (code != MESH_OK) {
-        mesh_call_answer(call, code, &err, NULL);
-        return;
-    }
-    call->stream->events = call->handler->method->events;
-    call->tcall->ops->watch_close(call->tcall);
-    mesh_stream_opened(call->stream, call->request);
-}
-
-static void dispatch(mesh_call *call)
-{
-    const mesh_handler *handler = call->handler;
-    bool is_stream = handler->method->kind != MESH_UNARY;
-    mesh_error err;
-
-    if (handler->style == MESH_HANDLER_NONE) {
-        mesh_error_clear(&err);
-        (void)mesh_error_set(&err, MESH_UNIMPLEMENTED, "%s is not implemented",
-                             handler->method->path);
-        mesh_call_answer(call, err.code, &err, NULL);
-    } else if (is_stream && !make_stream(call)) {
-        mesh_call_answer(call, MESH_RESOURCE_EXHAUSTED, NULL, NULL);
-    } else if (handler->style == MESH_HANDLER_INLINE) {
-        run_unary(call);
-    } else if (handler->style == MESH_HANDLER_EVENTS) {
-        open_events(call);
-    } else {
-        submit(call, is_stream ? run_stream_job : run_unary_job);
-    }
-}
-
-/* --- opening a call ------------------------------------------------------------------------------ */
-
-/* The runtime's own first interceptor: the call's span. */
-static void open_trace(mesh_call *call)
-{
-    static const char traceparent[] = "traceparent";
-    mesh_metadata entry;
-    size_t key_size;
-    mesh_trace parent = {.flags = 0};
-
-    for (size_t i = 0; call->tcall->ops->metadata(call->tcall, false, i, &entry, &key_size); i++)
-        if (key_size == sizeof traceparent - 1 && memcmp(entry.key, traceparent, key_size) == 0 &&
-            mesh_trace_parse(&parent, entry.value, entry.size))
-            break;
-    mesh_trace_child(&call->trace, &parent);
-}
-
-static mesh_code intercept(mesh_call *call, mesh_error *err)
-{
-    const mesh_server *server = call->server;
-    mesh_code code = MESH_OK;
-
-    open_trace(call);
-    if (call->deadline_ns != MESH_NO_DEADLINE && mesh_clock_monotonic_ns() >= call->deadline_ns)
-        return mesh_error_set(err, MESH_DEADLINE_EXCEEDED, "the call's deadline passed");
-    if (atomic_load_explicit(&server->active, memory_order_relaxed) > server->options.max_calls) {
-        code = mesh_error_set(err, MESH_RESOURCE_EXHAUSTED,
-                              "the service is busy: %zu calls run already",
-                              server->options.max_calls);
-        mesh_error_retry_after(err, RETRY_AFTER_MS);
-    }
-    while (code == MESH_OK && call->opened < server->options.interceptor_count) {
-        const mesh_interceptor *interceptor = &server->interceptors[call->opened++];
-
-        if (interceptor->on_open != NULL)
-            code = interceptor->on_open(interceptor->self, call, err);
-    }
-    return code;
-}
-
-static void refuse_unknown(mesh_call *call, const mesh_open *open)
-{
-    mesh_error err;
-
-    mesh_error_clear(&err);
-    (void)mesh_error_set(&err, MESH_UNIMPLEMENTED, "there is no method %.*s here",
-                         (int)(open->path_size < 128 ? open->path_size : 128), open->path);
-    mesh_call_answer(call, err.code, &err, NULL);
-}
-
-static void on_open(void *argument, mesh_tcall *tcall, mesh_open *open)
-{
-    mesh_server *server = argument;
-    mesh_call *call = tcall->upper;
-    mesh_error err;
-    mesh_code code;
-
-    atomic_fetch_add(&server->active, 1);
-    call->handler = open->method;
-    call->deadline_ns = open->deadline_ns;
-    call->has_message = open->has_message;
-    if (open->has_message)
-        call->message = open->message;
-    if (!prepare(call, server, tcall)) {
-        tcall->ops->finish(tcall, &(mesh_final){.code = MESH_RESOURCE_EXHAUSTED});
-        return;
-    }
-    if (call->handler == NULL) {
-        refuse_unknown(call, open);
-        return;
-    }
-    mesh_error_clear(&err);
-    code = intercept(call, &err);
-    if (code == MESH_OK)
-        dispatch(call);
-    else
-        mesh_call_answer(call, code, &err, NULL);
-}
-
-static void on_message(mesh_tcall *tcall, mesh_message *message)
-{
-    mesh_call *call = tcall->upper;
-
-    mesh_stream_received(call->stream, message);
-}
-
-static void on_written(mesh_tcall *tcall, bool ok)
-{
-    mesh_call *call = tcall->upper;
-
-    mesh_stream_written(call->stream, ok);
-}
-
-static void on_close(mesh_tcall *tcall, bool cancelled)
-{
-    mesh_call *call = tcall->upper;
-    void (*fn)(void *) = NULL;
-    void *context;
-
-    if (!cancelled)
-        return;
-    atomic_store_explicit(&call->cancelled, true, memory_order_release);
-    mesh_links_cancel(&call->links);
-    pthread_mutex_lock(&call->cancel_mu);
-    if (!call->cancel_told)
-        fn = call->on_cancel;
-    context = call->on_cancel_context;
-    call->cancel_told = true;
-    pthread_mutex_unlock(&call->cancel_mu);
-    if (fn != NULL)
-        fn(context);
-    if (call->stream != NULL)
-        mesh_stream_over(call->stream);
-}
-
-static bool on_done(mesh_tcall *tcall)
-{
-    mesh_call *call = tcall->upper;
-    mesh_server *server = call->server;
-
-    if (call->arena == NULL) { /* there was no memory to begin with */
-        if (call->has_message)
-            mesh_message_release(&call->message);
-        count_out(server);
-        return true;
-    }
-    if (call->stream != NULL && call->stream->events != NULL)
-        mesh_stream_closed(call->stream);
-    if (atomic_fetch_sub_explicit(&call->refs, 1, memory_order_acq_rel) != 1)
-        return false;
-    reset(call);
-    count_out(server);
-    return true;
-}
-
-static const mesh_server_events server_events = {
-    .upper_bytes = sizeof(mesh_call),
-    .on_open = on_open,
-    .on_message = on_message,
-    .on_written = on_written,
-    .on_close = on_close,
-    .on_done = on_done,
-    .on_free = on_free,
-};
-
-/* --- the server ---------------------------------------------------------------------------------- */
 
 static size_t or_default(size_t value, size_t fallback)
 {
@@ -580,15 +76,15 @@ mesh_code mesh_server_create(const mesh_server_options *options, mesh_server **o
     if (code != MESH_OK)
         return code;
     fill_defaults(&known);
-    server = calloc(1, sizeof *server);
+    server = mesh_calloc(1, sizeof *server);
     if (server == NULL)
         goto memory;
     server->options = known;
     server->transport = &mesh_transport_core;
     pthread_mutex_init(&server->mu, NULL);
     pthread_cond_init(&server->idle, NULL);
-    server->listen = strdup(known.listen);
-    server->interceptors = calloc(known.interceptor_count + 1, sizeof *server->interceptors);
+    server->listen = mesh_strdup(known.listen);
+    server->interceptors = mesh_calloc(known.interceptor_count + 1, sizeof *server->interceptors);
     if (server->listen == NULL || server->interceptors == NULL)
         goto memory;
     server->options.listen = server->listen;
@@ -598,7 +94,7 @@ mesh_code mesh_server_create(const mesh_server_options *options, mesh_server **o
     }
     code = mesh_pool_create(known.worker_count, known.worker_queue, &server->pool, err);
     if (code == MESH_OK)
-        code = server->transport->server_create(&server->options, &server_events, server,
+        code = server->transport->server_create(&server->options, &mesh_server_dispatch, server,
                                                 &server->tserver, err);
     if (code != MESH_OK) {
         mesh_server_destroy(server);
@@ -639,9 +135,9 @@ mesh_code mesh_server_add(mesh_server *server, mesh_api api, mesh_error *err)
         if (strcmp(server->apis[i].descriptor->name, descriptor->name) == 0)
             return mesh_error_set(err, MESH_ALREADY_EXISTS, "%s was added already",
                                   descriptor->name);
-    if (server->handler_count + descriptor->method_count > METHODS_MAX)
+    if (server->handler_count + descriptor->method_count > MESH_METHODS_MAX)
         return mesh_error_set(err, MESH_RESOURCE_EXHAUSTED, "a server has at most %d methods",
-                              METHODS_MAX);
+                              MESH_METHODS_MAX);
     for (size_t i = 0; i < descriptor->method_count; i++) {
         const mesh_method *method = &descriptor->methods[i];
         mesh_code code = check_method(server, method, method->style(api.handlers), err);
@@ -649,13 +145,13 @@ mesh_code mesh_server_add(mesh_server *server, mesh_api api, mesh_error *err)
         if (code != MESH_OK)
             return code;
     }
-    grown = realloc(server->apis, (server->api_count + 1) * sizeof *grown);
+    grown = mesh_realloc(server->apis, (server->api_count + 1) * sizeof *grown);
     if (grown == NULL)
         return mesh_error_set(err, MESH_RESOURCE_EXHAUSTED, "out of memory");
     server->apis = grown;
     for (size_t i = 0; i < descriptor->method_count; i++) {
         const mesh_method *method = &descriptor->methods[i];
-        mesh_handler *handler = malloc(sizeof *handler);
+        mesh_handler *handler = mesh_malloc(sizeof *handler);
         bool with_message = method->kind == MESH_UNARY || method->kind == MESH_SERVER_STREAMING;
         mesh_code code;
 
@@ -740,11 +236,11 @@ void mesh_server_destroy(mesh_server *server)
     if (server->tserver != NULL)
         server->transport->server_destroy(server->tserver);
     for (size_t i = 0; i < server->handler_count; i++)
-        free(server->handlers[i]);
-    free(server->apis);
-    free(server->interceptors);
-    free(server->listen);
+        mesh_free(server->handlers[i]);
+    mesh_free(server->apis);
+    mesh_free(server->interceptors);
+    mesh_free(server->listen);
     pthread_cond_destroy(&server->idle);
     pthread_mutex_destroy(&server->mu);
-    free(server);
+    mesh_free(server);
 }

@@ -1,9 +1,9 @@
 #include "mesh/rpc/stream.h"
 
 #include <assert.h>
-#include <stdlib.h>
 #include <string.h>
 
+#include "mesh/base/alloc.h"
 #include "mesh/rpc/codec.h"
 #include "mesh/rpc/stream_impl.h"
 
@@ -36,7 +36,7 @@ static void drop_queue(mesh_stream *stream)
 
         stream->first = message->next;
         stream->transport->discard(&message->buffer);
-        free(message);
+        mesh_free(message);
     }
     stream->last = &stream->first;
     stream->waiting_bytes = stream->writing_bytes;
@@ -89,7 +89,7 @@ static mesh_code take(mesh_stream *stream, mesh_buffer *buffer)
     mesh_outgoing_message *message;
 
     if (stream->writing) {
-        message = malloc(sizeof *message);
+        message = mesh_malloc(sizeof *message);
         if (message == NULL) {
             stream->transport->discard(buffer);
             return MESH_RESOURCE_EXHAUSTED;
@@ -169,7 +169,7 @@ static void continue_sending(mesh_stream *stream)
         if (stream->first == NULL)
             stream->last = &stream->first;
         write_now(stream, &message->buffer, stream->first != NULL);
-        free(message);
+        mesh_free(message);
     } else if (stream->ending && !stream->finished) {
         if (stream->call != NULL) {
             finish_server(stream);

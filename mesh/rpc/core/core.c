@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "mesh/base/alloc.h"
 #include "mesh/base/log.h"
 
 const mesh_transport mesh_transport_core = {
@@ -58,8 +59,8 @@ static void release_incoming(void *owner)
 {
     core_incoming *incoming = owner;
 
-    free(incoming->more_views);
-    free(incoming->inflated);
+    mesh_free(incoming->more_views);
+    mesh_free(incoming->inflated);
     if (incoming->buffer != NULL)
         grpc_byte_buffer_destroy(incoming->buffer);
     incoming->more_views = NULL;
@@ -76,7 +77,7 @@ void core_incoming_open(core_incoming *incoming, grpc_byte_buffer *buffer, size_
     *message = (mesh_message){.owner = incoming, .release = release_incoming};
     incoming->buffer = buffer;
     if (slices->count > CORE_INLINE_SLICES) {
-        incoming->more_views = calloc(slices->count, sizeof *views);
+        incoming->more_views = mesh_calloc(slices->count, sizeof *views);
         if (incoming->more_views == NULL) {
             message->code = MESH_RESOURCE_EXHAUSTED;
             return;

@@ -7,9 +7,9 @@
  */
 #include <assert.h>
 #include <pthread.h>
-#include <stdlib.h>
 #include <string.h>
 
+#include "mesh/base/alloc.h"
 #include "mesh/base/log.h"
 #include "mesh/rpc/core/core.h"
 
@@ -164,7 +164,7 @@ static void free_call(client_call *call)
         grpc_call_unref(call->call);
     if (call->own_queue != NULL)
         keep_queue(call->channel, call->own_queue);
-    free(call);
+    mesh_free(call);
 }
 
 static void op_release(mesh_tcall *tcall)
@@ -358,7 +358,7 @@ static grpc_completion_queue *shared_queue(mesh_tchannel *channel)
 
 static client_call *make_call(mesh_tchannel *channel, const mesh_start *how)
 {
-    client_call *call = calloc(1, sizeof *call);
+    client_call *call = mesh_calloc(1, sizeof *call);
     grpc_completion_queue *queue;
     void *handle;
 
@@ -529,7 +529,7 @@ mesh_code core_channel_create(const char *target, const mesh_channel_options *op
         grpc_shutdown();
         return code;
     }
-    channel = calloc(1, sizeof *channel);
+    channel = mesh_calloc(1, sizeof *channel);
     if (channel == NULL) {
         grpc_channel_credentials_release(credentials);
         grpc_shutdown();
@@ -556,6 +556,6 @@ void core_channel_destroy(mesh_tchannel *channel)
     }
     grpc_channel_destroy(channel->channel);
     pthread_mutex_destroy(&channel->mu);
-    free(channel);
+    mesh_free(channel);
     grpc_shutdown();
 }

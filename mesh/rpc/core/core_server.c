@@ -10,10 +10,10 @@
 #include <pthread.h>
 #include <stdalign.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "mesh/base/alloc.h"
 #include "mesh/base/log.h"
 #include "mesh/rpc/core/core.h"
 
@@ -270,7 +270,7 @@ static void free_call(server_call *call)
     clean(call);
     call->lane->server->events->on_free(call->head.upper);
     grpc_metadata_array_destroy(&call->metadata);
-    free(call);
+    mesh_free(call);
 }
 
 static void op_release(mesh_tcall *tcall)
@@ -293,7 +293,7 @@ static const mesh_tcall_ops server_call_ops = {
 
 static server_call *make_call(lane *lane)
 {
-    server_call *call = calloc(1, sizeof *call + lane->server->events->upper_bytes);
+    server_call *call = mesh_calloc(1, sizeof *call + lane->server->events->upper_bytes);
 
     if (call == NULL)
         return NULL;
@@ -511,7 +511,7 @@ mesh_code core_server_create(const mesh_server_options *options, const mesh_serv
     if (code != MESH_OK)
         goto fail;
     code = MESH_RESOURCE_EXHAUSTED;
-    server = calloc(1, sizeof *server);
+    server = mesh_calloc(1, sizeof *server);
     if (server == NULL)
         goto memory;
     pthread_mutex_init(&server->mu, NULL);
@@ -521,8 +521,8 @@ mesh_code core_server_create(const mesh_server_options *options, const mesh_serv
     server->upper = upper;
     server->max_receive_bytes = options->max_receive_bytes;
     server->poller_count = options->poller_count;
-    server->address = strdup(options->listen);
-    server->pollers = calloc(server->poller_count, sizeof *server->pollers);
+    server->address = mesh_strdup(options->listen);
+    server->pollers = mesh_calloc(server->poller_count, sizeof *server->pollers);
     server->server = make_server(options);
     if (server->address == NULL || server->pollers == NULL || server->server == NULL)
         goto memory;
@@ -554,8 +554,8 @@ fail:
 mesh_code core_server_add_method(mesh_tserver *server, const char *path, bool with_message,
                                  void *method, mesh_error *err)
 {
-    method_entry *grown = realloc(server->methods,
-                                  (server->method_count + 1) * sizeof *server->methods);
+    method_entry *grown = mesh_realloc(server->methods,
+                                       (server->method_count + 1) * sizeof *server->methods);
     method_entry *entry;
 
     assert(!server->started);
@@ -565,14 +565,14 @@ mesh_code core_server_add_method(mesh_tserver *server, const char *path, bool wi
     entry = &grown[server->method_count];
     *entry = (method_entry){.with_message = with_message, .upper = method};
     if (path != NULL) {
-        entry->path = strdup(path);
+        entry->path = mesh_strdup(path);
         if (entry->path == NULL)
             return mesh_error_set(err, MESH_RESOURCE_EXHAUSTED, "out of memory");
         entry->registered = grpc_server_register_method(
             server->server, path, NULL,
             with_message ? GRPC_SRM_PAYLOAD_READ_INITIAL_BYTE_BUFFER : GRPC_SRM_PAYLOAD_NONE, 0);
         if (entry->registered == NULL) {
-            free(entry->path);
+            mesh_free(entry->path);
             return mesh_error_set(err, MESH_ALREADY_EXISTS, "the method %s is there already", path);
         }
     }
@@ -585,7 +585,7 @@ static mesh_code make_lanes(mesh_tserver *server, mesh_error *err)
     for (size_t i = 0; i < server->poller_count; i++) {
         poller *poller = &server->pollers[i];
 
-        poller->lanes = calloc(server->method_count, sizeof *poller->lanes);
+        poller->lanes = mesh_calloc(server->method_count, sizeof *poller->lanes);
         if (poller->lanes == NULL)
             return mesh_error_set(err, MESH_RESOURCE_EXHAUSTED, "out of memory");
         for (size_t j = 0; j < server->method_count; j++)
@@ -651,7 +651,7 @@ static void free_lanes(mesh_tserver *server, poller *poller)
             call = next;
         }
     }
-    free(poller->lanes);
+    mesh_free(poller->lanes);
 }
 
 /* Waits until the core has let go of the server, or does the waiting itself where no poller runs. */
@@ -693,14 +693,14 @@ void core_server_destroy(mesh_tserver *server)
             grpc_completion_queue_destroy(server->pollers[i].queue);
     }
     for (size_t j = 0; j < server->method_count; j++)
-        free(server->methods[j].path);
+        mesh_free(server->methods[j].path);
     if (server->credentials != NULL)
         grpc_server_credentials_release(server->credentials);
-    free(server->methods);
-    free(server->pollers);
-    free(server->address);
+    mesh_free(server->methods);
+    mesh_free(server->pollers);
+    mesh_free(server->address);
     pthread_cond_destroy(&server->stopped_changed);
     pthread_mutex_destroy(&server->mu);
-    free(server);
+    mesh_free(server);
     grpc_shutdown();
 }

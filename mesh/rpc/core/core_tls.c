@@ -1,8 +1,8 @@
 #include <errno.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
+#include "mesh/base/alloc.h"
 #include "mesh/rpc/core/core.h"
 
 enum {
@@ -19,7 +19,7 @@ static mesh_code read_pem(const char *path, const char *what, char **out, mesh_e
 
     if (file == NULL)
         return mesh_error_set(err, MESH_INVALID_ARGUMENT, "%s %s: %s", what, path, strerror(errno));
-    text = malloc(PEM_BYTES_MAX + 1);
+    text = mesh_malloc(PEM_BYTES_MAX + 1);
     if (text == NULL) {
         code = mesh_error_set(err, MESH_RESOURCE_EXHAUSTED, "out of memory");
         goto done;
@@ -44,7 +44,7 @@ static mesh_code read_pem(const char *path, const char *what, char **out, mesh_e
     code = MESH_OK;
 done:
     (void)fclose(file);
-    free(text);
+    mesh_free(text);
     return code;
 }
 
@@ -52,7 +52,7 @@ static void wipe(char *secret)
 {
     if (secret != NULL)
         explicit_bzero(secret, strlen(secret));
-    free(secret);
+    mesh_free(secret);
 }
 
 typedef struct pem_files {
@@ -63,9 +63,9 @@ typedef struct pem_files {
 
 static void free_pems(pem_files *pems)
 {
-    free(pems->certificate);
+    mesh_free(pems->certificate);
     wipe(pems->key);
-    free(pems->ca);
+    mesh_free(pems->ca);
 }
 
 static mesh_code read_pems(const mesh_tls_options *tls, pem_files *pems, mesh_error *err)

@@ -2,9 +2,9 @@
  * Decompression of received messages. The core would do it without a limit on what comes out, so it is
  * told not to (grpc.per_message_decompression = 0), and zlib does it here.
  */
-#include <stdlib.h>
 #include <zlib.h>
 
+#include "mesh/base/alloc.h"
 #include "mesh/rpc/core/core.h"
 
 enum {
@@ -22,7 +22,7 @@ static bool grow(uint8_t **out, size_t *capacity, size_t limit)
         wanted = limit + 1;
     if (wanted <= *capacity)
         return false;
-    bigger = realloc(*out, wanted);
+    bigger = mesh_realloc(*out, wanted);
     if (bigger == NULL)
         return false;
     *out = bigger;
@@ -70,7 +70,7 @@ mesh_code core_inflate(const mesh_slice *slices, size_t slice_count, size_t limi
     result = NULL;
     code = MESH_OK;
 done:
-    free(result);
+    mesh_free(result);
     (void)inflateEnd(&stream);
     return code;
 }

@@ -1,0 +1,36 @@
+/* The inside of mesh_server, for the two files that run it. Internal. */
+#ifndef MESH_RPC_SERVER_IMPL_H
+#define MESH_RPC_SERVER_IMPL_H
+
+#include "mesh/rpc/call_impl.h"
+#include "mesh/rpc/pool.h"
+
+enum {
+    MESH_METHODS_MAX = 1024
+};
+
+struct mesh_server {
+    mesh_server_options options; /* defaults filled in; immutable */
+    char *listen;
+    mesh_interceptor *interceptors;
+    bool authorizes;
+    const mesh_transport *transport;
+    mesh_tserver *tserver;
+    mesh_pool *pool;
+    mesh_api *apis;
+    size_t api_count;
+    mesh_handler *handlers[MESH_METHODS_MAX];
+    size_t handler_count;
+    bool started;
+    int port;
+    atomic_size_t active;
+    atomic_bool draining;
+    bool drained;
+    pthread_mutex_t mu; /* with `idle`: waiting for active == 0 while draining */
+    pthread_cond_t idle;
+};
+
+/* What the transport tells: the calls' way in, dispatch.c. */
+extern const mesh_server_events mesh_server_dispatch;
+
+#endif
