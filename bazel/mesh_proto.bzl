@@ -82,7 +82,7 @@ def _mesh_proto_gen_impl(ctx):
     )
     _descriptor_set(ctx, ctx.outputs.descriptor_set, sources, roots, names)
     return [
-        DefaultInfo(files = depset(code)),
+        DefaultInfo(files = depset(code), runfiles = ctx.runfiles(files = code)),
         OutputGroupInfo(headers = depset(headers)),
         MeshProtoInfo(
             sources = sources,
@@ -157,7 +157,7 @@ def mesh_proto_library(name, srcs, deps = [], visibility = None, **kwargs):
         name = name + "_headers",
         srcs = [":" + name + "_gen"],
         output_group = "headers",
-        visibility = ["//visibility:private"],
+        visibility = visibility,
         **kwargs
     )
     cc_library(

@@ -96,6 +96,16 @@ static const char *find_offset(const char *line, size_t size)
     return memchr(line, ')', size);
 }
 
+/* Strings of a .c: default values may hold trigraphs. */
+static void mend_string(text *out, const char *line, size_t size)
+{
+    for (size_t i = 0; i < size; i++) {
+        if (line[i] == '?' && i > 0 && line[i - 1] == '?')
+            text_add(out, "\\");
+        text_add_bytes(out, line + i, 1);
+    }
+}
+
 void delegate_mend(text *out, const schema *all, const schema_file *file, const char *name,
                    const char *content)
 {
@@ -105,8 +115,10 @@ void delegate_mend(text *out, const schema *all, const schema_file *file, const 
         const char *word_end = header ? find_member(content, size) : find_offset(content, size);
         if (word_end != NULL)
             add_unkeyworded(out, all, content, size, word_end);
-        else
+        else if (header)
             mend_initialiser(out, all, file, content, size);
+        else
+            mend_string(out, content, size);
         content += size;
         if (*content == '\n') {
             text_add(out, "\n");

@@ -83,10 +83,10 @@ static const char *const known_keywords[] = {
 
 /* The others that a member cannot be called in C11 or C++20, and macros of gcc's. Sorted. */
 static const char *const overlooked_keywords[] = {
-    "alignas",   "alignof",       "char16_t",     "char32_t",  "char8_t",   "co_await",
-    "co_return", "co_yield",      "concept",      "consteval", "constexpr", "constinit",
-    "decltype",  "export",        "linux",        "noexcept",  "nullptr",   "requires",
-    "restrict",  "static_assert", "thread_local", "typeof",    "unix",
+    "alignas",       "alignof",      "char16_t",  "char32_t",  "char8_t",   "co_await", "co_return",
+    "co_yield",      "concept",      "consteval", "constexpr", "constinit", "decltype", "errno",
+    "export",        "linux",        "noexcept",  "noreturn",  "nullptr",   "requires", "restrict",
+    "static_assert", "thread_local", "typeof",    "unix",
 };
 
 static int compare(const void *key, const void *entry)

@@ -62,17 +62,17 @@ static void field_header(text *out, const schema *all, const schema_type *type,
         text_add(out, "\n#pragma GCC diagnostic push\n"
                       "#pragma GCC diagnostic ignored \"-Wdeprecated-declarations\"");
     text_fill(out, vars,
-              "\n/* The optional field `$name$` of $type$; set keeps the pointers it is given. */\n"
-              "$mark$static inline bool $lower$__has_$name$(const $type$ *message)\n"
+              "\n/* Presence of `$name$`; set keeps the pointer it is given. */\n"
+              "$mark$static inline bool $lower$__has_$name$(\n    const $type$ *message)\n"
               "{\n"
               "    return message->$case$ == $set$;\n"
               "}\n"
-              "$mark$static inline void $lower$__set_$name$($type$ *message, $value$value)\n"
+              "$mark$static inline void $lower$__set_$name$(\n    $type$ *message, $value$value)\n"
               "{\n"
               "    message->$case$ = $set$;\n"
               "    message->$member$ = $cast$value;\n"
               "}\n"
-              "$mark$static inline void $lower$__clear_$name$($type$ *message)\n"
+              "$mark$static inline void $lower$__clear_$name$(\n    $type$ *message)\n"
               "{\n"
               "    message->$case$ = $not_set$;\n"
               "}\n");

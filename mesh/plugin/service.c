@@ -34,7 +34,7 @@ static void add_events_type(text *out, const schema_method *method)
     method_vars(vars, method);
     bool reads = method->kind != MESH_SERVER_STREAMING;
     text_fill(out, vars,
-              "\n/* $method$ with events; see mesh/rpc/stream.h. Any of them may be NULL. */\n"
+              "\n/* `$slot$` with events, see mesh/rpc/stream.h; any of them may be NULL. */\n"
               "typedef struct $method$__events {\n"
               "    mesh_code (*on_open)(void *self, mesh_stream *stream,");
     text_fill(out, vars,

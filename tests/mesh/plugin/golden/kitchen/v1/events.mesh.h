@@ -1,0 +1,76 @@
+/* Written by protoc-gen-mesh 0.1.0 from kitchen/v1/events.proto: do not edit. */
+#ifndef MESH_GEN_kitchen__v1__events_proto_H
+#define MESH_GEN_kitchen__v1__events_proto_H
+
+#include "kitchen/v1/events.pb-c.h"
+
+#include "mesh/v1/options.mesh.h"
+#include "mesh/events/events.h"
+#include "mesh/rpc/method.h"
+
+#if MESH_VERSION_NUMBER < 1000
+#error "written by protoc-gen-mesh 0.1.0, which needs a runtime of at least that version"
+#endif
+
+MESH_BEGIN_DECLS
+
+/* The descriptor of kitchen/v1/events.proto, for server reflection. */
+extern const mesh_file kitchen__v1__events_proto__file;
+
+/* Event kitchen.v1.DishCooked: added to a transaction, handled by a consumer. */
+extern const mesh_event_descriptor kitchen__v1__dish_cooked__event;
+
+MESH_API mesh_code kitchen__v1__dish_cooked__add(
+    mesh_tx *tx, const Kitchen__V1__DishCooked *event, mesh_error *err);
+
+typedef mesh_code kitchen__v1__dish_cooked__handler(void *self, mesh_tx *tx,
+    const mesh_event *meta, const Kitchen__V1__DishCooked *event, mesh_error *err);
+
+/* Between the runtime and a handler; not called by hand. */
+extern mesh_consume_fn kitchen__v1__dish_cooked__consume;
+
+static inline mesh_consumer kitchen__v1__dish_cooked__consumer(
+    kitchen__v1__dish_cooked__handler *handler, void *self)
+{
+    mesh_consumer consumer;
+    consumer.event = &kitchen__v1__dish_cooked__event;
+    consumer.adapter = kitchen__v1__dish_cooked__consume;
+    consumer.handler = (void (*)(void))handler;
+    consumer.self = self;
+    return consumer;
+}
+
+/* Event kitchen.v1.DishCooked.Tasted: added to a transaction, handled by a consumer. */
+extern const mesh_event_descriptor kitchen__v1__dish_cooked__tasted__event;
+
+MESH_API mesh_code kitchen__v1__dish_cooked__tasted__add(
+    mesh_tx *tx, const Kitchen__V1__DishCooked__Tasted *event, mesh_error *err);
+
+typedef mesh_code kitchen__v1__dish_cooked__tasted__handler(void *self, mesh_tx *tx,
+    const mesh_event *meta, const Kitchen__V1__DishCooked__Tasted *event, mesh_error *err);
+
+/* Between the runtime and a handler; not called by hand. */
+extern mesh_consume_fn kitchen__v1__dish_cooked__tasted__consume;
+
+static inline mesh_consumer kitchen__v1__dish_cooked__tasted__consumer(
+    kitchen__v1__dish_cooked__tasted__handler *handler, void *self)
+{
+    mesh_consumer consumer;
+    consumer.event = &kitchen__v1__dish_cooked__tasted__event;
+    consumer.adapter = kitchen__v1__dish_cooked__tasted__consume;
+    consumer.handler = (void (*)(void))handler;
+    consumer.self = self;
+    return consumer;
+}
+
+/* mesh_error_reason with a reason of Kitchen__V1__Oven__Reason. */
+MESH_API mesh_code kitchen__v1__oven__reason__set(mesh_error *err, mesh_code code,
+    Kitchen__V1__Oven__Reason reason, const char *format, ...) MESH_PRINTF(4, 5);
+
+/* mesh_error_reason with a reason of Kitchen__V1__ErrorReason. */
+MESH_API mesh_code kitchen__v1__error_reason__set(mesh_error *err, mesh_code code,
+    Kitchen__V1__ErrorReason reason, const char *format, ...) MESH_PRINTF(4, 5);
+
+MESH_END_DECLS
+
+#endif

@@ -1,0 +1,296 @@
+/*
+ * What the plugin says about mistakes in a contract: file, line and column, all of them at once. Each
+ * case runs protoc with the plugin.
+ */
+#include "tests/mesh/base/test.h"
+
+#include <sys/wait.h>
+#include <unistd.h>
+
+/* The first five lines of each x.proto; the case begins on the sixth. */
+#define START                                    \
+    "syntax = \"proto3\";\n"                     \
+    "package a;\n"                               \
+    "import \"mesh/v1/options.proto\";\n"        \
+    "import \"google/api/annotations.proto\";\n" \
+    "message M { string id = 1; int64 n = 2; repeated string many = 3; optional string o = 4; }\n"
+
+#define METHOD(options) "service S {\n  rpc Get(M) returns (M) {\n    " options "\n  }\n}\n"
+#define POLICY(options) METHOD("option (mesh.v1.method) = { " options " };")
+#define HTTP(rule) METHOD("option (google.api.http) = { " rule " };")
+#define EVENT(options)                                           \
+    "message E {\n  option (mesh.v1.event) = { " options " };\n" \
+    "  string id = 1; int64 n = 2; repeated string many = 3; bytes b = 4;\n}\n"
+#define PROTO2 "syntax = \"proto2\";\npackage a;\n\n\n\n"
+
+typedef struct mistake {
+    const char *source;
+    const char *said;
+} mistake;
+
+static const mistake policies[] = {
+    {START POLICY("public: true authenticated: true"),
+     "x.proto:8:5: a.S.Get: `public` and `authenticated` contradict each other: a method has one "
+     "policy\n"},
+    {START POLICY("roles: \"r\" services: \"s\" permission: \"p\""),
+     "x.proto:8:5: a.S.Get: `roles` and `permission` contradict each other: a method has one "
+     "policy\n"
+     "x.proto:8:5: a.S.Get: `roles` and `services` contradict each other: a method has one "
+     "policy\n"},
+    {START POLICY("public: true sensitive: true"),
+     "x.proto:8:5: a.S.Get: `sensitive` needs `permission`\n"},
+    {START POLICY("roles: [\"a\", \"\"]"), "x.proto:8:5: a.S.Get: `roles` has an empty name\n"},
+    {START POLICY("services: [\"a\", \"b\", \"a\"]"),
+     "x.proto:8:5: a.S.Get: `services` names \"a\" twice\n"},
+    {START POLICY("deadline {}"), "x.proto:8:5: a.S.Get: `deadline` must be more than zero\n"},
+    {START POLICY("deadline { seconds: -1 }"),
+     "x.proto:8:5: a.S.Get: `deadline` must be more than zero\n"},
+    {START POLICY("deadline { seconds: 1 nanos: -1 }"),
+     "x.proto:8:5: a.S.Get: `deadline` is no duration: nanos have the sign of seconds and are less "
+     "than a second\n"},
+    {START POLICY("deadline { nanos: 1000000000 }"),
+     "x.proto:8:5: a.S.Get: `deadline` is no duration: nanos have the sign of seconds and are less "
+     "than a second\n"},
+    {START POLICY("deadline { seconds: 9223372036854775807 }"),
+     "x.proto:8:5: a.S.Get: `deadline` is no duration: nanos have the sign of seconds and are less "
+     "than a second\n"},
+    /* Written apart, the parts are one option all the same. */
+    {START METHOD(
+         "option (mesh.v1.method).public = true; option (mesh.v1.method).sensitive = true;"),
+     "x.proto:8:5: a.S.Get: `sensitive` needs `permission`\n"},
+    {START POLICY("open: true"),
+     "x.proto:8:31: Error while parsing option value for \"method\": Message type "
+     "\"mesh.v1.MethodOptions\" has no field named \"open\".\n"},
+};
+
+static const mistake rules[] = {
+    {START HTTP("body: \"*\""), "x.proto:8:5: a.S.Get: an HTTP rule needs a verb and a path\n"},
+    {START HTTP("get: \"things\""),
+     "x.proto:8:5: a.S.Get: the HTTP path \"things\" does not begin with \"/\"\n"},
+    {START HTTP("get: \"/things/{name}\""),
+     "x.proto:8:5: a.S.Get: the HTTP path \"/things/{name}\" names the field \"name\" that a.M "
+     "does "
+     "not have\n"},
+    {START HTTP("get: \"/things/{id.part}\""),
+     "x.proto:8:5: a.S.Get: the HTTP path \"/things/{id.part}\" names the field \"id.part\" that "
+     "a.M "
+     "does not have\n"},
+    {START HTTP("get: \"/things/{id\""),
+     "x.proto:8:5: a.S.Get: the HTTP path \"/things/{id\" has an unpaired or empty brace\n"},
+    {START HTTP("get: \"/things/{}\""),
+     "x.proto:8:5: a.S.Get: the HTTP path \"/things/{}\" has an unpaired or empty brace\n"},
+    {START HTTP("post: \"/things\" body: \"thing\" response_body: \"other\""),
+     "x.proto:8:5: a.S.Get: `body` names the field \"thing\" that a.M does not have\n"
+     "x.proto:8:5: a.S.Get: `response_body` names the field \"other\" that a.M does not have\n"},
+    {START HTTP(
+         "get: \"/a\" additional_bindings { get: \"/b\" additional_bindings { get: \"/c\" } }"),
+     "x.proto:8:5: a.S.Get: an additional HTTP binding has additional bindings of its own\n"},
+};
+
+static const mistake events[] = {
+    {START EVENT("aggregate: \"id\""),
+     "x.proto:7:3: a.E: `subject` is \"\"; it has to be words of letters, digits, \"_\" and \"-\" "
+     "with dots between\n"},
+    {START EVENT("subject: \"a.*\" aggregate: \"id\""),
+     "x.proto:7:3: a.E: `subject` is \"a.*\"; it has to be words of letters, digits, \"_\" and "
+     "\"-\" with dots between\n"},
+    {START EVENT("subject: \"a..E\" aggregate: \"id\""),
+     "x.proto:7:3: a.E: `subject` is \"a..E\"; it has to be words of letters, digits, \"_\" and "
+     "\"-\" with dots between\n"},
+    {START EVENT("subject: \"a.E\""), "x.proto:7:3: a.E: `aggregate` is missing\n"},
+    {START EVENT("subject: \"a.E\" aggregate: \"name\" version: \"v\""),
+     "x.proto:7:3: a.E: `aggregate` names the field \"name\", which does not exist\n"
+     "x.proto:7:3: a.E: `version` names the field \"v\", which does not exist\n"},
+    {START EVENT("subject: \"a.E\" aggregate: \"b\" version: \"id\""),
+     "x.proto:7:3: a.E: `aggregate` names the field \"b\", which is not a plain string\n"
+     "x.proto:7:3: a.E: `version` names the field \"id\", which is not a plain int64\n"},
+    {START EVENT("subject: \"a.E\" aggregate: \"many\""),
+     "x.proto:7:3: a.E: `aggregate` names the field \"many\", which is not a plain string\n"},
+    {"syntax = \"proto3\";\nimport \"mesh/v1/options.proto\";\n\n\n\n" EVENT(
+         "subject: \"E\" aggregate: \"id\""),
+     "x.proto:7:3: E: `aggregate_type` is missing, and there is no package to take it from\n"},
+    {START "enum R {\n  option (mesh.v1.error_reasons) = true;\n  R_NONE = 0;\n  tooHot = 1;\n"
+           "  TOO_COLD_ = 2;\n}\n",
+     "x.proto:9:3: a.R: the reason \"tooHot\" is not UPPER_SNAKE_CASE of at most 63 characters\n"
+     "x.proto:10:3: a.R: the reason \"TOO_COLD_\" is not UPPER_SNAKE_CASE of at most 63 "
+     "characters\n"},
+    {"syntax = \"proto3\";\nimport \"mesh/v1/options.proto\";\nenum R {\n"
+     "  option (mesh.v1.error_reasons) = true;\n  R_NONE = 0;\n}\n",
+     "x.proto:4:3: R: reasons need a package: it is the domain of the error\n"},
+};
+
+static const mistake names[] = {
+    {START "service S {\n  rpc GetIt(M) returns (M);\n  rpc getIt(M) returns (M);\n}\n",
+     "x.proto:8:3: method \"a.S.GetIt\" and method \"a.S.getIt\" both need the name `A__S__GET_IT` "
+     "in C\n"},
+    {START "message N { message Inner {} }\nmessage N_Inner {}\n",
+     "x.proto:7:1: message \"a.N.Inner\" and message \"a.N_Inner\" both need the name "
+     "`A__N__INNER__INIT` in C\n"},
+    {START "message FooBar {}\nmessage foo_bar {}\n",
+     "x.proto:7:1: message \"a.FooBar\" and message \"a.foo_bar\" both need the name "
+     "`A__FOO_BAR__INIT` in C\n"},
+    {START "service S {\n  rpc Methods(M) returns (M);\n}\n",
+     "x.proto:7:3: service \"a.S\" and method \"a.S.Methods\" both need the name `a__s__methods` "
+     "in "
+     "C\n"},
+    {START "service S {\n  rpc Get(M) returns (M);\n  rpc Get__async(M) returns (M);\n}\n",
+     "x.proto:8:3: method \"a.S.Get\" and method \"a.S.Get__async\" both need the name "
+     "`a__s__get__async` in C\n"},
+    {START "service S {\n  rpc Get(M) returns (M);\n  rpc Get__inline(M) returns (M);\n}\n",
+     "x.proto:8:3: a.S: methods \"Get\" and \"Get__inline\" both need the slot `get__inline` in "
+     "C\n"},
+    {START "message N {\n  string base = 1;\n  repeated int32 r = 2;\n  int32 n_r = 3;\n}\n",
+     "x.proto:7:3: a.N: the struct's own member \"base\" and field \"base\" both become the member "
+     "`base` in C\n"
+     "x.proto:9:3: a.N: field \"r\" and field \"n_r\" both become the member `n_r` in C\n"},
+    {START "message N {\n  oneof fooBar { int32 a = 1; }\n  optional int32 foo_bar = 2;\n}\n",
+     "x.proto:8:3: oneof \"a.N.fooBar\" and field \"a.N.foo_bar\" both need the name "
+     "`A__N__FooBarCase` in C\n"},
+};
+
+static const mistake features[] = {
+    {PROTO2 "message N {\n  optional group Part = 1 { optional int32 a = 1; }\n}\n",
+     "x.proto:7:3: the group \"part\" is not supported: use a message\n"},
+    {PROTO2
+     "message N {\n  extensions 100 to 199;\n}\nextend N {\n  optional int32 more = 100;\n}\n",
+     "x.proto:10:3: the extension \"more\" is not supported: protobuf-c has no extensions of "
+     "messages\n"},
+    {PROTO2 "message N {\n  option message_set_wire_format = true;\n  extensions 4 to max;\n}\n",
+     "x.proto:7:3: a.N: message_set_wire_format is not supported\n"},
+};
+
+static char folder[256];
+
+static void write_file(const char *name, const char *content)
+{
+    char path[320];
+    snprintf(path, sizeof path, "%s/%s", folder, name);
+    FILE *file = fopen(path, "w");
+    assert_non_null(file);
+    assert_true(fputs(content, file) >= 0);
+    assert_int_equal(fclose(file), 0);
+}
+
+/* Runs protoc and gives its exit status; `said` gets what it wrote, without its warnings. */
+static int run_protoc(const char *options, char *said, size_t size)
+{
+    char command[1024], line[1024];
+    static const char prefix[] = "--mesh_out: ";
+    snprintf(command, sizeof command,
+             "protoc --plugin=protoc-gen-mesh=mesh/plugin/protoc-gen-mesh --mesh_out=%s%s "
+             "-I%s -Iproto %s/x.proto 2>&1",
+             options, folder, folder, folder);
+    FILE *pipe = popen(command, "r");
+    assert_non_null(pipe);
+    said[0] = '\0';
+    while (fgets(line, sizeof line, pipe) != NULL) {
+        const char *start = line;
+        if (strncmp(line, prefix, sizeof prefix - 1) == 0)
+            start += sizeof prefix - 1;
+        if (strstr(line, ": warning: ") == NULL)
+            strncat(said, start, size - strlen(said) - 1);
+    }
+    int status = pclose(pipe);
+    assert_true(WIFEXITED(status));
+    return WEXITSTATUS(status);
+}
+
+static void check(const mistake *cases, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        char said[4096];
+        write_file("x.proto", cases[i].source);
+        assert_int_equal(run_protoc("", said, sizeof said), 1);
+        assert_string_equal(said, cases[i].said);
+    }
+}
+
+static void contradictory_policies_are_refused(void **state)
+{
+    (void)state;
+    check(policies, COUNT(policies));
+}
+
+static void http_rules_that_cannot_work_are_refused(void **state)
+{
+    (void)state;
+    check(rules, COUNT(rules));
+}
+
+static void events_and_reasons_that_cannot_work_are_refused(void **state)
+{
+    (void)state;
+    check(events, COUNT(events));
+}
+
+static void names_that_meet_in_c_are_refused(void **state)
+{
+    (void)state;
+    check(names, COUNT(names));
+}
+
+static void features_that_c_cannot_carry_are_refused(void **state)
+{
+    (void)state;
+    check(features, COUNT(features));
+}
+
+static void unknown_parameters_are_refused(void **state)
+{
+    char said[4096];
+    (void)state;
+    write_file("x.proto", START);
+    assert_int_equal(run_protoc("speed=high,protoc_gen_c=,:", said, sizeof said), 1);
+    assert_string_equal(said, "unknown parameter \"speed=high\"; known is protoc_gen_c=PATH\n"
+                              "unknown parameter \"protoc_gen_c=\"; known is protoc_gen_c=PATH\n");
+}
+
+static void a_missing_protoc_gen_c_is_named(void **state)
+{
+    char said[4096];
+    (void)state;
+    write_file("x.proto", START);
+    assert_int_equal(run_protoc("protoc_gen_c=/nowhere/gen:", said, sizeof said), 1);
+    assert_non_null(strstr(said, "/nowhere/gen cannot be started: No such file or directory"));
+    assert_int_equal(run_protoc("protoc_gen_c=false:", said, sizeof said), 1);
+    assert_non_null(strstr(said, "false failed with status 1"));
+    assert_int_equal(run_protoc("protoc_gen_c=/bin/echo:", said, sizeof said), 1);
+    assert_non_null(strstr(said, "/bin/echo answered something that is no CodeGeneratorResponse"));
+}
+
+static void a_right_contract_is_generated(void **state)
+{
+    static const char *const suffixes[] = {"pb-c.h", "pb-c.c", "mesh.h", "mesh.c"};
+    char said[4096], path[320];
+    (void)state;
+    write_file("x.proto", START POLICY("permission: \"p\" sensitive: true"));
+    assert_int_equal(run_protoc("protoc_gen_c=protoc-gen-c:", said, sizeof said), 0);
+    assert_string_equal(said, "");
+    for (size_t i = 0; i < COUNT(suffixes); i++) {
+        snprintf(path, sizeof path, "%s/x.%s", folder, suffixes[i]);
+        assert_int_equal(access(path, R_OK), 0);
+    }
+}
+
+static int set_up(void **state)
+{
+    const char *scratch = getenv("TEST_TMPDIR");
+    (void)state;
+    snprintf(folder, sizeof folder, "%s/mistakesXXXXXX", scratch != NULL ? scratch : "/tmp");
+    return mkdtemp(folder) == NULL;
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(contradictory_policies_are_refused),
+        cmocka_unit_test(http_rules_that_cannot_work_are_refused),
+        cmocka_unit_test(events_and_reasons_that_cannot_work_are_refused),
+        cmocka_unit_test(names_that_meet_in_c_are_refused),
+        cmocka_unit_test(features_that_c_cannot_carry_are_refused),
+        cmocka_unit_test(unknown_parameters_are_refused),
+        cmocka_unit_test(a_missing_protoc_gen_c_is_named),
+        cmocka_unit_test(a_right_contract_is_generated),
+    };
+    return cmocka_run_group_tests(tests, set_up, NULL);
+}
