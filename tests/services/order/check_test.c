@@ -18,7 +18,7 @@ typedef struct cart {
     Order__V1__OrderLine lines[ROOM];
     Order__V1__OrderLine *list[ROOM];
     Mesh__Type__V1__Money prices[ROOM];
-    char ids[ROOM][8];
+    char ids[ROOM][24];
 } cart;
 
 static void fill(cart *one, size_t count)

@@ -71,7 +71,7 @@ static void a_creation_needs_its_product(void **state)
 static void a_batch_has_1_to_100_different_ids(void **state)
 {
     (void)state;
-    char names[PRODUCT_BATCH_MAX + 1][8];
+    char names[PRODUCT_BATCH_MAX + 1][24];
     char *ids[PRODUCT_BATCH_MAX + 1];
     for (size_t i = 0; i < PRODUCT_BATCH_MAX + 1; i++) {
         snprintf(names[i], sizeof names[i], "p%zu", i);

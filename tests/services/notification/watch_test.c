@@ -1,0 +1,380 @@
+/* The live stream, with two instances of the service on one real database. */
+#include <pthread.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "mesh/db/migrate.h"
+#include "services/notification/notification.h"
+#include "services/notification/notification_migrations.h"
+#include "services/notification/store.h"
+#include "tests/fixtures/postgres.h"
+#include "tests/fixtures/wait.h"
+#include "tests/services/serve.h"
+#include "tests/services/violations.h"
+
+#define WATCH(what) notification__v1__notification_service__watch_notifications##what
+
+typedef const Notification__V1__WatchNotificationsResponse response;
+
+enum {
+    INSTANCES = 2,
+    INTERVAL_MS = 20,
+    LIMIT_MS = 30000 /* of a stream: a test that waits in vain fails */
+};
+
+static char url[POSTGRES_URL_BYTES];
+static mesh_db *db; /* the test's own connections */
+static notification_service services[INSTANCES];
+static serve serves[INSTANCES];
+static mesh_arena *arena;
+static mesh_error err;
+
+static mesh_db *open_pool(void)
+{
+    mesh_db *pool;
+    assert_int_equal(mesh_db_create(&(mesh_db_options){.url = url}, &pool, &err), MESH_OK);
+    return pool;
+}
+
+static int open_all(void **state)
+{
+    if (postgres_setup(state) != 0)
+        return -1;
+    postgres_create_database("watch_test", url);
+    db = open_pool();
+    assert_int_equal(mesh_migrate(db, "notification", notification_migrations, &err), MESH_OK);
+    return 0;
+}
+
+static int close_all(void **state)
+{
+    mesh_db_destroy(db);
+    return postgres_teardown(state);
+}
+
+static int begin_test(void **state)
+{
+    (void)state;
+    mesh_error_clear(&err);
+    postgres_value(db, "TRUNCATE notification");
+    arena = mesh_arena_create(4096, 0);
+    for (size_t i = 0; i < INSTANCES; i++) {
+        services[i].db = open_pool();
+        assert_int_equal(
+            notification_feed_create(services[i].db, INTERVAL_MS, &services[i].feed, &err),
+            MESH_OK);
+        serve_start(&serves[i], notification__v1__notification_service__api(&notification_handlers,
+                                                                            &services[i]));
+    }
+    return arena == NULL;
+}
+
+static int end_test(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < INSTANCES; i++) {
+        notification_feed_end(services[i].feed);
+        serve_stop(&serves[i]);
+        notification_feed_destroy(services[i].feed);
+        mesh_db_destroy(services[i].db);
+    }
+    mesh_arena_destroy(arena);
+    return 0;
+}
+
+/* Records in a transaction of its own; the feed, if there is one, hears of it at once. */
+static mesh_code record(mesh_db *at, notification_feed *feed, const char *text)
+{
+    mesh_tx *tx;
+    mesh_code code = mesh_tx_begin(at, NULL, &tx, NULL);
+    if (code != MESH_OK)
+        return code;
+    code = notification_store_add(tx, NOTIFICATION__V1__NOTIFICATION__KIND__ORDER_CREATED, text,
+                                  "orders/1", NULL);
+    if (code != MESH_OK) {
+        mesh_tx_rollback(tx);
+        return code;
+    }
+    code = mesh_tx_commit(tx, NULL);
+    if (code == MESH_OK && feed != NULL)
+        notification_feed_wake(feed);
+    return code;
+}
+
+static mesh_stream *watch(size_t instance, const char *token)
+{
+    Notification__V1__WatchNotificationsRequest request =
+        NOTIFICATION__V1__WATCH_NOTIFICATIONS_REQUEST__INIT;
+    mesh_stream *stream;
+    request.resume_token = (char *)token;
+    assert_int_equal(WATCH()(serves[instance].channel, &request, &stream,
+                             &(mesh_call_options){.arena = arena, .timeout_ms = LIMIT_MS}, &err),
+                     MESH_OK);
+    return stream;
+}
+
+static response *next(mesh_stream *stream)
+{
+    response *message = NULL;
+    if (WATCH(__next)(stream, &message) != MESH_OK) {
+        mesh_stream_finish(stream, &err);
+        fail_msg("the stream ended: %s %s", mesh_code_name(err.code), err.message);
+    }
+    return message;
+}
+
+/* The first message: the watch is in place. */
+static void expect_in_place(mesh_stream *stream)
+{
+    response *message = next(stream);
+    assert_null(message->notification);
+    assert_string_not_equal(message->resume_token, "");
+}
+
+static void expect(mesh_stream *stream, const char *text)
+{
+    response *message = next(stream);
+    assert_non_null(message->notification);
+    assert_string_equal(message->notification->text, text);
+}
+
+static void give_up(mesh_stream *stream)
+{
+    mesh_stream_cancel(stream);
+    assert_int_equal(mesh_stream_finish(stream, NULL), MESH_CANCELLED);
+}
+
+/* S0.16 */
+static void a_notification_reaches_all_who_watch_on_every_instance(void **state)
+{
+    (void)state;
+    assert_int_equal(record(db, NULL, "before anybody watched"), MESH_OK);
+    mesh_stream *all[] = {watch(0, ""), watch(0, ""), watch(1, "")};
+    for (size_t i = 0; i < 3; i++)
+        expect_in_place(all[i]);
+
+    assert_int_equal(record(db, services[0].feed, "woken"), MESH_OK);
+    assert_int_equal(record(db, NULL, "found by looking"), MESH_OK);
+    for (size_t i = 0; i < 3; i++) {
+        response *message = next(all[i]);
+        assert_string_equal(message->notification->text, "woken");
+        assert_int_equal(message->notification->kind,
+                         NOTIFICATION__V1__NOTIFICATION__KIND__ORDER_CREATED);
+        assert_string_equal(message->notification->resource, "orders/1");
+        assert_non_null(message->notification->create_time);
+        assert_null(message->notification->read_time);
+        expect(all[i], "found by looking");
+        give_up(all[i]);
+    }
+}
+
+/* The backlog of a time without watchers is no news. */
+static void what_was_recorded_before_is_not_sent(void **state)
+{
+    (void)state;
+    postgres_value(db, "INSERT INTO notification (id, kind, text, resource)"
+                       " SELECT gen_random_uuid(), 1, 'old', 'orders/1'"
+                       " FROM generate_series(1, 1200)");
+    mesh_stream *stream = watch(0, "");
+    expect_in_place(stream);
+    assert_int_equal(record(db, services[0].feed, "new"), MESH_OK);
+    expect(stream, "new");
+    give_up(stream);
+}
+
+static void a_token_continues_where_a_stream_ended_on_any_instance(void **state)
+{
+    (void)state;
+    char token[128];
+    mesh_stream *stream = watch(0, "");
+    expect_in_place(stream);
+    assert_int_equal(record(db, services[0].feed, "1"), MESH_OK);
+    assert_int_equal(record(db, services[0].feed, "2"), MESH_OK);
+    response *message = next(stream);
+    assert_string_equal(message->notification->text, "1");
+    snprintf(token, sizeof token, "%s", message->resume_token);
+    give_up(stream);
+    assert_int_equal(record(db, NULL, "3"), MESH_OK);
+
+    stream = watch(1, token);
+    message = next(stream);
+    assert_null(message->notification);
+    assert_string_equal(message->resume_token, token);
+    expect(stream, "2");
+    expect(stream, "3");
+    assert_int_equal(record(db, NULL, "4"), MESH_OK);
+    expect(stream, "4");
+    give_up(stream);
+}
+
+/* A token from a database that is no more: nothing to continue, but all that comes. */
+static void a_token_from_the_future_begins_now(void **state)
+{
+    (void)state;
+    mesh_stream *stream = watch(0, notification_feed_token(arena, INT64_C(1) << 60));
+    expect_in_place(stream);
+    assert_int_equal(record(db, NULL, "new"), MESH_OK);
+    expect(stream, "new");
+    give_up(stream);
+}
+
+static void a_foreign_token_is_refused(void **state)
+{
+    (void)state;
+    static const char *const tokens[] = {"x", "!", "ATkCioJ4YA0PcDc"};
+    for (size_t i = 0; i < 3; i++) {
+        mesh_stream *stream = watch(0, tokens[i]);
+        response *message;
+        assert_int_equal(WATCH(__next)(stream, &message), MESH_EOF);
+        assert_int_equal(mesh_stream_finish(stream, &err), MESH_INVALID_ARGUMENT);
+        assert_string_equal(violated_fields(&err), "resume_token");
+    }
+}
+
+enum {
+    WRITERS = 4,
+    WRITES = 250
+};
+
+/* Transactions of many writers overlap, so they commit in another order than they began. */
+static void *write_many(void *context)
+{
+    uintptr_t writer = (uintptr_t)context;
+    uintptr_t failed = 0;
+    for (size_t i = 0; i < WRITES; i++) {
+        char text[32];
+        snprintf(text, sizeof text, "%zu", writer * WRITES + i);
+        notification_feed *feed = writer < INSTANCES ? services[writer].feed : NULL;
+        if (record(db, feed, text) != MESH_OK)
+            failed++;
+    }
+    return (void *)failed;
+}
+
+static void nobody_misses_anything_and_all_see_one_order(void **state)
+{
+    (void)state;
+    enum {
+        ALL = WRITERS * WRITES
+    };
+    static unsigned seen[ALL];
+    static int order[2][ALL];
+    mesh_stream *streams[] = {watch(0, ""), watch(1, "")};
+    expect_in_place(streams[0]);
+    expect_in_place(streams[1]);
+    pthread_t threads[WRITERS];
+    for (uintptr_t i = 0; i < WRITERS; i++)
+        assert_int_equal(pthread_create(&threads[i], NULL, write_many, (void *)i), 0);
+    memset(seen, 0, sizeof seen);
+    for (size_t i = 0; i < 2; i++)
+        for (size_t n = 0; n < ALL; n++) {
+            order[i][n] = atoi(next(streams[i])->notification->text);
+            seen[order[i][n]]++;
+        }
+    for (size_t i = 0; i < WRITERS; i++) {
+        void *failed;
+        assert_int_equal(pthread_join(threads[i], &failed), 0);
+        assert_int_equal((uintptr_t)failed, 0);
+    }
+    for (size_t n = 0; n < ALL; n++)
+        assert_int_equal(seen[n], 2);
+    assert_memory_equal(order[0], order[1], sizeof order[0]);
+    give_up(streams[0]);
+    give_up(streams[1]);
+}
+
+static void a_slow_watcher_delays_nobody_and_misses_nothing(void **state)
+{
+    (void)state;
+    enum {
+        MANY = 6000
+    };
+    static char order[MANY][16];
+    mesh_stream *slow = watch(0, "");
+    mesh_stream *quick = watch(0, "");
+    expect_in_place(slow);
+    expect_in_place(quick);
+    /* Far more than the buffers on the way hold. */
+    postgres_value(db, "INSERT INTO notification (id, kind, text, resource)"
+                       " SELECT gen_random_uuid(), 1, repeat('x', 1000), 'orders/' || n"
+                       " FROM generate_series(1, 6000) n");
+    notification_feed_wake(services[0].feed);
+    for (size_t i = 0; i < MANY; i++)
+        snprintf(order[i], sizeof order[i], "%s", next(quick)->notification->resource);
+    assert_int_equal(record(db, NULL, "last"), MESH_OK);
+    expect(quick, "last");
+    for (size_t i = 0; i < MANY; i++)
+        assert_string_equal(next(slow)->notification->resource, order[i]);
+    expect(slow, "last");
+    give_up(quick);
+    give_up(slow);
+}
+
+static void watchers_come_and_go(void **state)
+{
+    (void)state;
+    mesh_stream *staying = watch(0, "");
+    expect_in_place(staying);
+    for (size_t i = 0; i < 50; i++) {
+        char text[32];
+        mesh_stream *passing = watch(0, "");
+        if (i % 2 == 0)
+            expect_in_place(passing);
+        snprintf(text, sizeof text, "%zu", i);
+        assert_int_equal(record(db, services[0].feed, text), MESH_OK);
+        give_up(passing);
+        expect(staying, text);
+    }
+    give_up(staying);
+}
+
+/* S0.9 */
+static void streams_outlive_a_restart_of_the_database(void **state)
+{
+    (void)state;
+    mesh_stream *stream = watch(0, "");
+    expect_in_place(stream);
+    postgres_restart();
+    WAIT_FOR(record(db, NULL, "after") == MESH_OK);
+    expect(stream, "after");
+    give_up(stream);
+}
+
+static void a_service_that_stops_sends_its_watchers_away(void **state)
+{
+    (void)state;
+    response *message;
+    mesh_stream *stream = watch(0, "");
+    expect_in_place(stream);
+    notification_feed_end(services[0].feed);
+    assert_int_equal(WATCH(__next)(stream, &message), MESH_EOF);
+    assert_int_equal(mesh_stream_finish(stream, &err), MESH_UNAVAILABLE);
+
+    stream = watch(0, "");
+    assert_int_equal(WATCH(__next)(stream, &message), MESH_EOF);
+    assert_int_equal(mesh_stream_finish(stream, &err), MESH_UNAVAILABLE);
+}
+
+int main(void)
+{
+#define TEST(name) cmocka_unit_test_setup_teardown(name, begin_test, end_test)
+    const struct CMUnitTest tests[] = {
+        TEST(a_notification_reaches_all_who_watch_on_every_instance),
+        TEST(what_was_recorded_before_is_not_sent),
+        TEST(a_token_continues_where_a_stream_ended_on_any_instance),
+        TEST(a_token_from_the_future_begins_now),
+        TEST(a_foreign_token_is_refused),
+        TEST(nobody_misses_anything_and_all_see_one_order),
+        TEST(a_slow_watcher_delays_nobody_and_misses_nothing),
+        TEST(watchers_come_and_go),
+        TEST(streams_outlive_a_restart_of_the_database),
+        TEST(a_service_that_stops_sends_its_watchers_away),
+    };
+    return cmocka_run_group_tests(tests, open_all, close_all);
+}
