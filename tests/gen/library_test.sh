@@ -15,6 +15,11 @@ fail() {
 readelf -d gen/libmeshc.so.0 | grep -q 'SONAME.*\[libmeshc.so.0\]' || fail "the soname"
 ok
 
+if readelf -d gen/libmeshc.so.0 | grep 'NEEDED.*libstdc++'; then
+    fail "a C library needs libstdc++"
+fi
+ok
+
 # A program may link either: what the one exports the other defines.
 nm -D --defined-only --format=posix gen/libmeshc.so.0 | cut -d' ' -f1 | grep '^mesh_' |
     LC_ALL=C sort -u >"$TEST_TMPDIR/shared"
