@@ -41,8 +41,8 @@
  * MESH_LOG_LEVEL, MESH_CONFIG, and the service's own. mesh/base/config.h says where they come from.
  *
  * Log lines that programs may wait for, by "message": "listening" (fields address, metrics) when the
- * server has its ports, "serving" and "not serving" (field error) whenever health changes,
- * "draining", "stopped".
+ * server has its ports, "waiting" (field error) for what is missing at start, "serving" and "not
+ * serving" (field error) whenever health changes, "draining", "stopped".
  */
 #ifndef MESH_SERVICE_H
 #define MESH_SERVICE_H

@@ -91,7 +91,9 @@ static bool go_down(struct mesh_ready *ready, const mesh_error *why)
 {
     if (ready->serving)
         mesh_health_set_all(ready->app->health, MESH_HEALTH_NOT_SERVING);
-    if (ready->serving || strcmp(ready->last.message, why->message) != 0)
+    if (!ready->served && strcmp(ready->last.message, why->message) != 0)
+        mesh_app_log_error(MESH_LOG_INFO, "waiting", why);
+    else if (ready->serving)
         mesh_app_log_error(MESH_LOG_WARN, "not serving", why);
     ready->serving = false;
     ready->last = *why;

@@ -169,15 +169,18 @@ static int serve(mesh_app *app, int signals_fd, const sigset_t *signals)
         mesh_app_destroy(app);
         return EXIT_FAILURE;
     }
-    if (mesh_server_start(app->server, &err) != MESH_OK ||
-        mesh_ready_start(app, &ready, &err) != MESH_OK) {
+    mesh_code code = mesh_server_start(app->server, &err);
+    if (code == MESH_OK) {
+        log_listening(app);
+        code = mesh_ready_start(app, &ready, &err);
+    }
+    if (code != MESH_OK) {
         mesh_app_log_error(MESH_LOG_ERROR, "cannot start", &err);
         if (service->on_stop != NULL)
             service->on_stop(service->self);
         mesh_app_destroy(app);
         return EXIT_FAILURE;
     }
-    log_listening(app);
 
     const char *cause = wait_for_stop(app, signals_fd, signals);
     mesh_log(MESH_LOG_INFO, "draining", MESH_LOG_S("cause", cause));
