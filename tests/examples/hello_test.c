@@ -11,8 +11,8 @@
 
 #include "tests/fixtures/program.h"
 
-#define HELLO "examples/hello/hello"
-#define CLIENT "examples/hello/client"
+#define HELLO "examples/hello/hello_service"
+#define CLIENT "examples/hello/hello_client"
 
 static const char *const nothing[] = {NULL};
 
@@ -45,7 +45,7 @@ static void client_is_greeted_by_name_until_the_service_is_told_to_stop(void **s
     program_signal(service, SIGTERM);
     program_wait_log(service, "draining");
     program_wait_log(service, "stopped");
-    assert_int_equal(program_wait(service), 0);
+    program_expect(service, 0);
     program_free(service);
 
     const char *const arguments[] = {CLIENT, address, NULL};
