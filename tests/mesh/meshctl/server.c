@@ -2,7 +2,7 @@
  * The server that the tests of meshctl call. Prints its port and a line for each Count that was
  * cancelled, and ends with its standard input.
  *
- *   server [--no-reflection] [--listen ADDRESS] [--mtls CA CERTIFICATE KEY]
+ *   server [--no-reflection | --old-reflection] [--listen ADDRESS] [--mtls CA CERTIFICATE KEY]
  */
 #include <semaphore.h>
 #include <stdio.h>
@@ -138,7 +138,14 @@ static const meshctl_test__v1__shop_service__handlers shop = {
     .buy = buy, .count = count, .fill = fill, .double_ = twice};
 static const meshctl_test__v1__stock_service__handlers stock = {.count = count_stock};
 
-static mesh_code serve(const mesh_server_options *options, bool reflect, mesh_error *err)
+typedef enum reflection_version {
+    REFLECTION_NONE,
+    REFLECTION_V1ALPHA,
+    REFLECTION_BOTH
+} reflection_version;
+
+static mesh_code serve(const mesh_server_options *options, reflection_version reflect,
+                       mesh_error *err)
 {
     mesh_server *server = NULL;
     mesh_health *health = NULL;
@@ -154,9 +161,11 @@ static mesh_code serve(const mesh_server_options *options, bool reflect, mesh_er
         mesh_health_set_all(health, MESH_HEALTH_SERVING);
         code = mesh_server_add(server, mesh_health_api(health), err);
     }
-    if (code == MESH_OK && reflect)
+    if (code == MESH_OK && reflect != REFLECTION_NONE)
         code = mesh_reflection_create(server, &reflection, err);
-    if (code == MESH_OK && reflect)
+    if (code == MESH_OK && reflect != REFLECTION_NONE)
+        code = mesh_server_add(server, mesh_reflection_api_v1alpha(reflection), err);
+    if (code == MESH_OK && reflect == REFLECTION_BOTH)
         code = mesh_server_add(server, mesh_reflection_api(reflection), err);
     if (code == MESH_OK)
         code = mesh_server_start(server, err);
@@ -177,10 +186,12 @@ int main(int argc, char **argv)
 {
     mesh_tls_options tls = {.size = sizeof tls};
     mesh_server_options options = {.size = sizeof options, .listen = "127.0.0.1:0"};
-    bool reflect = true;
+    reflection_version reflect = REFLECTION_BOTH;
     for (int i = 1; i < argc; i++) {
         if (strcmp(argv[i], "--no-reflection") == 0) {
-            reflect = false;
+            reflect = REFLECTION_NONE;
+        } else if (strcmp(argv[i], "--old-reflection") == 0) {
+            reflect = REFLECTION_V1ALPHA;
         } else if (strcmp(argv[i], "--listen") == 0 && i + 1 < argc) {
             options.listen = argv[++i];
         } else if (strcmp(argv[i], "--mtls") == 0 && i + 3 < argc) {
