@@ -19,7 +19,7 @@ struct ctl_input {
     const char *const *words;
     size_t count;
     size_t next;      /* word to open next */
-    const char *name; /* of the source in errors: "FILE", "standard input", "argument 2" */
+    const char *name; /* of the source in errors: "FILE", "standard input", "message" */
     const char *text; /* JSON of a word; NULL: the buffer, filled from fd */
     int fd;           /* -1: none open */
     char *buffer;
@@ -95,7 +95,7 @@ static mesh_code open_source(ctl_input *in, ctl_failure *failure)
         if (in->fd < 0)
             return ctl_fail(failure, MESH_NOT_FOUND, NULL, "%s: %s", word + 1, strerror(errno));
     } else {
-        in->name = "";
+        in->name = "message";
         in->text = word;
         in->filled = strlen(word);
         in->ended = true;
@@ -163,8 +163,8 @@ static mesh_code not_json(const ctl_input *in, const char *begin, size_t size,
 {
     unsigned line, column;
     mesh_json_locate(begin, size, scan->position, &line, &column);
-    return ctl_fail(failure, MESH_INVALID_ARGUMENT, NULL, "%s%s%u:%u: %s", in->name,
-                    in->name[0] == '\0' ? "" : ":", line + in->lines, column, scan->why);
+    return ctl_fail(failure, MESH_INVALID_ARGUMENT, NULL, "%s:%u:%u: %s", in->name,
+                    line + in->lines, column, scan->why);
 }
 
 /* A number or word that touches the end may go on with the next bytes. */

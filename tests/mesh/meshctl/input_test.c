@@ -142,9 +142,9 @@ static void mistakes_name_their_source_and_place(void **state)
     static const struct {
         const char *word, *message;
     } cases[] = {
-        {"{\"a\":1}\n{a:2}", "2:2: expected a field name in quotes"},
-        {"{\"a\"", "1:5: expected ':'"},
-        {"hello", "1:1: expected a value"},
+        {"{\"a\":1}\n{a:2}", "message:2:2: expected a field name in quotes"},
+        {"{\"a\"", "message:1:5: expected ':'"},
+        {"hello", "message:1:1: expected a value"},
         {"@/nowhere/x.json", "/nowhere/x.json: No such file or directory"},
     };
     for (size_t i = 0; i < COUNT(cases); i++) {

@@ -1,0 +1,21 @@
+/* The server of server.c, running, for the tests that call it with meshctl. */
+#ifndef TESTS_MESH_MESHCTL_SHOP_H
+#define TESTS_MESH_MESHCTL_SHOP_H
+
+#include "tests/mesh/meshctl/program.h"
+
+#define MESHCTL "mesh/meshctl/meshctl"
+
+typedef struct shop {
+    program server;
+    char address[64]; /* "127.0.0.1:PORT" */
+    char port[16];
+} shop;
+
+/* Starts it with up to six arguments, NULL at the end. */
+void shop_open(shop *shop, const char *const *arguments);
+
+/* Ends it and expects that it ended well. */
+void shop_close(shop *shop);
+
+#endif
