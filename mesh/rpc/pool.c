@@ -13,15 +13,14 @@ typedef struct job {
 struct mesh_pool {
     pthread_mutex_t mu;
     pthread_cond_t wanted; /* a job was added, or the pool ends */
-    job *jobs;             /* ring of `capacity`; guarded by mu, as all below */
+    job *jobs;             /* ring; guarded by mu, as all below */
     size_t capacity;       /* immutable: those that may wait and one for each thread */
     size_t first;
     size_t count;
-    size_t idle; /* threads that wait for a job */
+    size_t busy; /* threads that run a job */
     bool ending;
     pthread_t *threads; /* immutable once created */
     size_t thread_count;
-    size_t queue; /* immutable: jobs that may wait */
 };
 
 static void *work(void *argument)
@@ -32,18 +31,18 @@ static void *work(void *argument)
     for (;;) {
         job next;
 
-        pool->idle++;
         while (pool->count == 0 && !pool->ending)
             pthread_cond_wait(&pool->wanted, &pool->mu);
-        pool->idle--;
         if (pool->count == 0)
             break;
         next = pool->jobs[pool->first];
         pool->first = (pool->first + 1) % pool->capacity;
         pool->count--;
+        pool->busy++;
         pthread_mutex_unlock(&pool->mu);
         next.fn(next.argument);
         pthread_mutex_lock(&pool->mu);
+        pool->busy--;
     }
     pthread_mutex_unlock(&pool->mu);
     return NULL;
@@ -57,7 +56,6 @@ mesh_code mesh_pool_create(size_t threads, size_t queue, mesh_pool **out, mesh_e
         return mesh_error_set(err, MESH_RESOURCE_EXHAUSTED, "out of memory");
     pthread_mutex_init(&pool->mu, NULL);
     pthread_cond_init(&pool->wanted, NULL);
-    pool->queue = queue;
     pool->capacity = queue + threads;
     pool->jobs = mesh_calloc(pool->capacity, sizeof *pool->jobs);
     pool->threads = mesh_calloc(threads, sizeof *pool->threads);
@@ -83,7 +81,7 @@ bool mesh_pool_submit(mesh_pool *pool, void (*fn)(void *argument), void *argumen
     bool taken;
 
     pthread_mutex_lock(&pool->mu);
-    taken = !pool->ending && pool->count < pool->idle + pool->queue;
+    taken = !pool->ending && pool->count + pool->busy < pool->capacity;
     if (taken) {
         pool->jobs[(pool->first + pool->count) % pool->capacity] = (job){fn, argument};
         pool->count++;

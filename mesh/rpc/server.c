@@ -1,6 +1,8 @@
 /* A server from its options to its end: who is added, when it listens, how it drains. */
 #include <assert.h>
+#include <ctype.h>
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
@@ -18,7 +20,10 @@ enum {
     DEFAULT_ARENA_LIMIT_BYTES = 16 << 20,
     DEFAULT_STREAM_BUDGET_BYTES = 64 << 10,
     DEFAULT_KEEPALIVE_MS = 60000,
-    DEFAULT_KEEPALIVE_TIMEOUT_MS = 20000
+    DEFAULT_KEEPALIVE_TIMEOUT_MS = 20000,
+    MAX_WORKERS = 4096,
+    MAX_WORKER_QUEUE = 1 << 20,
+    MAX_POLLERS = 256
 };
 
 static size_t or_default(size_t value, size_t fallback)
@@ -26,16 +31,43 @@ static size_t or_default(size_t value, size_t fallback)
     return value != 0 ? value : fallback;
 }
 
+/* HOST:PORT with a port of numbers, since the resolver would take 99999 modulo 65536; or a Unix socket. */
+static bool is_address(const char *listen)
+{
+    const char *colon = strrchr(listen, ':');
+    char *end;
+
+    if (strncmp(listen, "unix:", 5) == 0)
+        return listen[5] != '\0';
+    if (colon == NULL || colon == listen || !isdigit((unsigned char)colon[1]))
+        return false;
+    return strtoul(colon + 1, &end, 10) <= UINT16_MAX && *end == '\0';
+}
+
+/* What an option may be at most; none may be negative. */
 static mesh_code check_options(const mesh_server_options *options, mesh_error *err)
 {
-    if (options->listen == NULL || options->listen[0] == '\0')
+    const struct {
+        const char *name;
+        int64_t value;
+        int64_t most;
+    } numbers[] = {
+        {"worker_count", (int64_t)options->worker_count, MAX_WORKERS},
+        {"worker_queue", (int64_t)options->worker_queue, MAX_WORKER_QUEUE},
+        {"poller_count", (int64_t)options->poller_count, MAX_POLLERS},
+        {"max_receive_bytes", (int64_t)options->max_receive_bytes, INT32_MAX},
+        {"keepalive_ms", options->keepalive_ms, INT32_MAX},
+        {"keepalive_timeout_ms", options->keepalive_timeout_ms, INT32_MAX},
+        {"max_connection_idle_ms", options->max_connection_idle_ms, INT32_MAX},
+        {"max_connection_age_ms", options->max_connection_age_ms, INT32_MAX},
+    };
+
+    if (options->listen == NULL || !is_address(options->listen))
         return mesh_error_set(err, MESH_INVALID_ARGUMENT, "listen: must be HOST:PORT or unix:PATH");
-    if (options->max_receive_bytes > INT32_MAX)
-        return mesh_error_set(err, MESH_INVALID_ARGUMENT, "max_receive_bytes: must be below 2 GiB");
-    if (options->keepalive_ms < 0 || options->keepalive_ms > INT32_MAX)
-        return mesh_error_set(err, MESH_INVALID_ARGUMENT, "keepalive_ms: out of range");
-    if (options->keepalive_timeout_ms < 0 || options->keepalive_timeout_ms > INT32_MAX)
-        return mesh_error_set(err, MESH_INVALID_ARGUMENT, "keepalive_timeout_ms: out of range");
+    for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++)
+        if (numbers[i].value < 0 || numbers[i].value > numbers[i].most)
+            return mesh_error_set(err, MESH_INVALID_ARGUMENT, "%s: must be within 0 to %lld",
+                                  numbers[i].name, (long long)numbers[i].most);
     return MESH_OK;
 }
 
@@ -171,8 +203,12 @@ mesh_code mesh_server_add(mesh_server *server, mesh_api api, mesh_error *err)
 
 mesh_code mesh_server_start(mesh_server *server, mesh_error *err)
 {
-    mesh_code code = server->transport->server_start(server->tserver, &server->port, err);
+    mesh_code code;
 
+    if (server->start_tried)
+        return mesh_error_set(err, MESH_FAILED_PRECONDITION, "a server is started once");
+    server->start_tried = true;
+    code = server->transport->server_start(server->tserver, &server->port, err);
     server->started = code == MESH_OK;
     return code;
 }

@@ -70,7 +70,10 @@ MESH_API mesh_code mesh_server_create(const mesh_server_options *options, mesh_s
  */
 MESH_API mesh_code mesh_server_add(mesh_server *server, mesh_api api, mesh_error *err);
 
-/* Binds and serves. UNAVAILABLE: the address cannot be bound; the message says which and why. */
+/*
+ * Binds and serves. UNAVAILABLE: the address cannot be bound; the message says which and why.
+ * FAILED_PRECONDITION: it was started before, in vain or not.
+ */
 MESH_API mesh_code mesh_server_start(mesh_server *server, mesh_error *err);
 
 /* The bound port; 0 before start and for Unix sockets. */

@@ -21,6 +21,7 @@ struct mesh_server {
     size_t api_count;
     mesh_handler *handlers[MESH_METHODS_MAX];
     size_t handler_count;
+    bool start_tried;
     bool started;
     int port;
     atomic_size_t active;

@@ -311,7 +311,7 @@ static const testing__v1__testing__handlers evented = {
 
 /* --- the service --------------------------------------------------------------------------------- */
 
-void testing_service_start(testing_service *service, testing_style style,
+void testing_service_serve(testing_service *service, mesh_api api,
                            const mesh_server_options *options,
                            const mesh_channel_options *channel_options)
 {
@@ -330,10 +330,7 @@ void testing_service_start(testing_service *service, testing_style style,
     service->arena = mesh_arena_create(4096, 64 << 20);
     assert_non_null(service->arena);
     if (mesh_server_create(&own, &service->server, &err) != MESH_OK ||
-        mesh_server_add(
-            service->server,
-            testing__v1__testing__api(style == TESTING_WORKER ? &blocking : &evented, service),
-            &err) != MESH_OK ||
+        mesh_server_add(service->server, api, &err) != MESH_OK ||
         mesh_server_start(service->server, &err) != MESH_OK)
         fail_msg("cannot start the service: %s", err.message);
     if (mesh_server_port(service->server) != 0)
@@ -343,6 +340,32 @@ void testing_service_start(testing_service *service, testing_style style,
         snprintf(service->address, sizeof service->address, "%s", own.listen);
     if (mesh_channel_create(service->address, channel_options, &service->channel, &err) != MESH_OK)
         fail_msg("cannot create a channel: %s", err.message);
+}
+
+mesh_api testing_api(testing_service *service, testing_style style)
+{
+    return testing__v1__testing__api(style == TESTING_WORKER ? &blocking : &evented, service);
+}
+
+void testing_service_start(testing_service *service, testing_style style,
+                           const mesh_server_options *options,
+                           const mesh_channel_options *channel_options)
+{
+    testing_service_serve(service, testing_api(service, style), options, channel_options);
+}
+
+mesh_code testing_echo(testing_service *service, const char *text, mesh_error *err)
+{
+    Testing__V1__EchoRequest request = TESTING__V1__ECHO_REQUEST__INIT;
+    Testing__V1__EchoResponse *response = NULL;
+    mesh_code code;
+
+    request.text = (char *)(uintptr_t)text;
+    code = testing__v1__testing__echo(service->channel, &request, &response,
+                                      &(mesh_call_options){.arena = service->arena}, err);
+    if (code == MESH_OK)
+        assert_string_equal(response->text, text);
+    return code;
 }
 
 void testing_service_stop(testing_service *service)

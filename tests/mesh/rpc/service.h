@@ -33,7 +33,19 @@ typedef enum testing_style {
 void testing_service_start(testing_service *service, testing_style style,
                            const mesh_server_options *options,
                            const mesh_channel_options *channel_options);
+
+/* The same with handlers of a test's own; `api.self` may be the service itself. */
+void testing_service_serve(testing_service *service, mesh_api api,
+                           const mesh_server_options *options,
+                           const mesh_channel_options *channel_options);
+
+/* The handlers that testing_service_start serves. */
+mesh_api testing_api(testing_service *service, testing_style style);
+
 void testing_service_stop(testing_service *service);
+
+/* Calls Echo with the text and checks an answer that is MESH_OK. */
+mesh_code testing_echo(testing_service *service, const char *text, mesh_error *err);
 
 /* Waits on a semaphore, at most 10 s; fails the test then. */
 void testing_wait(sem_t *semaphore);

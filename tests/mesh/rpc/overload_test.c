@@ -1,0 +1,261 @@
+/* More calls than a server takes, and calls whose time is over before a worker is free. */
+#include <sched.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "mesh/base/clock.h"
+#include "tests/mesh/rpc/service.h"
+
+/* A handler that waits until the test lets it go on, and counts. */
+typedef struct gate {
+    testing_service service;
+    sem_t entered;
+    sem_t leave;
+    atomic_int handled;
+} gate;
+
+static mesh_code wait_at_gate(void *self, mesh_call *call, const Testing__V1__EchoRequest *request,
+                              Testing__V1__EchoResponse *response, mesh_error *err)
+{
+    gate *here = self;
+
+    (void)call;
+    (void)err;
+    atomic_fetch_add(&here->handled, 1);
+    sem_post(&here->entered);
+    testing_wait(&here->leave);
+    response->text = request->text;
+    return MESH_OK;
+}
+
+static mesh_code stream_nothing(void *self, mesh_call *call, mesh_stream *stream, mesh_error *err)
+{
+    (void)self;
+    (void)call;
+    (void)stream;
+    (void)err;
+    return MESH_OK;
+}
+
+static const testing__v1__testing__handlers on_workers = {.echo = wait_at_gate,
+                                                          .double_ = stream_nothing};
+
+static void open_gate(gate *here, const testing__v1__testing__handlers *handlers,
+                      const mesh_server_options *options)
+{
+    sem_init(&here->entered, 0, 0);
+    sem_init(&here->leave, 0, 0);
+    atomic_init(&here->handled, 0);
+    testing_service_serve(&here->service, testing__v1__testing__api(handlers, here), options, NULL);
+}
+
+static void close_gate(gate *here)
+{
+    testing_service_stop(&here->service);
+    sem_destroy(&here->entered);
+    sem_destroy(&here->leave);
+}
+
+/* An asynchronous echo and what came of it. */
+typedef struct asked {
+    sem_t done;
+    mesh_code code;
+    mesh_error err;
+} asked;
+
+static void on_done(void *context, mesh_code code, const Testing__V1__EchoResponse *response,
+                    const mesh_error *err)
+{
+    asked *one = context;
+
+    (void)response;
+    one->code = code;
+    if (err != NULL)
+        one->err = *err;
+    sem_post(&one->done);
+}
+
+static void ask(gate *here, asked *one, int64_t timeout_ms)
+{
+    Testing__V1__EchoRequest request = TESTING__V1__ECHO_REQUEST__INIT;
+
+    sem_init(&one->done, 0, 0);
+    request.text = "asked";
+    assert_int_equal(testing__v1__testing__echo__async(
+                         here->service.channel, &request,
+                         &(mesh_call_options){.timeout_ms = timeout_ms}, on_done, one),
+                     MESH_OK);
+}
+
+static mesh_code answer_of(asked *one)
+{
+    testing_wait(&one->done);
+    sem_destroy(&one->done);
+    return one->code;
+}
+
+static void expect_busy(asked *one)
+{
+    int64_t delay_ms = 0;
+
+    assert_int_equal(answer_of(one), MESH_RESOURCE_EXHAUSTED);
+    assert_non_null(strstr(one->err.message, "the service is busy"));
+    assert_true(mesh_error_retry_delay(&one->err, &delay_ms));
+    assert_true(delay_ms > 0);
+}
+
+static void wait_for_active(gate *here, size_t wanted)
+{
+    int64_t until = mesh_clock_monotonic_ns() + INT64_C(10000000000);
+
+    while (mesh_server_active(here->service.server) != wanted)
+        if (mesh_clock_monotonic_ns() > until)
+            fail_msg("%zu calls are active instead of %zu",
+                     mesh_server_active(here->service.server), wanted);
+}
+
+static void a_full_pool_refuses_at_once_with_a_retry_delay(void **state)
+{
+    gate here;
+    asked running[2], waiting[3], refused[4];
+
+    (void)state;
+    open_gate(&here, &on_workers, &(mesh_server_options){.worker_count = 2, .worker_queue = 3});
+    for (int i = 0; i < 2; i++) {
+        ask(&here, &running[i], 0);
+        testing_wait(&here.entered);
+    }
+    for (int i = 0; i < 3; i++)
+        ask(&here, &waiting[i], 0);
+    wait_for_active(&here, 5);
+    for (int i = 0; i < 4; i++) {
+        ask(&here, &refused[i], 0);
+        expect_busy(&refused[i]);
+    }
+    for (int i = 0; i < 5; i++)
+        sem_post(&here.leave);
+    for (int i = 0; i < 2; i++)
+        assert_int_equal(answer_of(&running[i]), MESH_OK);
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(answer_of(&waiting[i]), MESH_OK);
+    assert_int_equal(atomic_load(&here.handled), 5);
+    close_gate(&here);
+}
+
+/* The pool takes as many calls as it promises from its first moment on, too. */
+static void a_new_pool_is_not_full(void **state)
+{
+    (void)state;
+    for (int round = 0; round < 30; round++) {
+        gate here;
+        asked four[4];
+
+        open_gate(&here, &on_workers, &(mesh_server_options){.worker_count = 3, .worker_queue = 1});
+        for (int i = 0; i < 4; i++) {
+            sem_post(&here.leave);
+            ask(&here, &four[i], 0);
+        }
+        for (int i = 0; i < 4; i++)
+            assert_int_equal(answer_of(&four[i]), MESH_OK);
+        close_gate(&here);
+    }
+}
+
+static void a_stream_is_refused_by_a_full_pool_too(void **state)
+{
+    gate here;
+    asked running, waiting;
+    mesh_stream *stream;
+    mesh_error err;
+
+    (void)state;
+    open_gate(&here, &on_workers, &(mesh_server_options){.worker_count = 1, .worker_queue = 1});
+    ask(&here, &running, 0);
+    testing_wait(&here.entered);
+    ask(&here, &waiting, 0);
+    wait_for_active(&here, 2);
+    assert_int_equal(testing__v1__testing__double(here.service.channel, &stream, NULL, &err),
+                     MESH_OK);
+    assert_int_equal(mesh_stream_finish(stream, &err), MESH_RESOURCE_EXHAUSTED);
+    assert_non_null(strstr(err.message, "the service is busy"));
+    sem_post(&here.leave);
+    sem_post(&here.leave);
+    assert_int_equal(answer_of(&running), MESH_OK);
+    assert_int_equal(answer_of(&waiting), MESH_OK);
+    close_gate(&here);
+}
+
+static void more_than_max_calls_are_refused_at_once(void **state)
+{
+    gate here;
+    asked running[3], refused;
+
+    (void)state;
+    open_gate(&here, &on_workers, &(mesh_server_options){.max_calls = 3});
+    for (int i = 0; i < 3; i++) {
+        ask(&here, &running[i], 0);
+        testing_wait(&here.entered);
+    }
+    ask(&here, &refused, 0);
+    expect_busy(&refused);
+    for (int i = 0; i < 3; i++)
+        sem_post(&here.leave);
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(answer_of(&running[i]), MESH_OK);
+    wait_for_active(&here, 0);
+    sem_post(&here.leave);
+    assert_int_equal(testing_echo(&here.service, "room again", NULL), MESH_OK);
+    close_gate(&here);
+}
+
+/* Keeps the newest call, so that the test sees when its caller is gone. */
+static mesh_code keep_call(void *self, mesh_call *call, mesh_error *err)
+{
+    mesh_call *_Atomic *kept = self;
+
+    (void)err;
+    atomic_store(kept, call);
+    return MESH_OK;
+}
+
+static void a_deadline_that_passes_in_the_queue_keeps_the_handler_from_running(void **state)
+{
+    mesh_call *_Atomic newest = NULL;
+    const mesh_interceptor keeper = {.name = "keeper", .on_open = keep_call, .self = &newest};
+    gate here;
+    asked running, late;
+
+    (void)state;
+    open_gate(
+        &here, &on_workers,
+        &(mesh_server_options){.worker_count = 1, .interceptors = &keeper, .interceptor_count = 1});
+    ask(&here, &running, 0);
+    testing_wait(&here.entered);
+    ask(&here, &late, 50);
+    assert_int_equal(answer_of(&late), MESH_DEADLINE_EXCEEDED);
+    /* it waits in the queue, so it is not gone */
+    while (!mesh_call_cancelled(atomic_load(&newest)))
+        sched_yield();
+    sem_post(&here.leave);
+    assert_int_equal(answer_of(&running), MESH_OK);
+    wait_for_active(&here, 0);
+    assert_int_equal(atomic_load(&here.handled), 1);
+    close_gate(&here);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_full_pool_refuses_at_once_with_a_retry_delay),
+        cmocka_unit_test(a_new_pool_is_not_full),
+        cmocka_unit_test(a_stream_is_refused_by_a_full_pool_too),
+        cmocka_unit_test(more_than_max_calls_are_refused_at_once),
+        cmocka_unit_test(a_deadline_that_passes_in_the_queue_keeps_the_handler_from_running),
+    };
+
+    return cmocka_run_group_tests_name("overload", tests, NULL, NULL);
+}

@@ -1,0 +1,300 @@
+/* A server's life but for its calls: what may be added, what it listens on, how it ends. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "tests/mesh/rpc/service.h"
+
+static mesh_server *create(const mesh_server_options *options)
+{
+    mesh_server_options own = options != NULL ? *options : (mesh_server_options){.listen = NULL};
+    mesh_server *server = NULL;
+    mesh_error err;
+
+    if (own.listen == NULL)
+        own.listen = "127.0.0.1:0";
+    if (mesh_server_create(&own, &server, &err) != MESH_OK)
+        fail_msg("cannot create a server: %s", err.message);
+    return server;
+}
+
+static mesh_code echo(void *self, mesh_call *call, const Testing__V1__EchoRequest *request,
+                      Testing__V1__EchoResponse *response, mesh_error *err)
+{
+    (void)self;
+    (void)call;
+    (void)err;
+    response->text = request->text;
+    return MESH_OK;
+}
+
+static const testing__v1__testing__handlers testing = {.echo = echo};
+static const testing__v1__testing__handlers doubled = {.echo = echo, .echo__inline = echo};
+static const testing__v1__guarded__handlers guarded = {.secret = echo};
+static const testing__v1__open__handlers undeclared = {.undeclared = echo};
+
+/* --- what is refused ------------------------------------------------------------------------------ */
+
+static void an_option_out_of_range_is_refused_by_its_name(void **state)
+{
+    static const struct {
+        mesh_server_options options;
+        const char *name;
+    } cases[] = {
+        {{.listen = NULL}, "listen"},
+        {{.listen = ""}, "listen"},
+        {{.listen = "nonsense"}, "listen"},
+        {{.listen = ":1"}, "listen"},
+        {{.listen = "127.0.0.1:"}, "listen"},
+        {{.listen = "127.0.0.1:http"}, "listen"},
+        {{.listen = "127.0.0.1:99999"}, "listen"},
+        {{.listen = "127.0.0.1:1x"}, "listen"},
+        {{.listen = "unix:"}, "listen"},
+        {{.listen = "127.0.0.1:0", .max_receive_bytes = SIZE_MAX}, "max_receive_bytes"},
+        {{.listen = "127.0.0.1:0", .keepalive_ms = -1}, "keepalive_ms"},
+        {{.listen = "127.0.0.1:0", .keepalive_ms = INT64_MAX}, "keepalive_ms"},
+        {{.listen = "127.0.0.1:0", .keepalive_timeout_ms = -1}, "keepalive_timeout_ms"},
+        {{.listen = "127.0.0.1:0", .max_connection_idle_ms = -1}, "max_connection_idle_ms"},
+        {{.listen = "127.0.0.1:0", .max_connection_idle_ms = INT64_MAX}, "max_connection_idle_ms"},
+        {{.listen = "127.0.0.1:0", .max_connection_age_ms = -1}, "max_connection_age_ms"},
+        {{.listen = "127.0.0.1:0", .worker_count = SIZE_MAX}, "worker_count"},
+        {{.listen = "127.0.0.1:0", .worker_queue = SIZE_MAX}, "worker_queue"},
+        {{.listen = "127.0.0.1:0", .poller_count = SIZE_MAX}, "poller_count"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        mesh_server *server = NULL;
+        mesh_error err;
+
+        assert_int_equal(mesh_server_create(&cases[i].options, &server, &err),
+                         MESH_INVALID_ARGUMENT);
+        assert_null(server);
+        if (strncmp(err.message, cases[i].name, strlen(cases[i].name)) != 0)
+            fail_msg("\"%s\" does not name %s", err.message, cases[i].name);
+    }
+}
+
+static void what_nobody_decides_is_refused_by_its_name(void **state)
+{
+    const struct {
+        mesh_api api;
+        const char *message;
+    } cases[] = {
+        {testing__v1__open__api(&undeclared, NULL),
+         "/testing.v1.Open/Undeclared declares no policy"},
+        {testing__v1__guarded__api(&guarded, NULL), "/testing.v1.Guarded/Secret is not public"},
+        {testing__v1__testing__api(&doubled, NULL), "/testing.v1.Testing/Echo has more than one"},
+    };
+    mesh_server *server = create(NULL);
+    size_t count;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        mesh_error err;
+
+        assert_int_equal(mesh_server_add(server, cases[i].api, &err), MESH_FAILED_PRECONDITION);
+        if (strncmp(err.message, cases[i].message, strlen(cases[i].message)) != 0)
+            fail_msg("\"%s\" does not say \"%s\"", err.message, cases[i].message);
+    }
+    (void)mesh_server_apis(server, &count);
+    assert_int_equal(count, 0);
+    mesh_server_destroy(server);
+}
+
+static void a_service_is_added_once(void **state)
+{
+    mesh_server *server = create(NULL);
+    mesh_error err;
+
+    (void)state;
+    assert_int_equal(mesh_server_add(server, testing__v1__testing__api(&testing, NULL), &err),
+                     MESH_OK);
+    assert_int_equal(mesh_server_add(server, testing__v1__testing__api(&testing, NULL), &err),
+                     MESH_ALREADY_EXISTS);
+    assert_string_equal(err.message, "testing.v1.Testing was added already");
+    mesh_server_destroy(server);
+}
+
+static void an_address_that_is_taken_is_unavailable_by_its_name(void **state)
+{
+    testing_service service;
+    mesh_server *server;
+    mesh_error err;
+
+    (void)state;
+    testing_service_start(&service, TESTING_WORKER, NULL, NULL);
+    server = create(&(mesh_server_options){.listen = service.address});
+    assert_int_equal(mesh_server_start(server, &err), MESH_UNAVAILABLE);
+    assert_non_null(strstr(err.message, service.address));
+    assert_int_equal(mesh_server_port(server), 0);
+    assert_int_equal(mesh_server_start(server, &err), MESH_FAILED_PRECONDITION);
+    mesh_server_destroy(server);
+    assert_int_equal(testing_echo(&service, "still there", NULL), MESH_OK);
+    testing_service_stop(&service);
+}
+
+static void an_address_that_is_none_is_unavailable_by_its_name(void **state)
+{
+    static const char *const addresses[] = {"no.such.host.invalid:0", "192.0.2.1:0",
+                                            "unix:/nonexistent/folder/socket"};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof addresses / sizeof addresses[0]; i++) {
+        mesh_server *server = create(&(mesh_server_options){.listen = addresses[i]});
+        mesh_error err;
+
+        assert_int_equal(mesh_server_start(server, &err), MESH_UNAVAILABLE);
+        assert_non_null(strstr(err.message, addresses[i]));
+        mesh_server_destroy(server);
+    }
+}
+
+/* --- what works ---------------------------------------------------------------------------------- */
+
+static void port_0_takes_a_free_one(void **state)
+{
+    testing_service one, two;
+
+    (void)state;
+    testing_service_start(&one, TESTING_WORKER, NULL, NULL);
+    testing_service_start(&two, TESTING_INLINE, NULL, NULL);
+    assert_int_not_equal(mesh_server_port(one.server), mesh_server_port(two.server));
+    assert_int_equal(testing_echo(&one, "one", NULL), MESH_OK);
+    assert_int_equal(testing_echo(&two, "two", NULL), MESH_OK);
+    testing_service_stop(&one);
+    testing_service_stop(&two);
+}
+
+static void unix_sockets_serve(void **state)
+{
+    testing_service service;
+    char listen[100];
+
+    (void)state;
+    /* not in $TEST_TMPDIR: a socket's path has at most 107 bytes */
+    snprintf(listen, sizeof listen, "unix:/tmp/mesh-server-test-%d", (int)getpid());
+    testing_service_start(&service, TESTING_WORKER, &(mesh_server_options){.listen = listen}, NULL);
+    assert_int_equal(mesh_server_port(service.server), 0);
+    assert_int_equal(testing_echo(&service, "no network", NULL), MESH_OK);
+    testing_service_stop(&service);
+    assert_int_not_equal(access(listen + 5, F_OK), 0);
+}
+
+static mesh_code allow(void *self, mesh_call *call, mesh_error *err)
+{
+    (void)self;
+    (void)call;
+    (void)err;
+    return MESH_OK;
+}
+
+static void several_services_are_served_by_one_server(void **state)
+{
+    const mesh_interceptor policy = {.name = "policy", .on_open = allow, .authorizes = true};
+    mesh_server *server = create(
+        &(mesh_server_options){.interceptors = &policy, .interceptor_count = 1});
+    mesh_arena *arena = mesh_arena_create(4096, 0);
+    const mesh_call_options options = {.arena = arena};
+    Testing__V1__EchoRequest request = TESTING__V1__ECHO_REQUEST__INIT;
+    Testing__V1__EchoResponse *response = NULL;
+    const mesh_api *apis;
+    mesh_channel *channel;
+    char address[32];
+    size_t count;
+
+    (void)state;
+    assert_int_equal(mesh_server_add(server, testing__v1__testing__api(&testing, NULL), NULL),
+                     MESH_OK);
+    assert_int_equal(mesh_server_add(server, testing__v1__guarded__api(&guarded, NULL), NULL),
+                     MESH_OK);
+    apis = mesh_server_apis(server, &count);
+    assert_int_equal(count, 2);
+    assert_string_equal(apis[0].descriptor->name, "testing.v1.Testing");
+    assert_string_equal(apis[1].descriptor->name, "testing.v1.Guarded");
+    assert_int_equal(mesh_server_port(server), 0);
+    assert_int_equal(mesh_server_start(server, NULL), MESH_OK);
+    assert_int_equal(mesh_server_start(server, NULL), MESH_FAILED_PRECONDITION);
+
+    snprintf(address, sizeof address, "127.0.0.1:%d", mesh_server_port(server));
+    assert_int_equal(mesh_channel_create(address, NULL, &channel, NULL), MESH_OK);
+    request.text = "both";
+    assert_int_equal(testing__v1__testing__echo(channel, &request, &response, &options, NULL),
+                     MESH_OK);
+    assert_string_equal(response->text, "both");
+    assert_int_equal(testing__v1__guarded__secret(channel, &request, &response, &options, NULL),
+                     MESH_OK);
+    assert_string_equal(response->text, "both");
+    mesh_channel_destroy(channel);
+    mesh_server_destroy(server);
+    mesh_arena_destroy(arena);
+}
+
+static void a_server_without_services_answers_unimplemented(void **state)
+{
+    mesh_server *server = create(NULL);
+    testing_service service = {.server = server, .arena = mesh_arena_create(4096, 0)};
+
+    (void)state;
+    assert_int_equal(mesh_server_start(server, NULL), MESH_OK);
+    snprintf(service.address, sizeof service.address, "127.0.0.1:%d", mesh_server_port(server));
+    assert_int_equal(mesh_channel_create(service.address, NULL, &service.channel, NULL), MESH_OK);
+    assert_int_equal(testing_echo(&service, "anyone?", NULL), MESH_UNIMPLEMENTED);
+    mesh_channel_destroy(service.channel);
+    mesh_server_destroy(server);
+    mesh_arena_destroy(service.arena);
+}
+
+static void a_server_that_never_started_is_destroyed(void **state)
+{
+    mesh_server *server = create(NULL);
+
+    (void)state;
+    mesh_server_destroy(NULL);
+    mesh_server_destroy(server);
+    server = create(NULL);
+    assert_int_equal(mesh_server_add(server, testing__v1__testing__api(&testing, NULL), NULL),
+                     MESH_OK);
+    assert_true(mesh_server_drain(server, 1000)); /* nothing runs */
+    mesh_server_destroy(server);
+}
+
+/* The struct may grow: what an older caller did not know is default. */
+static void a_smaller_options_struct_is_an_older_callers(void **state)
+{
+    mesh_server_options options;
+    mesh_server *server = NULL;
+
+    (void)state;
+    memset(&options, 0xff, sizeof options);
+    options.listen = "127.0.0.1:0";
+    options.tls = NULL;
+    options.size = offsetof(mesh_server_options, worker_count);
+    assert_int_equal(mesh_server_create(&options, &server, NULL), MESH_OK);
+    assert_int_equal(mesh_server_start(server, NULL), MESH_OK);
+    mesh_server_destroy(server);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(an_option_out_of_range_is_refused_by_its_name),
+        cmocka_unit_test(what_nobody_decides_is_refused_by_its_name),
+        cmocka_unit_test(a_service_is_added_once),
+        cmocka_unit_test(an_address_that_is_taken_is_unavailable_by_its_name),
+        cmocka_unit_test(an_address_that_is_none_is_unavailable_by_its_name),
+        cmocka_unit_test(port_0_takes_a_free_one),
+        cmocka_unit_test(unix_sockets_serve),
+        cmocka_unit_test(several_services_are_served_by_one_server),
+        cmocka_unit_test(a_server_without_services_answers_unimplemented),
+        cmocka_unit_test(a_server_that_never_started_is_destroyed),
+        cmocka_unit_test(a_smaller_options_struct_is_an_older_callers),
+    };
+
+    return cmocka_run_group_tests_name("servers", tests, NULL, NULL);
+}
