@@ -1,0 +1,234 @@
+/* The product service as its callers know it: two instances of its program, real PostgreSQL and
+ * NATS. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "mesh/base/clock.h"
+#include "tests/fixtures/postgres.h"
+#include "tests/fixtures/wait.h"
+#include "tests/services/shop/shop.h"
+#include "tests/services/violations.h"
+
+static instance here, there;
+static mesh_db *db;
+static mesh_arena *arena;
+static mesh_error err;
+
+static int open_all(void **state)
+{
+    if (shop_setup(state) != 0)
+        return -1;
+    const char *const settings[] = {"PRODUCT_IMAGE_ROOT=https://shop.example/images", NULL};
+    instance_start(&here, "product", NULL, settings);
+    instance_start(&there, "product", NULL, settings);
+    db = shop_open("product");
+    return 0;
+}
+
+static int close_all(void **state)
+{
+    mesh_db_destroy(db);
+    instance_stop(&here);
+    instance_stop(&there);
+    return shop_teardown(state);
+}
+
+static int begin_test(void **state)
+{
+    (void)state;
+    mesh_error_clear(&err);
+    postgres_value(db, "TRUNCATE product");
+    arena = mesh_arena_create(4096, 0);
+    return arena == NULL;
+}
+
+static int end_test(void **state)
+{
+    (void)state;
+    mesh_arena_destroy(arena);
+    return 0;
+}
+
+static const mesh_call_options *in_arena(void)
+{
+    static mesh_call_options options;
+    options = (mesh_call_options){.arena = arena};
+    return &options;
+}
+
+static mesh_code get(const char *id, Product__V1__Product **product)
+{
+    Product__V1__GetProductRequest request = PRODUCT__V1__GET_PRODUCT_REQUEST__INIT;
+    request.id = (char *)id;
+    return product__v1__product_service__get_product(here.channel, &request, product, in_arena(),
+                                                     &err);
+}
+
+static mesh_code delete_it(const char *id)
+{
+    Product__V1__DeleteProductRequest request = PRODUCT__V1__DELETE_PRODUCT_REQUEST__INIT;
+    Google__Protobuf__Empty *empty;
+    request.id = (char *)id;
+    return product__v1__product_service__delete_product(there.channel, &request, &empty, in_arena(),
+                                                        &err);
+}
+
+/* S1.1, S1.9: what one instance answered, the other one shows. */
+static void a_product_is_created_read_and_deleted_by_any_instance(void **state)
+{
+    (void)state;
+    Product__V1__Product *product;
+    assert_int_equal(shop_add_product(there.channel, arena, "odyssey", 10, &err), MESH_OK);
+    assert_int_equal(get("odyssey", &product), MESH_OK);
+    assert_string_equal(product->title, "Title of odyssey");
+    assert_int_equal(product->passenger_capacity, 101);
+    assert_int_equal(product->maximum_speed, 5);
+    assert_int_equal(product->in_stock, 10);
+    assert_string_equal(product->image_uri, "https://shop.example/images/odyssey.jpg");
+    assert_non_null(product->create_time);
+
+    assert_int_equal(shop_add_product(here.channel, arena, "odyssey", 10, &err),
+                     MESH_ALREADY_EXISTS);
+    assert_string_equal(err.reason, "PRODUCT_ALREADY_EXISTS");
+
+    assert_int_equal(delete_it("odyssey"), MESH_OK);
+    assert_int_equal(get("odyssey", &product), MESH_NOT_FOUND);
+    assert_string_equal(err.reason, "PRODUCT_NOT_FOUND");
+    assert_string_equal(err.domain, "product.v1");
+    char id[32];
+    assert_true(mesh_error_metadata_get(&err, "product_id", id, sizeof id));
+    assert_string_equal(id, "odyssey");
+    assert_int_equal(delete_it("odyssey"), MESH_NOT_FOUND);
+}
+
+static void every_mistake_of_a_request_reaches_the_caller(void **state)
+{
+    (void)state;
+    Product__V1__CreateProductRequest request = PRODUCT__V1__CREATE_PRODUCT_REQUEST__INIT;
+    Product__V1__Product product = PRODUCT__V1__PRODUCT__INIT;
+    Product__V1__Product *made;
+    product.id = (char *)"a/b";
+    product.in_stock = -1;
+    request.product = &product;
+    request.request_id = (char *)"7";
+    assert_int_equal(product__v1__product_service__create_product(here.channel, &request, &made,
+                                                                  in_arena(), &err),
+                     MESH_INVALID_ARGUMENT);
+    assert_string_equal(violated_fields(&err),
+                        "product.id, product.title, product.in_stock, request_id");
+    assert_int_equal(get("", &made), MESH_INVALID_ARGUMENT);
+    assert_string_equal(postgres_value(db, "SELECT count(*) FROM product"), "0");
+}
+
+static void a_batch_is_all_or_nothing_unless_missing_ones_are_allowed(void **state)
+{
+    (void)state;
+    Product__V1__BatchGetProductsRequest request = PRODUCT__V1__BATCH_GET_PRODUCTS_REQUEST__INIT;
+    Product__V1__BatchGetProductsResponse *answer;
+    char *ids[] = {(char *)"b", (char *)"gone", (char *)"a"};
+    assert_int_equal(shop_add_product(here.channel, arena, "a", 1, &err), MESH_OK);
+    assert_int_equal(shop_add_product(here.channel, arena, "b", 1, &err), MESH_OK);
+    request.ids = ids;
+    request.n_ids = 3;
+    assert_int_equal(product__v1__product_service__batch_get_products(here.channel, &request,
+                                                                      &answer, in_arena(), &err),
+                     MESH_NOT_FOUND);
+    assert_string_equal(err.reason, "PRODUCT_NOT_FOUND");
+    char id[32];
+    assert_true(mesh_error_metadata_get(&err, "product_id", id, sizeof id));
+    assert_string_equal(id, "gone");
+
+    request.allow_missing = true;
+    assert_int_equal(product__v1__product_service__batch_get_products(here.channel, &request,
+                                                                      &answer, in_arena(), &err),
+                     MESH_OK);
+    assert_int_equal(answer->n_products, 2);
+    assert_string_equal(answer->products[0]->id, "b");
+    assert_string_equal(answer->products[1]->id, "a");
+}
+
+/* Products come and go between pages: those that stay are shown exactly once. */
+static void pages_show_every_product_once_whatever_changes_meanwhile(void **state)
+{
+    (void)state;
+    enum {
+        COUNT = 25
+    };
+    char id[16];
+    size_t seen = 0;
+    for (int i = 0; i < COUNT; i++) {
+        snprintf(id, sizeof id, "p%02d", i * 2);
+        assert_int_equal(shop_add_product(here.channel, arena, id, 1, &err), MESH_OK);
+    }
+    Product__V1__ListProductsRequest request = PRODUCT__V1__LIST_PRODUCTS_REQUEST__INIT;
+    Product__V1__ListProductsResponse *page;
+    request.page_size = 7;
+    int pages = 0;
+    do {
+        mesh_channel *channel = pages % 2 == 0 ? here.channel : there.channel;
+        assert_int_equal(
+            product__v1__product_service__list_products(channel, &request, &page, in_arena(), &err),
+            MESH_OK);
+        for (size_t i = 0; i < page->n_products; i++) {
+            snprintf(id, sizeof id, "p%02zu", seen++ * 2);
+            assert_string_equal(page->products[i]->id, id);
+        }
+        request.page_token = page->next_page_token;
+        if (pages == 0) { /* before and on the page shown, and the one that the token names */
+            assert_int_equal(shop_add_product(here.channel, arena, "p01", 1, &err), MESH_OK);
+            assert_int_equal(delete_it("p12"), MESH_OK);
+        }
+        pages++;
+    } while (page->next_page_token[0] != '\0');
+    assert_int_equal(seen, COUNT);
+    assert_int_equal(pages, 4);
+
+    request.page_token = (char *)"ATkCioJ4YA0PcDd";
+    assert_int_equal(product__v1__product_service__list_products(here.channel, &request, &page,
+                                                                 in_arena(), &err),
+                     MESH_INVALID_ARGUMENT);
+    assert_string_equal(violated_fields(&err), "page_token");
+}
+
+static void no_product_is_an_empty_list(void **state)
+{
+    (void)state;
+    Product__V1__ListProductsRequest request = PRODUCT__V1__LIST_PRODUCTS_REQUEST__INIT;
+    Product__V1__ListProductsResponse *page;
+    assert_int_equal(product__v1__product_service__list_products(here.channel, &request, &page,
+                                                                 in_arena(), &err),
+                     MESH_OK);
+    assert_int_equal(page->n_products, 0);
+    assert_string_equal(page->next_page_token, "");
+}
+
+/* S0.9 */
+static void calls_work_again_when_the_database_is_back(void **state)
+{
+    (void)state;
+    Product__V1__Product *product;
+    assert_int_equal(shop_add_product(here.channel, arena, "a", 1, &err), MESH_OK);
+    postgres_stop();
+    assert_int_equal(get("a", &product), MESH_UNAVAILABLE);
+    postgres_restart();
+    WAIT_FOR(get("a", &product) == MESH_OK);
+}
+
+int main(void)
+{
+#define TEST(name) cmocka_unit_test_setup_teardown(name, begin_test, end_test)
+    const struct CMUnitTest tests[] = {
+        TEST(a_product_is_created_read_and_deleted_by_any_instance),
+        TEST(every_mistake_of_a_request_reaches_the_caller),
+        TEST(a_batch_is_all_or_nothing_unless_missing_ones_are_allowed),
+        TEST(pages_show_every_product_once_whatever_changes_meanwhile),
+        TEST(no_product_is_an_empty_list),
+        TEST(calls_work_again_when_the_database_is_back),
+    };
+    return cmocka_run_group_tests(tests, open_all, close_all);
+}

@@ -1,0 +1,60 @@
+/*
+ * The shop under test: real PostgreSQL and NATS, and the services' own programs, any number of
+ * instances of each. Functions that start, stop or look fail the test when they cannot.
+ */
+#ifndef TESTS_SERVICES_SHOP_SHOP_H
+#define TESTS_SERVICES_SHOP_SHOP_H
+
+#include "mesh/db/db.h"
+#include "mesh/rpc/channel.h"
+#include "order/v1/order.mesh.h"
+#include "product/v1/product.mesh.h"
+#include "tests/fixtures/program.h"
+
+/* Group set-up and tear-down of cmocka: both servers, an empty database for each service. */
+int shop_setup(void **state);
+int shop_teardown(void **state);
+
+/* A pool on the database of a service, to look at it from the side. */
+mesh_db *shop_open(const char *service);
+
+/* A running program of a service. All zero: none. */
+typedef struct instance {
+    program *program;
+    char address[64];
+    mesh_channel *channel;
+} instance;
+
+/*
+ * Starts services/NAME/NAME and waits until it serves. `products` is where the product service is,
+ * for the order service; NULL otherwise. `settings` (ended by NULL) may be NULL.
+ */
+void instance_start(instance *one, const char *service, const char *products,
+                    const char *const *settings);
+
+/* Ends it with SIGTERM, which must end well. An instance that does not run is left alone. */
+void instance_stop(instance *one);
+
+/* Ends it with SIGKILL. */
+void instance_kill(instance *one);
+
+/* A line of an order. */
+typedef struct shop_line {
+    const char *product_id;
+    int64_t minor_units;
+    int32_t quantity;
+} shop_line;
+
+/* CreateProduct with a title like "Title of ID". `arena` keeps the answer. */
+mesh_code shop_add_product(mesh_channel *channel, mesh_arena *arena, const char *id,
+                           int32_t in_stock, mesh_error *err);
+
+/* The product, which must be there. */
+const Product__V1__Product *shop_product(mesh_channel *channel, mesh_arena *arena, const char *id);
+
+/* CreateOrder with prices in EUR. `request_id` may be "". */
+mesh_code shop_add_order(mesh_channel *channel, mesh_arena *arena, const shop_line *lines,
+                         size_t count, const char *request_id, Order__V1__Order **order,
+                         mesh_error *err);
+
+#endif
