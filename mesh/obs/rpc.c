@@ -331,8 +331,6 @@ mesh_code mesh_rpc_metrics_create(mesh_metrics *metrics, mesh_rpc_metrics **call
     mesh_rpc_metrics *made;
 
     pthread_once(&once, create_slot);
-    if (start_slot < 0)
-        return mesh_error_set(err, MESH_RESOURCE_EXHAUSTED, "no slot for data of calls is left");
     made = mesh_calloc(1, sizeof *made);
     if (made == NULL)
         return mesh_error_set(err, MESH_RESOURCE_EXHAUSTED, "out of memory for metrics of calls");

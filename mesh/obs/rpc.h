@@ -24,8 +24,8 @@ MESH_BEGIN_DECLS
 typedef struct mesh_rpc_metrics mesh_rpc_metrics;
 
 /*
- * `metrics` is borrowed until destroy. RESOURCE_EXHAUSTED: out of memory, or no slot for data of
- * calls is left (mesh_call_slot_create).
+ * `metrics` is borrowed until destroy; a registry takes one. Takes one of the slots for data of
+ * calls (mesh_call_slot_create), once a process. RESOURCE_EXHAUSTED: out of memory.
  */
 MESH_API mesh_code mesh_rpc_metrics_create(mesh_metrics *metrics, mesh_rpc_metrics **calls,
                                            mesh_error *err);
@@ -37,8 +37,7 @@ MESH_API void mesh_rpc_metrics_destroy(mesh_rpc_metrics *calls);
 /*
  * The interceptors, for any number of servers and channels; they live as long as `calls`. A method
  * appears with its first call. The tables of methods must be of static storage, as generated ones
- * are; from the 768th method on (and for calls of no method that exists) calls are counted under
- * "unknown".
+ * are; from the 769th method on calls are counted under "unknown".
  */
 MESH_API mesh_interceptor mesh_rpc_metrics_server(mesh_rpc_metrics *calls);
 MESH_API mesh_client_interceptor mesh_rpc_metrics_client(mesh_rpc_metrics *calls);
