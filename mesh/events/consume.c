@@ -12,8 +12,7 @@
 enum {
     BATCH = 64,            /* fetched at once */
     WAITING_PER_LANE = 16, /* fetched ahead of the handlers */
-    FETCH_WAIT_MS = 1000,  /* for the first event of a batch */
-    FETCH_BATCH_MS = 1000, /* for the rest, which is there already */
+    FETCH_WAIT_MS = 1000,  /* for the first event of a batch, at most */
     ACQUIRE_TIMEOUT_MS = 500,
     RETRY_MS = 50,           /* after the connection was lost */
     DATABASE_RETRY_MS = 250, /* while the database is away */
@@ -129,7 +128,7 @@ static lane *lane_of(mesh_consumption *self, natsMsg *message)
 {
     const char *aggregate_id = NULL;
     if (natsMsgHeader_Get(message, "ce-subject", &aggregate_id) != NATS_OK)
-        aggregate_id = ""; /* malformed; any lane will find out */
+        aggregate_id = "";                 /* malformed; any lane will find out */
     uint64_t hash = 14695981039346656037u; /* FNV-1a */
     for (; *aggregate_id != '\0'; aggregate_id++)
         hash = (hash ^ (unsigned char)*aggregate_id) * 1099511628211u;
@@ -191,14 +190,20 @@ static void touch_waiting(mesh_consumption *self)
     }
 }
 
-/* How many more may be fetched; waits while there is no room. 0: the consumption stops. */
+/* At most a second, and often enough to touch what waits. */
+static int64_t fetch_wait_ms(const mesh_consumption *self)
+{
+    int64_t sixth_ms = self->settings.delivery.ack_wait_ms / 6;
+    return sixth_ms < 1 ? 1 : sixth_ms < FETCH_WAIT_MS ? sixth_ms : FETCH_WAIT_MS;
+}
+
+/* How many more may be fetched; waits until it is worth the while. 0: the consumption stops. */
 static int wait_room(mesh_consumption *self)
 {
-    int64_t period_ms = self->settings.delivery.ack_wait_ms / 6;
     pthread_mutex_lock(&self->mu);
     touch_waiting(self);
-    while (!self->stopping && self->in_flight >= capacity(self)) {
-        wait_change(self, period_ms < FETCH_WAIT_MS ? period_ms : FETCH_WAIT_MS);
+    while (!self->stopping && self->in_flight > capacity(self) / 2) {
+        wait_change(self, fetch_wait_ms(self));
         touch_waiting(self);
     }
     size_t room = self->stopping ? 0 : capacity(self) - self->in_flight;
@@ -223,27 +228,28 @@ static void wait_database(mesh_consumption *self)
     pthread_mutex_unlock(&self->mu);
 }
 
-/* Nothing there yet is no failure; anything else ends the subscription. */
-static bool fetch_some(mesh_consumption *self, natsSubscription *subscription, bool wait, int count)
+/*
+ * Fetches and dispatches `count` at most, and says how many came; -1: the subscription is of no use
+ * any more. A request that waits for several would wait until it has them all: wait for one, then
+ * take what is there.
+ */
+static int fetch_some(mesh_consumption *self, natsSubscription *subscription, bool wait, int count)
 {
     natsMsgList list = {.Msgs = NULL};
     jsFetchRequest request;
     jsFetchRequest_Init(&request);
-    /* A waiting request for several would wait until it has them all, so it asks for one; a batch
-     * takes what is there. */
-    request.Batch = wait ? 1 : count;
+    request.Batch = count;
     request.NoWait = !wait;
-    int64_t wait_ms = self->settings.delivery.ack_wait_ms / 6;
-    if (!wait || wait_ms > FETCH_WAIT_MS)
-        wait_ms = wait ? FETCH_WAIT_MS : FETCH_BATCH_MS;
-    request.Expires = wait_ms * 1000000;
+    request.Expires = fetch_wait_ms(self) * 1000000;
     natsStatus status = natsSubscription_FetchRequest(&list, subscription, &request);
-    for (int i = 0; status == NATS_OK && i < list.Count; i++) {
+    int came = status == NATS_OK ? list.Count : 0;
+    for (int i = 0; i < came; i++) {
         dispatch(self, list.Msgs[i]);
         list.Msgs[i] = NULL;
     }
     natsMsgList_Destroy(&list);
-    return status == NATS_OK || status == NATS_TIMEOUT || status == NATS_NOT_FOUND;
+    bool nothing_there = status == NATS_TIMEOUT || status == NATS_NOT_FOUND;
+    return status == NATS_OK || nothing_there ? came : -1;
 }
 
 static bool fetch_round(mesh_consumption *self, natsSubscription *subscription)
@@ -251,9 +257,10 @@ static bool fetch_round(mesh_consumption *self, natsSubscription *subscription)
     int room = wait_room(self);
     if (room == 0)
         return false;
-    bool going_on = fetch_some(self, subscription, true, 1);
-    /* More may have come meanwhile. */
-    return going_on && (room == 1 || fetch_some(self, subscription, false, room - 1));
+    int came = fetch_some(self, subscription, true, 1);
+    if (came == 1 && room > 1)
+        came = fetch_some(self, subscription, false, room - 1);
+    return came >= 0;
 }
 
 static void prune(mesh_consumption *self)

@@ -59,7 +59,9 @@ struct mesh_publisher {
 
 /* What is on its way to the broker in one go. */
 typedef struct window {
-    natsMsg *messages[WINDOW]; /* only compared with, after they were handed over */
+    const entry *entries[WINDOW]; /* the head of the queue, which only this thread takes away */
+    int entry_count;
+    natsMsg *messages[WINDOW]; /* of the first `count`; only compared with, once handed over */
     bool stored[WINDOW];
     int count;
     int unanswered;
@@ -165,17 +167,16 @@ static natsStatus make_message(const mesh_publisher *self, const entry *e, natsM
     return status;
 }
 
-/* Sends the first `count` events of the queue, which nobody but this thread takes away. */
-static void send_window(mesh_publisher *self, jsCtx *js, const entry *first, window *w, int count)
+static void send_window(mesh_publisher *self, jsCtx *js, window *w)
 {
     jsPubOptions options;
     jsPubOptions_Init(&options);
     options.MaxWait = ACK_TIMEOUT_MS;
     options.ExpectStream = MESH_EVENTS_STREAM;
     natsStatus status = NATS_OK;
-    for (const entry *e = first; status == NATS_OK && w->count < count; e = e->next) {
+    for (int i = 0; status == NATS_OK && i < w->entry_count; i++) {
         natsMsg *message = NULL;
-        status = make_message(self, e, &message);
+        status = make_message(self, w->entries[i], &message);
         if (status == NATS_OK) {
             pthread_mutex_lock(&windows_mu);
             w->messages[w->count++] = message;
@@ -197,11 +198,11 @@ static void send_window(mesh_publisher *self, jsCtx *js, const entry *first, win
 }
 
 /* Takes what was stored out of the queue; the rest stays, in its order. */
-static void settle(mesh_publisher *self, const window *w, int count)
+static void settle(mesh_publisher *self, const window *w)
 {
     pthread_mutex_lock(&self->mu);
     entry **place = &self->first;
-    for (int i = 0; i < count; i++) {
+    for (int i = 0; i < w->entry_count; i++) {
         entry *e = *place;
         if (i >= w->count || !w->stored[i]) {
             self->retries++;
@@ -224,13 +225,13 @@ static bool publish_window(mesh_publisher *self, jsCtx *js, natsConnection *conn
 {
     window w = {.count = 0};
     pthread_mutex_lock(&self->mu);
-    const entry *first = self->first;
-    int count = self->count < WINDOW ? (int)self->count : WINDOW;
+    for (const entry *e = self->first; e != NULL && w.entry_count < WINDOW; e = e->next)
+        w.entries[w.entry_count++] = e;
     pthread_mutex_unlock(&self->mu);
     open_window(&w);
-    send_window(self, js, first, &w, count);
+    send_window(self, js, &w);
     close_window(&w, connection);
-    settle(self, &w, count);
+    settle(self, &w);
     if (w.cause == NULL && w.unanswered == 0)
         return true;
     mesh_log(MESH_LOG_WARN, "publishing events failed and is tried again",

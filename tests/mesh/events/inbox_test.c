@@ -1,0 +1,85 @@
+#include <stdio.h>
+#include <string.h>
+
+#include "mesh/base/uuid.h"
+#include "mesh/events/inbox.h"
+#include "tests/mesh/events/bus.h"
+
+static mesh_db *db;
+
+static int setup(void **state)
+{
+    char url[POSTGRES_URL_BYTES];
+    if (postgres_setup(state) != 0)
+        return -1;
+    bus_database("inbox_test", url);
+    return mesh_db_create(&(mesh_db_options){.url = url}, &db, NULL) == MESH_OK ? 0 : -1;
+}
+
+static int teardown(void **state)
+{
+    mesh_db_destroy(db);
+    return postgres_teardown(state);
+}
+
+static bool note(mesh_tx *tx, const char *id, const char *consumer)
+{
+    bool first = false;
+    assert_int_equal(mesh_inbox_note(tx, id, consumer, &first, NULL), MESH_OK);
+    return first;
+}
+
+static void an_event_is_first_once_for_each_consumer(void **state)
+{
+    (void)state;
+    char id[MESH_UUID_TEXT_BYTES];
+    mesh_tx *tx = NULL;
+    mesh_uuid_v7(id);
+    assert_int_equal(mesh_tx_begin(db, NULL, &tx, NULL), MESH_OK);
+    assert_true(note(tx, id, "product"));
+    assert_false(note(tx, id, "product"));
+    assert_true(note(tx, id, "notification"));
+    assert_int_equal(mesh_tx_commit(tx, NULL), MESH_OK);
+    assert_int_equal(mesh_tx_begin(db, NULL, &tx, NULL), MESH_OK);
+    assert_false(note(tx, id, "product"));
+    mesh_tx_rollback(tx);
+}
+
+static void a_rollback_forgets_it(void **state)
+{
+    (void)state;
+    char id[MESH_UUID_TEXT_BYTES];
+    mesh_tx *tx = NULL;
+    mesh_uuid_v7(id);
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(mesh_tx_begin(db, NULL, &tx, NULL), MESH_OK);
+        assert_true(note(tx, id, "product"));
+        mesh_tx_rollback(tx);
+    }
+}
+
+static void only_old_rows_are_removed(void **state)
+{
+    (void)state;
+    postgres_value(db, "TRUNCATE mesh_inbox");
+    /* Ids of UUIDv7 begin with the milliseconds of their making. */
+    postgres_value(
+        db, "INSERT INTO mesh_inbox (event_id, consumer)"
+            " SELECT (lpad(to_hex((extract(epoch FROM now() - d * interval '1 day') * 1000)"
+            "::bigint), 12, '0') || '7' || lpad(to_hex(n), 3, '0') || '8000000000000000')::uuid,"
+            " 'product' FROM generate_series(1, 60) AS d, generate_series(1, 100) AS n");
+    assert_int_equal(mesh_inbox_prune(db, 31, NULL), MESH_OK);
+    assert_string_equal(postgres_value(db, "SELECT count(*) FROM mesh_inbox"), "3000");
+    assert_int_equal(mesh_inbox_prune(db, 31, NULL), MESH_OK);
+    assert_string_equal(postgres_value(db, "SELECT count(*) FROM mesh_inbox"), "3000");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(an_event_is_first_once_for_each_consumer),
+        cmocka_unit_test(a_rollback_forgets_it),
+        cmocka_unit_test(only_old_rows_are_removed),
+    };
+    return cmocka_run_group_tests(tests, setup, teardown);
+}

@@ -1,0 +1,292 @@
+/*
+ * What becomes of events when something goes away in the middle: the broker, the database, a
+ * process, time.
+ */
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "mesh/base/uuid.h"
+#include "tests/mesh/events/bus.h"
+
+static const char *program;
+static char url[POSTGRES_URL_BYTES];
+static instance publisher;
+
+static int test_setup(void **state)
+{
+    static int number;
+    char name[32];
+    snprintf(name, sizeof name, "resilience_%d", ++number);
+    if (bus_reset(state) != 0)
+        return -1;
+    bus_database(name, url);
+    publisher = bus_open(&(instance_options){.service = "shop", .url = url});
+    return 0;
+}
+
+static int test_teardown(void **state)
+{
+    (void)state;
+    bus_close(&publisher);
+    return 0;
+}
+
+static void add_many(int from, int to)
+{
+    char id[32];
+    for (int i = from; i < to; i++) {
+        snprintf(id, sizeof id, "product-%d", i % 7);
+        bus_add(&publisher, id, i);
+    }
+}
+
+static const char *each_once(instance *self)
+{
+    return postgres_value(self->db,
+                          "SELECT count(*) || ' ' || count(DISTINCT version) FROM handled");
+}
+
+/* S0.9: a service survives the restart of its broker. */
+static void a_restart_of_the_broker_loses_and_repeats_nothing(void **state)
+{
+    (void)state;
+    instance self = bus_open(
+        &(instance_options){.service = "stock", .url = url, .handler = bus_note});
+    add_many(0, 100);
+    nats_restart();
+    add_many(100, 200);
+    WAIT_FOR(bus_handled(&self) == 200);
+    nats_restart();
+    add_many(200, 300);
+    WAIT_FOR(bus_handled(&self) == 300);
+    assert_string_equal(each_once(&self), "300 300");
+    assert_int_equal(bus_stats(&publisher).published, 300);
+    assert_int_equal(bus_stats(&self).dead, 0);
+    WAIT_FOR(mesh_events_ready(self.events, NULL) == MESH_OK);
+    bus_close(&self);
+}
+
+/* Somebody deleted the stream, and with it the consumer. */
+static void a_stream_that_vanished_is_made_again(void **state)
+{
+    instance self = bus_open(
+        &(instance_options){.service = "stock", .url = url, .handler = bus_note});
+    add_many(0, 10);
+    WAIT_FOR(bus_handled(&self) == 10);
+    assert_int_equal(bus_reset(state), 0);
+    add_many(10, 20);
+    WAIT_FOR(bus_handled(&self) == 20);
+    assert_int_equal(bus_stats(&publisher).published, 20);
+    bus_close(&self);
+}
+
+static void publish_to_absent(int version)
+{
+    char id[MESH_UUID_TEXT_BYTES], headers[512];
+    uint8_t payload[] = {0x0a, 1, 'a', 0x10, (uint8_t)version};
+    mesh_uuid_v7(id);
+    snprintf(headers, sizeof headers,
+             "ce-specversion: 1.0\nce-id: %s\nce-type: stock.v1.StockLowered\nce-source: /shop\n"
+             "ce-subject: a\nce-time: 2026-11-21T08:15:30Z",
+             id);
+    bus_publish_raw("events.stock.v1.StockLowered", headers, payload, sizeof payload);
+}
+
+/* S0.9: ... and of its database. */
+static void events_wait_while_the_database_is_away(void **state)
+{
+    (void)state;
+    enum {
+        EVENTS = 30
+    };
+    instance self = bus_open(
+        &(instance_options){.service = "stock", .url = url, .handler = bus_note, .max_deliver = 2});
+    bus_add(&publisher, "first", 100);
+    WAIT_FOR(bus_stats(&self).consumed == 1);
+    postgres_stop();
+    for (int i = 1; i <= EVENTS; i++)
+        publish_to_absent(i);
+    WAIT_FOR(bus_stats(&self).failed > 0);
+    postgres_restart();
+    WAIT_FOR(bus_stats(&self).consumed == 1 + EVENTS);
+    assert_int_equal(bus_stats(&self).dead, 0);
+    assert_string_equal(each_once(&self), "31 31");
+    bus_close(&self);
+}
+
+/* The other process: it says that it is in the handler, and stays there. */
+static mesh_code note_and_hang(void *self, mesh_tx *tx, const mesh_event *meta,
+                               const Stock__V1__StockLowered *event, mesh_error *err)
+{
+    mesh_code code = bus_note(self, tx, meta, event, err);
+    if (write(STDOUT_FILENO, "x", 1) != 1 || code != MESH_OK)
+        _exit(1);
+    for (;;)
+        pause();
+}
+
+static int run_child(const char *nats, const char *database)
+{
+    mesh_db *db = NULL;
+    mesh_events *events = NULL;
+    const mesh_consumer consumers[] = {stock__v1__stock_lowered__consumer(note_and_hang, NULL),
+                                       {.event = NULL}};
+    if (mesh_db_create(&(mesh_db_options){.url = database}, &db, NULL) != MESH_OK)
+        return 1;
+    const mesh_events_options options = {
+        .url = nats, .service = "stock", .db = db, .consumers = consumers, .ack_wait_ms = 1000};
+    if (mesh_events_create(&options, &events, NULL) != MESH_OK ||
+        mesh_events_start(events, NULL) != MESH_OK)
+        return 1;
+    for (;;)
+        pause();
+}
+
+static pid_t start_child(int *output)
+{
+    int ends[2];
+    assert_int_equal(pipe(ends), 0);
+    pid_t child = fork();
+    assert_true(child >= 0);
+    if (child == 0) {
+        dup2(ends[1], STDOUT_FILENO);
+        execl(program, program, "--consume", nats_url(), url, (char *)NULL);
+        _exit(127);
+    }
+    close(ends[1]);
+    *output = ends[0];
+    return child;
+}
+
+/* S1.4 */
+static void what_a_killed_process_had_begun_another_one_does_once(void **state)
+{
+    (void)state;
+    int output;
+    char byte;
+    pid_t child = start_child(&output);
+    add_many(0, 20);
+    assert_int_equal(read(output, &byte, 1), 1);
+    assert_string_equal(postgres_value(publisher.db, "SELECT count(*) FROM handled"), "0");
+    instance self = bus_open(&(instance_options){
+        .service = "stock", .url = url, .handler = bus_note, .ack_wait_ms = 1000});
+    kill(child, SIGKILL);
+    assert_int_equal(waitpid(child, NULL, 0), child);
+    close(output);
+    WAIT_FOR(bus_handled(&self) == 20);
+    assert_string_equal(each_once(&self), "20 20");
+    assert_true(bus_stats(&self).redelivered > 0);
+    bus_close(&self);
+}
+
+static mesh_code note_after_a_while(void *self, mesh_tx *tx, const mesh_event *meta,
+                                    const Stock__V1__StockLowered *event, mesh_error *err)
+{
+    mesh_code code = mesh_tx_query(tx, "SELECT pg_sleep(0.15)", MESH_SQL_NO_PARAMS, NULL, NULL,
+                                   err);
+    return code == MESH_OK ? bus_note(self, tx, meta, event, err) : code;
+}
+
+static void events_that_wait_for_their_turn_are_not_delivered_again(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 12; i++)
+        bus_add(&publisher, "odyssey", i);
+    instance self = bus_open(&(instance_options){.service = "stock",
+                                                 .url = url,
+                                                 .handler = note_after_a_while,
+                                                 .ack_wait_ms = 600,
+                                                 .concurrency = 1});
+    WAIT_FOR(bus_stats(&self).consumed == 12); /* 1.8 s */
+    assert_int_equal(bus_stats(&self).redelivered, 0);
+    bus_close(&self);
+}
+
+static mesh_code hang_once(void *self, mesh_tx *tx, const mesh_event *meta,
+                           const Stock__V1__StockLowered *event, mesh_error *err)
+{
+    if (meta->delivery == 1)
+        return mesh_tx_query(tx, "SELECT pg_sleep(60)", MESH_SQL_NO_PARAMS, NULL, NULL, err);
+    return bus_note(self, tx, meta, event, err);
+}
+
+static void a_handler_ends_when_its_event_would_be_given_to_another(void **state)
+{
+    (void)state;
+    instance self = bus_open(&(instance_options){
+        .service = "stock", .url = url, .handler = hang_once, .ack_wait_ms = 500});
+    int64_t start_ns = mesh_clock_monotonic_ns();
+    bus_add(&publisher, "odyssey", 1);
+    WAIT_FOR(bus_stats(&self).consumed == 1);
+    assert_true(mesh_clock_monotonic_ns() - start_ns < 4000000000); /* not statement_timeout */
+    assert_int_equal(bus_handled(&self), 1);
+    bus_close(&self);
+}
+
+static atomic_int in_handler;
+static atomic_bool may_go_on;
+
+static mesh_code note_when_told(void *self, mesh_tx *tx, const mesh_event *meta,
+                                const Stock__V1__StockLowered *event, mesh_error *err)
+{
+    atomic_fetch_add(&in_handler, 1);
+    while (!atomic_load(&may_go_on))
+        wait_a_moment();
+    return bus_note(self, tx, meta, event, err);
+}
+
+static void *let_it_go_on(void *context)
+{
+    instance *other = context;
+    /* What the draining instance gave back arrives here long before the ack wait ends. */
+    while (bus_stats(other).consumed < 9)
+        wait_a_moment();
+    atomic_store(&may_go_on, true);
+    return NULL;
+}
+
+static void a_drain_finishes_what_runs_and_gives_the_rest_back(void **state)
+{
+    (void)state;
+    pthread_t thread;
+    instance self = bus_open(&(instance_options){
+        .service = "stock", .url = url, .handler = note_when_told, .concurrency = 1});
+    for (int i = 0; i < 10; i++)
+        bus_add(&publisher, "odyssey", i);
+    WAIT_FOR(atomic_load(&in_handler) == 1);
+    WAIT_FOR(bus_stats(&self).lag == 0);
+    instance other = bus_open(
+        &(instance_options){.service = "stock", .url = url, .handler = bus_note});
+    assert_int_equal(pthread_create(&thread, NULL, let_it_go_on, &other), 0);
+    mesh_events_drain(self.events, 10000);
+    pthread_join(thread, NULL);
+    assert_int_equal(bus_stats(&self).consumed, 1);
+    assert_int_equal(bus_stats(&other).consumed, 9);
+    assert_int_equal(bus_handled(&self), 10);
+    bus_close(&self);
+    bus_close(&other);
+}
+
+int main(int argc, char **argv)
+{
+    if (argc == 4 && strcmp(argv[1], "--consume") == 0)
+        return run_child(argv[2], argv[3]);
+    program = argv[0];
+#define CASE(name) cmocka_unit_test_setup_teardown(name, test_setup, test_teardown)
+    const struct CMUnitTest tests[] = {
+        CASE(a_restart_of_the_broker_loses_and_repeats_nothing),
+        CASE(a_stream_that_vanished_is_made_again),
+        CASE(events_wait_while_the_database_is_away),
+        CASE(what_a_killed_process_had_begun_another_one_does_once),
+        CASE(events_that_wait_for_their_turn_are_not_delivered_again),
+        CASE(a_handler_ends_when_its_event_would_be_given_to_another),
+        CASE(a_drain_finishes_what_runs_and_gives_the_rest_back),
+    };
+    return cmocka_run_group_tests(tests, servers_setup, servers_teardown);
+}
