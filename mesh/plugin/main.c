@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "mesh/plugin/generate.h"
 
@@ -58,6 +59,10 @@ static int serve(void)
 
 int main(int argc, char **argv)
 {
+    if (argc == 1 && isatty(STDIN_FILENO)) {
+        fputs(help, stderr);
+        return 2;
+    }
     if (argc == 1)
         return serve();
     if (argc == 2 && strcmp(argv[1], "--version") == 0) {

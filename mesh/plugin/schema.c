@@ -201,8 +201,6 @@ static void add_services(schema *out)
             service->full_name = join(out->arena, package, service->proto->name);
             service->lower = names_lower(out->arena, service->full_name);
             service->upper = names_upper(out->arena, service->full_name);
-            service->deprecated = service->proto->options != NULL &&
-                                  service->proto->options->deprecated;
             service->method_count = service->proto->n_method;
             service->methods = memory_take(out->arena, service->method_count,
                                            sizeof *service->methods);

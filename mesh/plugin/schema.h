@@ -102,7 +102,6 @@ struct schema_service {
     const char *upper;
     schema_method *methods;
     size_t method_count;
-    bool deprecated;
 };
 
 typedef struct schema {

@@ -35,8 +35,9 @@ grep -q '^Libs.private:.*-lgrpc .*-lpq' gen/meshc.pc || fail "meshc.pc names no 
 ok
 
 protoc --decode_raw <gen/descriptors.protoset >"$TEST_TMPDIR/descriptors"
-for file in google/protobuf/timestamp.proto mesh/v1/options.proto order/v1/order.proto; do
-    grep -q "^  1: \"$file\"\$" "$TEST_TMPDIR/descriptors" || fail "descriptors.protoset lacks $file"
+for file in google/protobuf/timestamp.proto $(cd proto && find . -name '*.proto' | sed 's,^./,,'); do
+    grep -q "^  1: \"$file\"\$" "$TEST_TMPDIR/descriptors" ||
+        fail "$file is in no target of gen/BUILD's PACKAGES"
 done
 ok
 echo "[==========] $passed test(s) run."

@@ -4,6 +4,7 @@
  */
 #include "tests/mesh/base/test.h"
 
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -258,6 +259,67 @@ static void a_missing_protoc_gen_c_is_named(void **state)
     assert_non_null(strstr(said, "/bin/echo answered something that is no CodeGeneratorResponse"));
 }
 
+/* A contract that was written against later options: what they mean is not known here. */
+static void options_of_the_future_are_refused(void **state)
+{
+    static const char *const later[][2] = {
+        {"message E {\n  option (mesh.v1.event).later = 1;\n}\n",
+         "x.proto:7:3: a.E: (mesh.v1.event) has a field 99 that this plugin does not know\n"
+         "x.proto:7:3: a.E: `subject` is \"\"; it has to be words of letters, digits, \"_\" and "
+         "\"-\" with dots between\n"
+         "x.proto:7:3: a.E: `aggregate` is missing\n"},
+        {METHOD("option (mesh.v1.method).later = 1;"),
+         "x.proto:8:5: a.S.Get: (mesh.v1.method) has a field 99 that this plugin does not know\n"},
+    };
+    char said[4096], source[2048], path[320];
+    (void)state;
+    snprintf(path, sizeof path, "%s/mesh", folder);
+    assert_int_equal(mkdir(path, 0700), 0);
+    snprintf(path, sizeof path, "%s/mesh/v1", folder);
+    assert_int_equal(mkdir(path, 0700), 0);
+    write_file("mesh/v1/options.proto",
+               "syntax = \"proto3\";\npackage mesh.v1;\n"
+               "import \"google/protobuf/descriptor.proto\";\n"
+               "message Later { int32 later = 99; }\n"
+               "extend google.protobuf.MethodOptions { Later method = 50100; }\n"
+               "extend google.protobuf.MessageOptions { Later event = 50101; }\n");
+    for (size_t i = 0; i < COUNT(later); i++) {
+        snprintf(source, sizeof source, START "%s", later[i][0]);
+        write_file("x.proto", source);
+        assert_int_equal(run_protoc("", said, sizeof said), 1);
+        assert_string_equal(said, later[i][1]);
+    }
+}
+
+/* By hand, without protoc. */
+static void the_program_explains_itself(void **state)
+{
+    static const struct {
+        const char *arguments;
+        int status;
+        const char *said;
+    } cases[] = {
+        {"--version", 0, "protoc-gen-mesh 0.1.0\n"},
+        {"--help", 0, "protoc --plugin=protoc-gen-mesh=PATH --mesh_out="},
+        {"x.proto", 2, "unknown argument \"x.proto\""},
+        {"</bin/sh", 1, "the input is no google.protobuf.compiler.CodeGeneratorRequest"},
+        {"</dev/null", 0, ""},
+        {"<proto", 1, "the request cannot be read: Is a directory"},
+    };
+    (void)state;
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        char command[256], said[4096] = "";
+        snprintf(command, sizeof command, "mesh/plugin/protoc-gen-mesh %s 2>&1",
+                 cases[i].arguments);
+        FILE *pipe = popen(command, "r");
+        assert_non_null(pipe);
+        said[fread(said, 1, sizeof said - 1, pipe)] = '\0';
+        int status = pclose(pipe);
+        assert_int_equal(WEXITSTATUS(status), cases[i].status);
+        assert_non_null(strstr(said, cases[i].said));
+    }
+}
+
 static void a_right_contract_is_generated(void **state)
 {
     static const char *const suffixes[] = {"pb-c.h", "pb-c.c", "mesh.h", "mesh.c"};
@@ -290,7 +352,9 @@ int main(void)
         cmocka_unit_test(features_that_c_cannot_carry_are_refused),
         cmocka_unit_test(unknown_parameters_are_refused),
         cmocka_unit_test(a_missing_protoc_gen_c_is_named),
+        cmocka_unit_test(the_program_explains_itself),
         cmocka_unit_test(a_right_contract_is_generated),
+        cmocka_unit_test(options_of_the_future_are_refused), /* the last: it shadows the options */
     };
     return cmocka_run_group_tests(tests, set_up, NULL);
 }

@@ -88,8 +88,9 @@ mesh_code bare__get(mesh_channel *channel,
 static void bare__get__answer(const mesh_answer *answer)
 {
     bare__get__done *done = (bare__get__done *)answer->callback;
-    done(answer->context, answer->code, (const Plain *)answer->response,
-        answer->err);
+    if (done != NULL)
+        done(answer->context, answer->code, (const Plain *)answer->response,
+            answer->err);
 }
 
 mesh_code bare__get__async(mesh_channel *channel,

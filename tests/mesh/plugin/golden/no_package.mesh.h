@@ -51,7 +51,7 @@ MESH_API mesh_code bare__get(mesh_channel *channel,
     const Plain *request, Plain **response,
     const mesh_call_options *options, mesh_error *err);
 
-/* The same without waiting; see mesh_unary_call_async. */
+/* The same without waiting, see mesh_unary_call_async; `done` may be NULL. */
 typedef void bare__get__done(void *context, mesh_code code,
     const Plain *response, const mesh_error *err);
 MESH_API mesh_code bare__get__async(mesh_channel *channel,

@@ -334,8 +334,9 @@ mesh_code echo__v1__echo__double(mesh_channel *channel,
 static void echo__v1__echo__double__answer(const mesh_answer *answer)
 {
     echo__v1__echo__double__done *done = (echo__v1__echo__double__done *)answer->callback;
-    done(answer->context, answer->code, (const Echo__V1__Number *)answer->response,
-        answer->err);
+    if (done != NULL)
+        done(answer->context, answer->code, (const Echo__V1__Number *)answer->response,
+            answer->err);
 }
 
 mesh_code echo__v1__echo__double__async(mesh_channel *channel,

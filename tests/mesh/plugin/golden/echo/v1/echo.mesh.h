@@ -125,7 +125,7 @@ MESH_API mesh_code echo__v1__echo__double(mesh_channel *channel,
     const Echo__V1__Number *request, Echo__V1__Number **response,
     const mesh_call_options *options, mesh_error *err);
 
-/* The same without waiting; see mesh_unary_call_async. */
+/* The same without waiting, see mesh_unary_call_async; `done` may be NULL. */
 typedef void echo__v1__echo__double__done(void *context, mesh_code code,
     const Echo__V1__Number *response, const mesh_error *err);
 MESH_API mesh_code echo__v1__echo__double__async(mesh_channel *channel,

@@ -575,8 +575,9 @@ mesh_code kitchen__v1__kitchen__cook(mesh_channel *channel,
 static void kitchen__v1__kitchen__cook__answer(const mesh_answer *answer)
 {
     kitchen__v1__kitchen__cook__done *done = (kitchen__v1__kitchen__cook__done *)answer->callback;
-    done(answer->context, answer->code, (const Kitchen__V1__Dish *)answer->response,
-        answer->err);
+    if (done != NULL)
+        done(answer->context, answer->code, (const Kitchen__V1__Dish *)answer->response,
+            answer->err);
 }
 
 mesh_code kitchen__v1__kitchen__cook__async(mesh_channel *channel,
@@ -603,8 +604,9 @@ mesh_code kitchen__v1__kitchen__get_dish(mesh_channel *channel,
 static void kitchen__v1__kitchen__get_dish__answer(const mesh_answer *answer)
 {
     kitchen__v1__kitchen__get_dish__done *done = (kitchen__v1__kitchen__get_dish__done *)answer->callback;
-    done(answer->context, answer->code, (const Kitchen__V1__Dish *)answer->response,
-        answer->err);
+    if (done != NULL)
+        done(answer->context, answer->code, (const Kitchen__V1__Dish *)answer->response,
+            answer->err);
 }
 
 mesh_code kitchen__v1__kitchen__get_dish__async(mesh_channel *channel,
@@ -631,8 +633,9 @@ mesh_code kitchen__v1__kitchen__delete(mesh_channel *channel,
 static void kitchen__v1__kitchen__delete__answer(const mesh_answer *answer)
 {
     kitchen__v1__kitchen__delete__done *done = (kitchen__v1__kitchen__delete__done *)answer->callback;
-    done(answer->context, answer->code, (const Google__Protobuf__Empty *)answer->response,
-        answer->err);
+    if (done != NULL)
+        done(answer->context, answer->code, (const Google__Protobuf__Empty *)answer->response,
+            answer->err);
 }
 
 mesh_code kitchen__v1__kitchen__delete__async(mesh_channel *channel,
@@ -659,8 +662,9 @@ mesh_code kitchen__v1__kitchen__ask(mesh_channel *channel,
 static void kitchen__v1__kitchen__ask__answer(const mesh_answer *answer)
 {
     kitchen__v1__kitchen__ask__done *done = (kitchen__v1__kitchen__ask__done *)answer->callback;
-    done(answer->context, answer->code, (const Kitchen__V1__Dish *)answer->response,
-        answer->err);
+    if (done != NULL)
+        done(answer->context, answer->code, (const Kitchen__V1__Dish *)answer->response,
+            answer->err);
 }
 
 mesh_code kitchen__v1__kitchen__ask__async(mesh_channel *channel,
@@ -752,8 +756,9 @@ mesh_code kitchen__v1__waiter__serve(mesh_channel *channel,
 static void kitchen__v1__waiter__serve__answer(const mesh_answer *answer)
 {
     kitchen__v1__waiter__serve__done *done = (kitchen__v1__waiter__serve__done *)answer->callback;
-    done(answer->context, answer->code, (const Kitchen__V1__Nothing *)answer->response,
-        answer->err);
+    if (done != NULL)
+        done(answer->context, answer->code, (const Kitchen__V1__Nothing *)answer->response,
+            answer->err);
 }
 
 mesh_code kitchen__v1__waiter__serve__async(mesh_channel *channel,
@@ -780,8 +785,9 @@ mesh_code kitchen__v1__waiter__httpserve_v2(mesh_channel *channel,
 static void kitchen__v1__waiter__httpserve_v2__answer(const mesh_answer *answer)
 {
     kitchen__v1__waiter__httpserve_v2__done *done = (kitchen__v1__waiter__httpserve_v2__done *)answer->callback;
-    done(answer->context, answer->code, (const Kitchen__V1__Nothing *)answer->response,
-        answer->err);
+    if (done != NULL)
+        done(answer->context, answer->code, (const Kitchen__V1__Nothing *)answer->response,
+            answer->err);
 }
 
 mesh_code kitchen__v1__waiter__httpserve_v2__async(mesh_channel *channel,

@@ -175,7 +175,7 @@ MESH_API mesh_code kitchen__v1__kitchen__cook(mesh_channel *channel,
     const Kitchen__V1__CookRequest *request, Kitchen__V1__Dish **response,
     const mesh_call_options *options, mesh_error *err);
 
-/* The same without waiting; see mesh_unary_call_async. */
+/* The same without waiting, see mesh_unary_call_async; `done` may be NULL. */
 typedef void kitchen__v1__kitchen__cook__done(void *context, mesh_code code,
     const Kitchen__V1__Dish *response, const mesh_error *err);
 MESH_API mesh_code kitchen__v1__kitchen__cook__async(mesh_channel *channel,
@@ -189,7 +189,7 @@ MESH_API mesh_code kitchen__v1__kitchen__get_dish(mesh_channel *channel,
     const Kitchen__V1__GetDishRequest *request, Kitchen__V1__Dish **response,
     const mesh_call_options *options, mesh_error *err);
 
-/* The same without waiting; see mesh_unary_call_async. */
+/* The same without waiting, see mesh_unary_call_async; `done` may be NULL. */
 typedef void kitchen__v1__kitchen__get_dish__done(void *context, mesh_code code,
     const Kitchen__V1__Dish *response, const mesh_error *err);
 MESH_API mesh_code kitchen__v1__kitchen__get_dish__async(mesh_channel *channel,
@@ -203,7 +203,7 @@ MESH_API mesh_code kitchen__v1__kitchen__delete(mesh_channel *channel,
     const Kitchen__V1__GetDishRequest *request, Google__Protobuf__Empty **response,
     const mesh_call_options *options, mesh_error *err);
 
-/* The same without waiting; see mesh_unary_call_async. */
+/* The same without waiting, see mesh_unary_call_async; `done` may be NULL. */
 typedef void kitchen__v1__kitchen__delete__done(void *context, mesh_code code,
     const Google__Protobuf__Empty *response, const mesh_error *err);
 MESH_API mesh_code kitchen__v1__kitchen__delete__async(mesh_channel *channel,
@@ -352,7 +352,7 @@ __attribute__((deprecated)) MESH_API mesh_code kitchen__v1__kitchen__ask(mesh_ch
     const Kitchen__V1__CookRequest *request, Kitchen__V1__Dish **response,
     const mesh_call_options *options, mesh_error *err);
 
-/* The same without waiting; see mesh_unary_call_async. */
+/* The same without waiting, see mesh_unary_call_async; `done` may be NULL. */
 typedef void kitchen__v1__kitchen__ask__done(void *context, mesh_code code,
     const Kitchen__V1__Dish *response, const mesh_error *err);
 __attribute__((deprecated)) MESH_API mesh_code kitchen__v1__kitchen__ask__async(mesh_channel *channel,
@@ -438,7 +438,7 @@ MESH_API mesh_code kitchen__v1__waiter__serve(mesh_channel *channel,
     const Kitchen__V1__Dish *request, Kitchen__V1__Nothing **response,
     const mesh_call_options *options, mesh_error *err);
 
-/* The same without waiting; see mesh_unary_call_async. */
+/* The same without waiting, see mesh_unary_call_async; `done` may be NULL. */
 typedef void kitchen__v1__waiter__serve__done(void *context, mesh_code code,
     const Kitchen__V1__Nothing *response, const mesh_error *err);
 MESH_API mesh_code kitchen__v1__waiter__serve__async(mesh_channel *channel,
@@ -449,7 +449,7 @@ MESH_API mesh_code kitchen__v1__waiter__httpserve_v2(mesh_channel *channel,
     const Kitchen__V1__Dish *request, Kitchen__V1__Nothing **response,
     const mesh_call_options *options, mesh_error *err);
 
-/* The same without waiting; see mesh_unary_call_async. */
+/* The same without waiting, see mesh_unary_call_async; `done` may be NULL. */
 typedef void kitchen__v1__waiter__httpserve_v2__done(void *context, mesh_code code,
     const Kitchen__V1__Nothing *response, const mesh_error *err);
 MESH_API mesh_code kitchen__v1__waiter__httpserve_v2__async(mesh_channel *channel,

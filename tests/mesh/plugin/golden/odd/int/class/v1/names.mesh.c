@@ -400,8 +400,9 @@ mesh_code odd__int__class__v1__operator__new(mesh_channel *channel,
 static void odd__int__class__v1__operator__new__answer(const mesh_answer *answer)
 {
     odd__int__class__v1__operator__new__done *done = (odd__int__class__v1__operator__new__done *)answer->callback;
-    done(answer->context, answer->code, (const Odd__Int__Class__V1__Struct *)answer->response,
-        answer->err);
+    if (done != NULL)
+        done(answer->context, answer->code, (const Odd__Int__Class__V1__Struct *)answer->response,
+            answer->err);
 }
 
 mesh_code odd__int__class__v1__operator__new__async(mesh_channel *channel,
@@ -428,8 +429,9 @@ mesh_code odd__int__class__v1__operator__restrict(mesh_channel *channel,
 static void odd__int__class__v1__operator__restrict__answer(const mesh_answer *answer)
 {
     odd__int__class__v1__operator__restrict__done *done = (odd__int__class__v1__operator__restrict__done *)answer->callback;
-    done(answer->context, answer->code, (const Odd__Int__Class__V1__NULL *)answer->response,
-        answer->err);
+    if (done != NULL)
+        done(answer->context, answer->code, (const Odd__Int__Class__V1__NULL *)answer->response,
+            answer->err);
 }
 
 mesh_code odd__int__class__v1__operator__restrict__async(mesh_channel *channel,

@@ -114,7 +114,7 @@ MESH_API mesh_code odd__int__class__v1__operator__new(mesh_channel *channel,
     const Odd__Int__Class__V1__Char *request, Odd__Int__Class__V1__Struct **response,
     const mesh_call_options *options, mesh_error *err);
 
-/* The same without waiting; see mesh_unary_call_async. */
+/* The same without waiting, see mesh_unary_call_async; `done` may be NULL. */
 typedef void odd__int__class__v1__operator__new__done(void *context, mesh_code code,
     const Odd__Int__Class__V1__Struct *response, const mesh_error *err);
 MESH_API mesh_code odd__int__class__v1__operator__new__async(mesh_channel *channel,
@@ -251,7 +251,7 @@ MESH_API mesh_code odd__int__class__v1__operator__restrict(mesh_channel *channel
     const Odd__Int__Class__V1__Char *request, Odd__Int__Class__V1__NULL **response,
     const mesh_call_options *options, mesh_error *err);
 
-/* The same without waiting; see mesh_unary_call_async. */
+/* The same without waiting, see mesh_unary_call_async; `done` may be NULL. */
 typedef void odd__int__class__v1__operator__restrict__done(void *context, mesh_code code,
     const Odd__Int__Class__V1__NULL *response, const mesh_error *err);
 MESH_API mesh_code odd__int__class__v1__operator__restrict__async(mesh_channel *channel,
