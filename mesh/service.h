@@ -52,6 +52,7 @@
 #include "mesh/db/db.h"
 #include "mesh/db/migrate.h"
 #include "mesh/events/events.h"
+#include "mesh/obs/metrics.h"
 #include "mesh/rpc/channel.h"
 #include "mesh/rpc/server.h"
 
@@ -109,6 +110,9 @@ MESH_API mesh_db *mesh_app_db(mesh_app *app);
 MESH_API mesh_events *mesh_app_events(mesh_app *app);
 MESH_API mesh_channel *mesh_app_peer(mesh_app *app, const char *name);
 MESH_API mesh_server *mesh_app_server(mesh_app *app);
+
+/* The registry that MESH_METRICS_LISTEN shows, for metrics of the service's own. */
+MESH_API mesh_metrics *mesh_app_metrics(mesh_app *app);
 
 /* Wakes the service up to drain and stop, as SIGTERM does. Any thread. */
 MESH_API void mesh_app_stop(mesh_app *app);

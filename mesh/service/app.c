@@ -51,10 +51,12 @@ static const mesh_tls_options *tls_options(const mesh_service_config *config, bo
 
 static mesh_code create_peers(mesh_app *app, mesh_error *err)
 {
+    const mesh_client_interceptor count = mesh_rpc_metrics_client(app->metrics.calls);
     mesh_tls_options tls;
     const mesh_channel_options *options = MESH_OPTIONS(
         mesh_channel_options, .tls = tls_options(app->config, false, &tls),
-        .max_receive_bytes = (size_t)app->config->max_receive_bytes);
+        .max_receive_bytes = (size_t)app->config->max_receive_bytes, .interceptors = &count,
+        .interceptor_count = 1);
     for (size_t i = 0; i < MESH_SERVICE_MAX_PEERS && app->service->peers[i] != NULL; i++) {
         mesh_code code = mesh_channel_create(app->config->peer_targets[i], options, &app->peers[i],
                                              err);
@@ -69,13 +71,15 @@ static mesh_code create_peers(mesh_app *app, mesh_error *err)
 static mesh_code create_server(mesh_app *app, mesh_error *err)
 {
     const mesh_service_config *config = app->config;
+    const mesh_interceptor count = mesh_rpc_metrics_server(app->metrics.calls);
     mesh_tls_options tls;
     mesh_code code = mesh_server_create(
         MESH_OPTIONS(
             mesh_server_options, .listen = config->listen, .tls = tls_options(config, true, &tls),
             .worker_count = (size_t)config->workers, .worker_queue = (size_t)config->worker_queue,
             .max_calls = (size_t)config->max_calls,
-            .max_receive_bytes = (size_t)config->max_receive_bytes),
+            .max_receive_bytes = (size_t)config->max_receive_bytes, .interceptors = &count,
+            .interceptor_count = 1),
         &app->server, err);
 
     /* The service's own apis, each with its state; then the runtime's. */
@@ -114,6 +118,8 @@ mesh_code mesh_app_create(const mesh_service *service, const mesh_service_config
         code = mesh_error_set(err, MESH_RESOURCE_EXHAUSTED, "eventfd: %s", strerror(errno));
 
     if (code == MESH_OK)
+        code = mesh_service_metrics_create(&made->metrics, err);
+    if (code == MESH_OK)
         code = create_store(made, err);
     if (code == MESH_OK)
         code = create_events(made, err);
@@ -121,6 +127,9 @@ mesh_code mesh_app_create(const mesh_service *service, const mesh_service_config
         code = create_peers(made, err);
     if (code == MESH_OK)
         code = create_server(made, err);
+    if (code == MESH_OK)
+        code = mesh_service_metrics_watch(&made->metrics, service->apis, made->db, made->events,
+                                          err);
     if (code != MESH_OK) {
         mesh_app_destroy(made);
         return code;
@@ -129,9 +138,24 @@ mesh_code mesh_app_create(const mesh_service *service, const mesh_service_config
     return MESH_OK;
 }
 
+mesh_code mesh_app_listen(mesh_app *app, mesh_error *err)
+{
+    mesh_code code = mesh_server_start(app->server, err);
+    if (code == MESH_OK)
+        code = mesh_service_metrics_start(&app->metrics, app->config->metrics_listen, err);
+    return code;
+}
+
+void mesh_app_set_serving(mesh_app *app, bool serving)
+{
+    mesh_gauge_set(app->metrics.serving, serving);
+    mesh_health_set_all(app->health, serving ? MESH_HEALTH_SERVING : MESH_HEALTH_NOT_SERVING);
+}
+
 bool mesh_app_drain_calls(mesh_app *app)
 {
     const mesh_service *service = app->service;
+    mesh_gauge_set(app->metrics.serving, 0);
     mesh_health_shutdown(app->health);
     if (app->config->drain_delay_ms > 0)
         poll(NULL, 0, (int)app->config->drain_delay_ms);
@@ -147,11 +171,15 @@ void mesh_app_drain_events(mesh_app *app, int64_t timeout_ms)
         mesh_events_drain(app->events, timeout_ms);
 }
 
-/* The server first: its handlers use everything else. */
+/*
+ * The server first: its handlers use everything else. The metrics of calls last: server and channels
+ * count in them.
+ */
 void mesh_app_destroy(mesh_app *app)
 {
     if (app == NULL)
         return;
+    mesh_service_metrics_stop(&app->metrics);
     mesh_server_destroy(app->server);
     mesh_reflection_destroy(app->reflection);
     mesh_health_destroy(app->health);
@@ -159,6 +187,7 @@ void mesh_app_destroy(mesh_app *app)
     for (size_t i = 0; i < MESH_SERVICE_MAX_PEERS; i++)
         mesh_channel_destroy(app->peers[i]);
     mesh_db_destroy(app->db);
+    mesh_service_metrics_destroy(&app->metrics);
     if (app->stop_fd >= 0)
         close(app->stop_fd);
     mesh_free(app);
@@ -191,6 +220,11 @@ mesh_channel *mesh_app_peer(mesh_app *app, const char *name)
 mesh_server *mesh_app_server(mesh_app *app)
 {
     return app->server;
+}
+
+mesh_metrics *mesh_app_metrics(mesh_app *app)
+{
+    return app->metrics.registry;
 }
 
 void mesh_app_stop(mesh_app *app)

@@ -10,12 +10,14 @@
 #include "mesh/health/health.h"
 #include "mesh/reflection/reflection.h"
 #include "mesh/service.h"
+#include "mesh/service/metrics.h"
 #include "mesh/service/settings.h"
 
 struct mesh_app {
     const mesh_service *service;
     const mesh_service_config *config;
     int stop_fd; /* eventfd: readable once somebody asked for a stop */
+    mesh_service_metrics metrics;
     mesh_db *db;
     mesh_events *events;
     mesh_channel *peers[MESH_SERVICE_MAX_PEERS];
@@ -30,6 +32,12 @@ struct mesh_app {
  */
 mesh_code mesh_app_create(const mesh_service *service, const mesh_service_config *config,
                           mesh_app **app, mesh_error *err);
+
+/* Listens, for calls and for who reads the metrics. UNAVAILABLE: an address cannot be bound. */
+mesh_code mesh_app_listen(mesh_app *app, mesh_error *err);
+
+/* Tells everybody whether the service is ready: health and metrics. Any thread. */
+void mesh_app_set_serving(mesh_app *app, bool serving);
 
 /* Stops serving: steps 1 to 4 of the drain in mesh/service.h. True when no call had to be cancelled.
  */

@@ -81,7 +81,7 @@ static void come_up(struct mesh_ready *ready)
     if (!ready->serving) {
         ready->serving = ready->served = true;
         mesh_error_clear(&ready->last);
-        mesh_health_set_all(ready->app->health, MESH_HEALTH_SERVING);
+        mesh_app_set_serving(ready->app, true);
         mesh_log(MESH_LOG_INFO, "serving");
     }
 }
@@ -90,7 +90,7 @@ static void come_up(struct mesh_ready *ready)
 static bool go_down(struct mesh_ready *ready, const mesh_error *why)
 {
     if (ready->serving)
-        mesh_health_set_all(ready->app->health, MESH_HEALTH_NOT_SERVING);
+        mesh_app_set_serving(ready->app, false);
     if (!ready->served && strcmp(ready->last.message, why->message) != 0)
         mesh_app_log_error(MESH_LOG_INFO, "waiting", why);
     else if (ready->serving)

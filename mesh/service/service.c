@@ -18,7 +18,8 @@ enum {
     EXIT_WRONG_USAGE = 2,
     REPORT_BYTES = 16 * 1024,      /* of mistakes in the configuration */
     READY_JOIN_TIMEOUT_MS = 10000, /* for a query or a migration to end */
-    EVENTS_DRAIN_MIN_MS = 1000     /* what consumers get though the calls took all the time */
+    ADDRESS_BYTES = 256,
+    EVENTS_DRAIN_MIN_MS = 1000 /* what consumers get though the calls took all the time */
 };
 
 /* What the command line asks for. */
@@ -120,17 +121,24 @@ static const char *wait_for_stop(const mesh_app *app, int signals_fd, const sigs
     return cause;
 }
 
-static void log_listening(const mesh_app *app)
+/* "HOST:PORT" of what was asked for and the port that was bound. */
+static void format_address(const char *listen, int port, char *text, size_t size)
 {
-    const char *listen = app->config->listen;
-    char address[256];
     const char *colon = strrchr(listen, ':');
     if (strncmp(listen, "unix:", 5) == 0 || colon == NULL)
-        snprintf(address, sizeof address, "%s", listen);
+        snprintf(text, size, "%s", listen);
     else
-        snprintf(address, sizeof address, "%.*s:%d", (int)(colon - listen), listen,
-                 mesh_server_port(app->server));
-    mesh_log(MESH_LOG_INFO, "listening", MESH_LOG_S("address", address));
+        snprintf(text, size, "%.*s:%d", (int)(colon - listen), listen, port);
+}
+
+static void log_listening(const mesh_app *app)
+{
+    char address[ADDRESS_BYTES], metrics[ADDRESS_BYTES];
+    format_address(app->config->listen, mesh_server_port(app->server), address, sizeof address);
+    format_address(app->config->metrics_listen, mesh_metrics_http_port(app->metrics.http), metrics,
+                   sizeof metrics);
+    mesh_log(MESH_LOG_INFO, "listening", MESH_LOG_S("address", address),
+             MESH_LOG_S("metrics", metrics));
 }
 
 /* Takes the service down in order; the exit status. */
@@ -169,7 +177,7 @@ static int serve(mesh_app *app, int signals_fd, const sigset_t *signals)
         mesh_app_destroy(app);
         return EXIT_FAILURE;
     }
-    mesh_code code = mesh_server_start(app->server, &err);
+    mesh_code code = mesh_app_listen(app, &err);
     if (code == MESH_OK) {
         log_listening(app);
         code = mesh_ready_start(app, &ready, &err);

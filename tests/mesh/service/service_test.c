@@ -4,12 +4,17 @@
  */
 #include "mesh/service.h"
 
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netinet/in.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -19,6 +24,7 @@
 #include "tests/fixtures/nats.h"
 #include "tests/fixtures/postgres.h"
 #include "tests/fixtures/program.h"
+#include "tests/fixtures/wait.h"
 
 #define DEMO "tests/mesh/service/demo_service"
 #define BROKEN "tests/mesh/service/broken_demo_service"
@@ -38,6 +44,7 @@ typedef struct demo {
     program *program;
     mesh_channel *channel;
     mesh_arena *arena;
+    char listening[1024]; /* the line that it logged */
 } demo;
 
 /* Settings that let it start, for a database made before; then `more`, ended by NULL. */
@@ -71,9 +78,11 @@ static demo start(const char *database_url, const char *const *more)
 {
     demo made = {.program = launch(DEMO, database_url, more)};
     mesh_error err = {0};
-    const char *line = program_wait_log(made.program, "listening");
-    assert_int_equal(mesh_channel_create(program_field(line, "address"), NULL, &made.channel, &err),
-                     MESH_OK);
+    snprintf(made.listening, sizeof made.listening, "%s",
+             program_wait_log(made.program, "listening"));
+    assert_int_equal(
+        mesh_channel_create(program_field(made.listening, "address"), NULL, &made.channel, &err),
+        MESH_OK);
     made.arena = mesh_arena_create(4096, 0);
     assert_non_null(made.arena);
     return made;
@@ -303,8 +312,7 @@ static void is_not_serving_while_the_broker_is_away(void **state)
     assert_int_equal(health(&demo, ""), SERVING);
 
     assert_int_equal(add(&demo, "afterwards"), MESH_OK); /* and events flow again */
-    while (heard(&demo) != 1)
-        ;
+    WAIT_FOR(heard(&demo) == 1);
     stop(&demo);
 }
 
@@ -353,8 +361,7 @@ static void migrations_run_once_for_two_instances(void **state)
     mesh_db_destroy(db);
 
     assert_int_equal(add(&first, "shared"), MESH_OK);
-    while (heard(&second) != 1) /* by either */
-        ;
+    WAIT_FOR(heard(&second) == 1); /* by either */
     stop(&first);
     assert_int_equal(health(&second, ""), SERVING);
     stop(&second);
@@ -400,6 +407,112 @@ static void failing_on_start_ends_it(void **state)
     program_expect(program, 1);
     assert_null(strstr(program_output(program), "on_stop"));
     program_free(program);
+}
+
+/* ---- what the settings do ---- */
+
+/* The body of GET /metrics. */
+static const char *metrics(const char *address)
+{
+    static char text[256 * 1024];
+    struct sockaddr_in to = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    static const char request[] = "GET /metrics HTTP/1.0\r\n\r\n";
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    size_t size = 0;
+    ssize_t got;
+    assert_return_code(fd, errno);
+    to.sin_port = htons((uint16_t)atoi(strrchr(address, ':') + 1));
+    assert_return_code(connect(fd, (const struct sockaddr *)&to, sizeof to), errno);
+    assert_int_equal(write(fd, request, sizeof request - 1), sizeof request - 1);
+    while ((got = read(fd, text + size, sizeof text - 1 - size)) > 0)
+        size += (size_t)got;
+    text[size] = '\0';
+    close(fd);
+    return text;
+}
+
+static void metrics_show_process_calls_pool_and_events(void **state)
+{
+    static const char *const lines[] = {
+        "\nmesh_serving 1\n",
+        "\nprocess_resident_memory_bytes ",
+        "grpc_service=\"demo.v1.Demo\",grpc_method=\"Add\",grpc_code=\"OK\"} 1\n",
+        "grpc_service=\"demo.v1.Demo\",grpc_method=\"Sleep\",grpc_code=\"OK\"} 0\n",
+        "\nmesh_db_connections_max 3\n",
+        "\nmesh_db_queries_total ",
+        "\nmesh_events_pending 0\n",
+        "\nmesh_events_published_total 1\n",
+        "\nmesh_events_consumed_total 1\n",
+    };
+    const char *const more[] = {"MESH_DB_POOL=3", NULL};
+    char url[POSTGRES_URL_BYTES], address[256];
+    (void)state;
+    postgres_create_database("metrics", url);
+    demo demo = start(url, more);
+    snprintf(address, sizeof address, "%s", program_field(demo.listening, "metrics"));
+    program_wait_log(demo.program, "serving");
+    assert_int_equal(add(&demo, "measured"), MESH_OK);
+    WAIT_FOR(strstr(metrics(address), "\nmesh_events_consumed_total 1\n") != NULL);
+    const char *text = metrics(address);
+    for (size_t i = 0; i < sizeof lines / sizeof lines[0]; i++)
+        if (strstr(text, lines[i]) == NULL)
+            fail_msg("%s is missing in:\n%s", lines[i], text);
+    stop(&demo);
+}
+
+/* Certificates of an authority of the test's own, made with openssl in a folder. */
+static void make_certificates(const char *folder)
+{
+    char command[4096];
+    snprintf(command, sizeof command,
+             "cd '%s' && exec 2>openssl.log && "
+             "new='openssl req -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -batch' && "
+             "$new -x509 -days 2 -subj /CN=authority -keyout ca.key -out ca.pem && "
+             "$new -subj /CN=demo -keyout demo.key -out demo.csr && "
+             "printf 'subjectAltName=DNS:localhost,IP:127.0.0.1' >names && "
+             "openssl x509 -req -days 2 -in demo.csr -CA ca.pem -CAkey ca.key -CAcreateserial "
+             "-extfile names -out demo.pem",
+             folder);
+    assert_int_equal(system(command), 0);
+}
+
+static void speaks_tls_and_asks_for_certificates_when_told_to(void **state)
+{
+    const char *folder = getenv("TEST_TMPDIR") != NULL ? getenv("TEST_TMPDIR") : "/tmp";
+    char url[POSTGRES_URL_BYTES], certificate[1024], key[1024], authority[1024];
+    mesh_error err = {0};
+    (void)state;
+    make_certificates(folder);
+    snprintf(certificate, sizeof certificate, "MESH_TLS_CERT=%s/demo.pem", folder);
+    snprintf(key, sizeof key, "MESH_TLS_KEY=%s/demo.key", folder);
+    snprintf(authority, sizeof authority, "MESH_TLS_CA=%s/ca.pem", folder);
+    const char *const more[] = {certificate, key, authority, "MESH_TLS_REQUIRE_CLIENT_CERT=true",
+                                NULL};
+    postgres_create_database("tls", url);
+    demo demo = start(url, more);
+    program_wait_log(demo.program, "serving");
+    assert_int_equal(health(&demo, ""), -MESH_UNAVAILABLE); /* plaintext */
+
+    const struct {
+        mesh_tls_options tls;
+        int expected;
+    } cases[] = {
+        {{.ca_file = strchr(authority, '/')}, -MESH_UNAVAILABLE},
+        {{.ca_file = strchr(authority, '/'),
+          .certificate_file = strchr(certificate, '/'),
+          .key_file = strchr(key, '/')},
+         SERVING},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        char target[256];
+        snprintf(target, sizeof target, "%s", mesh_channel_target(demo.channel));
+        mesh_channel_destroy(demo.channel);
+        assert_int_equal(mesh_channel_create(target, &(mesh_channel_options){.tls = &cases[i].tls},
+                                             &demo.channel, &err),
+                         MESH_OK);
+        assert_int_equal(health(&demo, ""), cases[i].expected);
+    }
+    stop(&demo);
 }
 
 /* ---- draining ---- */
@@ -511,6 +624,8 @@ int main(void)
         cmocka_unit_test(failing_migration_ends_it_at_once),
         cmocka_unit_test(taken_address_is_named),
         cmocka_unit_test(failing_on_start_ends_it),
+        cmocka_unit_test(metrics_show_process_calls_pool_and_events),
+        cmocka_unit_test(speaks_tls_and_asks_for_certificates_when_told_to),
         cmocka_unit_test(signal_lets_running_calls_end),
         cmocka_unit_test(calls_are_cancelled_when_the_drain_takes_too_long),
         cmocka_unit_test(lame_duck_says_not_serving_and_still_answers),
