@@ -7,10 +7,12 @@
  * wait in the lane (method and queue) they belong to, touched by that thread only.
  */
 #include <assert.h>
+#include <errno.h>
 #include <pthread.h>
 #include <stdalign.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "mesh/base/alloc.h"
@@ -22,6 +24,7 @@ enum {
     POSTED_STREAMS = 8,   /* the same for methods whose calls live long */
     FREE_CALLS_MAX = 256, /* calls of a lane kept for reuse */
     METADATA_BYTES_MAX = 16384,
+    GOAWAY_GRACE_MS = 500,       /* for clients to close their connections once no call runs */
     MIN_PING_INTERVAL_MS = 10000 /* clients that ping more often are told to calm down (gRFC A8) */
 };
 
@@ -654,6 +657,21 @@ static void free_lanes(mesh_tserver *server, poller *poller)
     mesh_free(poller->lanes);
 }
 
+static bool wait_stopped(mesh_tserver *server, int64_t until_ns)
+{
+    struct timespec until = {.tv_sec = until_ns / 1000000000, .tv_nsec = until_ns % 1000000000};
+    int error = 0;
+    bool stopped;
+
+    pthread_mutex_lock(&server->mu);
+    while (!server->stopped && error != ETIMEDOUT)
+        error = pthread_cond_clockwait(&server->stopped_changed, &server->mu, CLOCK_MONOTONIC,
+                                       &until);
+    stopped = server->stopped;
+    pthread_mutex_unlock(&server->mu);
+    return stopped;
+}
+
 /* Waits until the core has let go of the server, or does the waiting itself where no poller runs. */
 static void wait_for_shutdown(mesh_tserver *server)
 {
@@ -662,10 +680,11 @@ static void wait_for_shutdown(mesh_tserver *server)
         server->stopped = true;
         return;
     }
-    pthread_mutex_lock(&server->mu);
-    while (!server->stopped)
-        pthread_cond_wait(&server->stopped_changed, &server->mu);
-    pthread_mutex_unlock(&server->mu);
+    if (wait_stopped(server, mesh_clock_monotonic_ns() + GOAWAY_GRACE_MS * INT64_C(1000000)))
+        return;
+    /* Clients that poll their idle connections seldom, as the core's own do, answer a GOAWAY late. */
+    grpc_server_cancel_all_calls(server->server);
+    (void)wait_stopped(server, MESH_NO_DEADLINE);
 }
 
 void core_server_destroy(mesh_tserver *server)

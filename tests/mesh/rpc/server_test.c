@@ -4,10 +4,12 @@
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
 
+#include "mesh/base/clock.h"
 #include "tests/mesh/rpc/service.h"
 
 static mesh_server *create(const mesh_server_options *options)
@@ -280,9 +282,68 @@ static void a_smaller_options_struct_is_an_older_callers(void **state)
     mesh_server_destroy(server);
 }
 
+/* Makes one call to the port that it reads, says so, and keeps the idle connection until the pipe ends. */
+static _Noreturn void be_an_idle_client(int from, int to)
+{
+    Testing__V1__EchoRequest request = TESTING__V1__ECHO_REQUEST__INIT;
+    Testing__V1__EchoResponse *response = NULL;
+    mesh_arena *arena = mesh_arena_create(1024, 0);
+    mesh_channel *channel = NULL;
+    char target[32];
+    char said = '!';
+    int port = 0;
+
+    if (read(from, &port, sizeof port) == sizeof port &&
+        snprintf(target, sizeof target, "127.0.0.1:%d", port) > 0 &&
+        mesh_channel_create(target, NULL, &channel, NULL) == MESH_OK &&
+        testing__v1__testing__echo(channel, &request, &response,
+                                   &(mesh_call_options){.arena = arena}, NULL) == MESH_OK &&
+        write(to, &said, 1) == 1)
+        (void)!read(from, &said, 1);
+    _exit(0);
+}
+
+/* The core's channels look after an idle connection only every 5 s. First, since it forks. */
+static void an_idle_client_does_not_hold_up_the_end(void **state)
+{
+    mesh_server *server;
+    int64_t began_ns;
+    int to_client[2];
+    int to_server[2];
+    pid_t client;
+    char said = 0;
+    int port;
+
+    (void)state;
+    assert_int_equal(pipe(to_client), 0);
+    assert_int_equal(pipe(to_server), 0);
+    client = fork();
+    assert_true(client >= 0);
+    if (client == 0) {
+        close(to_client[1]);
+        be_an_idle_client(to_client[0], to_server[1]);
+    }
+    close(to_server[1]);
+    server = create(NULL);
+    assert_int_equal(mesh_server_add(server, testing__v1__testing__api(&testing, NULL), NULL),
+                     MESH_OK);
+    assert_int_equal(mesh_server_start(server, NULL), MESH_OK);
+    port = mesh_server_port(server);
+    assert_int_equal(write(to_client[1], &port, sizeof port), sizeof port);
+    assert_int_equal(read(to_server[0], &said, 1), 1);
+    began_ns = mesh_clock_monotonic_ns();
+    mesh_server_destroy(server);
+    assert_true(mesh_clock_monotonic_ns() - began_ns < INT64_C(4000000000));
+    close(to_client[1]);
+    assert_int_equal(waitpid(client, NULL, 0), client);
+    close(to_client[0]);
+    close(to_server[0]);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(an_idle_client_does_not_hold_up_the_end),
         cmocka_unit_test(an_option_out_of_range_is_refused_by_its_name),
         cmocka_unit_test(what_nobody_decides_is_refused_by_its_name),
         cmocka_unit_test(a_service_is_added_once),
