@@ -1,4 +1,4 @@
-/* dyn_check_expressible: what the JSON of well-known types cannot hold. */
+/* dyn_make_expressible: what the JSON of well-known types cannot hold. */
 #include <stdio.h>
 #include <string.h>
 
@@ -6,15 +6,18 @@
 
 enum {
     PATH_BYTES = 160, /* longer paths are cut at their end */
-    ANY_DEPTH = 64    /* upb's own limit for what is packed in an Any */
+    ANY_DEPTH = 64,   /* upb's own limit for what is packed in an Any */
+    MAX_ANYS = 8      /* within each other: each is decoded and encoded once more */
 };
 
 typedef struct checker {
     const mesh_dyn_pool *pool;
-    upb_Arena *arena;
-    upb_StringView *missing;
+    upb_Arena *scratch;
+    mesh_arena *arena;
+    const char **missing;
     mesh_error *err;
     unsigned depth;
+    unsigned anys;
     char path[PATH_BYTES];
     size_t path_size;
 } checker;
@@ -54,7 +57,7 @@ static upb_MessageValue get(const upb_MessageDef *type, const upb_Message *messa
     return upb_Message_Get(message, upb_MessageDef_FindFieldByNumber(type, number));
 }
 
-static mesh_code check_message(checker *c, const upb_MessageDef *type, const upb_Message *message);
+static mesh_code check_message(checker *c, const upb_MessageDef *type, upb_Message *message);
 
 static mesh_code check_timestamp(checker *c, int64_t seconds, int32_t nanos)
 {
@@ -89,29 +92,67 @@ static mesh_code check_field_mask(checker *c, const upb_Array *paths)
     return MESH_OK;
 }
 
-static mesh_code check_any(checker *c, upb_StringView url, upb_StringView data)
+/* The message type that an Any names; NULL, with *code, when it is unusable. */
+static const upb_MessageDef *any_type(checker *c, upb_StringView url, mesh_code *code)
 {
     const char *slash = url.size == 0 ? NULL : memrchr(url.data, '/', url.size);
-    if (slash == NULL || slash == url.data)
-        return refuse(c, "an Any without a type (\"type.googleapis.com/NAME\")");
+    if (slash == NULL || slash == url.data) {
+        *code = refuse(c, "an Any without a type (\"type.googleapis.com/NAME\")");
+        return NULL;
+    }
     upb_StringView name = {slash + 1, url.size - (size_t)(slash + 1 - url.data)};
     const upb_MessageDef *type = upb_DefPool_FindMessageByNameWithSize(c->pool->defs, name.data,
                                                                        name.size);
     if (type == NULL) {
         if (c->missing != NULL)
-            *c->missing = name;
+            *c->missing = mesh_arena_strndup(c->arena, name.data, name.size);
         char why[PATH_BYTES];
         snprintf(why, sizeof why, "an Any of the type %.*s, which is not known here",
                  (int)name.size, name.data);
-        return refuse(c, why);
+        *code = refuse(c, why);
     }
-    upb_Message *message = upb_Message_New(type, c->arena);
-    if (message == NULL)
+    return type;
+}
+
+/* upb decodes the bytes again when it writes the JSON: they are put back as it can. */
+static mesh_code put_back(checker *c, const upb_MessageDef *any, upb_Message *holder,
+                          const upb_MessageDef *type, const upb_Message *message)
+{
+    char *data = NULL;
+    size_t size = 0;
+    upb_MessageValue value;
+    if (upb_Encode(message, upb_MessageDef_MiniTable(type),
+                   MESH_DYN_UPB_DEPTH(MESH_DYN_MAX_WIRE_DEPTH), c->scratch, &data,
+                   &size) != kUpb_EncodeStatus_Ok ||
+        !dyn_pad(type, data, size, c->arena, &value.str_val) ||
+        !upb_Message_Set(holder, upb_MessageDef_FindFieldByNumber(any, 2), value, c->scratch))
         return mesh_error_set(c->err, MESH_RESOURCE_EXHAUSTED, "out of memory");
-    if (upb_Decode(data.data, data.size, message, upb_MessageDef_MiniTable(type), NULL,
-                   MESH_DYN_UPB_DEPTH(ANY_DEPTH), c->arena) != kUpb_DecodeStatus_Ok)
+    return MESH_OK;
+}
+
+static mesh_code check_any(checker *c, const upb_MessageDef *any, upb_Message *holder)
+{
+    mesh_code code = MESH_OK;
+    if (c->anys == MAX_ANYS)
+        return refuse(c, "nested too deep");
+    const upb_MessageDef *type = any_type(c, get(any, holder, 1).str_val, &code);
+    if (type == NULL)
+        return code;
+    upb_StringView data = get(any, holder, 2).str_val;
+    upb_Message *message = NULL;
+    if (dyn_decode(type, data.data, data.size, NULL, ANY_DEPTH, c->scratch, c->arena, &message) !=
+        kUpb_DecodeStatus_Ok)
         return refuse(c, "an Any whose bytes are not of its type");
-    return check_message(c, type, message);
+    c->anys++;
+    code = check_message(c, type, message);
+    c->anys--;
+    return code == MESH_OK ? put_back(c, any, holder, type, message) : code;
+}
+
+/* All of it was decoded by this module and is nobody else's. */
+static upb_Message *mutable(const upb_Message *message)
+{
+    return (upb_Message *)(uintptr_t)message;
 }
 
 static mesh_code check_map(checker *c, const upb_FieldDef *field, const upb_Map *map)
@@ -124,7 +165,7 @@ static mesh_code check_map(checker *c, const upb_FieldDef *field, const upb_Map 
     size_t position = MESH_DYN_UPB_BEGIN;
     while (code == MESH_OK && upb_MapIterator_Next(map, &position))
         code = check_message(c, upb_FieldDef_MessageSubDef(held),
-                             upb_MapIterator_Value(map, position).msg_val);
+                             mutable(upb_MapIterator_Value(map, position).msg_val));
     return code;
 }
 
@@ -135,13 +176,14 @@ static mesh_code check_array(checker *c, const upb_FieldDef *field, const upb_Ar
         char index[32];
         snprintf(index, sizeof index, "[%zu]", i);
         size_t before = enter(c, index);
-        code = check_message(c, upb_FieldDef_MessageSubDef(field), upb_Array_Get(array, i).msg_val);
+        code = check_message(c, upb_FieldDef_MessageSubDef(field),
+                             mutable(upb_Array_Get(array, i).msg_val));
         leave(c, before);
     }
     return code;
 }
 
-static mesh_code check_fields(checker *c, const upb_MessageDef *type, const upb_Message *message)
+static mesh_code check_fields(checker *c, const upb_MessageDef *type, upb_Message *message)
 {
     mesh_code code = MESH_OK;
     const upb_FieldDef *field;
@@ -157,13 +199,13 @@ static mesh_code check_fields(checker *c, const upb_MessageDef *type, const upb_
         else if (upb_FieldDef_IsRepeated(field))
             code = check_array(c, field, value.array_val);
         else
-            code = check_message(c, upb_FieldDef_MessageSubDef(field), value.msg_val);
+            code = check_message(c, upb_FieldDef_MessageSubDef(field), mutable(value.msg_val));
         leave(c, before);
     }
     return code;
 }
 
-static mesh_code check_message(checker *c, const upb_MessageDef *type, const upb_Message *message)
+static mesh_code check_message(checker *c, const upb_MessageDef *type, upb_Message *message)
 {
     if (c->depth >= MESH_DYN_MAX_WIRE_DEPTH)
         return refuse(c, "nested too deep");
@@ -171,7 +213,7 @@ static mesh_code check_message(checker *c, const upb_MessageDef *type, const upb
     mesh_code code = MESH_OK;
     switch (upb_MessageDef_WellKnownType(type)) {
     case kUpb_WellKnown_Any:
-        code = check_any(c, get(type, message, 1).str_val, get(type, message, 2).str_val);
+        code = check_any(c, type, message);
         break;
     case kUpb_WellKnown_Timestamp:
         code = check_timestamp(c, get(type, message, 1).int64_val, get(type, message, 2).int32_val);
@@ -200,10 +242,10 @@ static mesh_code check_message(checker *c, const upb_MessageDef *type, const upb
     return code;
 }
 
-mesh_code dyn_check_expressible(const mesh_dyn_pool *pool, const upb_MessageDef *type,
-                                const upb_Message *message, upb_Arena *arena,
-                                upb_StringView *missing, mesh_error *err)
+mesh_code dyn_make_expressible(const mesh_dyn_pool *pool, const upb_MessageDef *type,
+                               upb_Message *message, upb_Arena *scratch, mesh_arena *arena,
+                               const char **missing, mesh_error *err)
 {
-    checker c = {.pool = pool, .arena = arena, .missing = missing, .err = err};
+    checker c = {.pool = pool, .scratch = scratch, .arena = arena, .missing = missing, .err = err};
     return check_message(&c, type, message);
 }

@@ -43,13 +43,27 @@ static inline const upb_MethodDef *dyn_method(const mesh_dyn_method *method)
 bool dyn_is_map_entry(const upb_MessageDef *type, const upb_MessageDef *nested);
 
 /*
+ * Decodes bytes from outside into a new message in `scratch`; returns a kUpb_DecodeStatus. What is
+ * needed around the bytes is put into `arena`, which has to outlive the message. upb_Decode alone
+ * is not safe: decode.c says why.
+ */
+int dyn_decode(const upb_MessageDef *type, const void *data, size_t size,
+               const upb_ExtensionRegistry *extensions, int depth, upb_Arena *scratch,
+               mesh_arena *arena, upb_Message **message);
+
+/* Copies an encoded message in the form that upb may decode. False when out of memory. */
+bool dyn_pad(const upb_MessageDef *type, const void *data, size_t size, mesh_arena *arena,
+             upb_StringView *padded);
+
+/*
  * Looks through a decoded message for what its JSON cannot express, before upb writes it: upb's
  * encoder stops in the middle then, without the field's name and without freeing its scratch
- * memory. Also follows what is packed in Any's. INVALID_ARGUMENT names the field. `missing` (may be
- * NULL) receives the type of an Any that the pool lacks; it lives in `arena`.
+ * memory. INVALID_ARGUMENT names the field. What is packed in Any's is looked through as well and
+ * put back in the form that upb may decode. `missing` (may be NULL) receives the type of an Any
+ * that the pool lacks; it lives in `arena`.
  */
-mesh_code dyn_check_expressible(const mesh_dyn_pool *pool, const upb_MessageDef *type,
-                                const upb_Message *message, upb_Arena *arena,
-                                upb_StringView *missing, mesh_error *err);
+mesh_code dyn_make_expressible(const mesh_dyn_pool *pool, const upb_MessageDef *type,
+                               upb_Message *message, upb_Arena *scratch, mesh_arena *arena,
+                               const char **missing, mesh_error *err);
 
 #endif

@@ -144,16 +144,15 @@ done:
 }
 
 static mesh_code decode(const upb_MessageDef *type, const void *wire, size_t wire_size,
-                        upb_Arena *scratch, upb_Message **message, mesh_error *err)
+                        upb_Arena *scratch, mesh_arena *arena, upb_Message **message,
+                        mesh_error *err)
 {
-    upb_Message *made = scratch == NULL ? NULL : upb_Message_New(type, scratch);
-    if (made == NULL)
+    if (scratch == NULL)
         return out_of_memory(err);
     const char *name = upb_MessageDef_FullName(type);
-    switch (upb_Decode(wire, wire_size, made, upb_MessageDef_MiniTable(type), NULL,
-                       MESH_DYN_UPB_DEPTH(MESH_DYN_MAX_WIRE_DEPTH), scratch)) {
+    switch (
+        dyn_decode(type, wire, wire_size, NULL, MESH_DYN_MAX_WIRE_DEPTH, scratch, arena, message)) {
     case kUpb_DecodeStatus_Ok:
-        *message = made;
         return MESH_OK;
     case kUpb_DecodeStatus_OutOfMemory:
         return out_of_memory(err);
@@ -220,9 +219,9 @@ mesh_code mesh_dyn_wire_to_json(const mesh_dyn_pool *pool, const mesh_dyn_messag
     upb_Message *message = NULL;
     const char *text = NULL;
     size_t text_size = 0;
-    mesh_code code = decode(def, wire, wire_size, scratch, &message, err);
+    mesh_code code = decode(def, wire, wire_size, scratch, arena, &message, err);
     if (code == MESH_OK)
-        code = dyn_check_expressible(pool, def, message, scratch, NULL, err);
+        code = dyn_make_expressible(pool, def, message, scratch, arena, NULL, err);
     if (code == MESH_OK) {
         size_t guess = wire_size < limit / 4 ? wire_size * 4 + 64 : limit + 1;
         code = write_json(pool, def, message, guess, limit, options, arena, &text, &text_size, err);
@@ -257,14 +256,10 @@ const char *mesh_dyn_missing_type(const mesh_dyn_pool *pool, const mesh_dyn_mess
     const upb_MessageDef *def = dyn_message(type);
     upb_Arena *scratch = upb_Arena_Init(NULL, 0, &upb_alloc_global);
     upb_Message *message = NULL;
-    upb_StringView missing = {NULL, 0};
-    const char *name = NULL;
-    if (decode(def, wire, wire_size, scratch, &message, NULL) == MESH_OK) {
-        (void)dyn_check_expressible(pool, def, message, scratch, &missing, NULL);
-        if (missing.data != NULL)
-            name = mesh_arena_strndup(arena, missing.data, missing.size);
-    }
+    const char *missing = NULL;
+    if (decode(def, wire, wire_size, scratch, arena, &message, NULL) == MESH_OK)
+        (void)dyn_make_expressible(pool, def, message, scratch, arena, &missing, NULL);
     if (scratch != NULL)
         upb_Arena_Free(scratch);
-    return name;
+    return missing;
 }

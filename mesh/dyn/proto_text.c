@@ -69,13 +69,15 @@ static void enum_value(mesh_text *out, const upb_EnumDef *type, int32_t number)
 /* A message as one line of text format in braces. */
 static void message_value(printer *p, const upb_MessageDef *type, const upb_Message *message)
 {
-    size_t size = upb_TextEncode(message, type, p->pool->defs, kUpb_TextEncode_SingleLine, NULL, 0);
+    size_t size = upb_TextEncode(message, type, p->pool->defs,
+                                 kUpb_TextEncode_SingleLine | kUpb_TextEncode_SkipUnknown, NULL, 0);
     char *text = size < OPTION_BYTES ? mesh_arena_alloc(p->out->arena, size + 1) : NULL;
     if (text == NULL) {
         mesh_text_puts(p->out, "{ ... }");
         return;
     }
-    upb_TextEncode(message, type, p->pool->defs, kUpb_TextEncode_SingleLine, text, size + 1);
+    upb_TextEncode(message, type, p->pool->defs,
+                   kUpb_TextEncode_SingleLine | kUpb_TextEncode_SkipUnknown, text, size + 1);
     mesh_text_printf(p->out, "{ %s}", text); /* each value in it ends in a blank */
 }
 
@@ -152,11 +154,11 @@ static void options(printer *p, const char *kind, const upb_Message *held, optio
     const upb_MiniTable *layout = upb_MessageDef_MiniTable(type);
     char *data = NULL;
     size_t size = 0;
-    upb_Message *message = upb_Message_New(type, p->scratch);
-    if (message == NULL ||
-        upb_Encode(held, layout, 0, p->scratch, &data, &size) != kUpb_EncodeStatus_Ok ||
-        upb_Decode(data, size, message, layout, upb_DefPool_ExtensionRegistry(p->pool->defs), 0,
-                   p->scratch) != kUpb_DecodeStatus_Ok)
+    upb_Message *message = NULL;
+    if (upb_Encode(held, layout, 0, p->scratch, &data, &size) != kUpb_EncodeStatus_Ok ||
+        dyn_decode(type, data, size, upb_DefPool_ExtensionRegistry(p->pool->defs),
+                   MESH_DYN_MAX_WIRE_DEPTH, p->scratch, p->out->arena,
+                   &message) != kUpb_DecodeStatus_Ok)
         return;
     const upb_FieldDef *field;
     upb_MessageValue value;

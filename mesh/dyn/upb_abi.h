@@ -97,6 +97,7 @@ typedef enum upb_WellKnown {
 enum {
     kUpb_Syntax_Proto2 = 2,
     kUpb_DecodeStatus_Ok = 0,
+    kUpb_DecodeStatus_Malformed = 1,
     kUpb_DecodeStatus_OutOfMemory = 2,
     kUpb_DecodeStatus_BadUtf8 = 3,
     kUpb_DecodeStatus_MaxDepthExceeded = 4,
@@ -106,7 +107,8 @@ enum {
     kUpb_JsonEncode_EmitDefaults = 1,
     kUpb_JsonEncode_UseProtoNames = 2,
     kUpb_JsonEncode_FormatEnumsAsIntegers = 4,
-    kUpb_TextEncode_SingleLine = 1
+    kUpb_TextEncode_SingleLine = 1,
+    kUpb_TextEncode_SkipUnknown = 2
 };
 
 /* The depth limit of encode and decode travels in the upper half of their options. */
@@ -223,6 +225,8 @@ int32_t upb_EnumValueDef_Number(const upb_EnumValueDef *value);
 /* Values */
 upb_Message *upb_Message_New(const upb_MessageDef *message, upb_Arena *arena);
 upb_MessageValue upb_Message_Get(const upb_Message *message, const upb_FieldDef *field);
+bool upb_Message_Set(upb_Message *message, const upb_FieldDef *field, upb_MessageValue value,
+                     upb_Arena *arena);
 bool upb_Message_Next(const upb_Message *message, const upb_MessageDef *type,
                       const upb_DefPool *extensions, const upb_FieldDef **field,
                       upb_MessageValue *value, size_t *position);
