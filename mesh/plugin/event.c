@@ -1,3 +1,4 @@
+#include "mesh/plugin/comment.h"
 #include "mesh/plugin/parts.h"
 
 void event_header(text *out, const schema_type *type)
@@ -5,7 +6,9 @@ void event_header(text *out, const schema_type *type)
     const text_var vars[] = {
         {"lower", type->lower}, {"type", type->type}, {"subject", type->subject}, {NULL, NULL}};
     text_fill(out, vars,
-              "\n/* Event $subject$: added to a transaction, handled by a consumer. */\n"
+              "\n/* Event $subject$: added to a transaction, handled by a consumer. */\n");
+    comment_add(out, "", schema_comment(type->file->proto, type->path));
+    text_fill(out, vars,
               "extern const mesh_event_descriptor $lower$__event;\n"
               "\n"
               "MESH_API mesh_code $lower$__add(\n"

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "mesh/plugin/delegate.h"
+#include "mesh/plugin/memory.h"
 #include "mesh/plugin/names.h"
 
 static bool is_word(char c)
@@ -10,21 +11,45 @@ static bool is_word(char c)
     return isalnum((unsigned char)c) || c == '_';
 }
 
-/* The oneof whose constant for "not set" is the `size` bytes at `name`: its first member. */
-static const field_proto *find_oneof(const schema *all, const schema_file *file, const char *name,
-                                     size_t size)
+/* A oneof of the file, by its constant for "not set". */
+typedef struct oneof {
+    const char *constant;
+    const field_proto *first;
+} oneof;
+
+typedef struct oneofs {
+    oneof *list;
+    size_t count;
+} oneofs;
+
+static oneofs collect_oneofs(const schema *all, const schema_file *file)
 {
+    oneofs found = {0};
+    size_t capacity = 0;
+    for (size_t i = 0; i < all->type_count; i++)
+        if (all->types[i].file == file && all->types[i].message != NULL)
+            capacity += all->types[i].message->n_oneof_decl;
+    found.list = memory_take(all->arena, capacity, sizeof *found.list);
     for (size_t i = 0; i < all->type_count; i++) {
         const schema_type *type = &all->types[i];
         if (type->file != file || type->message == NULL)
             continue;
-        for (size_t k = 0; k < type->message->n_oneof_decl; k++) {
-            const char *constant = mesh_arena_printf(all->arena, "%s__NOT_SET",
-                                                     schema_oneof_constant(all, type, k));
-            if (strlen(constant) == size && memcmp(constant, name, size) == 0)
-                return schema_oneof_first(type->message, k);
-        }
+        for (size_t k = 0; k < type->message->n_oneof_decl; k++)
+            found.list[found.count++] = (oneof){
+                .constant = mesh_arena_printf(all->arena, "%s__NOT_SET",
+                                              schema_oneof_constant(all, type, k)),
+                .first = schema_oneof_first(type->message, k),
+            };
     }
+    return found;
+}
+
+/* The first member of the oneof whose constant is the `size` bytes at `name`. */
+static const field_proto *find_first(const oneofs *all, const char *name, size_t size)
+{
+    for (size_t i = 0; i < all->count; i++)
+        if (strncmp(all->list[i].constant, name, size) == 0 && all->list[i].constant[size] == '\0')
+            return all->list[i].first;
     return NULL;
 }
 
@@ -40,8 +65,8 @@ static void add_union(text *out, const schema *all, const field_proto *first)
         text_add(out, "{0}");
 }
 
-static void mend_initialiser(text *out, const schema *all, const schema_file *file,
-                             const char *line, size_t size)
+static void mend_initialiser(text *out, const schema *all, const oneofs *oneofs, const char *line,
+                             size_t size)
 {
     static const char mark[] = "__NOT_SET, {0}";
     const char *end = line + size;
@@ -54,7 +79,7 @@ static void mend_initialiser(text *out, const schema *all, const schema_file *fi
             name--;
         text_add_bytes(out, line, (size_t)(name_end - line));
         text_add(out, ", ");
-        add_union(out, all, find_oneof(all, file, name, (size_t)(name_end - name)));
+        add_union(out, all, find_first(oneofs, name, (size_t)(name_end - name)));
         line = found + sizeof mark - 1;
     }
     text_add_bytes(out, line, (size_t)(end - line));
@@ -110,13 +135,14 @@ void delegate_mend(text *out, const schema *all, const schema_file *file, const 
                    const char *content)
 {
     bool header = name[strlen(name) - 1] == 'h';
+    oneofs oneofs = collect_oneofs(all, file);
     while (*content != '\0') {
         size_t size = strcspn(content, "\n");
         const char *word_end = header ? find_member(content, size) : find_offset(content, size);
         if (word_end != NULL)
             add_unkeyworded(out, all, content, size, word_end);
         else if (header)
-            mend_initialiser(out, all, file, content, size);
+            mend_initialiser(out, all, &oneofs, content, size);
         else
             mend_string(out, content, size);
         content += size;

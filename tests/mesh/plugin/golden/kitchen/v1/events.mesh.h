@@ -18,6 +18,9 @@ MESH_BEGIN_DECLS
 extern const mesh_file kitchen__v1__events_proto__file;
 
 /* Event kitchen.v1.DishCooked: added to a transaction, handled by a consumer. */
+/*
+ * A dish is ready.
+ */
 extern const mesh_event_descriptor kitchen__v1__dish_cooked__event;
 
 MESH_API mesh_code kitchen__v1__dish_cooked__add(
@@ -41,6 +44,9 @@ static inline mesh_consumer kitchen__v1__dish_cooked__consumer(
 }
 
 /* Event kitchen.v1.DishCooked.Tasted: added to a transaction, handled by a consumer. */
+/*
+ * Somebody ate of it: an event within another message, without a version, with keywords as fields.
+ */
 extern const mesh_event_descriptor kitchen__v1__dish_cooked__tasted__event;
 
 MESH_API mesh_code kitchen__v1__dish_cooked__tasted__add(
