@@ -8,18 +8,16 @@ mesh_code product_lower_stock(void *self, mesh_tx *tx, const mesh_event *meta,
     (void)meta;
 
     /* 1. What was sold. */
-    const char **ids = mesh_arena_calloc(mesh_tx_arena(tx), event->n_lines, sizeof *ids);
-    int64_t *quantities = mesh_arena_calloc(mesh_tx_arena(tx), event->n_lines, sizeof *quantities);
-    if (ids == NULL || quantities == NULL)
+    product_taking *takings = mesh_arena_calloc(mesh_tx_arena(tx), event->n_lines, sizeof *takings);
+    if (takings == NULL)
         return mesh_error_set(err, MESH_RESOURCE_EXHAUSTED, "out of memory");
-    for (size_t i = 0; i < event->n_lines; i++) {
-        ids[i] = event->lines[i]->product_id;
-        quantities[i] = event->lines[i]->quantity;
-    }
+    for (size_t i = 0; i < event->n_lines; i++)
+        takings[i] = (product_taking){.product_id = event->lines[i]->product_id,
+                                      .quantity = event->lines[i]->quantity};
 
     /* 2. Taken off the stock, with the event's inbox row in the same transaction: once. */
     size_t missing;
-    mesh_code code = product_store_take(tx, ids, quantities, event->n_lines, &missing, err);
+    mesh_code code = product_store_take(tx, takings, event->n_lines, &missing, err);
     if (code != MESH_OK)
         return code;
 

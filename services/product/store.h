@@ -38,12 +38,18 @@ mesh_code product_store_list(const product_scope *scope, const char *after, size
 /* NOT_FOUND: PRODUCT_NOT_FOUND. */
 mesh_code product_store_delete(const product_scope *scope, const char *id, mesh_error *err);
 
+/* How many units of a product are taken off the stock. */
+typedef struct product_taking {
+    const char *product_id;
+    int64_t quantity;
+} product_taking;
+
 /*
- * Takes quantities off the stock, in the transaction. What the stock does not hold is counted as
- * backordered. Products that do not exist (any more) are left out; *missing says how many. An id
- * may be there more than once.
+ * Takes them, in the transaction. What the stock does not hold is counted as backordered. Products
+ * that do not exist (any more) are left out; *missing says how many. A product may be there more
+ * than once. Sorts `takings`.
  */
-mesh_code product_store_take(mesh_tx *tx, const char *const *ids, const int64_t *quantities,
-                             size_t count, size_t *missing, mesh_error *err);
+mesh_code product_store_take(mesh_tx *tx, product_taking *takings, size_t count, size_t *missing,
+                             mesh_error *err);
 
 #endif

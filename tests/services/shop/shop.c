@@ -49,9 +49,10 @@ int shop_teardown(void **state)
 
 mesh_db *shop_open(const char *service)
 {
+    const mesh_db_options options = {.url = url_of(service),
+                                     .statement_timeout_ms = 120000}; /* tests fill tables */
     mesh_db *db = NULL;
-    assert_int_equal(mesh_db_create(&(mesh_db_options){.url = url_of(service)}, &db, NULL),
-                     MESH_OK);
+    assert_int_equal(mesh_db_create(&options, &db, NULL), MESH_OK);
     return db;
 }
 
