@@ -34,6 +34,9 @@ static void used_counts_what_was_handed_out(void **state)
         expected += (size + 15) / 16 * 16;
         assert_int_equal(mesh_arena_used(arena), expected);
     }
+    assert_non_null(mesh_arena_alloc(arena, 4 << 20)); /* a block of its own */
+    assert_non_null(mesh_arena_alloc(arena, 1));
+    assert_int_equal(mesh_arena_used(arena), expected + (4 << 20) + 16);
     mesh_arena_reset(arena);
     assert_int_equal(mesh_arena_used(arena), 0);
     mesh_arena_destroy(arena);

@@ -280,6 +280,26 @@ static void foreign_statuses_are_understood(void **state)
     assert_false(mesh_error_detail_at(&back, 1, &any));
 }
 
+static void nothing_of_a_malformed_status_is_used(void **state)
+{
+    int64_t delay;
+    size_t size;
+
+    (void)state;
+    mesh_error_reason(&err, MESH_NOT_FOUND, "a.v1", "REASON", "m");
+    mesh_error_retry_after(&err, 5);
+    size = mesh_error_encode_status(&err, status, sizeof status);
+    status[size] = 0x0a; /* a tag without its field */
+    mesh_error_decode_status(&back, MESH_NOT_FOUND, "m", 1, status, size + 1);
+    assert_int_equal(back.code, MESH_NOT_FOUND);
+    assert_string_equal(back.message, "m");
+    assert_string_equal(back.reason, "");
+    assert_false(mesh_error_retry_delay(&back, &delay));
+    mesh_error_decode_status(&back, MESH_NOT_FOUND, "m", 1, status, size);
+    assert_string_equal(back.reason, "REASON");
+    assert_true(mesh_error_retry_delay(&back, &delay));
+}
+
 static void hostile_bytes_are_survived(void **state)
 {
     uint32_t seed = 1;
@@ -339,6 +359,7 @@ int main(void)
         CASE(the_fullest_error_fits_its_buffer),
         CASE(codes_and_messages_of_a_call_are_taken_as_they_come),
         CASE(foreign_statuses_are_understood),
+        CASE(nothing_of_a_malformed_status_is_used),
         CASE(hostile_bytes_are_survived),
     };
 
