@@ -125,6 +125,7 @@ int64_t mesh_rows_int(const mesh_rows *rows, size_t row, size_t column)
     if (text == NULL)
         return 0;
     Oid type = type_of(rows, column);
+    (void)type; /* without asserts */
     assert(type == OID_INT8 || type == OID_INT4 || type == OID_INT2 || type == OID_NUMERIC ||
            type == OID_OID);
     char *end;
@@ -141,6 +142,7 @@ double mesh_rows_double(const mesh_rows *rows, size_t row, size_t column)
     if (text == NULL)
         return 0;
     Oid type = type_of(rows, column);
+    (void)type;
     assert(type == OID_FLOAT8 || type == OID_FLOAT4 || type == OID_NUMERIC);
     return strtod(text, NULL); /* reads PostgreSQL's "Infinity" and "NaN", too */
 }
@@ -162,6 +164,7 @@ int64_t mesh_rows_time(const mesh_rows *rows, size_t row, size_t column)
     assert(type_of(rows, column) == OID_TIMESTAMPTZ);
     int64_t wall_ns = 0;
     bool parsed = mesh_time_parse(text, &wall_ns);
+    (void)parsed;
     assert(parsed); /* the connection's DateStyle was changed */
     return wall_ns;
 }

@@ -14,8 +14,10 @@
  *
  * On the wire (CloudEvents 1.0, binary mode of the NATS protocol binding): the payload is the
  * encoded message, the headers are ce-specversion, ce-id (UUIDv7), ce-type (full message name),
- * ce-source ("/order"), ce-subject (the aggregate's id), ce-time, ce-aggregateversion, traceparent,
- * and Nats-Msg-Id (= ce-id, de-duplicates publishing).
+ * ce-source ("/order"), ce-subject (the aggregate's id, percent-encoded), ce-time,
+ * ce-aggregateversion, content-type (application/protobuf), traceparent when the event was added
+ * within a trace, and Nats-Msg-Id (= ce-id, de-duplicates publishing). The subject is "events."
+ * and the event's own.
  */
 #ifndef MESH_EVENTS_EVENTS_H
 #define MESH_EVENTS_EVENTS_H
@@ -54,7 +56,9 @@ typedef struct mesh_event {
 /*
  * Adapter from the untyped runtime to a typed handler. MESH_OK: committed and acknowledged. Another
  * code: rolled back and delivered again later; INVALID_ARGUMENT, NOT_FOUND and FAILED_PRECONDITION
- * are final causes for operators to read, but are tried again all the same until the last attempt.
+ * are final causes for operators to read, but are tried again all the same until the last attempt;
+ * UNAVAILABLE (a peer, the database) is not the event's fault and gets three times as many. The
+ * transaction's deadline is the moment when the broker would deliver the event to another instance.
  */
 typedef mesh_code mesh_consume_fn(void (*handler)(void), void *self, mesh_tx *tx,
                                   const mesh_event *meta, const ProtobufCMessage *event,
