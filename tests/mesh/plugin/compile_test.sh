@@ -51,6 +51,17 @@ for pair in $compilers; do
         compile "$cxx" -std=c++17 -fsyntax-only $deprecated "$work/use.cc"
     done
 done
+# A runtime older than the plugin is refused, with the reason.
+cp -R "$work/include/meshc" "$work/older"
+sed -i 's/^\(#define MESH_VERSION_NUMBER\) .*/\1 999/' "$work/older/mesh/base/api.h"
+echo '#include "kitchen/v1/kitchen.mesh.h"' >"$work/use.c"
+if ! gcc -std=c11 -I. -I"$work/older" -fsyntax-only "$work/use.c" 2>"$work/said" &&
+    grep -q 'error: #error "written by protoc-gen-mesh .*, which needs a runtime' "$work/said"; then
+    passed=$((passed + 1))
+else
+    echo "FAILED: an older runtime was taken" >&2
+    failed=$((failed + 1))
+fi
 echo "[==========] $((passed + failed)) test(s) run."
 echo "[  PASSED  ] $passed test(s)."
 if [ "$failed" -gt 0 ]; then
