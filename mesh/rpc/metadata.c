@@ -17,10 +17,19 @@ static bool is_key(const char *key)
     return true;
 }
 
+/* gRPC's own keys, and those that an HTTP/2 peer must refuse (RFC 9113, 8.2.2) or may misread. */
 static bool is_own(const char *key)
 {
-    return strncmp(key, "grpc-", 5) == 0 || strcmp(key, "te") == 0 ||
-           strcmp(key, "content-type") == 0 || strcmp(key, "user-agent") == 0;
+    static const char *const own[] = {
+        "te",         "content-type",      "user-agent", "host",
+        "connection", "content-length",    "keep-alive", "proxy-connection",
+        "upgrade",    "transfer-encoding",
+    };
+
+    for (size_t i = 0; i < sizeof own / sizeof own[0]; i++)
+        if (strcmp(key, own[i]) == 0)
+            return true;
+    return strncmp(key, "grpc-", 5) == 0;
 }
 
 static bool ends_in_bin(const char *key)
@@ -64,8 +73,8 @@ mesh_code mesh_metadata_add(mesh_metadata_list *list, mesh_arena *arena, const c
         return mesh_error_set(err, MESH_INVALID_ARGUMENT,
                               "metadata key \"%s\": must be of a-z 0-9 - _ . and not empty", key);
     if (is_own(key))
-        return mesh_error_set(err, MESH_INVALID_ARGUMENT, "metadata key \"%s\": belongs to gRPC",
-                              key);
+        return mesh_error_set(err, MESH_INVALID_ARGUMENT,
+                              "metadata key \"%s\": belongs to gRPC and HTTP", key);
     if (!ends_in_bin(key) && !is_printable(value, size))
         return mesh_error_set(
             err, MESH_INVALID_ARGUMENT,

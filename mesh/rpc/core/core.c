@@ -181,10 +181,7 @@ static bool is_own_key(const char *key, size_t size)
     case 12:
         return memcmp(key, "content-type", 12) == 0;
     default:
-        /* tracing and status details are the runtime's to read */
-        return size > 5 && memcmp(key, "grpc-", 5) == 0 &&
-               !(size == 23 && memcmp(key, "grpc-status-details-bin", 23) == 0) &&
-               !(size == 14 && memcmp(key, "grpc-trace-bin", 14) == 0);
+        return size > 5 && memcmp(key, "grpc-", 5) == 0;
     }
 }
 
