@@ -380,7 +380,8 @@ static client_call *make_call(mesh_tchannel *channel, const mesh_start *how)
         free_call(call);
         return NULL;
     }
-    handle = registered(channel, how->method);
+    /* a method without types was made at run time, and its address may be another's later */
+    handle = how->method->request != NULL ? registered(channel, how->method) : NULL;
     if (handle != NULL) {
         call->call = grpc_channel_create_registered_call(channel->channel, NULL,
                                                          GRPC_PROPAGATE_DEFAULTS, queue, handle,

@@ -36,14 +36,15 @@ mesh_code core_inflate(const mesh_slice *slices, size_t slice_count, size_t limi
     z_stream stream = {0};
     uint8_t *result = NULL;
     size_t capacity = 0;
+    size_t read = 0; /* slices that were looked into */
     int state = Z_OK;
     mesh_code code = MESH_INTERNAL;
 
     if (inflateInit2(&stream, WINDOW_BITS_ANY_HEADER) != Z_OK)
         return MESH_RESOURCE_EXHAUSTED;
-    for (size_t i = 0; i < slice_count && state == Z_OK; i++) {
-        stream.next_in = (Bytef *)(uintptr_t)slices[i].data;
-        stream.avail_in = (uInt)slices[i].size;
+    for (; read < slice_count && state == Z_OK; read++) {
+        stream.next_in = (Bytef *)(uintptr_t)slices[read].data;
+        stream.avail_in = (uInt)slices[read].size;
         while (state == Z_OK && (stream.avail_in > 0 || stream.total_out == capacity)) {
             if (stream.total_out == capacity && !grow(&result, &capacity, limit)) {
                 code = MESH_RESOURCE_EXHAUSTED;
@@ -59,7 +60,8 @@ mesh_code core_inflate(const mesh_slice *slices, size_t slice_count, size_t limi
             }
         }
     }
-    if (state != Z_STREAM_END)
+    /* cut, broken, or followed by more */
+    if (state != Z_STREAM_END || stream.avail_in > 0 || read < slice_count)
         goto done;
     if (stream.total_out > limit) {
         code = MESH_RESOURCE_EXHAUSTED;

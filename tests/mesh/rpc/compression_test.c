@@ -1,0 +1,366 @@
+/*
+ * gzip both ways. Whether a message was compressed on its way shows in which limit it runs into: a compressed
+ * one passes the transport's and is refused when inflated, with a message of its own.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <zlib.h>
+
+#include <cmocka.h>
+
+#include "tests/mesh/rpc/raw_client.h"
+#include "tests/mesh/rpc/service.h"
+
+#define TOO_LARGE_INFLATED "a compressed message is too large when inflated"
+
+enum {
+    LIMIT_BYTES = 64 << 10,
+    LARGE = 1 << 20
+};
+
+static testing_service service;
+
+/* --- handlers that compress ------------------------------------------------------------------------ */
+
+static mesh_code echo(void *self, mesh_call *call, const Testing__V1__EchoRequest *request,
+                      Testing__V1__EchoResponse *response, mesh_error *err)
+{
+    (void)self;
+    (void)err;
+    mesh_call_compress(call);
+    response->text = request->text;
+    if (request->answer_size > 0) {
+        char *text = mesh_arena_alloc(mesh_call_arena(call), (size_t)request->answer_size + 1);
+
+        assert_non_null(text);
+        memset(text, 'x', (size_t)request->answer_size);
+        text[request->answer_size] = '\0';
+        response->text = text;
+    }
+    return MESH_OK;
+}
+
+static mesh_code twice(void *self, mesh_call *call, mesh_stream *stream, mesh_error *err)
+{
+    const Testing__V1__Number *number;
+    mesh_code code;
+
+    (void)self;
+    mesh_call_compress(call);
+    while ((code = testing__v1__testing__double__receive(stream, &number, err)) == MESH_OK) {
+        Testing__V1__Number doubled = *number;
+
+        doubled.value *= 2;
+        code = testing__v1__testing__double__reply(stream, &doubled);
+        if (code != MESH_OK)
+            return code;
+    }
+    return code == MESH_EOF ? MESH_OK : code;
+}
+
+static mesh_code double_open(void *self, mesh_stream *stream, mesh_error *err)
+{
+    (void)self;
+    (void)err;
+    mesh_call_compress(mesh_stream_call(stream));
+    return MESH_OK;
+}
+
+static mesh_code double_message(void *self, mesh_stream *stream, const Testing__V1__Number *number,
+                                mesh_error *err)
+{
+    Testing__V1__Number doubled = *number;
+
+    (void)self;
+    (void)err;
+    doubled.value *= 2;
+    return testing__v1__testing__double__try_reply(stream, &doubled);
+}
+
+static void double_end(void *self, mesh_stream *stream)
+{
+    (void)self;
+    mesh_stream_end(stream, MESH_OK, NULL);
+}
+
+static const testing__v1__testing__double__events double_events = {
+    .on_open = double_open, .on_message = double_message, .on_end = double_end};
+static const testing__v1__testing__handlers blocking = {.echo = echo, .double_ = twice};
+static const testing__v1__testing__handlers evented = {.echo__inline = echo,
+                                                       .double__events = &double_events};
+
+static int start(const testing__v1__testing__handlers *handlers)
+{
+    testing_service_serve(
+        &service, testing__v1__testing__api(handlers, NULL),
+        &(mesh_server_options){.max_receive_bytes = LIMIT_BYTES, .stream_budget_bytes = 16 << 20},
+        &(mesh_channel_options){.max_receive_bytes = LIMIT_BYTES});
+    return 0;
+}
+
+static int start_blocking(void **state)
+{
+    (void)state;
+    return start(&blocking);
+}
+
+static int start_evented(void **state)
+{
+    (void)state;
+    return start(&evented);
+}
+
+static int stop(void **state)
+{
+    (void)state;
+    testing_service_stop(&service);
+    return 0;
+}
+
+/* --- unary ------------------------------------------------------------------------------------------ */
+
+static mesh_code ask(size_t text_size, int32_t answer_size, bool compress, mesh_error *err)
+{
+    Testing__V1__EchoRequest request = TESTING__V1__ECHO_REQUEST__INIT;
+    Testing__V1__EchoResponse *response = NULL;
+    char *text = calloc(1, text_size + 1);
+    mesh_code code;
+
+    assert_non_null(text);
+    memset(text, 'y', text_size);
+    request.text = text;
+    request.answer_size = answer_size;
+    mesh_error_clear(err);
+    code = testing__v1__testing__echo(
+        service.channel, &request, &response,
+        &(mesh_call_options){.arena = service.arena, .compress = compress}, err);
+    if (code == MESH_OK)
+        assert_int_equal(strlen(response->text), answer_size > 0 ? (size_t)answer_size : text_size);
+    free(text);
+    return code;
+}
+
+static void what_is_compressed_arrives(void **state)
+{
+    static const size_t sizes[] = {0, 1, 100, 10000, LIMIT_BYTES - 100};
+    mesh_error err;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++)
+        for (int compress = 0; compress < 2; compress++)
+            assert_int_equal(ask(sizes[i], 0, compress, &err), MESH_OK);
+}
+
+static void the_clients_compression_is_on_the_wire(void **state)
+{
+    mesh_error err;
+
+    (void)state;
+    assert_int_equal(ask(LARGE, 1, true, &err), MESH_RESOURCE_EXHAUSTED);
+    assert_string_equal(err.message, TOO_LARGE_INFLATED);
+    assert_int_equal(ask(LARGE, 1, false, &err), MESH_RESOURCE_EXHAUSTED);
+    assert_string_not_equal(err.message, TOO_LARGE_INFLATED);
+}
+
+static void the_servers_compression_is_on_the_wire(void **state)
+{
+    mesh_error err;
+
+    (void)state;
+    assert_int_equal(ask(1, LARGE, false, &err), MESH_RESOURCE_EXHAUSTED);
+    assert_string_equal(err.message, TOO_LARGE_INFLATED);
+    testing_service_stop(&service);
+    testing_service_start(&service, TESTING_WORKER, NULL,
+                          &(mesh_channel_options){.max_receive_bytes = LIMIT_BYTES});
+    assert_int_equal(ask(1, LARGE, false, &err), MESH_RESOURCE_EXHAUSTED);
+    assert_string_not_equal(err.message, TOO_LARGE_INFLATED);
+}
+
+/* --- streams ---------------------------------------------------------------------------------------- */
+
+static void streams_are_compressed_both_ways(void **state)
+{
+    static uint8_t padding[LARGE];
+    const mesh_call_options options = {.compress = true, .timeout_ms = 20000};
+    Testing__V1__Number number = TESTING__V1__NUMBER__INIT;
+    const Testing__V1__Number *doubled = NULL;
+    mesh_stream *stream;
+    mesh_error err;
+
+    (void)state;
+    number.padding = (ProtobufCBinaryData){.len = LIMIT_BYTES / 2, .data = padding};
+    assert_int_equal(testing__v1__testing__double(service.channel, &stream, &options, &err),
+                     MESH_OK);
+    for (int i = 0; i < 50; i++) {
+        number.value = i;
+        assert_int_equal(testing__v1__testing__double__send(stream, &number), MESH_OK);
+        assert_int_equal(testing__v1__testing__double__next(stream, &doubled), MESH_OK);
+        assert_int_equal(doubled->value, 2 * i);
+        assert_int_equal(doubled->padding.len, LIMIT_BYTES / 2);
+    }
+    /* larger than the server takes, once inflated */
+    number.padding.len = LARGE;
+    assert_int_equal(testing__v1__testing__double__send(stream, &number), MESH_OK);
+    assert_int_equal(testing__v1__testing__double__next(stream, &doubled), MESH_EOF);
+    assert_int_equal(mesh_stream_finish(stream, &err), MESH_RESOURCE_EXHAUSTED);
+    assert_string_equal(err.message, TOO_LARGE_INFLATED);
+}
+
+static void a_streams_answer_too_large_when_inflated_ends_it(void **state)
+{
+    static uint8_t padding[LARGE];
+    mesh_channel *channel;
+    Testing__V1__Number number = TESTING__V1__NUMBER__INIT;
+    const Testing__V1__Number *doubled = NULL;
+    mesh_stream *stream;
+    mesh_error err;
+
+    (void)state;
+    assert_int_equal(mesh_channel_create(service.address,
+                                         &(mesh_channel_options){.max_receive_bytes = 1000},
+                                         &channel, &err),
+                     MESH_OK);
+    number.padding = (ProtobufCBinaryData){.len = LIMIT_BYTES / 2, .data = padding};
+    assert_int_equal(testing__v1__testing__double(channel, &stream, NULL, &err), MESH_OK);
+    assert_int_equal(testing__v1__testing__double__send(stream, &number), MESH_OK);
+    assert_int_equal(testing__v1__testing__double__next(stream, &doubled), MESH_RESOURCE_EXHAUSTED);
+    assert_int_equal(mesh_stream_finish(stream, &err), MESH_RESOURCE_EXHAUSTED);
+    assert_string_equal(err.message, TOO_LARGE_INFLATED);
+    mesh_channel_destroy(channel);
+}
+
+/* --- by hand ---------------------------------------------------------------------------------------- */
+
+static struct {
+    sem_t closed;
+    mesh_code code;
+} last;
+
+static void on_close(void *self, mesh_call *call, mesh_code code)
+{
+    (void)self;
+    (void)call;
+    last.code = code;
+    sem_post(&last.closed);
+}
+
+static void expect_answer(raw_client *client, const void *message, size_t size, mesh_code code)
+{
+    static const char *const paths[] = {"/testing.v1.Testing/Echo", "/testing.v1.Testing/Double"};
+
+    for (size_t i = 0; i < 2; i++) {
+        uint32_t stream = raw_request(client, paths[i], "grpc-encoding", "gzip", false);
+
+        raw_message(client, stream, true, message, size, true);
+        assert_true(raw_wait(client, stream));
+        testing_wait(&last.closed);
+        assert_int_equal(last.code, code);
+    }
+}
+
+static size_t gzip_zeros(uint8_t *out, size_t capacity, size_t count)
+{
+    z_stream stream = {.next_out = out, .avail_out = (uInt)capacity};
+    uint8_t *zeros = calloc(1, count);
+    size_t size;
+
+    assert_non_null(zeros);
+    stream.next_in = zeros;
+    stream.avail_in = (uInt)count;
+    assert_int_equal(
+        deflateInit2(&stream, Z_BEST_COMPRESSION, Z_DEFLATED, 15 + 16, 9, Z_DEFAULT_STRATEGY),
+        Z_OK);
+    assert_int_equal(deflate(&stream, Z_FINISH), Z_STREAM_END);
+    size = stream.total_out;
+    (void)deflateEnd(&stream);
+    free(zeros);
+    return size;
+}
+
+static long peak_kib(void)
+{
+    struct rusage usage;
+
+    assert_int_equal(getrusage(RUSAGE_SELF, &usage), 0);
+    return usage.ru_maxrss;
+}
+
+/* 15 KiB that inflate to 15 MiB, again and again: refused, and memory stays where it was. */
+static void a_bomb_is_refused_and_costs_no_memory(void **state)
+{
+    static uint8_t bomb[16000];
+    const mesh_interceptor recorder = {.name = "recorder", .on_close = on_close};
+    size_t size = gzip_zeros(bomb, sizeof bomb, 15 << 20);
+    raw_client client;
+    long before;
+
+    (void)state;
+    sem_init(&last.closed, 0, 0);
+    testing_service_serve(&service, testing__v1__testing__api(&evented, NULL),
+                          &(mesh_server_options){.max_receive_bytes = LIMIT_BYTES,
+                                                 .interceptors = &recorder,
+                                                 .interceptor_count = 1},
+                          NULL);
+    raw_connect(&client, mesh_server_port(service.server));
+    expect_answer(&client, bomb, size, MESH_RESOURCE_EXHAUSTED);
+    before = peak_kib();
+    for (int i = 0; i < 20; i++)
+        expect_answer(&client, bomb, size, MESH_RESOURCE_EXHAUSTED);
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+    assert_in_range(peak_kib() - before, 0, 4096);
+#else
+    (void)before;
+#endif
+    raw_close(&client);
+    testing_service_stop(&service);
+    sem_destroy(&last.closed);
+}
+
+static void broken_gzip_is_an_internal_error(void **state)
+{
+    static const uint8_t none[] = {0};
+    const mesh_interceptor recorder = {.name = "recorder", .on_close = on_close};
+    uint8_t gzip[1000];
+    size_t size = gzip_zeros(gzip, sizeof gzip, 0);
+    raw_client client;
+
+    (void)state;
+    sem_init(&last.closed, 0, 0);
+    testing_service_serve(&service, testing__v1__testing__api(&evented, NULL),
+                          &(mesh_server_options){.interceptors = &recorder, .interceptor_count = 1},
+                          NULL);
+    raw_connect(&client, mesh_server_port(service.server));
+    expect_answer(&client, gzip, size, MESH_OK); /* an empty message is one */
+    expect_answer(&client, gzip, size - 1, MESH_INTERNAL);
+    expect_answer(&client, "no gzip", 7, MESH_INTERNAL);
+    expect_answer(&client, none, 1, MESH_INTERNAL);
+    gzip[size - 5] ^= 1; /* the checksum */
+    expect_answer(&client, gzip, size, MESH_INTERNAL);
+    raw_close(&client);
+    assert_int_equal(testing_echo(&service, "still there", NULL), MESH_OK);
+    testing_service_stop(&service);
+    sem_destroy(&last.closed);
+}
+
+#define BOTH(test)                                               \
+    cmocka_unit_test_setup_teardown(test, start_blocking, stop), \
+        cmocka_unit_test_setup_teardown(test, start_evented, stop)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        BOTH(what_is_compressed_arrives),
+        BOTH(the_clients_compression_is_on_the_wire),
+        BOTH(the_servers_compression_is_on_the_wire),
+        BOTH(streams_are_compressed_both_ways),
+        BOTH(a_streams_answer_too_large_when_inflated_ends_it),
+        cmocka_unit_test(a_bomb_is_refused_and_costs_no_memory),
+        cmocka_unit_test(broken_gzip_is_an_internal_error),
+    };
+
+    return cmocka_run_group_tests_name("compression", tests, NULL, NULL);
+}

@@ -1,0 +1,378 @@
+/* Requests and answers that a generated stub never sends: an error status each, and the server lives on. */
+#include <sched.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "tests/mesh/rpc/raw_client.h"
+#include "tests/mesh/rpc/service.h"
+
+#define ECHO_PATH "/testing.v1.Testing/Echo"
+#define COUNT_PATH "/testing.v1.Testing/Count"
+#define SUM_PATH "/testing.v1.Testing/Sum"
+#define DOUBLE_PATH "/testing.v1.Testing/Double"
+
+static testing_service service;
+
+/* The code that the newest call was answered with. */
+static struct {
+    sem_t closed;
+    mesh_code code;
+    atomic_int opened;
+} last;
+
+static mesh_code on_open(void *self, mesh_call *call, mesh_error *err)
+{
+    (void)self;
+    (void)call;
+    (void)err;
+    atomic_fetch_add(&last.opened, 1);
+    return MESH_OK;
+}
+
+static void on_close(void *self, mesh_call *call, mesh_code code)
+{
+    (void)self;
+    (void)call;
+    last.code = code;
+    sem_post(&last.closed);
+}
+
+static int start(testing_style style)
+{
+    const mesh_interceptor recorder = {
+        .name = "recorder", .on_open = on_open, .on_close = on_close};
+
+    sem_init(&last.closed, 0, 0);
+    atomic_init(&last.opened, 0);
+    testing_service_start(&service, style,
+                          &(mesh_server_options){.interceptors = &recorder, .interceptor_count = 1},
+                          NULL);
+    return 0;
+}
+
+static int start_worker(void **state)
+{
+    (void)state;
+    return start(TESTING_WORKER);
+}
+
+static int start_evented(void **state)
+{
+    (void)state;
+    return start(TESTING_INLINE);
+}
+
+static int stop(void **state)
+{
+    (void)state;
+    testing_service_stop(&service);
+    sem_destroy(&last.closed);
+    return 0;
+}
+
+static void expect_closed(const char *what, mesh_code code)
+{
+    testing_wait(&last.closed);
+    if (last.code != code)
+        fail_msg("%s: answered %s instead of %s", what, mesh_code_name(last.code),
+                 mesh_code_name(code));
+}
+
+static void expect_alive(void)
+{
+    assert_int_equal(testing_echo(&service, "still there", NULL), MESH_OK);
+    expect_closed("alive", MESH_OK);
+}
+
+/* --- by hand --------------------------------------------------------------------------------------- */
+
+static void a_request_without_a_message_is_unimplemented(void **state)
+{
+    static const char *const paths[] = {ECHO_PATH, COUNT_PATH};
+    raw_client client;
+
+    (void)state;
+    raw_connect(&client, mesh_server_port(service.server));
+    for (size_t i = 0; i < 2; i++)
+        for (int in_headers = 0; in_headers < 2; in_headers++) {
+            uint32_t stream = raw_request(&client, paths[i], NULL, NULL, in_headers);
+
+            if (!in_headers)
+                raw_data(&client, stream, NULL, 0, true);
+            assert_true(raw_wait(&client, stream));
+            expect_closed(paths[i], MESH_UNIMPLEMENTED);
+        }
+    raw_close(&client);
+    expect_alive();
+}
+
+static void a_second_message_does_no_harm(void **state)
+{
+    static const uint8_t text[] = {0x0a, 2, 'h', 'i'};
+    raw_client client;
+
+    (void)state;
+    raw_connect(&client, mesh_server_port(service.server));
+    for (int round = 0; round < 20; round++) {
+        uint32_t stream = raw_request(&client, ECHO_PATH, NULL, NULL, false);
+
+        raw_message(&client, stream, false, text, sizeof text, false);
+        raw_message(&client, stream, false, text, sizeof text, round % 2);
+        assert_true(raw_wait(&client, stream));
+        testing_wait(&last.closed);
+    }
+    raw_close(&client);
+    expect_alive();
+}
+
+static void what_cannot_be_decoded_is_an_invalid_argument(void **state)
+{
+    static const char *const paths[] = {ECHO_PATH, COUNT_PATH, SUM_PATH, DOUBLE_PATH};
+    static const struct {
+        uint8_t bytes[8];
+        size_t size;
+    } messages[] = {
+        {{0xff}, 1}, {{0x0a, 5, 'a'}, 3}, {{0x08}, 1}, {{0x0b}, 1}, {{0x00, 0x00}, 2},
+    };
+    raw_client client;
+
+    (void)state;
+    raw_connect(&client, mesh_server_port(service.server));
+    for (size_t i = 0; i < 4; i++)
+        for (size_t j = 0; j < sizeof messages / sizeof messages[0]; j++) {
+            uint32_t stream = raw_request(&client, paths[i], NULL, NULL, false);
+
+            raw_message(&client, stream, false, messages[j].bytes, messages[j].size, true);
+            assert_true(raw_wait(&client, stream));
+            expect_closed(paths[i], MESH_INVALID_ARGUMENT);
+        }
+    raw_close(&client);
+    expect_alive();
+}
+
+/* The peer goes away in the middle of everything that a call can be in the middle of. */
+static void a_peer_that_vanishes_leaves_nothing_behind(void **state)
+{
+    static const char *const paths[] = {ECHO_PATH, COUNT_PATH, SUM_PATH, DOUBLE_PATH};
+    static const uint8_t half_frame[] = {0, 0, 0, 0, 100, 0x0a};
+    static const uint8_t endless[] = {0x08, 0xff, 0xff, 0xff, 0xff, 0xff,
+                                      0xff, 0xff, 0xff, 0xff, 0x01}; /* value = -1 */
+
+    (void)state;
+    for (size_t i = 0; i < 4; i++)
+        for (int how = 0; how < 4; how++) {
+            raw_client client;
+            uint32_t stream;
+
+            raw_connect(&client, mesh_server_port(service.server));
+            stream = raw_request(&client, paths[i], NULL, NULL, false);
+            if (how == 1)
+                raw_data(&client, stream, half_frame, sizeof half_frame, false);
+            if (how >= 2 && i != 0)
+                raw_message(&client, stream, false, endless, sizeof endless, false);
+            if (how == 3)
+                raw_reset(&client, stream);
+            raw_close(&client);
+        }
+    assert_int_equal(testing_echo(&service, "still there", NULL), MESH_OK);
+    while (mesh_server_active(service.server) > 0)
+        sched_yield();
+}
+
+/* The core rounds a time-out up to its milliseconds, so a few are in time. */
+static void a_call_whose_time_is_over_when_it_arrives_is_not_handled(void **state)
+{
+    enum {
+        CALLS = 50
+    };
+    static const uint8_t text[] = {0x0a, 2, 'h', 'i'};
+    raw_client client;
+
+    (void)state;
+    raw_connect(&client, mesh_server_port(service.server));
+    for (size_t i = 0; i < CALLS; i++) {
+        uint32_t stream = raw_request(&client, ECHO_PATH, "grpc-timeout", "0n", false);
+
+        raw_message(&client, stream, false, text, sizeof text, true);
+        (void)raw_wait(&client, stream);
+    }
+    raw_close(&client);
+    assert_int_equal(testing_echo(&service, "still there", NULL), MESH_OK);
+    assert_in_range(atomic_load(&last.opened), 1, CALLS);
+}
+
+static void what_is_no_grpc_is_refused(void **state)
+{
+    static const struct {
+        const char *path;
+        const char *key;
+        const char *value;
+    } cases[] = {
+        {"", NULL, NULL},
+        {"/", NULL, NULL},
+        {"//", NULL, NULL},
+        {"no-slash", NULL, NULL},
+        {"/testing.v1.Testing/", NULL, NULL},
+        {"/testing.v1.Testing/Echo/", NULL, NULL},
+        {"/%n%s%x", NULL, NULL},
+        {ECHO_PATH, "grpc-timeout", "soon"},
+        {ECHO_PATH, "grpc-timeout", "99999999999999999999H"},
+        {ECHO_PATH, "grpc-encoding", "unheard-of"},
+        {ECHO_PATH, "x-data-bin", "!!! no base64 !!!"},
+        {ECHO_PATH, "traceparent", "00-nonsense"},
+        {ECHO_PATH, "Upper", "case"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        raw_client client;
+        uint32_t stream;
+
+        raw_connect(&client, mesh_server_port(service.server));
+        stream = raw_request(&client, cases[i].path, cases[i].key, cases[i].value, false);
+        raw_message(&client, stream, false, "", 0, true);
+        (void)raw_wait(&client, stream);
+        raw_close(&client);
+    }
+    assert_int_equal(testing_echo(&service, "still there", NULL), MESH_OK);
+}
+
+/* --- through mesh_method ---------------------------------------------------------------------------- */
+
+/* Another kind, or other types, than the server has. */
+static mesh_method misread(int index, mesh_method_kind kind)
+{
+    mesh_method method = testing__v1__testing__methods[index];
+
+    method.kind = kind;
+    method.request = method.response = NULL;
+    return method;
+}
+
+static void a_stream_to_a_unary_method_works_for_one_message(void **state)
+{
+    const mesh_method method = misread(TESTING__V1__TESTING__ECHO, MESH_BIDI_STREAMING);
+    static const uint8_t text[] = {0x0a, 2, 'h', 'i'};
+    const uint8_t *data;
+    mesh_stream *stream;
+    mesh_error err;
+    size_t size;
+
+    (void)state;
+    assert_int_equal(mesh_stream_open(service.channel, &method, NULL, NULL, &stream, &err),
+                     MESH_OK);
+    assert_int_equal(mesh_stream_send_bytes(stream, text, sizeof text), MESH_OK);
+    assert_int_equal(mesh_stream_close_send(stream), MESH_OK);
+    assert_int_equal(mesh_stream_next_bytes(stream, &data, &size, &err), MESH_OK);
+    assert_memory_equal(data, text, sizeof text);
+    assert_int_equal(mesh_stream_next_bytes(stream, &data, &size, &err), MESH_EOF);
+    assert_int_equal(mesh_stream_finish(stream, &err), MESH_OK);
+    expect_closed("bidi to unary", MESH_OK);
+
+    assert_int_equal(mesh_stream_open(service.channel, &method, NULL, NULL, &stream, &err),
+                     MESH_OK);
+    assert_int_equal(mesh_stream_finish(stream, &err), MESH_UNIMPLEMENTED);
+    assert_string_equal(err.message, "the call brought no request message");
+}
+
+static void an_answer_that_cannot_be_decoded_is_internal(void **state)
+{
+    mesh_method method = testing__v1__testing__methods[TESTING__V1__TESTING__ECHO];
+    Testing__V1__EchoRequest request = TESTING__V1__ECHO_REQUEST__INIT;
+    ProtobufCMessage *response = NULL;
+    mesh_error err;
+
+    (void)state;
+    method.response = &testing__v1__number__descriptor; /* an int64 where the answer has a string */
+    request.text = "no number";
+    assert_int_equal(mesh_unary_call(service.channel, &method, &request.base, &response,
+                                     &(mesh_call_options){.arena = service.arena}, &err),
+                     MESH_INTERNAL);
+    assert_non_null(strstr(err.message, ECHO_PATH));
+    assert_null(response);
+}
+
+static void an_answer_of_a_stream_that_cannot_be_decoded_ends_it(void **state)
+{
+    mesh_method method = testing__v1__testing__methods[TESTING__V1__TESTING__COUNT];
+    Testing__V1__CountRequest request = TESTING__V1__COUNT_REQUEST__INIT;
+    const ProtobufCMessage *message;
+    mesh_stream *stream;
+    mesh_error err;
+
+    (void)state;
+    method.response = &testing__v1__echo_response__descriptor; /* a string where an int64 comes */
+    request.value = -1;
+    assert_int_equal(mesh_stream_open(service.channel, &method, &request.base, NULL, &stream, &err),
+                     MESH_OK);
+    assert_int_equal(mesh_stream_next(stream, &message, &err), MESH_INTERNAL);
+    assert_int_equal(mesh_stream_finish(stream, &err), MESH_INTERNAL);
+    assert_non_null(strstr(err.message, COUNT_PATH));
+}
+
+/* A method's memory may be another method's later: tools make them as they go. */
+static void methods_made_at_run_time_are_called_by_their_path(void **state)
+{
+    static const char *const paths[] = {"/testing.v1.Testing/Echo", "/testing.v1.Testing/Missing",
+                                        "/testing.v1.Testing/None"};
+    static const mesh_code codes[] = {MESH_OK, MESH_UNIMPLEMENTED, MESH_UNIMPLEMENTED};
+    mesh_method method = misread(TESTING__V1__TESTING__ECHO, MESH_BIDI_STREAMING);
+
+    (void)state;
+    for (size_t i = 0; i < 6; i++) {
+        mesh_stream *stream;
+        mesh_error err;
+
+        method.path = paths[i % 3];
+        assert_int_equal(mesh_stream_open(service.channel, &method, NULL, NULL, &stream, &err),
+                         MESH_OK);
+        (void)mesh_stream_send_bytes(stream, "", 0); /* an unknown method is refused before it */
+        assert_int_equal(mesh_stream_finish(stream, &err), codes[i % 3]);
+    }
+}
+
+/* The second answer is dropped; the call ends with the status, at the latest at its deadline. */
+static void a_second_answer_to_a_unary_call_does_not_hang_it(void **state)
+{
+    mesh_method method = testing__v1__testing__methods[TESTING__V1__TESTING__COUNT];
+    Testing__V1__CountRequest request = TESTING__V1__COUNT_REQUEST__INIT;
+    ProtobufCMessage *response = NULL;
+    mesh_error err;
+
+    (void)state;
+    method.kind = MESH_UNARY;
+    request.value = 2;
+    assert_int_not_equal(
+        mesh_unary_call(service.channel, &method, &request.base, &response,
+                        &(mesh_call_options){.arena = service.arena, .timeout_ms = 1000}, &err),
+        MESH_INTERNAL);
+    expect_alive();
+}
+
+#define BOTH(test)                                             \
+    cmocka_unit_test_setup_teardown(test, start_worker, stop), \
+        cmocka_unit_test_setup_teardown(test, start_evented, stop)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        BOTH(a_request_without_a_message_is_unimplemented),
+        BOTH(a_second_message_does_no_harm),
+        BOTH(what_cannot_be_decoded_is_an_invalid_argument),
+        BOTH(a_peer_that_vanishes_leaves_nothing_behind),
+        BOTH(a_call_whose_time_is_over_when_it_arrives_is_not_handled),
+        BOTH(what_is_no_grpc_is_refused),
+        BOTH(a_stream_to_a_unary_method_works_for_one_message),
+        BOTH(an_answer_that_cannot_be_decoded_is_internal),
+        BOTH(an_answer_of_a_stream_that_cannot_be_decoded_ends_it),
+        BOTH(methods_made_at_run_time_are_called_by_their_path),
+        BOTH(a_second_answer_to_a_unary_call_does_not_hang_it),
+    };
+
+    return cmocka_run_group_tests_name("malformed calls", tests, NULL, NULL);
+}

@@ -1,0 +1,38 @@
+/* A client that says what no decent one would: HTTP/2 frames by hand, answers not looked into. */
+#ifndef TESTS_MESH_RPC_RAW_CLIENT_H
+#define TESTS_MESH_RPC_RAW_CLIENT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+typedef struct raw_client {
+    int fd;
+    uint32_t next_stream;
+} raw_client;
+
+/* Connects to 127.0.0.1 and greets. Fails the test otherwise. */
+void raw_connect(raw_client *client, int port);
+void raw_close(raw_client *client);
+
+/*
+ * Opens a stream with the headers of a gRPC request and up to one more (NULL: none). Returns its number. `ends`: no
+ * data follows.
+ */
+uint32_t raw_request(raw_client *client, const char *path, const char *key, const char *value,
+                     bool ends);
+
+/* A message in its five bytes of frame, in one DATA frame (at most 16 KiB with them). */
+void raw_message(raw_client *client, uint32_t stream, bool compressed, const void *data,
+                 size_t size, bool ends);
+
+/* Bytes in a DATA frame, as they are. */
+void raw_data(raw_client *client, uint32_t stream, const void *data, size_t size, bool ends);
+
+/* Gives the stream up with RST_STREAM. */
+void raw_reset(raw_client *client, uint32_t stream);
+
+/* Reads until the server has ended the stream, or closed the connection: false then. */
+bool raw_wait(raw_client *client, uint32_t stream);
+
+#endif
