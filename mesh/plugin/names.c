@@ -81,12 +81,27 @@ static const char *const known_keywords[] = {
     "xor_eq",
 };
 
-/* The others that a member cannot be called in C11 or C++20, and macros of gcc's. Sorted. */
+/*
+ * The others that a member cannot be called in C11 or C++20: keywords, macros of gcc's and of the C
+ * library, and types that other members have (C++ minds). Sorted.
+ */
 static const char *const overlooked_keywords[] = {
-    "alignas",       "alignof",      "char16_t",  "char32_t",  "char8_t",   "co_await", "co_return",
-    "co_yield",      "concept",      "consteval", "constexpr", "constinit", "decltype", "errno",
-    "export",        "linux",        "noexcept",  "noreturn",  "nullptr",   "requires", "restrict",
-    "static_assert", "thread_local", "typeof",    "unix",
+    "alignas",      "alignof",
+    "char16_t",     "char32_t",
+    "char8_t",      "co_await",
+    "co_return",    "co_yield",
+    "concept",      "consteval",
+    "constexpr",    "constinit",
+    "decltype",     "errno",
+    "export",       "int32_t",
+    "int64_t",      "linux",
+    "noexcept",     "noreturn",
+    "nullptr",      "protobuf_c_boolean",
+    "requires",     "restrict",
+    "size_t",       "static_assert",
+    "thread_local", "typeof",
+    "uint32_t",     "uint64_t",
+    "unix",
 };
 
 static int compare(const void *key, const void *entry)

@@ -10,7 +10,7 @@ cd tests/mesh/plugin/contracts
 failed=0 passed=0
 
 compile() { # COMPILER OPTION... FILE
-    if "$@" -Wall -Wextra -Werror -I. -I"$work/include/meshc"; then
+    if "$@" -Wall -Wextra -Wpedantic -Wshadow -Werror -I. -I"$work/include/meshc"; then
         passed=$((passed + 1))
     else
         echo "FAILED: $*" >&2

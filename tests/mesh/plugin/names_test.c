@@ -38,6 +38,7 @@ static void keywords_get_an_underscore(void **state)
         {"CO_AWAIT", "co_await_", "co__await"},
         {"GetIt", "getit", "get_it"},
         {"Static_assert", "static_assert_", "static_assert_"},
+        {"size_t", "size_t_", "size_t_"},
         {"deleted", "deleted", "deleted"},
     };
     (void)state;

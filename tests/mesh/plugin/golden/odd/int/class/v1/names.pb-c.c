@@ -448,7 +448,7 @@ static const ProtobufCFieldDescriptor odd__int__class__v1__struct__field_descrip
     PROTOBUF_C_LABEL_NONE,
     PROTOBUF_C_TYPE_STRING,
     0,   /* quantifier_offset */
-    offsetof(Odd__Int__Class__V1__Struct, size_t),
+    offsetof(Odd__Int__Class__V1__Struct, size_t_),
     NULL,
     &protobuf_c_empty_string,
     0,             /* flags */

@@ -83,7 +83,7 @@ struct  Odd__Int__Class__V1__Struct
   size_t n_requires;
   Odd__Int__Class__V1__Struct__Template **requires_;
   char *linux_;
-  char *size_t;
+  char *size_t_;
   char *message;
   char *value;
   Odd__Int__Class__V1__Struct__RegisterCase register_case;
