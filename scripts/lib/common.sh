@@ -51,25 +51,27 @@ wait_until() {
     done
 }
 
-# port_free PORT: no socket of this machine has it as its local port. From /proc, so that it needs
-# no tool and no right; 06 is TIME_WAIT, which does not keep a listener away.
+# used_ports: the local ports of all sockets of this machine, four hexadecimal digits a line. From
+# /proc, so that it needs no right; 06 is TIME_WAIT, which does not keep a listener away.
+used_ports() {
+    awk '$4 != "06" { count = split($2, part, ":"); print part[count] }' \
+        /proc/net/tcp /proc/net/tcp6 2>/dev/null || true
+}
+
+# port_free PORT [USED]: nobody has it; USED is what used_ports said, if one asks for many.
 port_free() {
-    local hex line
+    local hex
     printf -v hex '%04X' "$1"
-    while read -r line; do
-        if [[ $line =~ ^[0-9]+:\ [0-9A-F]+:$hex\ [0-9A-F]+:[0-9A-F]+\ ([0-9A-F]{2}) ]] &&
-            [ "${BASH_REMATCH[1]}" != 06 ]; then
-            return 1
-        fi
-    done < <(cat /proc/net/tcp /proc/net/tcp6 2>/dev/null || true)
+    [[ $'\n'"${2-$(used_ports)}"$'\n' != *$'\n'"$hex"$'\n'* ]]
 }
 
 # random_port: a free port below the range that the kernel hands out to clients (from 32768).
 random_port() {
-    local port tries
+    local port tries used
+    used=$(used_ports)
     for ((tries = 0; tries < 200; tries++)); do
         port=$((10000 + (RANDOM * 32768 + RANDOM) % 22000))
-        if port_free "$port"; then
+        if port_free "$port" "$used"; then
             printf '%s\n' "$port"
             return
         fi

@@ -10,13 +10,13 @@ port_owner() {
     inode=$(awk -v hex=":$hex\$" '$2 ~ hex && $4 == "0A" { print $10; exit }' \
         /proc/net/tcp /proc/net/tcp6 2>/dev/null || true)
     if [ -n "$inode" ]; then
-        for fd in /proc/[0-9]*/fd/*; do
-            if [ "$(readlink "$fd" 2>/dev/null)" = "socket:[$inode]" ]; then
-                fd=${fd#/proc/}
-                printf '%s (process %s)\n' "$(cat "/proc/${fd%%/*}/comm")" "${fd%%/*}"
-                return
-            fi
-        done
+        fd=$(find /proc/[0-9]*/fd -maxdepth 1 -lname "socket:\[$inode\]" -print -quit 2>/dev/null) ||
+            true
+        if [ -n "$fd" ]; then
+            fd=${fd#/proc/}
+            printf '%s (process %s)\n' "$(cat "/proc/${fd%%/*}/comm")" "${fd%%/*}"
+            return
+        fi
     fi
     echo "another program"
 }
@@ -37,9 +37,10 @@ block_ports() {
 
 # Sets taken to the first port of the block that is not free.
 block_taken() {
-    local port
+    local port used
+    used=$(used_ports)
     for port in $(block_ports "$1"); do
-        if ! port_free "$port"; then
+        if ! port_free "$port" "$used"; then
             taken=$port
             return 0
         fi
