@@ -51,7 +51,7 @@ cat >"$out/$name.h" <<END
 
 #include "mesh/db/migrate.h"
 
-extern const mesh_migration $name[];
+extern const mesh_migration ${name}[];
 
 #endif
 END
