@@ -375,7 +375,7 @@ mesh_code mesh_dyn_describe(const mesh_dyn_pool *pool, const char *symbol, mesh_
     if (!found)
         return mesh_error_set(err, MESH_NOT_FOUND, "no message, enum, service or method %s",
                               symbol);
-    if (out.failed)
+    if (out.failed || mesh_arena_overflowed(arena)) /* options may be missing */
         return mesh_error_set(err, MESH_RESOURCE_EXHAUSTED, "the description of %s is too large",
                               symbol);
     *text = out.data;

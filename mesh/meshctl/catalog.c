@@ -51,6 +51,8 @@ static mesh_code reflect(ctl *run, ctl_connection *connection, ctl_catalog *cata
         if (mesh_dyn_find_service(catalog->pool, name) == NULL)
             code = ctl_reflection_load(catalog->reflection, name, catalog->pool, failure);
     }
+    if (code == MESH_OK)
+        ctl_reflection_rest(catalog->reflection); /* a call may take for ever */
     return code;
 }
 

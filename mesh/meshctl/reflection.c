@@ -45,14 +45,21 @@ mesh_code ctl_reflection_open(ctl *run, ctl_connection *connection, ctl_reflecti
     return MESH_OK;
 }
 
+void ctl_reflection_rest(ctl_reflection *reflection)
+{
+    if (reflection->stream == NULL)
+        return;
+    /* Asked to end, not cancelled, so that it is no failure in the server's books. */
+    (void)mesh_stream_close_send(reflection->stream);
+    (void)mesh_stream_finish(reflection->stream, NULL); /* all answers are here already */
+    reflection->stream = NULL;
+}
+
 void ctl_reflection_close(ctl_reflection *reflection)
 {
     if (reflection == NULL)
         return;
-    if (reflection->stream != NULL) {
-        mesh_stream_cancel(reflection->stream);
-        (void)mesh_stream_finish(reflection->stream, NULL); /* cancelled: nothing to learn */
-    }
+    ctl_reflection_rest(reflection);
     mesh_free(reflection);
 }
 
@@ -76,6 +83,7 @@ static mesh_code ask(ctl_reflection *r, uint32_t field, const char *text, mesh_w
     if (out.full)
         return ctl_fail(failure, MESH_INVALID_ARGUMENT, NULL, "the name is too long");
     for (;;) {
+        bool fresh = r->stream == NULL;
         mesh_code code = open_stream(r, failure);
         if (code != MESH_OK)
             return code;
@@ -90,6 +98,8 @@ static mesh_code ask(ctl_reflection *r, uint32_t field, const char *text, mesh_w
         mesh_stream *stream = r->stream;
         r->stream = NULL;
         code = ctl_connection_finish(r->connection, stream, failure);
+        if (!fresh)
+            continue; /* it had ended since the last question */
         if (code == MESH_OK)
             return ctl_fail(failure, MESH_INTERNAL, NULL, "server reflection ended early");
         if (code != MESH_UNIMPLEMENTED || r->answered)

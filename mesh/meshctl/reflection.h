@@ -1,7 +1,7 @@
 /*
  * A client of server reflection: grpc.reflection.v1, or v1alpha where a server has only that
  * (https://github.com/grpc/grpc/blob/master/doc/server-reflection.md). One stream for all
- * questions. One thread.
+ * questions asked in a row. One thread at a time.
  */
 #ifndef MESH_MESHCTL_REFLECTION_H
 #define MESH_MESHCTL_REFLECTION_H
@@ -15,6 +15,9 @@ typedef struct ctl_reflection ctl_reflection;
 mesh_code ctl_reflection_open(ctl *run, ctl_connection *connection, ctl_reflection **reflection,
                               ctl_failure *failure);
 void ctl_reflection_close(ctl_reflection *reflection);
+
+/* Ends the stream; the next question opens another one. */
+void ctl_reflection_rest(ctl_reflection *reflection);
 
 /* Full names of all services. */
 mesh_code ctl_reflection_services(ctl_reflection *reflection, const char ***names, size_t *count,

@@ -225,6 +225,53 @@ static void servers_without_reflection_need_a_protoset(void **state)
            "tests/mesh/meshctl/server");
 }
 
+/* Runs openssl, which has to succeed. */
+#define OPENSSL(...) openssl((const char *const[]){"/usr/bin/openssl", __VA_ARGS__, NULL})
+
+static void openssl(const char *const *argv)
+{
+    static program p;
+    program_run(&p, argv, NULL);
+    if (p.status != 0)
+        fail_msg("openssl %s: %s", argv[1], p.err);
+}
+
+/* A key and a certificate for localhost, which vouches for itself. */
+static void make_certificate(const char *name, char *certificate, char *key, size_t size)
+{
+    snprintf(certificate, size, "%s/%s.pem", getenv("TEST_TMPDIR"), name);
+    snprintf(key, size, "%s/%s.key", getenv("TEST_TMPDIR"), name);
+    OPENSSL("req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
+            "-days", "2", "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost",
+            "-keyout", key, "-out", certificate);
+}
+
+static void tls_verifies_both_sides(void **state)
+{
+    (void)state;
+    enum {
+        PATH_BYTES = 512
+    };
+    static shop secure;
+    char mine[PATH_BYTES], my_key[PATH_BYTES], other[PATH_BYTES], other_key[PATH_BYTES];
+    make_certificate("mine", mine, my_key, PATH_BYTES);
+    make_certificate("other", other, other_key, PATH_BYTES);
+    shop_open(&secure, (const char *const[]){"--mtls", mine, mine, my_key, NULL});
+    EXPECT(NULL, 0, "{\"items\":3}\n", NULL, "call", secure.address, "StockService.Count",
+           "--compact", "--ca", mine, "--cert", mine, "--key", my_key, "--servername", "localhost");
+    /* Not plaintext, not another name, not another authority, not an unknown caller. */
+    EXPECT(NULL, 64 + 14, "", NULL, "call", secure.address, "StockService.Count");
+    EXPECT(NULL, 64 + 14, "", NULL, "call", secure.address, "StockService.Count", "--ca", mine,
+           "--cert", mine, "--key", my_key, "--servername", "elsewhere");
+    EXPECT(NULL, 64 + 14, "", NULL, "call", secure.address, "StockService.Count", "--ca", other,
+           "--cert", mine, "--key", my_key, "--servername", "localhost");
+    EXPECT(NULL, 64 + 14, "", NULL, "call", secure.address, "StockService.Count", "--ca", mine,
+           "--cert", other, "--key", other_key, "--servername", "localhost");
+    EXPECT(NULL, 1, "", "/nowhere.pem", "call", secure.address, "StockService.Count", "--ca",
+           "/nowhere.pem");
+    shop_close(&secure);
+}
+
 static void unix_sockets_are_targets(void **state)
 {
     (void)state;
@@ -308,12 +355,14 @@ static void the_completion_script_works_in_bash(void **state)
              "source <(" MESHCTL " completion bash)\n"
              "try() { COMP_LINE=$1; COMP_POINT=${#1}; _meshctl; echo \"${COMPREPLY[@]}\"; }\n"
              "try '" MESHCTL " stat'\n"
+             "alias meshctl=" MESHCTL "\n"
+             "try 'meshctl comp'\n"
              "try '" MESHCTL " call %s StockService.'\n",
              A);
     static program p;
     program_run(&p, (const char *const[]){"/bin/bash", "-c", script, NULL}, NULL);
     assert_string_equal(p.err, "");
-    assert_string_equal(p.out, "status\nStockService.Count\n");
+    assert_string_equal(p.out, "status\ncompletion\nStockService.Count\n");
 }
 
 int main(void)
@@ -333,6 +382,7 @@ int main(void)
         cmocka_unit_test(a_template_can_be_sent_back),
         cmocka_unit_test(servers_without_the_newest_reflection_work),
         cmocka_unit_test(servers_without_reflection_need_a_protoset),
+        cmocka_unit_test(tls_verifies_both_sides),
         cmocka_unit_test(unix_sockets_are_targets),
         cmocka_unit_test(services_of_the_mesh_are_targets_and_have_a_status),
         cmocka_unit_test(names_are_completed),
