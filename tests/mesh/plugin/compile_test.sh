@@ -51,17 +51,31 @@ for pair in $compilers; do
         compile "$cxx" -std=c++17 -fsyntax-only $deprecated "$work/use.cc"
     done
 done
+# refused WORDS INCLUDES: use.c does not compile, and the compiler says so.
+refused() {
+    if ! gcc -std=c11 -Wall -Werror -I. -I"$2" -fsyntax-only "$work/use.c" 2>"$work/said" &&
+        grep -q "$1" "$work/said"; then
+        passed=$((passed + 1))
+    else
+        echo "FAILED: use.c was taken, or not for \"$1\"" >&2
+        failed=$((failed + 1))
+    fi
+}
+
+# Whoever calls a deprecated method is told; the stub itself compiled above.
+for call in ask ask__async listen; do
+    {
+        echo '#include "kitchen/v1/kitchen.mesh.h"'
+        echo "void *use(void); void *use(void) { return (void *)kitchen__v1__kitchen__$call; }"
+    } >"$work/use.c"
+    refused "kitchen__v1__kitchen__$call.* is deprecated" "$work/include/meshc"
+done
+
 # A runtime older than the plugin is refused, with the reason.
 cp -R "$work/include/meshc" "$work/older"
 sed -i 's/^\(#define MESH_VERSION_NUMBER\) .*/\1 999/' "$work/older/mesh/base/api.h"
 echo '#include "kitchen/v1/kitchen.mesh.h"' >"$work/use.c"
-if ! gcc -std=c11 -I. -I"$work/older" -fsyntax-only "$work/use.c" 2>"$work/said" &&
-    grep -q 'error: #error "written by protoc-gen-mesh .*, which needs a runtime' "$work/said"; then
-    passed=$((passed + 1))
-else
-    echo "FAILED: an older runtime was taken" >&2
-    failed=$((failed + 1))
-fi
+refused 'error: #error "written by protoc-gen-mesh .*, which needs a runtime' "$work/older"
 echo "[==========] $((passed + failed)) test(s) run."
 echo "[  PASSED  ] $passed test(s)."
 if [ "$failed" -gt 0 ]; then
