@@ -15,7 +15,6 @@ enum {
     PLACE_BYTES = 288
 };
 
-#define FILE_SUFFIX "_FILE"
 #define OWN_PREFIX "MESH_"
 
 /* Not settings of a service: the name of the file itself. */
@@ -247,13 +246,14 @@ static bool known(const loader *in, const entry *one)
     for (size_t i = 0; i < in->count; i++) {
         const mesh_setting *setting = &in->settings[i];
         size_t size = strlen(setting->name);
-        size_t with_suffix = size + strlen(FILE_SUFFIX);
+        size_t with_suffix = size + strlen(MESH_SETTING_FILE_SUFFIX);
 
         if (same(one, setting->name, size))
             return true;
         if (setting->type == MESH_SETTING_SECRET && one->name_size == with_suffix &&
             memcmp(one->name, setting->name, size) == 0 &&
-            memcmp(one->name + size, FILE_SUFFIX, strlen(FILE_SUFFIX)) == 0)
+            memcmp(one->name + size, MESH_SETTING_FILE_SUFFIX, strlen(MESH_SETTING_FILE_SUFFIX)) ==
+                0)
             return true;
     }
     return false;
@@ -308,11 +308,11 @@ static bool look_up(loader *to, const mesh_setting *setting, const entry *entrie
                     const entry **given, const char **text)
 {
     const entry *file = NULL;
-    char name[NAME_SHOWN_BYTES + sizeof FILE_SUFFIX];
+    char name[NAME_SHOWN_BYTES + sizeof MESH_SETTING_FILE_SUFFIX];
 
     *given = find(entries, count, setting->name, strlen(setting->name));
     if (setting->type == MESH_SETTING_SECRET) {
-        snprintf(name, sizeof name, "%s" FILE_SUFFIX, setting->name);
+        snprintf(name, sizeof name, "%s" MESH_SETTING_FILE_SUFFIX, setting->name);
         file = find(entries, count, name, strlen(name));
     }
     if (*given == NULL && file == NULL)
@@ -341,7 +341,8 @@ static void load_one(loader *to, const mesh_setting *setting, mesh_setting_value
             snprintf(mistake, sizeof mistake, "is required and not given%s%s%s: %s",
                      setting->type == MESH_SETTING_SECRET ? ", nor is " : "",
                      setting->type == MESH_SETTING_SECRET ? setting->name : "",
-                     setting->type == MESH_SETTING_SECRET ? FILE_SUFFIX : "", setting->help);
+                     setting->type == MESH_SETTING_SECRET ? MESH_SETTING_FILE_SUFFIX : "",
+                     setting->help);
             add_mistake(to, setting->name, "", mistake);
             return;
         }
@@ -435,61 +436,4 @@ done:
     if (code == MESH_RESOURCE_EXHAUSTED)
         mesh_error_set(err, code, "out of memory when reading the configuration");
     return code;
-}
-
-/* ---- help ---- */
-
-void mesh_config_help(FILE *out, const mesh_setting *settings, size_t count)
-{
-    for (size_t i = 0; i < count; i++) {
-        const mesh_setting *setting = &settings[i];
-        bool secret = setting->type == MESH_SETTING_SECRET;
-        char min[MESH_SETTING_TEXT_BYTES], max[MESH_SETTING_TEXT_BYTES];
-
-        fprintf(out, "  %s=<%s>", setting->name, mesh_setting_form(setting));
-        if (secret)
-            fprintf(out, " or %s" FILE_SUFFIX "=<file that holds it>", setting->name);
-        mesh_setting_format(setting->type, setting->min, min);
-        mesh_setting_format(setting->type, setting->max, max);
-        if (setting->max != 0)
-            fprintf(out, " from %s to %s", min, max);
-        else if (setting->min != 0)
-            fprintf(out, " from %s", min);
-        if (setting->fallback == NULL)
-            fputs(" (required)", out);
-        else if (setting->fallback[0] == '\0')
-            fputs(" (optional)", out);
-        else if (!secret)
-            fprintf(out, " (default %s)", setting->fallback);
-        fprintf(out, "\n      %s\n", setting->help);
-    }
-}
-
-void mesh_config_show(FILE *out, const mesh_setting *settings, size_t count)
-{
-    for (size_t i = 0; i < count; i++) {
-        const mesh_setting *setting = &settings[i];
-        char number[MESH_SETTING_TEXT_BYTES];
-        const char *text = number;
-
-        switch (setting->type) {
-        case MESH_SETTING_SECRET:
-            text = (*(const char **)setting->target)[0] == '\0' ? "(not set)" : "(set)";
-            break;
-        case MESH_SETTING_STRING:
-        case MESH_SETTING_ADDRESS:
-        case MESH_SETTING_CHOICE:
-            text = *(const char **)setting->target;
-            break;
-        case MESH_SETTING_INTEGER:
-        case MESH_SETTING_DURATION:
-        case MESH_SETTING_BYTES:
-            mesh_setting_format(setting->type, *(int64_t *)setting->target, number);
-            break;
-        case MESH_SETTING_BOOL:
-            text = *(bool *)setting->target ? "true" : "false";
-            break;
-        }
-        fprintf(out, "%s=%s\n", setting->name, text);
-    }
 }

@@ -67,8 +67,8 @@ MESH_API mesh_code mesh_error_reason(mesh_error *err, mesh_code code, const char
  * request
  * ("lines[2].quantity"), `format` says what would be right. On an error that already is
  * INVALID_ARGUMENT with field violations it adds one more, so that a handler can report all
- * mistakes at once; the message then names the first. So the error must be initialised (mesh_error_clear). Returns
- * MESH_INVALID_ARGUMENT.
+ * mistakes at once; the message then names the first. So the error must be initialised
+ * (mesh_error_clear). Returns MESH_INVALID_ARGUMENT.
  */
 MESH_API mesh_code mesh_error_field(mesh_error *err, const char *field, const char *format, ...)
     MESH_PRINTF(3, 4);
@@ -76,8 +76,8 @@ MESH_API mesh_code mesh_error_field(mesh_error *err, const char *field, const ch
 /* Adds google.rpc.RetryInfo: try again after `delay_ms`. */
 MESH_API void mesh_error_retry_after(mesh_error *err, int64_t delay_ms);
 
-/* Adds a key and value to the metadata of the reason's ErrorInfo, or replaces the key's value. Needs
- * a reason; ignored without one. Values are cut at 511 bytes. */
+/* Adds a key and value to the metadata of the reason's ErrorInfo, or replaces the key's value.
+ * Needs a reason; ignored without one. Values are cut at 511 bytes. */
 MESH_API void mesh_error_metadata(mesh_error *err, const char *key, const char *value);
 
 /* Adds any other detail: `type` is a full message name ("google.rpc.Help"), `data` its encoding

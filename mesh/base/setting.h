@@ -16,6 +16,9 @@ enum {
     MESH_SETTING_MISTAKE_BYTES = 320 /* what is wrong with a value */
 };
 
+/* A secret NAME may be given as NAME_FILE, the file that holds it. */
+#define MESH_SETTING_FILE_SUFFIX "_FILE"
+
 typedef struct mesh_setting_value {
     const char *text; /* string types: borrowed from what was read */
     int64_t number;

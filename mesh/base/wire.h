@@ -78,7 +78,7 @@ static inline bool mesh_wire_tag(mesh_wire_reader *reader, uint32_t *number, uin
     return true;
 }
 
-/* Reads a length (below 2 GiB) and gives the bytes that it announces; false when there are fewer. */
+/* Reads a length (below 2 GiB) and gives the bytes that it announces; false if there are fewer. */
 static inline bool mesh_wire_bytes(mesh_wire_reader *reader, const uint8_t **data, size_t *size)
 {
     uint64_t length;

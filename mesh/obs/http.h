@@ -5,8 +5,8 @@
  *   ...
  *   mesh_metrics_http_stop(http);
  *
- * There is no access control: the address decides who may read. At most 16 connections at once, each
- * closed after 5 s of silence; more wait in the listen queue. One thread.
+ * There is no access control: the address decides who may read. At most 16 connections at once,
+ * each closed after 5 s of silence; more wait in the listen queue. One thread.
  */
 #ifndef MESH_OBS_HTTP_H
 #define MESH_OBS_HTTP_H

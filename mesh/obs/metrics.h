@@ -51,9 +51,9 @@ typedef struct mesh_metric {
     const mesh_label *labels;
     size_t label_count;
 
-    /* Histograms: upper bounds of the buckets, ascending; +Inf is added. Values and bounds are whole
-     * numbers of a small unit, and are multiplied by `scale` when shown (0: 1): nanoseconds with
-     * scale 1e-9 show as seconds. */
+    /* Histograms: upper bounds of the buckets, ascending; +Inf is added. Values and bounds are
+     * whole numbers of a small unit, and are multiplied by `scale` when shown (0: 1): nanoseconds
+     * with scale 1e-9 show as seconds. */
     const int64_t *bounds;
     size_t bound_count;
     double scale;
@@ -67,8 +67,8 @@ MESH_API void mesh_metrics_destroy(mesh_metrics *metrics);
 
 /*
  * Registers a metric, which lives as long as the registry. INVALID_ARGUMENT: a name is malformed,
- * bounds do not ascend, or the name was registered before with another kind or help; ALREADY_EXISTS:
- * the same name and labels were; RESOURCE_EXHAUSTED: out of memory.
+ * bounds do not ascend, or the name was registered before with another kind or help;
+ * ALREADY_EXISTS: the same name and labels were; RESOURCE_EXHAUSTED: out of memory.
  */
 MESH_API mesh_code mesh_counter_create(mesh_metrics *metrics, const mesh_metric *metric,
                                        mesh_counter **counter, mesh_error *err);
@@ -88,9 +88,9 @@ MESH_API int64_t mesh_gauge_value(const mesh_gauge *gauge);
 MESH_API uint64_t mesh_histogram_count(const mesh_histogram *histogram);
 
 /*
- * Figures that somebody else keeps: `read` is called at each scrape, once for all of `count` metrics
- * (counters and gauges), and fills values[0] to values[count - 1]. It runs on the scraping thread
- * with the registry locked: it must not block for long, nor call functions of the registry.
+ * Figures that somebody else keeps: `read` is called at each scrape, once for all of `count`
+ * metrics (counters and gauges), and fills values[0] to values[count - 1]. It runs on the scraping
+ * thread with the registry locked: it must not block for long, nor call functions of the registry.
  * `context` is borrowed until mesh_metrics_forget or destroy. Errors as for create.
  */
 typedef void mesh_metrics_read_fn(void *context, double *values);

@@ -1,6 +1,6 @@
 /*
- * Everything about metrics in one include: the registry (metrics.h), how it is scraped (http.h), and
- * the metrics of calls (rpc.h).
+ * Everything about metrics in one include: the registry (metrics.h), how it is scraped (http.h),
+ * and the metrics of calls (rpc.h).
  *
  *   metrics = mesh_metrics_create();
  *   mesh_metrics_add_process(metrics, &err);
