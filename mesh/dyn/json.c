@@ -7,7 +7,8 @@
 
 enum {
     SCRATCH_BYTES = 4096, /* of a small message's arena, on the stack */
-    PATH_BYTES = 160
+    PATH_BYTES = 160,
+    FIELDS_BYTES = 150 /* of the names that are listed in an error */
 };
 
 static const mesh_dyn_json_options defaults;
@@ -36,13 +37,57 @@ static mesh_code bad_json(const char *json, size_t size, size_t position, bool a
     return MESH_INVALID_ARGUMENT;
 }
 
+/* The message type that the last name of a path ("lines[2].quantity") belongs to; NULL when that
+ * cannot be told (inside well-known types). */
+static const upb_MessageDef *owner_of(const upb_MessageDef *type, const char *path)
+{
+    const char *dot;
+    while (type != NULL && (dot = strchr(path, '.')) != NULL) {
+        size_t size = strcspn(path, ".[");
+        const upb_FieldDef *field = upb_MessageDef_FindByJsonNameWithSize(type, path, size);
+        if (field == NULL || upb_FieldDef_CType(field) != kUpb_CType_Message)
+            return NULL;
+        type = upb_FieldDef_MessageSubDef(field);
+        path = dot + 1;
+        if (upb_FieldDef_IsMap(field)) {
+            const upb_FieldDef *value = upb_MessageDef_FindFieldByNumber(type, 2);
+            dot = strchr(path, '.'); /* behind the key, unless the key itself has one */
+            if (dot == NULL || upb_FieldDef_CType(value) != kUpb_CType_Message)
+                return NULL;
+            type = upb_FieldDef_MessageSubDef(value);
+            path = dot + 1;
+        }
+    }
+    return type != NULL && upb_MessageDef_WellKnownType(type) == kUpb_WellKnown_Unspecified ? type
+                                                                                            : NULL;
+}
+
+/* To "No such field: x" it adds which there are. */
+static const char *with_fields(const char *why, const upb_MessageDef *type, const char *json,
+                               size_t size, size_t position, mesh_arena *arena)
+{
+    mesh_text path = MESH_TEXT_INIT(arena, PATH_BYTES);
+    mesh_json_path(json, size, position, &path);
+    const upb_MessageDef *owner = path.failed ? NULL : owner_of(type, mesh_text_string(&path));
+    if (owner == NULL || upb_MessageDef_FieldCount(owner) == 0)
+        return why;
+    mesh_text text = MESH_TEXT_INIT(arena, FIELDS_BYTES);
+    mesh_text_printf(&text, "%s; there are", why);
+    for (int i = 0; i < upb_MessageDef_FieldCount(owner); i++)
+        mesh_text_printf(&text, "%s %s", i == 0 ? "" : ",",
+                         upb_FieldDef_JsonName(upb_MessageDef_Field(owner, i)));
+    if (text.failed)
+        return mesh_arena_printf(arena, "%s, ...", mesh_text_string(&text));
+    return mesh_text_string(&text);
+}
+
 /*
  * upb says "Error parsing JSON @LINE:COLUMN: why", where the column counts from 0 in the first line
  * and from 1 in the others, in bytes. Inside an Any whose "@type" is not its first field, the
  * column is that of a copy and means nothing.
  */
-static mesh_code upb_said(const upb_Status *status, const char *json, size_t size,
-                          mesh_arena *arena, mesh_error *err)
+static mesh_code upb_said(const upb_Status *status, const upb_MessageDef *type, const char *json,
+                          size_t size, mesh_arena *arena, mesh_error *err)
 {
     unsigned line;
     int column;
@@ -54,8 +99,11 @@ static mesh_code upb_said(const upb_Status *status, const char *json, size_t siz
         begin = memchr(begin + (i > 1), '\n', size - (size_t)(begin + (i > 1) - json));
     if (begin == NULL || column < 0 || (size_t)column > size - (size_t)(begin - json))
         return mesh_error_set(err, MESH_INVALID_ARGUMENT, "%s", status->msg + why);
-    return bad_json(json, size, (size_t)(begin - json) + (size_t)column, true, status->msg + why,
-                    arena, err);
+    size_t position = (size_t)(begin - json) + (size_t)column;
+    const char *reason = status->msg + why;
+    if (strncmp(reason, "No such field", 13) == 0)
+        reason = with_fields(reason, type, json, size, position, arena);
+    return bad_json(json, size, position, true, reason, arena, err);
 }
 
 /* Everything that upb does not look at itself: strict syntax, what follows the value, depth. */
@@ -131,7 +179,7 @@ mesh_code mesh_dyn_json_to_wire(const mesh_dyn_pool *pool, const mesh_dyn_messag
         if (!upb_JsonDecode(text, scan.end, message, def, pool->defs,
                             options->ignore_unknown ? kUpb_JsonDecode_IgnoreUnknown : 0, scratch,
                             &status)) {
-            code = upb_said(&status, text, scan.end, arena, err);
+            code = upb_said(&status, def, text, scan.end, arena, err);
             goto done;
         }
     }

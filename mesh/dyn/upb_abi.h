@@ -185,6 +185,8 @@ const upb_FieldDef *upb_MessageDef_FindFieldByNumber(const upb_MessageDef *messa
                                                      uint32_t number);
 const upb_FieldDef *upb_MessageDef_FindFieldByNameWithSize(const upb_MessageDef *message,
                                                            const char *name, size_t size);
+const upb_FieldDef *upb_MessageDef_FindByJsonNameWithSize(const upb_MessageDef *message,
+                                                          const char *name, size_t size);
 int upb_MessageDef_NestedMessageCount(const upb_MessageDef *message);
 const upb_MessageDef *upb_MessageDef_NestedMessage(const upb_MessageDef *message, int index);
 int upb_MessageDef_NestedEnumCount(const upb_MessageDef *message);

@@ -46,7 +46,7 @@ static void offer_targets(ctl *run, const char *typed)
             offer(run, typed, services.instances[i].name);
 }
 
-/* Methods in the form that was begun: full when a '/' or a package was typed, else SERVICE.METHOD. */
+/* Methods in the form that was begun: SERVICE.METHOD, else full or METHOD. */
 static void offer_methods(ctl *run, const mesh_dyn_pool *pool, const char *typed)
 {
     for (size_t s = 0; s < mesh_dyn_service_count(pool); s++) {

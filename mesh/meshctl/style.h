@@ -13,7 +13,7 @@ typedef enum ctl_colour {
     CTL_YELLOW
 } ctl_colour;
 
-/* True for a terminal, unless NO_COLOR is set to something (https://no-color.org) or TERM is dumb. */
+/* True for a terminal, unless NO_COLOR is set (https://no-color.org) or TERM is dumb. */
 bool ctl_style_wanted(FILE *stream);
 
 /* The escape sequence, "" without colours. */

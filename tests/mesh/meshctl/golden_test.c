@@ -1,6 +1,6 @@
 /*
- * What meshctl prints, word for word: golden/NAME.txt holds the command line, the exit code and both
- * outputs of each case. After a change that is meant:
+ * What meshctl prints, word for word: golden/NAME.txt holds the command line, the exit code and
+ * both outputs of each case. After a change that is meant:
  *
  *   bazel run //tests/mesh/meshctl:golden_test -- --update
  */
