@@ -15,7 +15,8 @@ mesh_code notification_order_created(void *self, mesh_tx *tx, const mesh_event *
 
     /* 1. Recorded, with the event's inbox row in the same transaction: once. */
     const char *text = mesh_arena_printf(arena, "Order %s was placed: %zu %s", event->order_id,
-                                         event->n_lines, event->n_lines == 1 ? "line" : "lines");
+                                         event->n_lines,
+                                         event->n_lines == 1 ? "product" : "products");
     const char *resource = mesh_arena_printf(arena, "orders/%s", event->order_id);
     mesh_code code = notification_store_add(tx, NOTIFICATION__V1__NOTIFICATION__KIND__ORDER_CREATED,
                                             text, resource, err);
