@@ -190,8 +190,8 @@ static mesh_code fail(mesh_db_conn *conn, mesh_code code, const PGresult *result
     return mesh_error_set(err, code, "%s", mesh_db_sqlstate_text(code));
 }
 
-static mesh_code connect_server(const mesh_db_settings *settings, int64_t deadline_ns, PGconn **out,
-                                mesh_error *err)
+static mesh_code connect_server(const mesh_db_settings *settings, int64_t deadline_ns,
+                                mesh_log_level level, PGconn **out, mesh_error *err)
 {
     /* What stands before dbname is a default that the url may change; what follows is fixed. */
     const char *keywords[] = {"gssencmode", "tcp_user_timeout", "application_name",
@@ -217,7 +217,7 @@ static mesh_code connect_server(const mesh_db_settings *settings, int64_t deadli
     }
     if (code == MESH_OK)
         code = MESH_UNAVAILABLE;
-    mesh_log(MESH_LOG_WARN, "cannot connect to the database",
+    mesh_log(level, "cannot connect to the database",
              MESH_LOG_S("cause",
                         code == MESH_DEADLINE_EXCEEDED ? "it took too long" : PQerrorMessage(pg)));
     PQfinish(pg);
@@ -225,7 +225,8 @@ static mesh_code connect_server(const mesh_db_settings *settings, int64_t deadli
 }
 
 mesh_code mesh_db_conn_open(const mesh_db_settings *settings, int64_t statement_timeout_ms,
-                            int64_t deadline_ns, mesh_db_conn **out, mesh_error *err)
+                            int64_t deadline_ns, mesh_log_level level, mesh_db_conn **out,
+                            mesh_error *err)
 {
     char sql[256];
     snprintf(sql, sizeof sql,
@@ -240,7 +241,7 @@ mesh_code mesh_db_conn_open(const mesh_db_settings *settings, int64_t statement_
     if (conn->arena == NULL)
         code = mesh_error_set(err, MESH_RESOURCE_EXHAUSTED, "out of memory");
     if (code == MESH_OK)
-        code = connect_server(settings, deadline_ns, &conn->pg, err);
+        code = connect_server(settings, deadline_ns, level, &conn->pg, err);
     if (code == MESH_OK)
         code = mesh_db_conn_script(conn, sql, deadline_ns, NULL, NULL, err);
     if (code != MESH_OK) {

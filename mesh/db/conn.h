@@ -8,6 +8,7 @@
 
 #include <libpq-fe.h>
 
+#include "mesh/base/log.h"
 #include "mesh/db/db.h"
 
 /* Immutable after the creation of the pool. */
@@ -30,9 +31,11 @@ enum {
 typedef struct mesh_db_conn mesh_db_conn;
 
 /* Connects and sets what the runtime relies on (UTF-8, UTC, ISO dates, statement_timeout; a
- * `statement_timeout_ms` of 0 means none). UNAVAILABLE, DEADLINE_EXCEEDED, RESOURCE_EXHAUSTED. */
+ * `statement_timeout_ms` of 0 means none). A failure is logged with its cause at `level`.
+ * UNAVAILABLE, DEADLINE_EXCEEDED, RESOURCE_EXHAUSTED. */
 mesh_code mesh_db_conn_open(const mesh_db_settings *settings, int64_t statement_timeout_ms,
-                            int64_t deadline_ns, mesh_db_conn **conn, mesh_error *err);
+                            int64_t deadline_ns, mesh_log_level level, mesh_db_conn **conn,
+                            mesh_error *err);
 
 /* NULL is accepted. */
 void mesh_db_conn_close(mesh_db_conn *conn);

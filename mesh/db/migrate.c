@@ -184,7 +184,7 @@ mesh_code mesh_migrate(mesh_db *db, const char *component, const mesh_migration 
     const mesh_db_settings *settings = mesh_db_pool_settings(db);
     int64_t deadline_ns = mesh_clock_monotonic_ns() + settings->connect_timeout_ms * 1000000;
     migrator self = {.component = component, .err = err};
-    mesh_code code = mesh_db_conn_open(settings, 0, deadline_ns, &self.conn, err);
+    mesh_code code = mesh_db_conn_open(settings, 0, deadline_ns, MESH_LOG_WARN, &self.conn, err);
     if (code == MESH_DEADLINE_EXCEEDED)
         code = mesh_error_set(err, MESH_UNAVAILABLE, "the database cannot be reached");
     if (code == MESH_OK)

@@ -244,8 +244,10 @@ static mesh_code connect_place(mesh_db *db, int64_t deadline_ns, mesh_db_conn **
                                mesh_error *err)
 {
     int64_t until_ns = earlier(deadline_ns, in_ms(db->settings.connect_timeout_ms));
+    /* Said once, not at every attempt while the database is away. */
+    mesh_log_level level = atomic_load(&db->down) ? MESH_LOG_DEBUG : MESH_LOG_WARN;
     mesh_code code = mesh_db_conn_open(&db->settings, db->settings.statement_timeout_ms, until_ns,
-                                       conn, err);
+                                       level, conn, err);
     if (code == MESH_OK) {
         atomic_fetch_add(&db->connects, 1);
         if (atomic_exchange(&db->down, false))

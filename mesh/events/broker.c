@@ -12,7 +12,7 @@
 
 enum {
     CONNECT_TIMEOUT_MS = 2000,
-    RETRY_FIRST_MS = 50, /* between attempts to connect; doubles up to the next one */
+    RETRY_FIRST_MS = 50, /* between attempts; doubles up to the next one */
     RETRY_LAST_MS = 1000,
     CHECK_PERIOD_MS = 3000, /* lag, and whether stream and consumer are still there */
     REQUEST_TIMEOUT_MS = 2000,
@@ -121,17 +121,16 @@ static natsStatus set_servers(natsOptions *options, const char *url)
     return status;
 }
 
+/* What the library itself would only refuse when it connects. */
 static bool url_is_valid(const char *url)
 {
-    /* nats://, tls:// with a host; what the library would only refuse when it connects. */
+    static const char scheme[] = "nats://";
     if (url == NULL || *url == '\0')
         return false;
     while (*url != '\0') {
-        size_t scheme = strncmp(url, "nats://", 7) == 0  ? 7
-                        : strncmp(url, "tls://", 6) == 0 ? 6
-                                                         : 0;
         size_t size = strcspn(url, ",");
-        if (scheme == 0 || size == scheme || memchr(url, ' ', size) != NULL)
+        if (strncmp(url, scheme, strlen(scheme)) != 0 || size == strlen(scheme) ||
+            memchr(url, ' ', size) != NULL)
             return false;
         url += size;
         if (*url == ',' && *++url == '\0')
@@ -193,11 +192,20 @@ static int64_t in_ms(int64_t ms)
     return mesh_clock_monotonic_ns() + ms * 1000000;
 }
 
-static void say_missing(mesh_broker *broker, const char *missing)
+/* The pause before the next attempt but one. */
+static int64_t longer(int64_t retry_ms)
+{
+    return retry_ms * 2 < RETRY_LAST_MS ? retry_ms * 2 : RETRY_LAST_MS;
+}
+
+/* True when it is news. */
+static bool say_missing(mesh_broker *broker, const char *missing)
 {
     pthread_mutex_lock(&broker->mu);
+    bool news = strcmp(broker->missing, missing) != 0;
     broker->missing = missing;
     pthread_mutex_unlock(&broker->mu);
+    return news;
 }
 
 static natsStatus make_stream(jsCtx *js, jsErrCode *reason)
@@ -249,8 +257,9 @@ static bool put_in_place(mesh_broker *broker, mesh_link *link)
     }
     if (status == NATS_OK)
         return true;
-    say_missing(broker, what);
-    mesh_log(MESH_LOG_WARN, what, MESH_LOG_S("cause", natsStatus_GetText(status)),
+    /* Said once, not at every attempt. */
+    mesh_log_level level = say_missing(broker, what) ? MESH_LOG_WARN : MESH_LOG_DEBUG;
+    mesh_log(level, what, MESH_LOG_S("cause", natsStatus_GetText(status)),
              MESH_LOG_I("jetstream_code", reason));
     return false;
 }
@@ -305,6 +314,7 @@ static mesh_link *connect_link(mesh_broker *broker)
 static void keep_link(mesh_broker *broker, mesh_link *link)
 {
     bool known = false; /* seen in place, and nobody suspects otherwise */
+    int64_t retry_ms = RETRY_FIRST_MS;
     while (!natsConnection_IsClosed(link->connection)) {
         pthread_mutex_lock(&broker->mu);
         known = known && !broker->suspect;
@@ -320,7 +330,8 @@ static void keep_link(mesh_broker *broker, mesh_link *link)
             mesh_log(MESH_LOG_INFO, "connected to the broker");
         broker->in_place = in_place;
         pthread_cond_broadcast(&broker->changed);
-        int64_t until_ns = in_ms(in_place ? CHECK_PERIOD_MS : RETRY_FIRST_MS);
+        int64_t until_ns = in_ms(in_place ? CHECK_PERIOD_MS : retry_ms);
+        retry_ms = in_place ? RETRY_FIRST_MS : longer(retry_ms);
         while (!broker->stopping && !broker->suspect && mesh_clock_monotonic_ns() < until_ns)
             wait_change(broker, until_ns);
         pthread_mutex_unlock(&broker->mu);
@@ -363,7 +374,7 @@ static void *keep(void *context)
         pthread_mutex_unlock(&broker->mu);
         if (stopping)
             return NULL;
-        retry_ms = retry_ms * 2 < RETRY_LAST_MS ? retry_ms * 2 : RETRY_LAST_MS;
+        retry_ms = longer(retry_ms);
     }
 }
 

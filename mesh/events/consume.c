@@ -14,7 +14,8 @@ enum {
     WAITING_PER_LANE = 16, /* fetched ahead of the handlers */
     FETCH_WAIT_MS = 1000,  /* for the first event of a batch, at most */
     ACQUIRE_TIMEOUT_MS = 500,
-    RETRY_MS = 50,           /* after the connection was lost */
+    RETRY_FIRST_MS = 50, /* after a failure; doubles up to the next one */
+    RETRY_LAST_MS = 1000,
     DATABASE_RETRY_MS = 250, /* while the database is away */
     PRUNE_PERIOD_MS = 3600 * 1000,
     EVENT_ARENA_BYTES = 16 * 1024, /* of an event when it is unpacked: first block, limit */
@@ -291,8 +292,9 @@ static bool stopping(mesh_consumption *self)
     return stop;
 }
 
-/* Fetches over one connection until that fails, or the consumption stops. */
-static void fetch_on(mesh_consumption *self, mesh_link *link)
+/* Fetches over one connection until that fails, or the consumption stops. False when it did not even
+ * begin. */
+static bool fetch_on(mesh_consumption *self, mesh_link *link)
 {
     natsSubscription *subscription = NULL;
     jsErrCode reason = 0;
@@ -306,7 +308,7 @@ static void fetch_on(mesh_consumption *self, mesh_link *link)
         mesh_log(MESH_LOG_WARN, "cannot subscribe to the stream",
                  MESH_LOG_S("cause", natsStatus_GetText(status)),
                  MESH_LOG_I("jetstream_code", reason));
-        return;
+        return false;
     }
     do {
         wait_database(self);
@@ -315,24 +317,26 @@ static void fetch_on(mesh_consumption *self, mesh_link *link)
     /* Messages point to their subscription. */
     wait_answered(self);
     natsSubscription_Destroy(subscription);
+    return true;
 }
 
 static void *fetch(void *context)
 {
     mesh_consumption *self = context;
+    int64_t pause_ms = RETRY_FIRST_MS;
     while (!stopping(self)) {
         mesh_link *link = mesh_broker_acquire(self->settings.broker, ACQUIRE_TIMEOUT_MS);
         if (link == NULL)
             continue;
-        fetch_on(self, link);
-        pthread_mutex_lock(&self->mu);
-        bool again = !self->stopping;
-        if (again)
-            wait_change(self, RETRY_MS);
-        pthread_mutex_unlock(&self->mu);
-        if (again)
-            mesh_broker_suspect(self->settings.broker);
+        pause_ms = fetch_on(self, link) ? RETRY_FIRST_MS : pause_ms * 2;
+        if (pause_ms > RETRY_LAST_MS)
+            pause_ms = RETRY_LAST_MS;
+        mesh_broker_suspect(self->settings.broker);
         mesh_broker_release(self->settings.broker, link);
+        pthread_mutex_lock(&self->mu);
+        if (!self->stopping)
+            wait_change(self, pause_ms);
+        pthread_mutex_unlock(&self->mu);
     }
     pthread_mutex_lock(&self->mu);
     self->fetching = false;

@@ -53,7 +53,8 @@ int64_t bus_handled(instance *instance);
 
 mesh_events_stats bus_stats(instance *instance);
 
-/* Set-up of a test: the stream of the last one is gone. */
+/* Set-up of a test: the stream of the last one is gone. (By a restart, since this server gets
+ * confused by a stream that is made right after its deletion.) */
 int bus_reset(void **state);
 
 /* Publishes a message as it is, headers ("name: value" lines, "\n" between them) included, past
