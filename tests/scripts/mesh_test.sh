@@ -89,14 +89,16 @@ order 127.0.0.1:PORT 127.0.0.1:PORT' ] || fail "services: $(<"$MESH_DATA/service
     ! grep -rq --exclude-dir=supervise "$password" "$MESH_DATA/log" "$MESH_DATA/run" ||
         fail "a password is in a log"
 
+    expect 0 psql -XqAtc 'create table kept as select 7 as x' "$url"
     expect 0 "$SCRIPTS/down"
     expect 1 "$SCRIPTS/status" --all
     [ "$(grep -c ' DOWN$' <<<"$out")" -eq 4 ] || fail "status: $out"
     expect 0 "$SCRIPTS/down"
 
-    # the data and the ports are still there
+    # the data is still there; the ports, too, unless another mesh took them meanwhile
     expect 0 "$SCRIPTS/up"
-    expect 0 psql -XAtc 'select 1' "$url"
+    expect 0 psql -XqAtc 'select x from kept' "$(<"$MESH_DATA/secret/order.url")"
+    [ "$out" = 7 ] || fail "read '$out'"
     expect 0 "$SCRIPTS/down" --wipe
     [ ! -e "$MESH_DATA/postgres" ] || fail "the data was not wiped"
 }
@@ -160,13 +162,13 @@ test_two_data_folders_run_side_by_side() {
     expect 0 "$SCRIPTS/up"
     local left
     left=$("$SCRIPTS/status")
+    # Where neither a mesh that looks for a free block nor a client's socket would be.
+    local base=$((32000 + 20 * (RANDOM % 35)))
     use right
-    expect 0 "$SCRIPTS/up"
+    MESH_PORT_BASE=$base expect 0 "$SCRIPTS/up"
     [ "$("$SCRIPTS/status" | cut -d' ' -f2)" != "$(cut -d' ' -f2 <<<"$left")" ] || fail "same ports"
 
     # down, and somebody takes its block meanwhile: it moves
-    local base
-    base=$(<"$MESH_DATA/base")
     expect 0 "$SCRIPTS/down"
     use third
     MESH_PORT_BASE=$base expect 0 "$SCRIPTS/up" --only nats
