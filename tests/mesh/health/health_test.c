@@ -195,7 +195,7 @@ static void watch_of_an_unknown_name_follows_once_it_is_set(void **state)
     assert_int_equal(give_up(stream), MESH_CANCELLED);
 }
 
-static void slow_watcher_misses_changes_but_not_the_last(void **state)
+static void slow_watcher_gets_the_last_change_whatever_it_misses(void **state)
 {
     enum {
         CHANGES = 100000
@@ -208,12 +208,13 @@ static void slow_watcher_misses_changes_but_not_the_last(void **state)
         set(f, NAME, i % 2 == 0 ? MESH_HEALTH_SERVING : MESH_HEALTH_NOT_SERVING);
     set(f, NAME, MESH_HEALTH_UNKNOWN);
 
-    int seen = 0, status;
+    /* How many it misses depends on how much the connection holds; what it gets is always news. */
+    int before = NOT_SERVING, status;
     while ((status = next(stream)) != UNKNOWN) {
         assert_int_not_equal(status, -1);
-        seen++;
+        assert_int_not_equal(status, before);
+        before = status;
     }
-    assert_in_range(seen, 1, CHANGES - 1);
     assert_int_equal(give_up(stream), MESH_CANCELLED);
 }
 
@@ -324,7 +325,7 @@ int main(void)
         SERVED(list_answers_every_name),
         SERVED(watch_gets_the_state_at_once_and_every_change),
         SERVED(watch_of_an_unknown_name_follows_once_it_is_set),
-        SERVED(slow_watcher_misses_changes_but_not_the_last),
+        SERVED(slow_watcher_gets_the_last_change_whatever_it_misses),
         SERVED(too_long_name_is_refused),
         SERVED(shutdown_is_for_good),
         SERVED(open_watch_does_not_hold_up_a_drain),
