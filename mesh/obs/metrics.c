@@ -119,13 +119,19 @@ static char *format_labels(mesh_arena *arena, const mesh_metric *metric)
     return text;
 }
 
-static uint64_t hash_text(const char *text)
+static uint64_t hash_text(uint64_t hash, const char *text)
 {
-    uint64_t hash = UINT64_C(14695981039346656037); /* FNV-1a */
-
-    for (; *text != '\0'; text++)
+    for (; *text != '\0'; text++) /* FNV-1a */
         hash = (hash ^ (uint8_t)*text) * UINT64_C(1099511628211);
     return hash;
+}
+
+/* The bucket of the index that a series belongs to. */
+static mesh_series **bucket_of(mesh_metrics *metrics, const mesh_series *series)
+{
+    uint64_t hash = hash_text(UINT64_C(14695981039346656037), series->family->name);
+
+    return &metrics->index[hash_text(hash, series->labels) % MESH_METRICS_BUCKETS];
 }
 
 /* Finds or adds the family of a metric; NULL when out of memory. */
@@ -162,7 +168,7 @@ static mesh_code add_series(mesh_metrics *metrics, const mesh_metric *metric,
                             const mesh_series *value, mesh_error *err)
 {
     mesh_family *family = find_family(metrics, metric);
-    mesh_series *series;
+    mesh_series *series, **bucket;
 
     if (family == NULL)
         return out_of_memory(metric, err);
@@ -175,12 +181,15 @@ static mesh_code add_series(mesh_metrics *metrics, const mesh_metric *metric,
     series->labels = format_labels(metrics->arena, metric);
     if (series->labels == NULL)
         return out_of_memory(metric, err);
-    series->hash = hash_text(series->labels);
-    for (const mesh_series *other = family->first; other != NULL; other = other->next) {
-        if (other->hash == series->hash && strcmp(other->labels, series->labels) == 0)
+    series->family = family;
+    bucket = bucket_of(metrics, series);
+    for (const mesh_series *other = *bucket; other != NULL; other = other->next_found) {
+        if (other->family == family && strcmp(other->labels, series->labels) == 0)
             return mesh_error_set(err, MESH_ALREADY_EXISTS, "metric %s{%s} exists", metric->name,
                                   series->labels);
     }
+    series->next_found = *bucket;
+    *bucket = series;
     *family->last = series;
     family->last = &series->next;
     return MESH_OK;

@@ -7,6 +7,10 @@
 
 #include "mesh/obs/metrics.h"
 
+enum {
+    MESH_METRICS_BUCKETS = 1024
+};
+
 struct mesh_counter {
     atomic_uint_fast64_t value;
 };
@@ -34,9 +38,10 @@ typedef struct mesh_reader {
 
 /* One metric with one set of label values. */
 typedef struct mesh_series {
-    struct mesh_series *next;
+    struct mesh_series *next;       /* in the family, in the order of registration */
+    struct mesh_series *next_found; /* in the index */
+    const struct mesh_family *family;
     const char *labels; /* as they are shown: a="b",c="d" */
-    uint64_t hash;      /* of the labels */
     mesh_counter *counter;
     mesh_gauge *gauge;
     mesh_histogram *histogram;
@@ -59,7 +64,8 @@ struct mesh_metrics {
     mesh_family *families; /* in the order of registration */
     mesh_family **last_family;
     mesh_reader *readers;
-    size_t text_bytes; /* size of the last text, for the next one's buffer */
+    mesh_series *index[MESH_METRICS_BUCKETS]; /* all series, by hash of name and labels */
+    size_t text_bytes;                        /* size of the last text, for the next one's buffer */
 };
 
 #endif

@@ -5,7 +5,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "mesh/base/clock.h"
+#include "mesh/base/alloc.h"
 #include "tests/mesh/base/test.h"
 
 enum {
@@ -192,6 +192,23 @@ static void a_taken_port_is_named(void **state)
     assert_non_null(strstr(err.message, "in use"));
 }
 
+static void running_out_of_memory_is_an_error_and_passes(void **state)
+{
+    mesh_metrics_http *other = NULL;
+
+    (void)state;
+    mesh_alloc_fail_at(1);
+    assert_int_equal(mesh_metrics_http_start(metrics, NULL, &other, &err), MESH_RESOURCE_EXHAUSTED);
+    assert_null(other);
+    for (size_t n = 1; n <= 2; n++) { /* the arena of a scrape, then its text */
+        mesh_alloc_fail_at(n);
+        assert_non_null(strstr(ask("GET /metrics HTTP/1.1\r\n" CLOSE), "HTTP/1.1 503 "));
+        assert_true(mesh_alloc_failed());
+    }
+    mesh_alloc_fail_at(0);
+    assert_non_null(strstr(ask("GET /metrics HTTP/1.1\r\n" CLOSE), "depth 7\n"));
+}
+
 static void stop_closes_idle_connections(void **state)
 {
     int fd = connect_to(mesh_metrics_http_port(http));
@@ -213,6 +230,7 @@ int main(void)
         CASE(more_connections_than_the_limit_wait_and_are_served),
         CASE(addresses_are_checked),
         CASE(a_taken_port_is_named),
+        CASE(running_out_of_memory_is_an_error_and_passes),
         CASE(stop_closes_idle_connections),
     };
 
