@@ -1,0 +1,73 @@
+#!/usr/bin/env bash
+# scripts/setup, with stand-ins for the package manager.
+set -euo pipefail
+# shellcheck source=tests/scripts/lib.sh
+. "$PWD/tests/scripts/lib.sh"
+
+trap 'rm -rf -- "$WORK"' EXIT
+
+# dpkg-query knows every package but those in $WORK/absent; apt-get installs them, if it can.
+mkdir "$WORK/bin"
+cat >"$WORK/bin/dpkg-query" <<'END'
+#!/usr/bin/env bash
+shift 3
+for name; do
+    if grep -qx "$name" "$WORK/absent"; then echo "un  $name"; else echo "ii  $name"; fi
+done
+END
+cat >"$WORK/bin/apt-get" <<'END'
+#!/usr/bin/env bash
+echo "$*" >>"$WORK/calls"
+case " $* " in
+*' install '*) cat "$WORK/trouble" 2>/dev/null && exit 100; : >"$WORK/absent" ;;
+esac
+END
+printf '#!/bin/sh\ncat "%s/user"\n' "$WORK" >"$WORK/bin/id"
+chmod +x "$WORK"/bin/*
+export WORK PATH=$WORK/bin:$PATH
+
+machine() {
+    printf '%s\n' "${@:2}" >"$WORK/absent"
+    echo "$1" >"$WORK/user"
+    rm -f "$WORK/calls" "$WORK/trouble"
+}
+
+test_nothing_is_done_when_all_is_there() {
+    machine 1000
+    expect 0 "$SCRIPTS/setup" --dev
+    [ -z "$out$err" ] && [ ! -e "$WORK/calls" ] || fail "said: $out$err"
+}
+
+test_what_is_missing_is_installed() {
+    machine 0 runit libpq-dev
+    expect 0 "$SCRIPTS/setup"
+    grep -q 'install -y --no-install-recommends libpq-dev runit$' "$WORK/calls" || fail "$(<"$WORK/calls")"
+}
+
+test_what_only_developers_need_is_left_out() {
+    machine 0 gdb
+    expect 0 "$SCRIPTS/setup"
+    [ ! -e "$WORK/calls" ] || fail "$(<"$WORK/calls")"
+    expect 0 "$SCRIPTS/setup" --dev
+    grep -q 'install.* gdb$' "$WORK/calls" || fail "$(<"$WORK/calls")"
+}
+
+test_somebody_else_than_root_is_told_what_to_do() {
+    machine 1000 runit
+    expect 1 "$SCRIPTS/setup"
+    [[ $err == *'as root, or: apt-get install --no-install-recommends runit'* ]] || fail "said: $err"
+}
+
+test_a_failed_installation_shows_why() {
+    machine 0 runit
+    echo 'Could not resolve deb.debian.org' >"$WORK/trouble"
+    expect 1 "$SCRIPTS/setup"
+    [[ $err == *'Could not resolve'*'is there a network?'* ]] || fail "said: $err"
+}
+
+test_wrong_use_is_refused() {
+    machine 0
+    expect 2 "$SCRIPTS/setup" --everything
+}
+
+run_tests
