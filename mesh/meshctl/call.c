@@ -5,6 +5,7 @@
 #include <inttypes.h>
 #include <pthread.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "mesh/base/clock.h"
 #include "mesh/meshctl/header.h"
@@ -300,6 +301,8 @@ int ctl_call(ctl *run)
         code = ctl_input_open(args->words + 2, args->word_count - 2, x.client_streaming, &x.input,
                               &failure);
     }
+    if (code == MESH_OK && x.client_streaming && args->word_count == 2 && isatty(STDIN_FILENO))
+        fprintf(run->err, "(type messages as JSON; Ctrl-D ends them)\n");
     if (code == MESH_OK)
         code = x.client_streaming ? run_streaming(&x, &failure) : run_single(&x, &failure);
     int exit_code = code == MESH_OK ? CTL_EXIT_OK

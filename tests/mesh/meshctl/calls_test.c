@@ -140,6 +140,11 @@ static void deadlines_are_kept(void **state)
            "{\"stay\":true}", "--deadline", "200ms");
     EXPECT(NULL, 64 + 4, NULL, "DEADLINE_EXCEEDED", "call", A, "ShopService.Count",
            "{\"stay\":true}", "--max-time", "300ms");
+    /* Also while it waits for input. */
+    program_start(&p,
+                  (const char *const[]){MESHCTL, "call", A, "Double", "--max-time", "1s", NULL});
+    program_wait(&p);
+    assert_int_equal(p.status, 64 + 4);
     program_run(&p, (const char *const[]){MESHCTL, "call", A, "Buy", "--deadline", "5s", NULL},
                 NULL);
     int64_t patience = 0;
