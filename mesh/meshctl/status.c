@@ -1,4 +1,5 @@
 /* meshctl status: every instance of the mesh and its health (grpc.health.v1). */
+#include <pthread.h>
 #include <string.h>
 
 #include "mesh/base/wire.h"
@@ -10,6 +11,8 @@
 
 enum {
     CHECK_TIMEOUT_MS = 2000,
+    MAX_CHECKS = 16, /* at once, so that a few that hang do not add up */
+    ARENA_BYTES = 4096,
     COLUMNS = 4
 };
 
@@ -55,6 +58,44 @@ static instance_state check(ctl *run, const ctl_instance *instance)
     }
     ctl_connection_close(connection);
     return state;
+}
+
+typedef struct check_thread {
+    pthread_t thread;
+    bool started;
+    ctl run; /* with an arena of its own */
+    const ctl_instance *instance;
+    instance_state state;
+} check_thread;
+
+static void *run_check(void *argument)
+{
+    check_thread *one = argument;
+    one->state = check(&one->run, one->instance);
+    return NULL;
+}
+
+/* Checks up to MAX_CHECKS instances at the same time. */
+static void check_some(ctl *run, const ctl_instance *instances, instance_state *states,
+                       size_t count)
+{
+    check_thread checks[MAX_CHECKS];
+    for (size_t i = 0; i < count; i++) {
+        checks[i] = (check_thread){.run = *run, .instance = &instances[i]};
+        checks[i].run.arena = mesh_arena_create(ARENA_BYTES, 0);
+        checks[i].started = checks[i].run.arena != NULL &&
+                            pthread_create(&checks[i].thread, NULL, run_check, &checks[i]) == 0;
+    }
+    for (size_t i = 0; i < count; i++) {
+        if (checks[i].started) {
+            pthread_join(checks[i].thread, NULL);
+            states[i].text = checks[i].state.text;
+            states[i].why = mesh_arena_strdup(run->arena, checks[i].state.why);
+        } else {
+            states[i] = check(run, &instances[i]);
+        }
+        mesh_arena_destroy(checks[i].run.arena);
+    }
 }
 
 static void print_json(ctl *run, const ctl_services *services, const instance_state *states)
@@ -129,10 +170,12 @@ int ctl_status(ctl *run)
         return ctl_report(run, &failure, NULL);
     }
     bool all_serve = true;
-    for (size_t i = 0; i < services.count; i++) {
-        states[i] = check(run, &services.instances[i]);
-        all_serve = all_serve && strcmp(states[i].text, "SERVING") == 0;
+    for (size_t i = 0; i < services.count; i += MAX_CHECKS) {
+        size_t left = services.count - i;
+        check_some(run, services.instances + i, states + i, left < MAX_CHECKS ? left : MAX_CHECKS);
     }
+    for (size_t i = 0; i < services.count; i++)
+        all_serve = all_serve && strcmp(states[i].text, "SERVING") == 0;
     if (run->args.json)
         print_json(run, &services, states);
     else

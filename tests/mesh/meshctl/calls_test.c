@@ -1,9 +1,12 @@
 /* The program against a server of ours: what it does. What it prints is in golden_test.c. */
 #include <inttypes.h>
+#include <netinet/in.h>
 #include <signal.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "mesh/base/clock.h"
 #include "tests/mesh/base/test.h"
 #include "tests/mesh/meshctl/shop.h"
 
@@ -331,6 +334,30 @@ static void services_of_the_mesh_are_targets_and_have_a_status(void **state)
     unsetenv("MESH_DATA");
 }
 
+/* A listener that never answers: each check takes its whole time. */
+static void instances_that_hang_are_checked_at_the_same_time(void **state)
+{
+    (void)state;
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t size = sizeof address;
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    assert_true(fd >= 0);
+    assert_int_equal(bind(fd, (struct sockaddr *)&address, size), 0);
+    assert_int_equal(listen(fd, 64), 0);
+    assert_int_equal(getsockname(fd, (struct sockaddr *)&address, &size), 0);
+    char text[2048] = "";
+    for (int i = 0; i < 20; i++)
+        snprintf(text + strlen(text), sizeof text - strlen(text), "s 127.0.0.1:%d\n",
+                 ntohs(address.sin_port));
+    snprintf(text + strlen(text), sizeof text - strlen(text), "shop %s\n", A);
+    write_services(text);
+    int64_t begin = mesh_clock_monotonic_ns();
+    EXPECT(NULL, 1, NULL, NULL, "status");
+    assert_in_range((mesh_clock_monotonic_ns() - begin) / 1000000, 2000, 20000); /* not 40,000 */
+    unsetenv("MESH_DATA");
+    close(fd);
+}
+
 static void names_are_completed(void **state)
 {
     (void)state;
@@ -390,6 +417,7 @@ int main(void)
         cmocka_unit_test(tls_verifies_both_sides),
         cmocka_unit_test(unix_sockets_are_targets),
         cmocka_unit_test(services_of_the_mesh_are_targets_and_have_a_status),
+        cmocka_unit_test(instances_that_hang_are_checked_at_the_same_time),
         cmocka_unit_test(names_are_completed),
         cmocka_unit_test(the_completion_script_works_in_bash),
     };
