@@ -77,17 +77,24 @@ static mesh_code count(void *self, mesh_call *call, const Demo__V1__CountRequest
 static mesh_code take_time(void *self, mesh_call *call, const Demo__V1__SleepRequest *request,
                            Demo__V1__SleepResponse *response, mesh_error *err)
 {
-    (void)self;
+    demo *demo = self;
+    mesh_tx *tx = NULL;
+    mesh_code code = MESH_OK;
     (void)response;
+    if (request->hold_connection)
+        code = mesh_tx_begin(demo->db, NULL, &tx, err);
+    if (code != MESH_OK)
+        return code;
     mesh_log(MESH_LOG_INFO, "sleeping");
-    for (int64_t ms = 0; ms < request->milliseconds; ms += 5) {
+    for (int64_t ms = 0; ms < request->milliseconds && code == MESH_OK; ms += 5) {
         if (mesh_call_cancelled(call)) {
             mesh_log(MESH_LOG_INFO, "sleep cancelled");
-            return mesh_error_set(err, MESH_CANCELLED, "cancelled");
+            code = mesh_error_set(err, MESH_CANCELLED, "cancelled");
         }
         nanosleep(&(struct timespec){.tv_nsec = 5 * 1000 * 1000}, NULL);
     }
-    return MESH_OK;
+    mesh_tx_rollback(tx);
+    return code;
 }
 
 static mesh_code on_start(void *self, mesh_app *app, mesh_error *err)

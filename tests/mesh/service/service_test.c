@@ -154,10 +154,11 @@ static void on_nap(void *context, mesh_code code, const Demo__V1__SleepResponse 
 }
 
 /* Returns when the handler runs. */
-static void start_nap(const demo *demo, nap *nap, int64_t milliseconds)
+static void start_nap(const demo *demo, nap *nap, int64_t milliseconds, bool hold_connection)
 {
     Demo__V1__SleepRequest request = DEMO__V1__SLEEP_REQUEST__INIT;
     request.milliseconds = milliseconds;
+    request.hold_connection = hold_connection;
     nap->code = -1;
     assert_int_equal(demo__v1__demo__sleep__async(demo->channel, &request,
                                                   &(mesh_call_options){.timeout_ms = CALL_LIMIT_MS},
@@ -264,6 +265,29 @@ static void secrets_are_read_from_files_and_never_shown(void **state)
     assert_null(strstr(output, "opensesame"));
 }
 
+static void file_of_the_command_line_comes_before_the_environments(void **state)
+{
+    const char *folder = getenv("TEST_TMPDIR");
+    char path[1024], setting[1100], output[16384];
+    (void)state;
+    snprintf(path, sizeof path, "%s/demo.conf", folder != NULL ? folder : "/tmp");
+    FILE *file = fopen(path, "w");
+    assert_non_null(file);
+    fputs("# of the demo\nDEMO_GREETING = from the file\nMESH_DATABASE_URL=postgresql://h/d\n"
+          "MESH_NATS_URL=nats://127.0.0.1:1\nMESH_OTHER_DEMO_TARGET=127.0.0.1:1\n",
+          file);
+    fclose(file);
+    snprintf(setting, sizeof setting, "MESH_CONFIG=%s", path);
+    const char *const good[] = {setting, NULL};
+    const char *const wrong[] = {"MESH_CONFIG=/no/such/file", NULL};
+    const char *const plain[] = {DEMO, "--show-config", NULL};
+    const char *const named[] = {DEMO, "--show-config", "--config", path, NULL};
+    assert_int_equal(program_run(plain, good, output, sizeof output), 0);
+    assert_non_null(strstr(output, "DEMO_GREETING=from the file"));
+    assert_int_equal(program_run(named, wrong, output, sizeof output), 0);
+    assert_non_null(strstr(output, "DEMO_GREETING=from the file"));
+}
+
 static void version_names_service_and_runtime(void **state)
 {
     const char *const arguments[] = {DEMO, "--version", NULL};
@@ -331,6 +355,26 @@ static void is_not_serving_while_the_database_is_away(void **state)
     program_wait_log(demo.program, "serving");
     assert_int_equal(add(&demo, "afterwards"), MESH_OK);
     stop(&demo);
+}
+
+/* The readiness probe finds no free connection for some time, which is not an outage. */
+static void full_pool_is_not_a_lost_database(void **state)
+{
+    const char *const more[] = {"MESH_DB_POOL=1", NULL};
+    char url[POSTGRES_URL_BYTES];
+    (void)state;
+    postgres_create_database("busy", url);
+    demo demo = start(url, more);
+    nap nap;
+    program_wait_log(demo.program, "serving");
+    start_nap(&demo, &nap, 4500, true); /* longer than the probe's interval and its wait */
+    WAIT_FOR(nap.code != -1);
+    assert_int_equal(nap.code, MESH_OK);
+    assert_int_equal(health(&demo, ""), SERVING);
+    program_signal(demo.program, SIGTERM);
+    program_wait_log(demo.program, "draining");
+    assert_null(strstr(program_output(demo.program), "not serving"));
+    end(&demo, 0);
 }
 
 static void gives_up_when_nothing_answers_in_time(void **state)
@@ -527,7 +571,7 @@ static void signal_lets_running_calls_end(void **state)
         demo demo = start(url, nothing);
         nap nap;
         program_wait_log(demo.program, "serving");
-        start_nap(&demo, &nap, 300);
+        start_nap(&demo, &nap, 300, false);
         program_signal(demo.program, signals[i]);
         program_wait_log(demo.program, "draining");
         program_wait_log(demo.program, "on_drain");
@@ -547,7 +591,7 @@ static void calls_are_cancelled_when_the_drain_takes_too_long(void **state)
     demo demo = start(url, more);
     nap nap;
     program_wait_log(demo.program, "serving");
-    start_nap(&demo, &nap, CALL_LIMIT_MS);
+    start_nap(&demo, &nap, CALL_LIMIT_MS, false);
     program_signal(demo.program, SIGTERM);
     program_wait_log(demo.program, "sleep cancelled");
     end(&demo, 0);
@@ -593,7 +637,7 @@ static void second_signal_ends_it_at_once(void **state)
     demo demo = start(url, nothing);
     nap nap;
     program_wait_log(demo.program, "serving");
-    start_nap(&demo, &nap, CALL_LIMIT_MS);
+    start_nap(&demo, &nap, CALL_LIMIT_MS, false);
     program_signal(demo.program, SIGTERM);
     program_wait_log(demo.program, "draining");
     program_signal(demo.program, SIGINT);
@@ -615,10 +659,12 @@ int main(void)
         cmocka_unit_test(all_mistakes_are_named_at_once),
         cmocka_unit_test(wrong_options_are_refused),
         cmocka_unit_test(secrets_are_read_from_files_and_never_shown),
+        cmocka_unit_test(file_of_the_command_line_comes_before_the_environments),
         cmocka_unit_test(version_names_service_and_runtime),
         cmocka_unit_test(starts_before_its_database_and_serves_when_it_came),
         cmocka_unit_test(is_not_serving_while_the_broker_is_away),
         cmocka_unit_test(is_not_serving_while_the_database_is_away),
+        cmocka_unit_test(full_pool_is_not_a_lost_database),
         cmocka_unit_test(gives_up_when_nothing_answers_in_time),
         cmocka_unit_test(migrations_run_once_for_two_instances),
         cmocka_unit_test(failing_migration_ends_it_at_once),
