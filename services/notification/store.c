@@ -129,6 +129,10 @@ mesh_code notification_store_list(const notification_scope *scope, const char *a
         from_row(scope->arena, rows, i, &items[i]);
         list[i] = &items[i];
     }
+    if (mesh_arena_overflowed(scope->arena)) {
+        code = no_memory(err);
+        goto done;
+    }
     *notifications = list;
     *found = count;
 done:

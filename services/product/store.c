@@ -145,6 +145,10 @@ static mesh_code select_many(const product_scope *scope, const char *sql, const 
         product_from_row(scope->service, scope->arena, rows, i, &items[i]);
         list[i] = &items[i];
     }
+    if (mesh_arena_overflowed(scope->arena)) {
+        code = no_memory(err);
+        goto done;
+    }
     *products = list;
     *found = count;
 done:

@@ -21,6 +21,14 @@ static mesh_db *orders_db, *products_db;
 static mesh_arena *arena;
 static mesh_error err;
 
+/* Products of the running test alone: what earlier tests' events lower is not theirs. */
+static char A[16], B[16], C[16];
+
+static const char *title_of(const char *id)
+{
+    return mesh_arena_printf(arena, "Title of %s", id);
+}
+
 static int open_all(void **state)
 {
     if (shop_setup(state) != 0)
@@ -46,6 +54,10 @@ static int close_all(void **state)
 static int begin_test(void **state)
 {
     (void)state;
+    static int number;
+    snprintf(A, sizeof A, "a%d", ++number);
+    snprintf(B, sizeof B, "b%d", number);
+    snprintf(C, sizeof C, "c%d", number);
     mesh_error_clear(&err);
     postgres_value(orders_db, "TRUNCATE orders, order_line");
     postgres_value(products_db, "TRUNCATE product");
@@ -86,12 +98,12 @@ static void add_product(const char *id, int32_t in_stock)
 static void an_order_brings_its_lines_with_each_products_details(void **state)
 {
     (void)state;
-    static const shop_line lines[] = {{"b", 9999, 2}, {"a", 1, 1000}, {"c", 0, 3}};
+    const shop_line lines[] = {{B, 9999, 2}, {A, 1, 1000}, {C, 0, 3}};
     Order__V1__Order *made;
     Order__V1__Order *order;
-    add_product("a", 1000);
-    add_product("b", 10);
-    add_product("c", 3);
+    add_product(A, 1000);
+    add_product(B, 10);
+    add_product(C, 3);
     assert_int_equal(shop_add_order(here.channel, arena, lines, 3, "", &made, &err), MESH_OK);
     assert_true(made->total->minor_units == 2 * 9999 + 1000);
     assert_string_equal(made->total->currency, "EUR");
@@ -126,10 +138,10 @@ static void an_order_that_cannot_be_filled_is_refused_and_leaves_nothing(void **
     (void)state;
     Order__V1__Order *order;
     char value[32];
-    add_product("a", 5);
-    add_product("b", 5);
+    add_product(A, 5);
+    add_product(B, 5);
 
-    const shop_line unknown[] = {{"a", 1, 1}, {"gone", 1, 1}};
+    const shop_line unknown[] = {{A, 1, 1}, {"gone", 1, 1}};
     assert_int_equal(shop_add_order(here.channel, arena, unknown, 2, "", &order, &err),
                      MESH_NOT_FOUND);
     assert_string_equal(err.reason, "PRODUCT_NOT_FOUND");
@@ -137,18 +149,18 @@ static void an_order_that_cannot_be_filled_is_refused_and_leaves_nothing(void **
     assert_true(mesh_error_metadata_get(&err, "product_id", value, sizeof value));
     assert_string_equal(value, "gone");
 
-    const shop_line short_of[] = {{"a", 1, 5}, {"b", 1, 6}};
+    const shop_line short_of[] = {{A, 1, 5}, {B, 1, 6}};
     mesh_error_clear(&err);
     assert_int_equal(shop_add_order(here.channel, arena, short_of, 2, "", &order, &err),
                      MESH_FAILED_PRECONDITION);
     assert_string_equal(err.reason, "INSUFFICIENT_STOCK");
     assert_string_equal(err.domain, "order.v1");
     assert_true(mesh_error_metadata_get(&err, "product_id", value, sizeof value));
-    assert_string_equal(value, "b");
+    assert_string_equal(value, B);
     assert_true(mesh_error_metadata_get(&err, "in_stock", value, sizeof value));
     assert_string_equal(value, "5");
 
-    const shop_line wrong[] = {{"a", -1, 0}, {"a", 1, 1}};
+    const shop_line wrong[] = {{A, -1, 0}, {A, 1, 1}};
     mesh_error_clear(&err);
     assert_int_equal(shop_add_order(here.channel, arena, wrong, 2, "x", &order, &err),
                      MESH_INVALID_ARGUMENT);
@@ -175,19 +187,19 @@ static void an_unknown_order_has_a_reason(void **state)
 static void an_order_outlives_its_product(void **state)
 {
     (void)state;
-    const shop_line line = {"a", 250, 2};
+    const shop_line line = {A, 250, 2};
     Order__V1__Order *order;
     Product__V1__DeleteProductRequest request = PRODUCT__V1__DELETE_PRODUCT_REQUEST__INIT;
     Google__Protobuf__Empty *empty;
-    add_product("a", 5);
+    add_product(A, 5);
     assert_int_equal(shop_add_order(here.channel, arena, &line, 1, "", &order, &err), MESH_OK);
-    request.id = (char *)"a";
+    request.id = A;
     assert_int_equal(
         product__v1__product_service__delete_product(product.channel, &request, &empty,
                                                      &(mesh_call_options){.arena = arena}, &err),
         MESH_OK);
     assert_int_equal(get(here.channel, order->id, &order), MESH_OK);
-    assert_string_equal(order->lines[0]->title, "Title of a");
+    assert_string_equal(order->lines[0]->title, title_of(A));
     assert_true(order->lines[0]->price->minor_units == 250);
     assert_null(order->lines[0]->product);
 }
@@ -196,10 +208,10 @@ static void an_order_outlives_its_product(void **state)
 static void the_same_cart_twice_makes_two_orders(void **state)
 {
     (void)state;
-    const shop_line line = {"a", 1, 1};
+    const shop_line line = {A, 1, 1};
     Order__V1__Order *first;
     Order__V1__Order *second;
-    add_product("a", 10);
+    add_product(A, 10);
     assert_int_equal(shop_add_order(here.channel, arena, &line, 1, "", &first, &err), MESH_OK);
     assert_int_equal(shop_add_order(here.channel, arena, &line, 1, "", &second, &err), MESH_OK);
     assert_string_not_equal(first->id, second->id);
@@ -209,17 +221,17 @@ static void the_same_cart_twice_makes_two_orders(void **state)
 static void the_same_request_again_answers_with_the_first_order(void **state)
 {
     (void)state;
-    const shop_line lines[] = {{"a", 1, 10}, {"b", 2, 1}};
-    const shop_line others[] = {{"a", 1, 10}, {"b", 2, 2}};
+    const shop_line lines[] = {{A, 1, 10}, {B, 2, 1}};
+    const shop_line others[] = {{A, 1, 10}, {B, 2, 2}};
     char id[MESH_UUID_TEXT_BYTES];
     Order__V1__Order *first;
     Order__V1__Order *again;
     mesh_uuid_v7(id);
-    add_product("a", 10);
-    add_product("b", 10);
+    add_product(A, 10);
+    add_product(B, 10);
     assert_int_equal(shop_add_order(here.channel, arena, lines, 2, id, &first, &err), MESH_OK);
     /* Also when the stock is gone by now. */
-    WAIT_FOR(shop_product(product.channel, arena, "a")->in_stock == 0);
+    WAIT_FOR(shop_product(product.channel, arena, A)->in_stock == 0);
     assert_int_equal(shop_add_order(there.channel, arena, lines, 2, id, &again, &err), MESH_OK);
     assert_string_equal(again->id, first->id);
     assert_int_equal(again->n_lines, 2);
@@ -249,7 +261,7 @@ typedef struct racer {
 static void *race(void *context)
 {
     racer *me = context;
-    const shop_line line = {"a", 1, 1};
+    const shop_line line = {A, 1, 1};
     Order__V1__Order *order;
     me->code = shop_add_order(me->channel, me->arena, &line, 1, me->request_id, &order, NULL);
     if (me->code == MESH_OK)
@@ -261,7 +273,7 @@ static void *race(void *context)
 static void one_request_sent_many_times_at_once_makes_one_order(void **state)
 {
     (void)state;
-    add_product("a", 1000);
+    add_product(A, 1000);
     for (int round = 0; round < 10; round++) {
         char id[MESH_UUID_TEXT_BYTES];
         racer racers[RACERS];
@@ -294,11 +306,11 @@ static void lists_are_newest_first_and_show_every_order_once(void **state)
         COUNT = 12
     };
     char ids[COUNT + 1][64];
-    const shop_line lines[] = {{"a", 1, 1}, {"b", 2, 2}};
+    const shop_line lines[] = {{A, 1, 1}, {B, 2, 2}};
     Order__V1__Order *order;
     Order__V1__ListOrdersResponse *page;
-    add_product("a", 100);
-    add_product("b", 100);
+    add_product(A, 100);
+    add_product(B, 100);
     assert_int_equal(list(0, "", &page), MESH_OK);
     assert_int_equal(page->n_orders, 0);
     assert_string_equal(page->next_page_token, "");
@@ -319,7 +331,7 @@ static void lists_are_newest_first_and_show_every_order_once(void **state)
             left--;
             assert_string_equal(page->orders[i]->id, ids[left]);
             assert_int_equal(page->orders[i]->n_lines, left % 2 + 1);
-            assert_string_equal(page->orders[i]->lines[0]->title, "Title of a");
+            assert_string_equal(page->orders[i]->lines[0]->title, title_of(A));
             assert_null(page->orders[i]->lines[0]->product);
         }
         if (token[0] == '\0') /* one more in front does not move the others */
@@ -363,15 +375,50 @@ static void a_page_of_large_orders_ends_early(void **state)
     assert_true(pages > 1);
 }
 
+/* The caller's deadline travels on to the product service and into its database. */
+static void a_deadline_reaches_the_product_services_database(void **state)
+{
+    (void)state;
+    Order__V1__CreateOrderRequest request = ORDER__V1__CREATE_ORDER_REQUEST__INIT;
+    Order__V1__OrderLine line = ORDER__V1__ORDER_LINE__INIT;
+    Order__V1__OrderLine *lines[] = {&line};
+    Mesh__Type__V1__Money price = MESH__TYPE__V1__MONEY__INIT;
+    Order__V1__Order *order;
+    mesh_tx *tx;
+    add_product(A, 10);
+    price.currency = (char *)"EUR";
+    line.product_id = A;
+    line.quantity = 1;
+    line.price = &price;
+    request.lines = lines;
+    request.n_lines = 1;
+    assert_int_equal(mesh_tx_begin(products_db, NULL, &tx, &err), MESH_OK);
+    assert_int_equal(mesh_tx_query(tx, "LOCK TABLE product", MESH_SQL_NO_PARAMS, NULL, NULL, &err),
+                     MESH_OK);
+    assert_int_equal(order__v1__order_service__create_order(
+                         here.channel, &request, &order,
+                         &(mesh_call_options){.arena = arena, .timeout_ms = 300}, &err),
+                     MESH_DEADLINE_EXCEEDED);
+    WAIT_FOR(strcmp(postgres_value(products_db, "SELECT count(*) FROM pg_stat_activity"
+                                                " WHERE wait_event_type = 'Lock'"),
+                    "0") == 0);
+    mesh_tx_rollback(tx);
+    assert_string_equal(postgres_value(orders_db, "SELECT count(*) FROM orders"), "0");
+    assert_int_equal(order__v1__order_service__create_order(here.channel, &request, &order,
+                                                            &(mesh_call_options){.arena = arena},
+                                                            &err),
+                     MESH_OK);
+}
+
 /* Neither an order nor a wrong reason when the products cannot be asked; all is well again later. */
 static void without_the_product_service_orders_are_unavailable_but_listed(void **state)
 {
     (void)state;
-    const shop_line line = {"a", 1, 1};
+    const shop_line line = {A, 1, 1};
     Order__V1__Order *order;
     Order__V1__ListOrdersResponse *page;
     char listen[96];
-    add_product("a", 10);
+    add_product(A, 10);
     assert_int_equal(shop_add_order(here.channel, arena, &line, 1, "", &order, &err), MESH_OK);
     snprintf(listen, sizeof listen, "MESH_LISTEN=%s", product.address);
     instance_kill(&product);
@@ -390,13 +437,13 @@ static void without_the_product_service_orders_are_unavailable_but_listed(void *
 static void the_broker_may_be_away_while_orders_are_taken(void **state)
 {
     (void)state;
-    const shop_line line = {"a", 1, 3};
+    const shop_line line = {A, 1, 3};
     Order__V1__Order *order;
-    add_product("a", 10);
+    add_product(A, 10);
     nats_stop();
     assert_int_equal(shop_add_order(here.channel, arena, &line, 1, "", &order, &err), MESH_OK);
     nats_restart();
-    WAIT_FOR(shop_product(product.channel, arena, "a")->in_stock == 7);
+    WAIT_FOR(shop_product(product.channel, arena, A)->in_stock == 7);
 }
 
 int main(void)
@@ -412,6 +459,7 @@ int main(void)
         TEST(one_request_sent_many_times_at_once_makes_one_order),
         TEST(lists_are_newest_first_and_show_every_order_once),
         TEST(a_page_of_large_orders_ends_early),
+        TEST(a_deadline_reaches_the_product_services_database),
         TEST(without_the_product_service_orders_are_unavailable_but_listed),
         TEST(the_broker_may_be_away_while_orders_are_taken),
     };

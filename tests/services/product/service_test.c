@@ -219,6 +219,31 @@ static void calls_work_again_when_the_database_is_back(void **state)
     WAIT_FOR(get("a", &product) == MESH_OK);
 }
 
+/* A statement that hangs ends with its caller's patience, in the database, too. */
+static void a_deadline_ends_the_statement_in_the_database(void **state)
+{
+    (void)state;
+    Product__V1__GetProductRequest request = PRODUCT__V1__GET_PRODUCT_REQUEST__INIT;
+    Product__V1__Product *product;
+    mesh_tx *tx;
+    assert_int_equal(shop_add_product(here.channel, arena, "a", 1, &err), MESH_OK);
+    assert_int_equal(mesh_tx_begin(db, NULL, &tx, &err), MESH_OK);
+    assert_int_equal(mesh_tx_query(tx, "LOCK TABLE product", MESH_SQL_NO_PARAMS, NULL, NULL, &err),
+                     MESH_OK);
+    request.id = (char *)"a";
+    /* More than there are connections in the pool, one after the other: none is lost. */
+    for (int i = 0; i < 12; i++)
+        assert_int_equal(product__v1__product_service__get_product(
+                             here.channel, &request, &product,
+                             &(mesh_call_options){.arena = arena, .timeout_ms = 100}, &err),
+                         MESH_DEADLINE_EXCEEDED);
+    WAIT_FOR(strcmp(postgres_value(db, "SELECT count(*) FROM pg_stat_activity"
+                                       " WHERE wait_event_type = 'Lock'"),
+                    "0") == 0);
+    mesh_tx_rollback(tx);
+    assert_int_equal(get("a", &product), MESH_OK);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, begin_test, end_test)
@@ -228,6 +253,7 @@ int main(void)
         TEST(a_batch_is_all_or_nothing_unless_missing_ones_are_allowed),
         TEST(pages_show_every_product_once_whatever_changes_meanwhile),
         TEST(no_product_is_an_empty_list),
+        TEST(a_deadline_ends_the_statement_in_the_database),
         TEST(calls_work_again_when_the_database_is_back),
     };
     return cmocka_run_group_tests(tests, open_all, close_all);

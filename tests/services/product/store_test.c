@@ -298,6 +298,43 @@ static void deleting_reads_one_row_however_many_there_are(void **state)
     mesh_tx_rollback(tx);
 }
 
+/* A page that does not fit is an error, never half a page. */
+static void a_call_with_little_memory_fails_as_a_whole(void **state)
+{
+    (void)state;
+    enum {
+        COUNT = 5
+    };
+    Product__V1__Product made;
+    char id[16];
+    for (int i = 0; i < COUNT; i++) {
+        snprintf(id, sizeof id, "p%d", i);
+        assert_int_equal(add(id, 1, "", &made), MESH_OK);
+    }
+    size_t worked = 0;
+    size_t failed = 0;
+    for (size_t limit = 64; limit < 8192; limit += 64) {
+        mesh_arena *whole = scope.arena;
+        Product__V1__Product **products = NULL;
+        size_t found = 0;
+        scope.arena = mesh_arena_create(64, limit);
+        assert_non_null(scope.arena);
+        mesh_code code = product_store_list(&scope, "", COUNT, &products, &found, &err);
+        if (code == MESH_OK) {
+            worked++;
+            assert_int_equal(found, COUNT);
+            assert_string_equal(products[COUNT - 1]->id, "p4");
+            assert_non_null(products[COUNT - 1]->update_time);
+        } else {
+            failed++;
+            assert_int_equal(code, MESH_RESOURCE_EXHAUSTED);
+        }
+        mesh_arena_destroy(scope.arena);
+        scope.arena = whole;
+    }
+    assert_true(worked > 0 && failed > 0);
+}
+
 static void a_database_that_is_away_is_unavailable(void **state)
 {
     (void)state;
@@ -326,6 +363,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(stock_taken_at_the_same_time_adds_up_without_a_deadlock,
                                         begin_test, end_test),
         cmocka_unit_test_setup_teardown(deleting_reads_one_row_however_many_there_are, begin_test,
+                                        end_test),
+        cmocka_unit_test_setup_teardown(a_call_with_little_memory_fails_as_a_whole, begin_test,
                                         end_test),
         cmocka_unit_test_setup_teardown(a_database_that_is_away_is_unavailable, begin_test,
                                         end_test),
