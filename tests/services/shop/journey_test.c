@@ -1,6 +1,7 @@
 /* The whole shop: product, order (two instances) and notification (two instances) together. */
 #include <pthread.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -73,11 +74,12 @@ static int end_test(void **state)
     return 0;
 }
 
-static mesh_stream *watch(size_t instance)
+static mesh_stream *watch(size_t instance, const char *token)
 {
     Notification__V1__WatchNotificationsRequest request =
         NOTIFICATION__V1__WATCH_NOTIFICATIONS_REQUEST__INIT;
     mesh_stream *stream;
+    request.resume_token = (char *)token;
     assert_int_equal(WATCH()(notifications[instance].channel, &request, &stream,
                              &(mesh_call_options){.arena = arena, .timeout_ms = WATCH_LIMIT_MS},
                              &err),
@@ -110,7 +112,7 @@ static void an_order_lowers_the_stock_and_is_notified_live(void **state)
     char resource[96];
     assert_int_equal(shop_add_product(products[0].channel, arena, "odyssey", 10, &err), MESH_OK);
     assert_int_equal(shop_add_product(products[1].channel, arena, "enigma", 1, &err), MESH_OK);
-    mesh_stream *streams[] = {watch(0), watch(1)};
+    mesh_stream *streams[] = {watch(0, ""), watch(1, "")};
     assert_null(next(streams[0])->notification);
     assert_null(next(streams[1])->notification);
 
@@ -202,6 +204,39 @@ static void notifications_are_listed_and_marked_read(void **state)
                      MESH_INVALID_ARGUMENT);
 }
 
+/* A rolling restart: whoever watches goes on at another instance and misses nothing. */
+static void a_stopping_instance_hands_its_watchers_over(void **state)
+{
+    (void)state;
+    const shop_line line = {"handed", 1, 1};
+    const Notification__V1__WatchNotificationsResponse *message;
+    char token[128];
+    char resource[96];
+    char listen[96];
+    Order__V1__Order *order;
+    assert_int_equal(shop_add_product(products[0].channel, arena, "handed", 10, &err), MESH_OK);
+    mesh_stream *stream = watch(0, "");
+    snprintf(token, sizeof token, "%s", next(stream)->resume_token);
+    snprintf(listen, sizeof listen, "MESH_LISTEN=%s", notifications[0].address);
+
+    int64_t start_ns = mesh_clock_monotonic_ns();
+    program_signal(notifications[0].program, SIGTERM);
+    assert_int_equal(WATCH(__next)(stream, &message), MESH_EOF);
+    assert_int_equal(mesh_stream_finish(stream, &err), MESH_UNAVAILABLE);
+    assert_int_equal(program_wait(notifications[0].program), 0);
+    /* It ended its streams by itself: the time-out of the drain is 10 s. */
+    assert_true(mesh_clock_monotonic_ns() - start_ns < INT64_C(8000000000));
+    assert_int_equal(shop_add_order(orders[0].channel, arena, &line, 1, "", &order, &err), MESH_OK);
+    snprintf(resource, sizeof resource, "orders/%s", order->id);
+
+    stream = watch(1, token);
+    assert_null(next(stream)->notification);
+    assert_string_equal(next(stream)->notification->resource, resource);
+    give_up(stream);
+    instance_gone(&notifications[0]);
+    instance_start(&notifications[0], "notification", NULL, (const char *[]){listen, NULL});
+}
+
 enum {
     BUYERS = 2,
     ORDERS = 100 /* of each buyer */
@@ -290,6 +325,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(an_order_lowers_the_stock_and_is_notified_live),
         TEST(notifications_are_listed_and_marked_read),
+        TEST(a_stopping_instance_hands_its_watchers_over),
         TEST(killed_consumers_neither_lose_nor_repeat_an_order),
     };
     return cmocka_run_group_tests(tests, open_all, close_all);

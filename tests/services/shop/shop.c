@@ -81,7 +81,7 @@ void instance_start(instance *one, const char *service, const char *products,
     assert_int_equal(mesh_channel_create(one->address, NULL, &one->channel, NULL), MESH_OK);
 }
 
-static void release(instance *one)
+void instance_gone(instance *one)
 {
     mesh_channel_destroy(one->channel);
     program_free(one->program);
@@ -98,14 +98,14 @@ void instance_stop(instance *one)
     int status = program_wait(one->program);
     if (status != 0)
         fail_msg("it ended with %d:\n%s", status, program_output(one->program));
-    release(one);
+    instance_gone(one);
 }
 
 void instance_kill(instance *one)
 {
     program_signal(one->program, SIGKILL);
     program_wait(one->program);
-    release(one);
+    instance_gone(one);
 }
 
 mesh_code shop_add_product(mesh_channel *channel, mesh_arena *arena, const char *id,

@@ -38,6 +38,9 @@ void instance_stop(instance *one);
 /* Ends it with SIGKILL. */
 void instance_kill(instance *one);
 
+/* Forgets one that has ended, and was waited for. */
+void instance_gone(instance *one);
+
 /* A line of an order. */
 typedef struct shop_line {
     const char *product_id;
