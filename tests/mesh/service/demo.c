@@ -49,27 +49,24 @@ static mesh_code on_added(void *self, mesh_tx *tx, const mesh_event *meta,
 {
     (void)self;
     (void)meta;
-    return mesh_tx_query(tx, "INSERT INTO heard VALUES ($1)",
+    return mesh_tx_query(tx, "INSERT INTO heard VALUES ($1) ON CONFLICT DO NOTHING",
                          MESH_SQL_PARAMS(MESH_SQL_TEXT(event->name)), NULL, NULL, err);
 }
 
-static mesh_code count(void *self, mesh_call *call, const Demo__V1__CountRequest *request,
-                       Demo__V1__CountResponse *response, mesh_error *err)
+static mesh_code hear(void *self, mesh_call *call, const Demo__V1__HearRequest *request,
+                      Demo__V1__HearResponse *response, mesh_error *err)
 {
     demo *demo = self;
     mesh_rows *rows;
     mesh_tx *tx = NULL;
     (void)call;
-    (void)request;
 
     mesh_code code = mesh_tx_begin(demo->db, NULL, &tx, err);
     if (code == MESH_OK)
-        code = mesh_tx_query(tx, "SELECT (SELECT count(*) FROM demo), (SELECT count(*) FROM heard)",
-                             NULL, 0, &rows, NULL, err);
-    if (code == MESH_OK) {
-        response->names = mesh_rows_int(rows, 0, 0);
-        response->heard = mesh_rows_int(rows, 0, 1);
-    }
+        code = mesh_tx_query(tx, "SELECT 1 FROM heard WHERE name = $1",
+                             MESH_SQL_PARAMS(MESH_SQL_TEXT(request->name)), &rows, NULL, err);
+    if (code == MESH_OK)
+        response->heard = mesh_rows_count(rows) == 1;
     mesh_tx_rollback(tx);
     return code;
 }
@@ -125,7 +122,7 @@ static void on_stop(void *self)
 
 static const demo__v1__demo__handlers handlers = {
     .add = add,
-    .count = count,
+    .hear = hear,
     .sleep = take_time,
 };
 

@@ -130,13 +130,14 @@ static mesh_code add(const demo *demo, const char *name)
     return demo__v1__demo__add(demo->channel, &request, &response, options(demo), &err);
 }
 
-static int64_t heard(const demo *demo)
+static bool heard(const demo *demo, const char *name)
 {
-    Demo__V1__CountRequest request = DEMO__V1__COUNT_REQUEST__INIT;
-    Demo__V1__CountResponse *response;
+    Demo__V1__HearRequest request = DEMO__V1__HEAR_REQUEST__INIT;
+    Demo__V1__HearResponse *response;
     mesh_error err = {0};
-    mesh_code code = demo__v1__demo__count(demo->channel, &request, &response, options(demo), &err);
-    return code == MESH_OK ? response->heard : -1;
+    request.name = (char *)name;
+    mesh_code code = demo__v1__demo__hear(demo->channel, &request, &response, options(demo), &err);
+    return code == MESH_OK && response->heard;
 }
 
 /* An asynchronous Sleep. */
@@ -316,7 +317,8 @@ static void starts_before_its_database_and_serves_when_it_came(void **state)
     program_wait_log(demo.program, "serving");
     assert_int_equal(health(&demo, ""), SERVING);
     assert_int_equal(health(&demo, "demo.v1.Demo"), SERVING);
-    assert_int_equal(add(&demo, "one"), MESH_OK);
+    assert_int_equal(add(&demo, "database came"), MESH_OK);
+    WAIT_FOR(heard(&demo, "database came"));
     stop(&demo);
 }
 
@@ -335,8 +337,8 @@ static void is_not_serving_while_the_broker_is_away(void **state)
     program_wait_log(demo.program, "serving");
     assert_int_equal(health(&demo, ""), SERVING);
 
-    assert_int_equal(add(&demo, "afterwards"), MESH_OK); /* and events flow again */
-    WAIT_FOR(heard(&demo) == 1);
+    assert_int_equal(add(&demo, "broker is back"), MESH_OK); /* and events flow again */
+    WAIT_FOR(heard(&demo, "broker is back"));
     stop(&demo);
 }
 
@@ -353,7 +355,8 @@ static void is_not_serving_while_the_database_is_away(void **state)
     assert_int_equal(health(&demo, "demo.v1.Demo"), NOT_SERVING);
     postgres_restart();
     program_wait_log(demo.program, "serving");
-    assert_int_equal(add(&demo, "afterwards"), MESH_OK);
+    assert_int_equal(add(&demo, "database is back"), MESH_OK);
+    WAIT_FOR(heard(&demo, "database is back"));
     stop(&demo);
 }
 
@@ -405,7 +408,7 @@ static void migrations_run_once_for_two_instances(void **state)
     mesh_db_destroy(db);
 
     assert_int_equal(add(&first, "shared"), MESH_OK);
-    WAIT_FOR(heard(&second) == 1); /* by either */
+    WAIT_FOR(heard(&second, "shared")); /* by either */
     stop(&first);
     assert_int_equal(health(&second, ""), SERVING);
     stop(&second);
@@ -486,7 +489,7 @@ static void metrics_show_process_calls_pool_and_events(void **state)
         "\nmesh_db_queries_total ",
         "\nmesh_events_pending 0\n",
         "\nmesh_events_published_total 1\n",
-        "\nmesh_events_consumed_total 1\n",
+        "\nmesh_events_consumed_total ", /* what earlier tests left over, too */
     };
     const char *const more[] = {"MESH_DB_POOL=3", NULL};
     char url[POSTGRES_URL_BYTES], address[256];
@@ -496,7 +499,7 @@ static void metrics_show_process_calls_pool_and_events(void **state)
     snprintf(address, sizeof address, "%s", program_field(demo.listening, "metrics"));
     program_wait_log(demo.program, "serving");
     assert_int_equal(add(&demo, "measured"), MESH_OK);
-    WAIT_FOR(strstr(metrics(address), "\nmesh_events_consumed_total 1\n") != NULL);
+    WAIT_FOR(heard(&demo, "measured"));
     const char *text = metrics(address);
     for (size_t i = 0; i < sizeof lines / sizeof lines[0]; i++)
         if (strstr(text, lines[i]) == NULL)
