@@ -305,6 +305,8 @@ int ctl_call(ctl *run)
         fprintf(run->err, "(type messages as JSON; Ctrl-D ends them)\n");
     if (code == MESH_OK)
         code = x.client_streaming ? run_streaming(&x, &failure) : run_single(&x, &failure);
+    if (code == MESH_CANCELLED && ctl_interrupted(x.interrupt))
+        mesh_error_set(&failure.err, code, "interrupted, the call was given up");
     int exit_code = code == MESH_OK ? CTL_EXIT_OK
                                     : ctl_report(run, &failure, x.session.catalog.pool);
     ctl_input_close(x.input);
