@@ -8,6 +8,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "mesh/base/alloc.h"
 #include "mesh/base/log.h"
 #include "mesh/resource/page.h"
 #include "notification/v1/notification.mesh.h"
@@ -126,7 +127,7 @@ static watcher *sweep(notification_feed *feed)
         watcher *at = *link;
         if (at->stream == NULL) {
             *link = at->next;
-            free(at);
+            mesh_free(at);
         } else {
             link = &at->next;
         }
@@ -277,7 +278,7 @@ static void *run(void *context)
 mesh_code notification_feed_create(mesh_db *db, int64_t interval_ms, notification_feed **feed,
                                    mesh_error *err)
 {
-    notification_feed *made = calloc(1, sizeof *made);
+    notification_feed *made = mesh_calloc(1, sizeof *made);
     if (made == NULL)
         goto no_memory;
     made->db = db;
@@ -310,7 +311,7 @@ no_memory:
         mesh_arena_destroy(made->own);
         mesh_arena_destroy(made->shared);
     }
-    free(made);
+    mesh_free(made);
     return mesh_error_set(err, MESH_RESOURCE_EXHAUSTED, "the live feed cannot start");
 }
 
@@ -326,14 +327,14 @@ void notification_feed_destroy(notification_feed *feed)
 
     while (feed->watchers != NULL) {
         watcher *next = feed->watchers->next;
-        free(feed->watchers);
+        mesh_free(feed->watchers);
         feed->watchers = next;
     }
     pthread_cond_destroy(&feed->changed);
     pthread_mutex_destroy(&feed->mu);
     mesh_arena_destroy(feed->own);
     mesh_arena_destroy(feed->shared);
-    free(feed);
+    mesh_free(feed);
 }
 
 static void wake_locked(notification_feed *feed)
@@ -352,7 +353,7 @@ void notification_feed_wake(notification_feed *feed)
 mesh_code notification_feed_add(notification_feed *feed, mesh_stream *stream, int64_t position,
                                 mesh_error *err)
 {
-    watcher *made = calloc(1, sizeof *made);
+    watcher *made = mesh_calloc(1, sizeof *made);
     if (made == NULL)
         return mesh_error_set(err, MESH_RESOURCE_EXHAUSTED, "out of memory");
     made->stream = stream;
@@ -369,7 +370,7 @@ mesh_code notification_feed_add(notification_feed *feed, mesh_stream *stream, in
     pthread_mutex_unlock(&feed->mu);
     if (!ended)
         return MESH_OK;
-    free(made);
+    mesh_free(made);
     return mesh_error_set(err, MESH_UNAVAILABLE, "the service stops, watch another instance");
 }
 

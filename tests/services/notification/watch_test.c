@@ -9,6 +9,7 @@
 
 #include <cmocka.h>
 
+#include "mesh/base/alloc.h"
 #include "mesh/db/migrate.h"
 #include "services/notification/notification.h"
 #include "services/notification/notification_migrations.h"
@@ -361,6 +362,24 @@ static void a_service_that_stops_sends_its_watchers_away(void **state)
     assert_int_equal(mesh_stream_finish(stream, &err), MESH_UNAVAILABLE);
 }
 
+static void a_feed_that_memory_fails_is_not_made(void **state)
+{
+    (void)state;
+    bool failed = true;
+    size_t failures = 0;
+    for (size_t n = 1; failed; n++) {
+        notification_feed *feed = NULL;
+        mesh_alloc_fail_at(n);
+        mesh_code code = notification_feed_create(db, INTERVAL_MS, &feed, &err);
+        failed = mesh_alloc_failed();
+        mesh_alloc_fail_at(0);
+        assert_int_equal(code, failed ? MESH_RESOURCE_EXHAUSTED : MESH_OK);
+        failures += failed;
+        notification_feed_destroy(feed);
+    }
+    assert_true(failures >= 3); /* the feed and its arenas */
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, begin_test, end_test)
@@ -374,6 +393,7 @@ int main(void)
         TEST(a_slow_watcher_delays_nobody_and_misses_nothing),
         TEST(watchers_come_and_go),
         TEST(streams_outlive_a_restart_of_the_database),
+        cmocka_unit_test(a_feed_that_memory_fails_is_not_made), /* other threads allocate, too */
         TEST(a_service_that_stops_sends_its_watchers_away),
     };
     return cmocka_run_group_tests(tests, open_all, close_all);

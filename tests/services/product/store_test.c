@@ -9,6 +9,7 @@
 
 #include <cmocka.h>
 
+#include "mesh/base/alloc.h"
 #include "mesh/base/clock.h"
 #include "mesh/db/migrate.h"
 #include "services/product/product_migrations.h"
@@ -335,6 +336,56 @@ static void a_call_with_little_memory_fails_as_a_whole(void **state)
     assert_true(worked > 0 && failed > 0);
 }
 
+/* Adds, reads and lists with a fresh arena. */
+static mesh_code use(const char *id)
+{
+    static const char REQUEST[] = "0190a000-0000-7000-8000-000000000001";
+    Product__V1__Product made;
+    Product__V1__Product **products;
+    size_t found;
+    mesh_error_clear(&err);
+    scope.arena = mesh_arena_create(64, 0);
+    if (scope.arena == NULL)
+        return MESH_RESOURCE_EXHAUSTED;
+    mesh_code code = add(id, 1, REQUEST, &made);
+    if (code == MESH_OK)
+        code = add(id, 1, REQUEST, &made);
+    if (code == MESH_OK)
+        code = product_store_get(&scope, id, &made, &err);
+    if (code == MESH_OK)
+        code = product_store_get_many(&scope, &id, 1, &products, &found, &err);
+    if (code == MESH_OK)
+        code = product_store_list(&scope, "", 10, &products, &found, &err);
+    if (code == MESH_OK)
+        code = product_store_delete(&scope, id, &err);
+    /* The runtime answers RESOURCE_EXHAUSTED for a call whose arena overflowed. */
+    if (mesh_arena_overflowed(scope.arena))
+        code = MESH_RESOURCE_EXHAUSTED;
+    mesh_arena_destroy(scope.arena);
+    return code;
+}
+
+/* Every allocation fails in turn. */
+static void failing_memory_is_an_error_and_passes(void **state)
+{
+    (void)state;
+    mesh_arena *whole = scope.arena;
+    bool failed = true;
+    size_t n = 0;
+    while (failed) {
+        postgres_value(service.db, "TRUNCATE product");
+        mesh_alloc_fail_at(++n);
+        mesh_code code = use("a");
+        failed = mesh_alloc_failed();
+        mesh_alloc_fail_at(0);
+        scope.arena = whole;
+        if (code != MESH_OK && code != MESH_RESOURCE_EXHAUSTED)
+            fail_msg("allocation %zu: %s %s", n, mesh_code_name(code), err.message);
+        assert_true(failed || code == MESH_OK);
+    }
+    assert_true(n > 3); /* the arena and what it grows by */
+}
+
 static void a_database_that_is_away_is_unavailable(void **state)
 {
     (void)state;
@@ -365,6 +416,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(deleting_reads_one_row_however_many_there_are, begin_test,
                                         end_test),
         cmocka_unit_test_setup_teardown(a_call_with_little_memory_fails_as_a_whole, begin_test,
+                                        end_test),
+        cmocka_unit_test_setup_teardown(failing_memory_is_an_error_and_passes, begin_test,
                                         end_test),
         cmocka_unit_test_setup_teardown(a_database_that_is_away_is_unavailable, begin_test,
                                         end_test),
