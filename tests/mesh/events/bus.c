@@ -101,6 +101,27 @@ mesh_events_stats bus_stats(instance *self)
     return stats;
 }
 
+static natsConnection *connect_raw(jsCtx **js)
+{
+    natsConnection *connection = NULL;
+    assert_int_equal(natsConnection_ConnectTo(&connection, nats_url()), NATS_OK);
+    assert_int_equal(natsConnection_JetStream(js, connection, NULL), NATS_OK);
+    return connection;
+}
+
+int64_t bus_unanswered(const char *service)
+{
+    jsCtx *js = NULL;
+    jsConsumerInfo *info = NULL;
+    natsConnection *connection = connect_raw(&js);
+    assert_int_equal(js_GetConsumerInfo(&info, js, "EVENTS", service, NULL, NULL), NATS_OK);
+    int64_t unanswered = info->NumAckPending;
+    jsConsumerInfo_Destroy(info);
+    jsCtx_Destroy(js);
+    natsConnection_Destroy(connection);
+    return unanswered;
+}
+
 int bus_reset(void **state)
 {
     (void)state;
@@ -112,9 +133,7 @@ void bus_publish_raw(const char *subject, const char *headers, const void *data,
 {
     jsCtx *js = NULL;
     natsMsg *message = NULL;
-    natsConnection *connection = NULL;
-    assert_int_equal(natsConnection_ConnectTo(&connection, nats_url()), NATS_OK);
-    assert_int_equal(natsConnection_JetStream(&js, connection, NULL), NATS_OK);
+    natsConnection *connection = connect_raw(&js);
     assert_int_equal(natsMsg_Create(&message, subject, NULL, data, (int)size), NATS_OK);
     char *copy = strdup(headers), *rest = NULL;
     for (char *line = strtok_r(copy, "\n", &rest); line != NULL;

@@ -53,6 +53,9 @@ int64_t bus_handled(instance *instance);
 
 mesh_events_stats bus_stats(instance *instance);
 
+/* Deliveries of a service's durable consumer that the broker has no answer to. */
+int64_t bus_unanswered(const char *service);
+
 /* Set-up of a test: the stream of the last one is gone. (By a restart, since this server gets
  * confused by a stream that is made right after its deletion.) */
 int bus_reset(void **state);

@@ -206,6 +206,10 @@ static void events_that_wait_for_their_turn_are_not_delivered_again(void **state
                                                  .ack_wait_ms = 600,
                                                  .concurrency = 1});
     WAIT_FOR(bus_stats(&self).consumed == 12); /* 1.8 s */
+    /* What came again would stand before this one. */
+    bus_add(&publisher, "odyssey", 12);
+    WAIT_FOR(bus_stats(&self).consumed == 13);
+    assert_int_equal(bus_stats(&self).duplicates, 0);
     assert_int_equal(bus_stats(&self).redelivered, 0);
     bus_close(&self);
 }
