@@ -19,10 +19,11 @@
  *      fail with UNAVAILABLE where they need what is not there.
  *   5. When the database answers: the migrations of mesh/events and the service's own. Then the
  *      consumers start, and the broker must have stream and consumer in place.
- *   6. Health is SERVING, for "" and for every api. It is NOT_SERVING again while database or broker
- *      is away, and SERVING when they are back; the process lives through that. A service that has
- *      not come to SERVING within MESH_STARTUP_TIMEOUT gives up (exit status 1), and so does one whose
- *      migrations fail. Peers are no condition: one that is down must not take its callers down.
+ *   6. Health is SERVING, for "" and for every api. It is NOT_SERVING again while database or
+ *      broker is away, and SERVING when they are back; the process lives through that. A service
+ *      that has not come to SERVING within MESH_STARTUP_TIMEOUT gives up (exit status 1), and so
+ *      does one whose migrations fail. Peers are no condition: one that is down must not take its
+ *      callers down.
  *
  * Draining, after SIGTERM, SIGINT or mesh_app_stop:
  *   1. Health is NOT_SERVING for good; watchers are told.
@@ -40,9 +41,9 @@
  * MESH_MAX_RECEIVE_BYTES, MESH_DB_POOL, MESH_STARTUP_TIMEOUT, MESH_DRAIN_DELAY, MESH_DRAIN_TIMEOUT,
  * MESH_LOG_LEVEL, MESH_CONFIG, and the service's own. mesh/base/config.h says where they come from.
  *
- * Log lines that programs may wait for, by "message": "listening" (fields address, metrics) when the
- * server has its ports, "waiting" (field error) for what is missing at start, "serving" and "not
- * serving" (field error) whenever health changes, "draining", "stopped".
+ * Log lines that programs may wait for, by "message": "listening" (fields address, metrics) when
+ * the server has its ports, "waiting" (field error) for what is missing at start, "serving" and
+ * "not serving" (field error) whenever health changes, "draining", "stopped".
  */
 #ifndef MESH_SERVICE_H
 #define MESH_SERVICE_H

@@ -1,6 +1,7 @@
 /*
  * What a server offers, sorted for look-ups: its services, their files and others with all imports,
- * and the symbols and extensions of those. Built once, then immutable, so any thread reads it. Internal.
+ * and the symbols and extensions of those. Built once, then immutable, so any thread reads it.
+ * Internal.
  *
  * Answers are kept as the messages of grpc.reflection.v1 that carry them, ready to send.
  */

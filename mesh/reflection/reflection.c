@@ -15,8 +15,8 @@ struct mesh_reflection {
     mesh_index *index; /* immutable once the server runs */
 
     /*
-     * v1alpha. Its messages are those of v1 but for the package's name, which is not on the wire, so
-     * the service is v1's with the other's names: the tables below.
+     * v1alpha. Its messages are those of v1 but for the package's name, which is not on the wire,
+     * so the service is v1's with the other's names: the tables below.
      */
     mesh_api_descriptor alpha;
     mesh_method alpha_method;

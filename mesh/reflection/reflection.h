@@ -15,8 +15,8 @@
  * What is asked and what is answered:
  *   list_services                    full names of the services, sorted
  *   file_by_filename                 the file, then all that it imports, directly or not
- *   file_containing_symbol           the same for the file that defines a message, field, oneof, enum,
- *                                    enum value, service, method or extension (full name)
+ *   file_containing_symbol           the same for the file that defines a message, field, oneof,
+ *                                    enum, enum value, service, method or extension (full name)
  *   file_containing_extension        the same for the file that extends a message with a number
  *   all_extension_numbers_of_type    numbers, ascending; none for a message that nobody extends
  * What is not there is answered by an error_response NOT_FOUND, a request that asks nothing by
@@ -43,8 +43,8 @@ enum {
 typedef struct mesh_reflection mesh_reflection;
 
 /*
- * Learns what a server offers: the services added so far, and reflection itself. RESOURCE_EXHAUSTED:
- * out of memory; INTERNAL: a descriptor is malformed (a defect of the build).
+ * Learns what a server offers: the services added so far, and reflection itself.
+ * RESOURCE_EXHAUSTED: out of memory; INTERNAL: a descriptor is malformed (a defect of the build).
  */
 MESH_API mesh_code mesh_reflection_create(const mesh_server *server, mesh_reflection **reflection,
                                           mesh_error *err);

@@ -172,8 +172,8 @@ void mesh_app_drain_events(mesh_app *app, int64_t timeout_ms)
 }
 
 /*
- * The server first: its handlers use everything else. The metrics of calls last: server and channels
- * count in them.
+ * The server first: its handlers use everything else. The metrics of calls last: server and
+ * channels count in them.
  */
 void mesh_app_destroy(mesh_app *app)
 {

@@ -39,8 +39,7 @@ mesh_code mesh_app_listen(mesh_app *app, mesh_error *err);
 /* Tells everybody whether the service is ready: health and metrics. Any thread. */
 void mesh_app_set_serving(mesh_app *app, bool serving);
 
-/* Stops serving: steps 1 to 4 of the drain in mesh/service.h. True when no call had to be cancelled.
- */
+/* Stops serving: steps 1 to 4 of the drain in mesh/service.h. True: no call had to be cancelled. */
 bool mesh_app_drain_calls(mesh_app *app);
 
 /* Step 5, with `timeout_ms` for it. */

@@ -2,7 +2,7 @@
  * The metrics of a service: its process, its calls both ways, its pool and its events, served over
  * HTTP on an address of their own. Internal.
  *
- *   create -> interceptors to server and channels -> start -> ... -> stop -> parts destroyed -> destroy
+ *   create, interceptors to server and channels, watch, start, ..., stop, parts destroyed, destroy
  */
 #ifndef MESH_SERVICE_METRICS_H
 #define MESH_SERVICE_METRICS_H

@@ -23,8 +23,8 @@ mesh_code mesh_ready_start(mesh_app *app, mesh_ready **ready, mesh_error *err);
 void mesh_ready_stop(mesh_ready *ready);
 
 /*
- * Waits until it has ended, i.e. for the query or migration that it is in, at most `timeout_ms`, and
- * frees it. False: it is still in there; it is left behind, so the parts of the app must not be
+ * Waits until it has ended, i.e. for the query or migration that it is in, at most `timeout_ms`,
+ * and frees it. False: it is still in there; it is left behind, so the parts of the app must not be
  * destroyed any more. *gave_up says whether it gave up starting. NULL is accepted.
  */
 bool mesh_ready_join(mesh_ready *ready, int64_t timeout_ms, bool *gave_up);

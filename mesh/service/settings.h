@@ -1,9 +1,9 @@
 /*
  * The settings that every service has, and the table of all that one service has. Internal.
  *
- * Defaults: MESH_LISTEN is 127.0.0.1:50051, gRPC's customary port, so that a service started by hand
- * is found without reading its log; a second one on the machine says that the address is taken.
- * Metrics, which no caller needs to find, take a free port and log it.
+ * Defaults: MESH_LISTEN is 127.0.0.1:50051, gRPC's customary port, so that a service started by
+ * hand is found without reading its log; a second one on the machine says that the address is
+ * taken. Metrics, which no caller needs to find, take a free port and log it.
  */
 #ifndef MESH_SERVICE_SETTINGS_H
 #define MESH_SERVICE_SETTINGS_H

@@ -1,6 +1,6 @@
 /*
- * mesh_service_main as an operator meets it: a program with settings, signals, log lines, health and
- * exit status; on a real PostgreSQL and a real NATS.
+ * mesh_service_main as an operator meets it: a program with settings, signals, log lines, health
+ * and exit status; on a real PostgreSQL and a real NATS.
  */
 #include "mesh/service.h"
 
