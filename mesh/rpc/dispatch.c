@@ -430,6 +430,9 @@ static void on_written(mesh_tcall *tcall, bool ok)
 {
     mesh_call *call = tcall->upper;
 
+    /* The close follows; a handler that was told by its send must not see a call that goes on. */
+    if (!ok)
+        atomic_store_explicit(&call->cancelled, true, memory_order_release);
     mesh_stream_written(call->stream, ok);
 }
 
