@@ -87,15 +87,16 @@ MESH_API void *mesh_call_slot_get(const mesh_call *call, int slot);
  * Deferred answer of a unary handler: the handler calls mesh_call_defer, keeps `call`, `request`
  * and `response`, and returns MESH_OK. Later any one thread fills the response and calls
  * mesh_call_finish exactly once: code and error as a handler would return them. The call, its
- * request and its response are gone then. A call that is never finished keeps the server from
- * draining until the drain deadline, and its memory for good.
+ * request and its response are gone then. It must be finished also when it was cancelled
+ * (mesh_call_on_cancel tells): a server waits for it, in the end without a limit.
  */
 MESH_API void mesh_call_defer(mesh_call *call);
 MESH_API void mesh_call_finish(mesh_call *call, mesh_code code, const mesh_error *err);
 
 /*
  * Runs `fn` once when the call is cancelled, on a transport thread, or at once on this one when it
- * already is; never after the call ended. One per call; for handlers that defer or wait.
+ * already is; never after the call ended: mesh_call_finish waits for one that runs on another thread,
+ * so call it without a lock that `fn` takes. One per call; for handlers that defer or wait.
  */
 MESH_API void mesh_call_on_cancel(mesh_call *call, void (*fn)(void *context), void *context);
 

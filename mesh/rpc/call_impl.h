@@ -51,6 +51,9 @@ struct mesh_call {
     void (*on_cancel)(void *context); /* guarded by cancel_mu */
     void *on_cancel_context;          /* the same */
     bool cancel_told;                 /* the same: cancelled, or ended */
+    bool cancel_runs;                 /* the same: `on_cancel` is running, on `canceller` */
+    pthread_t canceller;              /* the same */
+    pthread_cond_t cancel_ran;        /* it does not any more */
 };
 
 void mesh_call_ref(mesh_call *call);

@@ -47,13 +47,10 @@ static void reset(mesh_call *call)
     atomic_store_explicit(&call->cancelled, false, memory_order_relaxed);
 }
 
+/* The last touch of a call, and one atomic step: who ends it may be any thread, and the server freed next. */
 static void count_out(mesh_server *server)
 {
-    if (atomic_fetch_sub(&server->active, 1) == 1 && atomic_load(&server->draining)) {
-        pthread_mutex_lock(&server->mu);
-        pthread_cond_broadcast(&server->idle);
-        pthread_mutex_unlock(&server->mu);
-    }
+    atomic_fetch_sub(&server->active, 1);
 }
 
 void mesh_call_unref(mesh_call *call)
@@ -74,6 +71,7 @@ static void on_free(void *upper)
     mesh_arena_destroy(call->arena);
     if (call->links_made) {
         mesh_links_destroy(&call->links);
+        pthread_cond_destroy(&call->cancel_ran);
         pthread_mutex_destroy(&call->cancel_mu);
     }
 }
@@ -86,6 +84,7 @@ static bool prepare(mesh_call *call, mesh_server *server, mesh_tcall *tcall)
     if (!call->links_made) {
         mesh_links_init(&call->links);
         pthread_mutex_init(&call->cancel_mu, NULL);
+        pthread_cond_init(&call->cancel_ran, NULL);
         call->links_made = true;
     }
     if (call->arena == NULL)
@@ -107,11 +106,14 @@ static void tell_interceptors(mesh_call *call, mesh_code code)
     }
 }
 
+/* No callback comes after this; one that runs on another thread has returned. */
 static void forget_cancel(mesh_call *call)
 {
     pthread_mutex_lock(&call->cancel_mu);
     call->cancel_told = true;
     call->on_cancel = NULL;
+    while (call->cancel_runs && !pthread_equal(call->canceller, pthread_self()))
+        pthread_cond_wait(&call->cancel_ran, &call->cancel_mu);
     pthread_mutex_unlock(&call->cancel_mu);
 }
 
@@ -264,8 +266,9 @@ static void run_stream_job(void *argument)
                                        call->request, call->response, stream, &err);
         (void)mesh_trace_set_current(before);
     }
-    if (code == MESH_OK && kind == MESH_CLIENT_STREAMING)
-        (void)mesh_stream_send(stream, call->response);
+    if (code == MESH_OK && kind == MESH_CLIENT_STREAMING &&
+        mesh_stream_send(stream, call->response) == MESH_RESOURCE_EXHAUSTED)
+        code = mesh_error_set(&err, MESH_RESOURCE_EXHAUSTED, "no memory for the response");
     mesh_stream_end(stream, code, &err);
     mesh_call_unref(call);
 }
@@ -380,6 +383,16 @@ static mesh_code intercept(mesh_call *call, mesh_error *err)
     return code;
 }
 
+/* A call that the transport had taken before the drain, and brought after it. */
+static void refuse_late(mesh_call *call)
+{
+    mesh_error err;
+
+    mesh_error_clear(&err);
+    (void)mesh_error_set(&err, MESH_UNAVAILABLE, "the server shuts down");
+    mesh_call_answer(call, err.code, &err, NULL);
+}
+
 static void refuse_unknown(mesh_call *call, const mesh_open *open)
 {
     mesh_error err;
@@ -411,6 +424,11 @@ static void on_open(void *argument, mesh_tcall *tcall, mesh_open *open)
         refuse_unknown(call, open);
         return;
     }
+    /* active was raised before: a drain that is about to end sees either this call or none of it */
+    if (atomic_load(&server->closed)) {
+        refuse_late(call);
+        return;
+    }
     mesh_error_clear(&err);
     code = intercept(call, &err);
     if (code == MESH_OK)
@@ -436,24 +454,37 @@ static void on_written(mesh_tcall *tcall, bool ok)
     mesh_stream_written(call->stream, ok);
 }
 
-static void on_close(mesh_tcall *tcall, bool cancelled)
+static void tell_cancel(mesh_call *call)
 {
-    mesh_call *call = tcall->upper;
     void (*fn)(void *) = NULL;
     void *context;
 
-    if (!cancelled)
-        return;
-    atomic_store_explicit(&call->cancelled, true, memory_order_release);
-    mesh_links_cancel(&call->links);
     pthread_mutex_lock(&call->cancel_mu);
     if (!call->cancel_told)
         fn = call->on_cancel;
     context = call->on_cancel_context;
     call->cancel_told = true;
+    call->cancel_runs = fn != NULL;
+    call->canceller = pthread_self();
     pthread_mutex_unlock(&call->cancel_mu);
-    if (fn != NULL)
-        fn(context);
+    if (fn == NULL)
+        return;
+    fn(context);
+    pthread_mutex_lock(&call->cancel_mu);
+    call->cancel_runs = false;
+    pthread_cond_broadcast(&call->cancel_ran);
+    pthread_mutex_unlock(&call->cancel_mu);
+}
+
+static void on_close(mesh_tcall *tcall, bool cancelled)
+{
+    mesh_call *call = tcall->upper;
+
+    if (!cancelled)
+        return;
+    atomic_store_explicit(&call->cancelled, true, memory_order_release);
+    mesh_links_cancel(&call->links);
+    tell_cancel(call);
     if (call->stream != NULL)
         mesh_stream_over(call->stream);
 }

@@ -1,7 +1,6 @@
 /* A server from its options to its end: who is added, when it listens, how it drains. */
 #include <assert.h>
 #include <ctype.h>
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -23,7 +22,8 @@ enum {
     DEFAULT_KEEPALIVE_TIMEOUT_MS = 20000,
     MAX_WORKERS = 4096,
     MAX_WORKER_QUEUE = 1 << 20,
-    MAX_POLLERS = 256
+    MAX_POLLERS = 256,
+    IDLE_POLL_NS = 500000 /* while draining */
 };
 
 static size_t or_default(size_t value, size_t fallback)
@@ -113,8 +113,6 @@ mesh_code mesh_server_create(const mesh_server_options *options, mesh_server **o
         goto memory;
     server->options = known;
     server->transport = &mesh_transport_core;
-    pthread_mutex_init(&server->mu, NULL);
-    pthread_cond_init(&server->idle, NULL);
     server->listen = mesh_strdup(known.listen);
     server->interceptors = mesh_calloc(known.interceptor_count + 1, sizeof *server->interceptors);
     if (server->listen == NULL || server->interceptors == NULL)
@@ -229,36 +227,46 @@ size_t mesh_server_active(const mesh_server *server)
     return atomic_load(&server->active);
 }
 
-/* Waits until no call runs, at most until `until_ns` of the monotonic clock. */
-static bool wait_idle(mesh_server *server, int64_t until_ns)
+/*
+ * Waits until no call runs, at most until `until_ns`. It looks again and again: a call's end is one atomic step and
+ * tells nobody, since after it the server may be gone.
+ */
+static bool wait_idle(const mesh_server *server, int64_t until_ns)
 {
-    struct timespec until = {.tv_sec = until_ns / 1000000000, .tv_nsec = until_ns % 1000000000};
-    int error = 0;
+    const struct timespec pause = {.tv_nsec = IDLE_POLL_NS};
 
-    pthread_mutex_lock(&server->mu);
-    while (atomic_load(&server->active) > 0 && error != ETIMEDOUT)
-        error = until_ns == MESH_NO_DEADLINE
-                    ? pthread_cond_wait(&server->idle, &server->mu)
-                    : pthread_cond_clockwait(&server->idle, &server->mu, CLOCK_MONOTONIC, &until);
-    pthread_mutex_unlock(&server->mu);
-    return atomic_load(&server->active) == 0;
+    while (atomic_load(&server->active) > 0) {
+        if (mesh_clock_monotonic_ns() >= until_ns)
+            return false;
+        (void)nanosleep(&pause, NULL);
+    }
+    return true;
+}
+
+static int64_t time_in_ms(int64_t timeout_ms)
+{
+    int64_t now = mesh_clock_monotonic_ns();
+
+    return timeout_ms < (INT64_MAX - now) / 1000000 ? now + timeout_ms * 1000000 : INT64_MAX;
 }
 
 bool mesh_server_drain(mesh_server *server, int64_t drain_timeout_ms)
 {
+    int64_t until_ns = time_in_ms(drain_timeout_ms);
     bool graceful;
 
     if (!server->started || server->drained)
         return true;
     server->drained = true;
-    atomic_store(&server->draining, true);
     server->transport->server_refuse(server->tserver);
-    graceful = wait_idle(server, mesh_clock_monotonic_ns() + drain_timeout_ms * 1000000);
+    graceful = wait_idle(server, until_ns);
+    atomic_store(&server->closed, true);
+    graceful = graceful && wait_idle(server, until_ns);
     if (!graceful) {
         mesh_log(MESH_LOG_WARN, "calls are cancelled at the drain deadline",
                  MESH_LOG_I("calls", (int64_t)mesh_server_active(server)));
         server->transport->server_cancel(server->tserver);
-        (void)wait_idle(server, MESH_NO_DEADLINE);
+        (void)wait_idle(server, INT64_MAX);
     }
     return graceful;
 }
@@ -276,7 +284,5 @@ void mesh_server_destroy(mesh_server *server)
     mesh_free(server->apis);
     mesh_free(server->interceptors);
     mesh_free(server->listen);
-    pthread_cond_destroy(&server->idle);
-    pthread_mutex_destroy(&server->mu);
     mesh_free(server);
 }

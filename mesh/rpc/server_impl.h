@@ -25,10 +25,8 @@ struct mesh_server {
     bool started;
     int port;
     atomic_size_t active;
-    atomic_bool draining;
+    atomic_bool closed; /* the drain is over: whatever the transport still brings is refused */
     bool drained;
-    pthread_mutex_t mu; /* with `idle`: waiting for active == 0 while draining */
-    pthread_cond_t idle;
 };
 
 /* What the transport tells: the calls' way in, dispatch.c. */

@@ -150,42 +150,44 @@ mesh_code mesh_stream_send_bytes(mesh_stream *stream, const void *data, size_t s
     return mesh_stream_send(stream, &raw.base);
 }
 
-/* The end of a server's stream, once everything before it was written. mu is held. */
-static void finish_server(mesh_stream *stream)
-{
-    stream->finished = true;
-    mesh_call_answer(stream->call, stream->end_code, &stream->end_error, NULL);
-}
-
-/* What comes after a write, or at once when none is outstanding. mu is held. */
-static void continue_sending(mesh_stream *stream)
+/*
+ * What comes after a write, or at once when none is outstanding. mu is held. True: all was written, and the
+ * caller ends the server's call when it has given mu back, since interceptors are told then.
+ */
+static bool continue_sending(mesh_stream *stream)
 {
     mesh_outgoing_message *message = stream->first;
 
     if (stream->writing)
-        return;
+        return false;
     if (message != NULL) {
         stream->first = message->next;
         if (stream->first == NULL)
             stream->last = &stream->first;
         write_now(stream, &message->buffer, stream->first != NULL);
         mesh_free(message);
-    } else if (stream->ending && !stream->finished) {
-        if (stream->call != NULL) {
-            finish_server(stream);
-        } else {
-            stream->finished = true;
-            if (!stream->over) {
-                stream->writing = true;
-                stream->tcall->ops->half_close(stream->tcall);
-            }
-        }
+        return false;
     }
+    if (!stream->ending || stream->finished)
+        return false;
+    stream->finished = true;
+    if (stream->call == NULL && !stream->over) {
+        stream->writing = true;
+        stream->tcall->ops->half_close(stream->tcall);
+    }
+    return stream->call != NULL;
+}
+
+/* The end of a server's stream. Nothing else is sent or read after `finished`, so mu is not needed. */
+static void finish_server(mesh_stream *stream)
+{
+    mesh_call_answer(stream->call, stream->end_code, &stream->end_error, NULL);
 }
 
 void mesh_stream_written(mesh_stream *stream, bool ok)
 {
     bool tell = false;
+    bool finish;
 
     pthread_mutex_lock(&stream->mu);
     stream->writing = false;
@@ -195,7 +197,7 @@ void mesh_stream_written(mesh_stream *stream, bool ok)
         stream->over = true;
         drop_queue(stream);
     }
-    continue_sending(stream);
+    finish = continue_sending(stream);
     if (stream->want_writable && !stream->over && !stream->ending &&
         stream->waiting_bytes <= stream->budget / 2) {
         stream->want_writable = false;
@@ -203,6 +205,8 @@ void mesh_stream_written(mesh_stream *stream, bool ok)
     }
     pthread_cond_broadcast(&stream->changed);
     pthread_mutex_unlock(&stream->mu);
+    if (finish)
+        finish_server(stream);
     if (tell)
         stream->events->on_writable(stream->call->handler->api.handlers,
                                     stream->call->handler->api.self, stream);
@@ -210,6 +214,8 @@ void mesh_stream_written(mesh_stream *stream, bool ok)
 
 void mesh_stream_over(mesh_stream *stream)
 {
+    bool finish = false;
+
     pthread_mutex_lock(&stream->mu);
     stream->over = true;
     drop_queue(stream);
@@ -219,14 +225,17 @@ void mesh_stream_over(mesh_stream *stream)
         stream->end_code = mesh_call_cancel_code(stream->call, &stream->end_error);
     }
     if (stream->call != NULL)
-        continue_sending(stream);
+        finish = continue_sending(stream);
     pthread_cond_broadcast(&stream->changed);
     pthread_mutex_unlock(&stream->mu);
+    if (finish)
+        finish_server(stream);
 }
 
 void mesh_stream_end(mesh_stream *stream, mesh_code code, const mesh_error *err)
 {
     mesh_call *call = stream->call;
+    bool finish = false;
 
     assert(call != NULL);
     mesh_call_ref(call); /* the stream may be done before the lock is given back */
@@ -241,10 +250,12 @@ void mesh_stream_end(mesh_stream *stream, mesh_code code, const mesh_error *err)
                                               stream->method->path);
         else if (err != NULL && err->code == code)
             stream->end_error = *err;
-        continue_sending(stream);
+        finish = continue_sending(stream);
         pthread_cond_broadcast(&stream->changed);
     }
     pthread_mutex_unlock(&stream->mu);
+    if (finish)
+        finish_server(stream);
     mesh_call_unref(call);
 }
 
@@ -252,7 +263,7 @@ void mesh_stream_close(mesh_stream *stream)
 {
     pthread_mutex_lock(&stream->mu);
     stream->ending = true;
-    continue_sending(stream);
+    (void)continue_sending(stream);
     pthread_mutex_unlock(&stream->mu);
 }
 

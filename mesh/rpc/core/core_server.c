@@ -29,6 +29,7 @@ enum {
 };
 
 typedef struct server_call server_call;
+typedef struct poller poller;
 
 /* A method of one server. */
 typedef struct method_entry {
@@ -41,6 +42,7 @@ typedef struct method_entry {
 /* The calls of one method on one queue. Only its poller's thread touches it once the server started. */
 typedef struct lane {
     mesh_tserver *server;
+    poller *poller;
     const method_entry *method;
     grpc_completion_queue *queue;
     server_call *free_calls;
@@ -48,13 +50,14 @@ typedef struct lane {
     size_t posted;
 } lane;
 
-typedef struct poller {
+struct poller {
     mesh_tserver *server;
     grpc_completion_queue *queue;
     pthread_t thread;
     bool running;
-    lane *lanes; /* one a method */
-} poller;
+    lane *lanes;              /* one a method */
+    atomic_size_t open_calls; /* between on_open and on_done; written by its thread only */
+};
 
 struct mesh_tserver {
     grpc_server *server;
@@ -69,6 +72,7 @@ struct mesh_tserver {
     size_t poller_count;
     bool started;
     atomic_bool refusing;
+    atomic_bool ending; /* calls that still come out of a queue are dropped */
     pthread_mutex_t mu;
     pthread_cond_t stopped_changed;
     bool stopped; /* guarded by mu: the core has shut the server down */
@@ -420,15 +424,20 @@ static void on_write(server_call *call, bool ok)
 static void on_event(const core_tag *tag, bool ok)
 {
     server_call *call = tag->call;
-    const mesh_server_events *events = call->lane->server->events;
+    lane *lane = call->lane;
+    const mesh_server_events *events = lane->server->events;
 
     switch (tag->kind) {
     case TAG_NEW:
-        call->lane->posted--;
-        if (ok)
+        lane->posted--;
+        /* counted first: the end of the server sees this call, or this call the end */
+        atomic_fetch_add(&lane->poller->open_calls, 1);
+        if (ok && !atomic_load(&lane->server->ending)) {
             on_new(call);
-        else
+        } else {
             free_call(call); /* the server takes no more calls */
+            atomic_fetch_sub(&lane->poller->open_calls, 1);
+        }
         return;
     case TAG_CLOSE:
         events->on_close(&call->head, call->cancelled != 0);
@@ -443,9 +452,13 @@ static void on_event(const core_tag *tag, bool ok)
     case TAG_KINDS:
         break;
     }
-    if (atomic_fetch_sub_explicit(&call->pending, 1, memory_order_acq_rel) == 1 &&
-        events->on_done(&call->head))
+    if (atomic_fetch_sub_explicit(&call->pending, 1, memory_order_acq_rel) != 1)
+        return;
+    if (events->on_done(&call->head))
         recycle(call);
+    else
+        replenish(lane); /* the layer above keeps the memory: another has to come for it */
+    atomic_fetch_sub(&lane->poller->open_calls, 1);
 }
 
 static void *poll_queue(void *argument)
@@ -592,8 +605,10 @@ static mesh_code make_lanes(mesh_tserver *server, mesh_error *err)
         if (poller->lanes == NULL)
             return mesh_error_set(err, MESH_RESOURCE_EXHAUSTED, "out of memory");
         for (size_t j = 0; j < server->method_count; j++)
-            poller->lanes[j] = (lane){
-                .server = server, .method = &server->methods[j], .queue = poller->queue};
+            poller->lanes[j] = (lane){.server = server,
+                                      .poller = poller,
+                                      .method = &server->methods[j],
+                                      .queue = poller->queue};
     }
     return MESH_OK;
 }
@@ -687,9 +702,24 @@ static void wait_for_shutdown(mesh_tserver *server)
     (void)wait_stopped(server, MESH_NO_DEADLINE);
 }
 
+/*
+ * A call that the core had matched before the shutdown may still be in a queue after it, and no queue may end while
+ * a call has operations to start.
+ */
+static void wait_for_late_calls(mesh_tserver *server)
+{
+    const struct timespec pause = {.tv_nsec = 500000};
+
+    atomic_store(&server->ending, true);
+    for (size_t i = 0; server->pollers != NULL && i < server->poller_count; i++)
+        while (atomic_load(&server->pollers[i].open_calls) > 0)
+            (void)nanosleep(&pause, NULL);
+}
+
 void core_server_destroy(mesh_tserver *server)
 {
     wait_for_shutdown(server);
+    wait_for_late_calls(server);
     for (size_t i = 0; server->pollers != NULL && i < server->poller_count; i++) {
         poller *poller = &server->pollers[i];
 

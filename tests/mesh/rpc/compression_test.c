@@ -237,14 +237,14 @@ static void a_streams_answer_too_large_when_inflated_ends_it(void **state)
 
 static struct {
     sem_t closed;
-    mesh_code code;
+    atomic_int code;
 } last;
 
 static void on_close(void *self, mesh_call *call, mesh_code code)
 {
     (void)self;
     (void)call;
-    last.code = code;
+    atomic_store(&last.code, code);
     sem_post(&last.closed);
 }
 
@@ -258,7 +258,7 @@ static void expect_answer(raw_client *client, const void *message, size_t size, 
         raw_message(client, stream, true, message, size, true);
         assert_true(raw_wait(client, stream));
         testing_wait(&last.closed);
-        assert_int_equal(last.code, code);
+        assert_int_equal(atomic_load(&last.code), code);
     }
 }
 

@@ -353,7 +353,7 @@ static void done(void *context, mesh_code code, const Testing__V1__EchoResponse 
 static void an_asynchronous_call_is_ended_before_its_callback(void **state)
 {
     Testing__V1__EchoRequest request = TESTING__V1__ECHO_REQUEST__INIT;
-    sem_t answered;
+    static sem_t answered; /* sem_post may look at it after the wait */
 
     (void)state;
     sem_init(&answered, 0, 0);

@@ -21,7 +21,7 @@ static testing_service service;
 /* The code that the newest call was answered with. */
 static struct {
     sem_t closed;
-    mesh_code code;
+    atomic_int code;
     atomic_int opened;
 } last;
 
@@ -38,7 +38,7 @@ static void on_close(void *self, mesh_call *call, mesh_code code)
 {
     (void)self;
     (void)call;
-    last.code = code;
+    atomic_store(&last.code, code);
     sem_post(&last.closed);
 }
 
@@ -78,9 +78,9 @@ static int stop(void **state)
 static void expect_closed(const char *what, mesh_code code)
 {
     testing_wait(&last.closed);
-    if (last.code != code)
-        fail_msg("%s: answered %s instead of %s", what, mesh_code_name(last.code),
-                 mesh_code_name(code));
+    if (atomic_load(&last.code) != (int)code)
+        fail_msg("%s: answered %s instead of %s", what,
+                 mesh_code_name((mesh_code)atomic_load(&last.code)), mesh_code_name(code));
 }
 
 static void expect_alive(void)

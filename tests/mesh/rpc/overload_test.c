@@ -121,7 +121,7 @@ static void wait_for_active(gate *here, size_t wanted)
 static void a_full_pool_refuses_at_once_with_a_retry_delay(void **state)
 {
     gate here;
-    asked running[2], waiting[3], refused[4];
+    static asked running[2], waiting[3], refused[4]; /* sem_post may look at it after the wait */
 
     (void)state;
     open_gate(&here, &on_workers, &(mesh_server_options){.worker_count = 2, .worker_queue = 3});
@@ -152,7 +152,7 @@ static void a_new_pool_is_not_full(void **state)
     (void)state;
     for (int round = 0; round < 30; round++) {
         gate here;
-        asked four[4];
+        static asked four[4];
 
         open_gate(&here, &on_workers, &(mesh_server_options){.worker_count = 3, .worker_queue = 1});
         for (int i = 0; i < 4; i++) {
@@ -168,7 +168,7 @@ static void a_new_pool_is_not_full(void **state)
 static void a_stream_is_refused_by_a_full_pool_too(void **state)
 {
     gate here;
-    asked running, waiting;
+    static asked running, waiting; /* sem_post may look at it after the wait */
     mesh_stream *stream;
     mesh_error err;
 
@@ -192,7 +192,7 @@ static void a_stream_is_refused_by_a_full_pool_too(void **state)
 static void more_than_max_calls_are_refused_at_once(void **state)
 {
     gate here;
-    asked running[3], refused;
+    static asked running[3], refused; /* sem_post may look at it after the wait */
 
     (void)state;
     open_gate(&here, &on_workers, &(mesh_server_options){.max_calls = 3});
@@ -227,7 +227,7 @@ static void a_deadline_that_passes_in_the_queue_keeps_the_handler_from_running(v
     mesh_call *_Atomic newest = NULL;
     const mesh_interceptor keeper = {.name = "keeper", .on_open = keep_call, .self = &newest};
     gate here;
-    asked running, late;
+    static asked running, late; /* sem_post may look at it after the wait */
 
     (void)state;
     open_gate(

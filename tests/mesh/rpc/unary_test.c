@@ -311,9 +311,10 @@ static void asynchronous_calls_run_at_once(void **state)
         CALLS = 200
     };
     Testing__V1__EchoRequest request = TESTING__V1__ECHO_REQUEST__INIT;
-    results all = {.good = 0};
+    static results all; /* sem_post may look at it after the wait */
 
     (void)state;
+    atomic_store(&all.good, 0);
     sem_init(&all.done, 0, 0);
     request.text = "async";
     for (int i = 0; i < CALLS; i++)
@@ -329,10 +330,11 @@ static void asynchronous_calls_run_at_once(void **state)
 static void destroying_a_channel_ends_its_calls(void **state)
 {
     Testing__V1__EchoRequest request = TESTING__V1__ECHO_REQUEST__INIT;
-    results all = {.good = 0};
+    static results all; /* sem_post may look at it after the wait */
     mesh_channel *channel;
 
     (void)state;
+    atomic_store(&all.good, 0);
     sem_init(&all.done, 0, 0);
     assert_int_equal(mesh_channel_create(service.address, NULL, &channel, NULL), MESH_OK);
     request.hang = true;
