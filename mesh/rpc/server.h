@@ -91,7 +91,9 @@ MESH_API size_t mesh_server_active(const mesh_server *server);
  */
 MESH_API bool mesh_server_drain(mesh_server *server, int64_t drain_timeout_ms);
 
-/* Frees it, after a drain with time-out 0 if there was none. NULL is accepted. Not from a handler.
+/*
+ * Frees it, after a drain with time-out 0 if there was none. NULL is accepted. Not from a handler,
+ * nor while a drain runs.
  */
 MESH_API void mesh_server_destroy(mesh_server *server);
 

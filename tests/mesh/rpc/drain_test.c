@@ -228,7 +228,7 @@ static void a_running_call_is_waited_for_and_new_ones_are_unavailable(void **sta
     ask(&running, true, false);
     start_drain(&one, 20000);
     wait_until_draining();
-    assert_int_equal(mesh_server_active(service.server), 1);
+    assert_true(mesh_server_active(service.server) > 0);
     sem_post(&leave);
     assert_int_equal(answer_of(&running), MESH_OK);
     assert_true(end_drain(&one));

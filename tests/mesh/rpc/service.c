@@ -26,9 +26,7 @@ void testing_wait(sem_t *semaphore)
 
 static void on_cancel(void *context)
 {
-    testing_service *service = context;
-
-    sem_post(&service->wake);
+    sem_post(context);
 }
 
 typedef struct late_answer {
@@ -61,9 +59,14 @@ static mesh_code defer(mesh_call *call, Testing__V1__EchoResponse *response)
 
 static void hang_until_cancelled(testing_service *service, mesh_call *call)
 {
-    mesh_call_on_cancel(call, on_cancel, service);
+    /* lives as long as the call, which does not end while on_cancel runs */
+    sem_t *wake = mesh_arena_calloc(mesh_call_arena(call), 1, sizeof *wake);
+
+    assert_non_null(wake);
+    sem_init(wake, 0, 0);
+    mesh_call_on_cancel(call, on_cancel, wake);
     sem_post(&service->hanging);
-    testing_wait(&service->wake);
+    testing_wait(wake);
     sem_post(&service->cancelled);
 }
 
@@ -323,7 +326,6 @@ void testing_service_serve(testing_service *service, mesh_api api,
     if (own.listen == NULL)
         own.listen = "127.0.0.1:0";
     sem_init(&service->hanging, 0, 0);
-    sem_init(&service->wake, 0, 0);
     sem_init(&service->cancelled, 0, 0);
     sem_init(&service->opened, 0, 0);
     sem_init(&service->closed, 0, 0);
@@ -374,7 +376,6 @@ void testing_service_stop(testing_service *service)
     mesh_server_destroy(service->server);
     mesh_arena_destroy(service->arena);
     sem_destroy(&service->hanging);
-    sem_destroy(&service->wake);
     sem_destroy(&service->cancelled);
     sem_destroy(&service->opened);
     sem_destroy(&service->closed);

@@ -16,7 +16,6 @@ typedef struct testing_service {
     mesh_arena *arena;  /* for answers */
     mesh_channel *peer; /* whom `forward` calls; NULL: the service itself */
     sem_t hanging;      /* a handler waits */
-    sem_t wake;         /* for it: the call was cancelled */
     sem_t cancelled;    /* it has seen that */
     sem_t opened;       /* an evented stream was opened */
     sem_t closed;       /* an evented stream was closed */
