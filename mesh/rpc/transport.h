@@ -1,29 +1,45 @@
 /*
  * The seam between mesh/rpc and what carries its calls. Internal.
  *
- * Above it: calls, streams, handlers, interceptors. Below it: HTTP/2, TLS and compression. Nothing above
- * knows completion queues or byte buffers, nothing below knows handlers or message types.
+ * Above it: calls, streams, handlers, interceptors. Below it: HTTP/2, TLS and compression. Nothing
+ * above knows completion queues or byte buffers, nothing below knows handlers or message types.
  *
  * The contract, the same for every transport:
  *
- * Threads. The events of one call never run concurrently, and never from inside an operation. An operation may be
- *   called from any thread, also while holding a lock that an event handler takes. The caller keeps
- *   operations of the same kind on one call apart (one read, one write at a time), and calls none after finish.
- * Server calls. on_open is the first event, on_done the last one. Between them at most one read and one
- *   write are outstanding; each read is answered by one on_message, each write by one on_written,
- *   watch_close by one on_close. Every server call is finished exactly once, also after on_close said that it
- *   was cancelled. on_done follows when finish and everything outstanding have been answered.
- * One-step answers. finish sends what is missing of headers, message and status in one operation; a
- *   unary call needs no other. Only calls that run on after on_open returned ask to see a close
- *   (watch_close), since it is one more operation for the transport.
- * Client calls. call_create makes a call, which can be cancelled and released already; call_start sends headers and, when given, the one request with half-close. A unary call has
- *   exactly one event, on_unary. A stream has on_headers at most once, on_message for each read, on_written for each
- *   write or half_close, and on_status once, when all that was asked before has been answered; what is asked after is
- *   answered, too (nothing, false). The opener releases a client call when it has the last event that it waits for.
- * Ownership. A received message is the receiver's until mesh_message_release, which comes before the next read. A buffer is reserved, filled and then
- *   given away with a write or finish, or discarded. All other pointers are borrowed for the call of
- *   the function or the event. The memory of a server call is the transport's; it holds `upper_bytes` for the layer above.
- * Failure. Operations cannot fail: trouble shows as `ok == false` in the answer, or as a status.
+ * Threads
+ *   The events of one call never run concurrently, and never from inside an operation. An operation
+ *   may be called from any thread, also while holding a lock that an event handler takes. The
+ *   caller keeps operations of the same kind on one call apart (one read, one write at a time), and
+ *   calls none after finish.
+ *
+ * Server calls
+ *   on_open is the first event, on_done the last one. Between them at most one read and one write
+ *   are outstanding; each read is answered by one on_message, each write by one on_written,
+ *   watch_close by one on_close. Every server call is finished exactly once, also after on_close
+ *   said that it was cancelled. on_done follows when finish and everything outstanding have been
+ *   answered.
+ *
+ * One-step answers
+ *   finish sends what is missing of headers, message and status in one operation; a unary call
+ *   needs no other. Only calls that run on after on_open returned ask to see a close (watch_close),
+ *   since it is one more operation for the transport.
+ *
+ * Client calls
+ *   call_create makes a call, which can be cancelled and released already; call_start sends headers
+ *   and, when given, the one request with half-close. A unary call has exactly one event, on_unary.
+ *   A stream has on_headers at most once, on_message for each read, on_written for each write or
+ *   half_close, and on_status once, when all that was asked before has been answered; what is asked
+ *   after is answered, too (nothing, false). The opener releases a client call when it has the last
+ *   event that it waits for.
+ *
+ * Ownership
+ *   A received message is the receiver's until mesh_message_release, which comes before the next
+ *   read. A buffer is reserved, filled and then given away with a write or finish, or discarded.
+ *   All other pointers are borrowed for the call of the function or the event. The memory of a
+ *   server call is the transport's; it holds `upper_bytes` for the layer above.
+ *
+ * Failure
+ *   Operations cannot fail: trouble shows as `ok == false` in the answer, or as a status.
  */
 #ifndef MESH_RPC_TRANSPORT_H
 #define MESH_RPC_TRANSPORT_H
@@ -96,8 +112,8 @@ typedef struct mesh_status {
 
 typedef struct mesh_tcall_ops {
     /*
-     * The `index`-th received metadata (a server: of the request; a client: leading or, with `trailing`,
-     * trailing); false past the end. The key is not NUL-terminated: `key_size` bytes.
+     * The `index`-th received metadata (a server: of the request; a client: leading or, with
+     * `trailing`, trailing); false past the end. The key is not NUL-terminated: `key_size` bytes.
      */
     bool (*metadata)(mesh_tcall *call, bool trailing, size_t index, mesh_metadata *entry,
                      size_t *key_size);
@@ -131,8 +147,8 @@ typedef struct mesh_open {
 } mesh_open;
 
 typedef struct mesh_server_events {
-    size_t
-        upper_bytes; /* zeroed when the memory of a call is made; kept as it is when it is used again */
+    /* Zeroed when the memory of a call is made; kept as it is when it is used again. */
+    size_t upper_bytes;
     void (*on_open)(void *server, mesh_tcall *call, mesh_open *open);
     void (*on_message)(mesh_tcall *call,
                        mesh_message *message); /* NULL: the peer sends no more, or is gone */
