@@ -36,7 +36,7 @@ mesh_code mesh_db_params_encode(const mesh_param *params, size_t count, mesh_db_
         case MESH_PARAM_BYTES:
             if (param->size > max_bytes)
                 return mesh_error_set(err, MESH_INVALID_ARGUMENT, "a value is larger than 1 GiB");
-            /* An empty value may come with a NULL pointer only when it has no bytes: that is null. */
+            /* A NULL pointer is the SQL null, as for text. */
             out->values[i] = param->data;
             out->lengths[i] = (int)param->size;
             out->formats[i] = 1;

@@ -1,5 +1,6 @@
 /*
- * Times as text: what PostgreSQL writes with ISO dates in UTC, and RFC 3339 in UTC. Private to mesh/.
+ * Times as text: what PostgreSQL writes with ISO dates in UTC, and RFC 3339 in UTC. Private to
+ * mesh/.
  */
 #ifndef MESH_DB_TIME_TEXT_H
 #define MESH_DB_TIME_TEXT_H

@@ -292,8 +292,8 @@ static bool stopping(mesh_consumption *self)
     return stop;
 }
 
-/* Fetches over one connection until that fails, or the consumption stops. False when it did not even
- * begin. */
+/* Fetches over one connection until that fails, or the consumption stops. False when it did not
+ * even begin. */
 static bool fetch_on(mesh_consumption *self, mesh_link *link)
 {
     natsSubscription *subscription = NULL;
