@@ -222,7 +222,8 @@ static const char *property_of(const grpc_auth_context *context, const char *nam
 /* The name of a verified certificate; "" when there is none. */
 static const char *identity_of(grpc_call *call, mesh_arena *arena)
 {
-    static const char *const names[] = {"x509_dns", "x509_uri", GRPC_X509_CN_PROPERTY_NAME};
+    static const char *const names[] = {GRPC_PEER_DNS_PROPERTY_NAME, GRPC_PEER_URI_PROPERTY_NAME,
+                                        GRPC_X509_CN_PROPERTY_NAME};
     grpc_auth_context *context = grpc_call_auth_context(call);
     const char *identity = NULL;
 

@@ -1,4 +1,7 @@
 #include <errno.h>
+#include <openssl/err.h>
+#include <openssl/pem.h>
+#include <openssl/x509.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -68,20 +71,77 @@ static void free_pems(pem_files *pems)
     mesh_free(pems->ca);
 }
 
+/* Keys come without a passphrase: nobody is there to be asked. */
+static int no_passphrase(char *buffer, int size, int writing, void *context)
+{
+    (void)buffer;
+    (void)size;
+    (void)writing;
+    (void)context;
+    return 0;
+}
+
+static X509 *parse_certificate(const char *pem)
+{
+    BIO *bio = BIO_new_mem_buf(pem, -1);
+    X509 *certificate = bio != NULL ? PEM_read_bio_X509(bio, NULL, no_passphrase, NULL) : NULL;
+
+    BIO_free(bio);
+    return certificate;
+}
+
+static EVP_PKEY *parse_key(const char *pem)
+{
+    BIO *bio = BIO_new_mem_buf(pem, -1);
+    EVP_PKEY *key = bio != NULL ? PEM_read_bio_PrivateKey(bio, NULL, no_passphrase, NULL) : NULL;
+
+    BIO_free(bio);
+    return key;
+}
+
+/* The core would only say that it cannot listen, or that no call gets through. */
+static mesh_code check_pems(const mesh_tls_options *tls, const pem_files *pems, mesh_error *err)
+{
+    X509 *authority = pems->ca != NULL ? parse_certificate(pems->ca) : NULL;
+    X509 *own = pems->certificate != NULL ? parse_certificate(pems->certificate) : NULL;
+    EVP_PKEY *key = pems->key != NULL ? parse_key(pems->key) : NULL;
+    mesh_code code = MESH_OK;
+
+    if (pems->ca != NULL && authority == NULL)
+        code = mesh_error_set(err, MESH_INVALID_ARGUMENT, "ca_file %s: holds no certificate",
+                              tls->ca_file);
+    else if (pems->certificate != NULL && own == NULL)
+        code = mesh_error_set(err, MESH_INVALID_ARGUMENT,
+                              "certificate_file %s: holds no certificate", tls->certificate_file);
+    else if (pems->key != NULL && key == NULL)
+        code = mesh_error_set(err, MESH_INVALID_ARGUMENT,
+                              "key_file %s: holds no private key without a passphrase",
+                              tls->key_file);
+    else if (own != NULL && key != NULL && X509_check_private_key(own, key) != 1)
+        code = mesh_error_set(err, MESH_INVALID_ARGUMENT,
+                              "key_file %s: is not the key of certificate_file %s", tls->key_file,
+                              tls->certificate_file);
+    X509_free(authority);
+    X509_free(own);
+    EVP_PKEY_free(key);
+    ERR_clear_error();
+    return code;
+}
+
 static mesh_code read_pems(const mesh_tls_options *tls, pem_files *pems, mesh_error *err)
 {
     mesh_code code = MESH_OK;
 
     if ((tls->certificate_file == NULL) != (tls->key_file == NULL))
         return mesh_error_set(err, MESH_INVALID_ARGUMENT,
-                              "a TLS certificate needs its key and a key its certificate");
+                              "TLS: certificate_file and key_file need each other");
     if (tls->certificate_file != NULL)
-        code = read_pem(tls->certificate_file, "TLS certificate", &pems->certificate, err);
+        code = read_pem(tls->certificate_file, "certificate_file", &pems->certificate, err);
     if (code == MESH_OK && tls->key_file != NULL)
-        code = read_pem(tls->key_file, "TLS key", &pems->key, err);
+        code = read_pem(tls->key_file, "key_file", &pems->key, err);
     if (code == MESH_OK && tls->ca_file != NULL)
-        code = read_pem(tls->ca_file, "TLS authorities", &pems->ca, err);
-    return code;
+        code = read_pem(tls->ca_file, "ca_file", &pems->ca, err);
+    return code == MESH_OK ? check_pems(tls, pems, err) : code;
 }
 
 mesh_code core_server_credentials(const mesh_tls_options *tls,
@@ -98,10 +158,11 @@ mesh_code core_server_credentials(const mesh_tls_options *tls,
         return MESH_OK;
     }
     if (tls->certificate_file == NULL)
-        return mesh_error_set(err, MESH_INVALID_ARGUMENT, "a TLS server needs a certificate");
+        return mesh_error_set(err, MESH_INVALID_ARGUMENT,
+                              "TLS: a server needs certificate_file and key_file");
     if (tls->require_client_certificate && tls->ca_file == NULL)
         return mesh_error_set(err, MESH_INVALID_ARGUMENT,
-                              "client certificates need a file of authorities to verify them");
+                              "TLS: client certificates need a ca_file to verify them");
     code = read_pems(tls, &pems, err);
     if (code != MESH_OK)
         goto done;
