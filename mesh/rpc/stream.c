@@ -92,6 +92,7 @@ static mesh_code take(mesh_stream *stream, mesh_buffer *buffer)
         message = mesh_malloc(sizeof *message);
         if (message == NULL) {
             stream->transport->discard(buffer);
+            stream->want_writable = true; /* once the write that is outstanding was */
             return MESH_RESOURCE_EXHAUSTED;
         }
         *message = (mesh_outgoing_message){.buffer = *buffer};

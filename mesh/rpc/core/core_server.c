@@ -604,11 +604,19 @@ static mesh_code make_lanes(mesh_tserver *server, mesh_error *err)
         poller->lanes = mesh_calloc(server->method_count, sizeof *poller->lanes);
         if (poller->lanes == NULL)
             return mesh_error_set(err, MESH_RESOURCE_EXHAUSTED, "out of memory");
-        for (size_t j = 0; j < server->method_count; j++)
-            poller->lanes[j] = (lane){.server = server,
-                                      .poller = poller,
-                                      .method = &server->methods[j],
-                                      .queue = poller->queue};
+        for (size_t j = 0; j < server->method_count; j++) {
+            lane *lane = &poller->lanes[j];
+
+            lane->server = server;
+            lane->poller = poller;
+            lane->method = &server->methods[j];
+            lane->queue = poller->queue;
+            /* one is enough to go on with, and without one nobody would ever call */
+            lane->free_calls = make_call(lane);
+            if (lane->free_calls == NULL)
+                return mesh_error_set(err, MESH_RESOURCE_EXHAUSTED, "out of memory");
+            lane->free_count = 1;
+        }
     }
     return MESH_OK;
 }

@@ -142,9 +142,16 @@ static mesh_code count(void *self, mesh_call *call, const Testing__V1__CountRequ
 
     number.padding.len = (size_t)request->padding;
     number.padding.data = mesh_arena_calloc(mesh_call_arena(call), 1, number.padding.len + 1);
+    if (number.padding.data == NULL)
+        return MESH_RESOURCE_EXHAUSTED;
     for (int64_t i = 1; request->value < 0 || i <= request->value; i++) {
+        mesh_code code;
+
         number.value = i;
-        if (testing__v1__testing__count__reply(stream, &number) != MESH_OK) {
+        code = testing__v1__testing__count__reply(stream, &number);
+        if (code == MESH_RESOURCE_EXHAUSTED)
+            return code;
+        if (code != MESH_OK) {
             service->close_code = mesh_call_cancelled(call) ? MESH_CANCELLED : MESH_UNKNOWN;
             sem_post(&service->cancelled);
             return mesh_error_set(err, MESH_CANCELLED, "nobody listens");
@@ -192,7 +199,8 @@ static state *make_state(mesh_stream *stream)
 {
     state *made = mesh_arena_calloc(mesh_call_arena(mesh_stream_call(stream)), 1, sizeof *made);
 
-    assert_non_null(made);
+    if (made == NULL)
+        return NULL;
     testing__v1__number__init(&made->number);
     mesh_stream_set_data(stream, made);
     return made;
@@ -211,8 +219,8 @@ static mesh_code sum_open(void *self, mesh_stream *stream, mesh_error *err)
 {
     testing_service *service = self;
 
-    (void)err;
-    (void)make_state(stream);
+    if (make_state(stream) == NULL)
+        return mesh_error_set(err, MESH_RESOURCE_EXHAUSTED, "no memory");
     sem_post(&service->opened);
     return MESH_OK;
 }
@@ -264,11 +272,14 @@ static mesh_code count_open(void *self, mesh_stream *stream,
     testing_service *service = self;
     state *counter = make_state(stream);
 
-    (void)err;
+    if (counter == NULL)
+        return mesh_error_set(err, MESH_RESOURCE_EXHAUSTED, "no memory");
     counter->until = request->value;
-    counter->number.padding.len = (size_t)request->padding;
     counter->number.padding.data = mesh_arena_calloc(mesh_call_arena(mesh_stream_call(stream)), 1,
-                                                     counter->number.padding.len + 1);
+                                                     (size_t)request->padding + 1);
+    if (counter->number.padding.data == NULL)
+        return mesh_error_set(err, MESH_RESOURCE_EXHAUSTED, "no memory");
+    counter->number.padding.len = (size_t)request->padding;
     sem_post(&service->opened);
     count_on(self, stream);
     return MESH_OK;

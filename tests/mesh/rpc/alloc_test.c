@@ -1,0 +1,216 @@
+/* Every allocation of ours fails in turn, in a server's and a channel's whole life: never more than an error. */
+#include <pthread.h>
+#include <sched.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "mesh/base/alloc.h"
+#include "tests/mesh/rpc/service.h"
+
+enum {
+    TIMEOUT_MS = 2000, /* a lost answer shows as DEADLINE_EXCEEDED */
+    NEVER = 10000
+};
+
+/* How a scenario went: MESH_OK, or what failed. Only the running out of memory may. */
+static mesh_code allowed(mesh_code code)
+{
+    if (code != MESH_OK && code != MESH_RESOURCE_EXHAUSTED)
+        fail_msg("%s", mesh_code_name(code));
+    return code;
+}
+
+static mesh_code echo(mesh_channel *channel)
+{
+    Testing__V1__EchoRequest request = TESTING__V1__ECHO_REQUEST__INIT;
+    Testing__V1__EchoResponse *response = NULL;
+    mesh_arena *arena = mesh_arena_create(1024, 0);
+    const mesh_metadata metadata = {"x-some", "metadata", 8};
+    mesh_error err;
+    mesh_code code;
+
+    if (arena == NULL)
+        return MESH_RESOURCE_EXHAUSTED;
+    request.text = "hello";
+    request.answer_size = 20000;
+    code = testing__v1__testing__echo(channel, &request, &response,
+                                      &(mesh_call_options){.arena = arena,
+                                                           .timeout_ms = TIMEOUT_MS,
+                                                           .metadata = &metadata,
+                                                           .metadata_count = 1,
+                                                           .compress = true},
+                                      &err);
+    if (code == MESH_OK)
+        assert_int_equal(strlen(response->text), 20000);
+    mesh_arena_destroy(arena);
+    return allowed(code);
+}
+
+typedef struct waiter {
+    sem_t done;
+    mesh_code code;
+} waiter;
+
+static void on_done(void *context, mesh_code code, const Testing__V1__EchoResponse *response,
+                    const mesh_error *err)
+{
+    waiter *one = context;
+
+    (void)response;
+    (void)err;
+    one->code = code;
+    sem_post(&one->done);
+}
+
+static mesh_code async_echo(mesh_channel *channel)
+{
+    static waiter one;
+    Testing__V1__EchoRequest request = TESTING__V1__ECHO_REQUEST__INIT;
+    mesh_code code;
+
+    sem_init(&one.done, 0, 0);
+    request.text = "hello";
+    code = testing__v1__testing__echo__async(
+        channel, &request, &(mesh_call_options){.timeout_ms = TIMEOUT_MS}, on_done, &one);
+    if (code != MESH_OK)
+        return allowed(code);
+    testing_wait(&one.done);
+    return allowed(one.code);
+}
+
+static mesh_code count(mesh_channel *channel)
+{
+    Testing__V1__CountRequest request = TESTING__V1__COUNT_REQUEST__INIT;
+    const mesh_call_options options = {.timeout_ms = TIMEOUT_MS};
+    const Testing__V1__Number *number = NULL;
+    mesh_stream *stream;
+    mesh_error err;
+    mesh_code code;
+    int64_t got = 0;
+
+    request.value = 50;
+    request.padding = 3000;
+    code = testing__v1__testing__count(channel, &request, &stream, &options, &err);
+    if (code != MESH_OK)
+        return allowed(code);
+    while (testing__v1__testing__count__next(stream, &number) == MESH_OK)
+        assert_int_equal(number->value, ++got);
+    code = mesh_stream_finish(stream, &err);
+    if (code == MESH_OK)
+        assert_int_equal(got, 50);
+    return allowed(code);
+}
+
+static mesh_code sum(mesh_channel *channel)
+{
+    Testing__V1__Number number = TESTING__V1__NUMBER__INIT;
+    Testing__V1__Number *total = NULL;
+    mesh_arena *arena = mesh_arena_create(1024, 0);
+    mesh_stream *stream;
+    mesh_error err;
+    mesh_code sent = MESH_OK, code;
+
+    if (arena == NULL)
+        return MESH_RESOURCE_EXHAUSTED;
+    code = testing__v1__testing__sum(
+        channel, &stream, &(mesh_call_options){.arena = arena, .timeout_ms = TIMEOUT_MS}, &err);
+    if (code == MESH_OK) {
+        number.value = 1;
+        for (int i = 0; i < 20 && sent == MESH_OK; i++)
+            sent = testing__v1__testing__sum__send(stream, &number);
+        code = testing__v1__testing__sum__finish(stream, &total, &err);
+        if (code == MESH_OK && sent == MESH_OK)
+            assert_int_equal(total->value, 20);
+        else if (code == MESH_OK)
+            code = allowed(sent);
+    }
+    mesh_arena_destroy(arena);
+    return allowed(code);
+}
+
+/* Everything from the first option to the last free. */
+static mesh_code live(testing_style style)
+{
+    static testing_service service; /* only what its handlers need */
+    mesh_server *server = NULL;
+    mesh_channel *channel = NULL;
+    char address[32];
+    mesh_error err;
+    mesh_code code;
+
+    memset(&service, 0, sizeof service);
+    sem_init(&service.opened, 0, 0);
+    sem_init(&service.closed, 0, 0);
+    sem_init(&service.cancelled, 0, 0);
+    code = mesh_server_create(
+        &(mesh_server_options){.listen = "127.0.0.1:0", .worker_count = 2, .poller_count = 1},
+        &server, &err);
+    if (code == MESH_OK)
+        code = mesh_server_add(server, testing_api(&service, style), &err);
+    if (code == MESH_OK)
+        code = mesh_server_start(server, &err);
+    if (code == MESH_OK) {
+        snprintf(address, sizeof address, "127.0.0.1:%d", mesh_server_port(server));
+        code = mesh_channel_create(address, NULL, &channel, &err);
+    }
+    if (code == MESH_OK) {
+        mesh_code (*const calls[])(mesh_channel *) = {echo, async_echo, count, sum};
+
+        for (size_t i = 0; i < 4; i++) {
+            mesh_code one = calls[i](channel);
+
+            code = one != MESH_OK ? one : code;
+        }
+    }
+    mesh_channel_destroy(channel);
+    mesh_server_destroy(server);
+    return allowed(code);
+}
+
+static void each_allocation_fails(testing_style style)
+{
+    size_t n;
+
+    for (n = 1; n < NEVER; n++) {
+        mesh_code code;
+        bool failed;
+
+        mesh_alloc_fail_at(n);
+        code = live(style);
+        failed = mesh_alloc_failed();
+        mesh_alloc_fail_at(0);
+        if (!failed) {
+            assert_int_equal(code, MESH_OK);
+            break;
+        }
+    }
+    assert_in_range(n, 50, NEVER - 1);
+    printf("%zu allocations failed, one at a time\n", n - 1);
+}
+
+static void no_memory_is_an_error_with_workers(void **state)
+{
+    (void)state;
+    each_allocation_fails(TESTING_WORKER);
+}
+
+static void no_memory_is_an_error_with_events(void **state)
+{
+    (void)state;
+    each_allocation_fails(TESTING_INLINE);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(no_memory_is_an_error_with_workers),
+        cmocka_unit_test(no_memory_is_an_error_with_events),
+    };
+
+    return cmocka_run_group_tests_name("running out of memory", tests, NULL, NULL);
+}
