@@ -19,7 +19,7 @@ typedef struct testing_service {
     sem_t cancelled;    /* it has seen that */
     sem_t opened;       /* an evented stream was opened */
     sem_t closed;       /* an evented stream was closed */
-    mesh_code close_code;
+    _Atomic(mesh_code) close_code;
 } testing_service;
 
 /* How the methods are handled. */
