@@ -65,6 +65,21 @@ port_free() {
     [[ $'\n'"${2-$(used_ports)}"$'\n' != *$'\n'"$hex"$'\n'* ]]
 }
 
+# listening_sockets PORT: the inodes of the sockets that listen there.
+listening_sockets() {
+    local hex
+    printf -v hex '%04X' "$1"
+    awk -v port=":$hex\$" '$2 ~ port && $4 == "0A" { print $10 }' /proc/net/tcp /proc/net/tcp6 \
+        2>/dev/null || true
+}
+
+# holder SOCKET PATTERN: "/proc/PID/fd/N" of a process that has this socket, among those whose pid
+# matches the shell pattern. Nothing where we may not look.
+holder() {
+    # shellcheck disable=SC2086
+    find /proc/$2/fd -maxdepth 1 -lname "socket:\[$1\]" -print -quit 2>/dev/null || true
+}
+
 # random_port: a free port below the range that the kernel hands out to clients (from 32768).
 random_port() {
     local port tries used

@@ -5,19 +5,15 @@
 
 # port_owner PORT: "NAME (process PID)" of who listens there, as far as we may see it.
 port_owner() {
-    local hex inode fd
-    printf -v hex '%04X' "$1"
-    inode=$(awk -v hex=":$hex\$" '$2 ~ hex && $4 == "0A" { print $10; exit }' \
-        /proc/net/tcp /proc/net/tcp6 2>/dev/null || true)
-    if [ -n "$inode" ]; then
-        fd=$(find /proc/[0-9]*/fd -maxdepth 1 -lname "socket:\[$inode\]" -print -quit 2>/dev/null) ||
-            true
+    local socket fd
+    for socket in $(listening_sockets "$1"); do
+        fd=$(holder "$socket" '[0-9]*')
         if [ -n "$fd" ]; then
             fd=${fd#/proc/}
             printf '%s (process %s)\n' "$(cat "/proc/${fd%%/*}/comm")" "${fd%%/*}"
             return
         fi
-    fi
+    done
     echo "another program"
 }
 
@@ -61,15 +57,17 @@ lock_choice() {
 
 unlock_choice() { exec 8<&-; }
 
-# Sets base. See scripts/up --help for where it comes from.
+# choose_base [again]: sets base; see scripts/up --help for where it comes from. Sets chosen to yes if
+# it may be another one, too. `again`: this one turned out to be taken.
 choose_base() {
     local taken='' known=''
+    chosen=no
     [ ! -s "$data/base" ] || known=$(<"$data/base")
     if [ -n "${MESH_PORT_BASE-}" ]; then
         is_port "$MESH_PORT_BASE" && [ "$MESH_PORT_BASE" -le $((65535 - BLOCK_SIZE)) ] ||
             die "MESH_PORT_BASE must be a number from 1 to $((65535 - BLOCK_SIZE)), not '$MESH_PORT_BASE'"
     fi
-    if [ -n "$known" ] && mesh_runs; then
+    if [ "${1-}" != again ] && [ -n "$known" ] && mesh_runs; then
         base=$known
         [ "${MESH_PORT_BASE:-$base}" = "$base" ] ||
             die "the mesh of $data runs with the port base $base: scripts/down first"
@@ -81,16 +79,36 @@ choose_base() {
         ! block_taken "$base" ||
             die "port $taken of MESH_PORT_BASE=$base is taken by $(port_owner "$taken"): stop it, \
 choose another base, or leave MESH_PORT_BASE out to get a free one"
-    elif [ -n "$known" ] && ! block_taken "$known"; then
+    elif [ "${1-}" != again ] && [ -n "$known" ] && ! block_taken "$known"; then
         base=$known
+        chosen=yes
     else
+        chosen=yes
         for ((base = BLOCK_FIRST; base <= BLOCK_LAST; base += BLOCK_SIZE)); do
             block_taken "$base" || break
         done
         [ "$base" -le "$BLOCK_LAST" ] || die "no free block of ports from $BLOCK_FIRST on"
-        [ -z "$known" ] || say "port $taken is taken: using the block from $base instead of $known"
+        [ -z "$known" ] || say "the ports from $known are taken: using those from $base"
     fi
     printf '%s\n' "$base" >"$data/base"
+}
+
+# collision UNIT...: did a unit fail since somebody took its port after we had chosen? Sets taken. A
+# lock cannot exclude it: others may not know of it, or have another /tmp.
+collision() {
+    local unit port
+    [ "$chosen" = yes ] || return 1
+    for unit; do
+        [ -s "$data/run/$unit/ended" ] || continue
+        # Once it is stopped, the port is free or a stranger's.
+        "$sv" -w "$STOP_UNIT_LIMIT_S" force-stop "$data/run/$unit" >/dev/null || true
+        port=$(port_of "$base" "$unit")
+        if ! port_free "$port" || { [ "$port" -ge $((base + 10)) ] && ! port_free $((port + 1)); }; then
+            return 0
+        fi
+        "$sv" up "$data/run/$unit" >/dev/null
+    done
+    return 1
 }
 
 # --- what a unit is ----------------------------------------------------------------------------
@@ -338,7 +356,7 @@ remove_surplus() {
 # the server's log.
 make_databases() {
     local name url statements=''
-    [[ " ${servers[*]-} " == *' postgres '* ]] || return 0
+    [[ " ${selected[*]} " == *' postgres '* ]] || return 0
     for name in "${service_names[@]}"; do
         needs "$name" postgres || continue
         statements+="

@@ -227,11 +227,28 @@ serves() {
     case $1 in
     postgres | nats) "$MESH_ROOT/scripts/lib/$1" status "$data/$1" >/dev/null 2>&1 ;;
     *)
-        local object
-        object=${2#*"\"address\":\"$(reachable "$(address "$1")")\""}
-        [ "$object" != "$2" ] && [[ ${object%%\}*} == *'"state":"SERVING"'* ]]
+        local at object
+        at=$(reachable "$(address "$1")")
+        object=${2#*"\"address\":\"$at\""}
+        [ "$object" != "$2" ] && [[ ${object%%\}*} == *'"state":"SERVING"'* ]] &&
+            listens "$1" "${at##*:}"
         ;;
     esac
+}
+
+# listens UNIT PORT: it is the unit's own process that listens there, not a stranger who was faster.
+listens() {
+    local pid socket
+    pid=$(unit_pid "$1") || return 1
+    for socket in $(listening_sockets "$2"); do
+        if [ -n "$(holder "$socket" "$pid")" ]; then
+            return
+        elif [ -d "/proc/$pid/fd" ] && [ ! -r "/proc/$pid/fd" ]; then
+            # We may not look: then what answers is taken for ours.
+            return
+        fi
+    done
+    return 1
 }
 
 # One change of a data folder at a time. Descriptor 9 stays with this shell.

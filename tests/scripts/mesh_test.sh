@@ -181,6 +181,31 @@ test_two_data_folders_run_side_by_side() {
     expect 0 "$SCRIPTS/down"
 }
 
+# The block was free when it was chosen, and is not when it is used.
+test_a_port_that_is_taken_meanwhile_makes_it_move() {
+    cat >"$WORK/unlucky" <<END
+#!/bin/sh
+PATH=\$PATH:/usr/sbin
+if [ ! -e "$WORK/thief" ]; then
+    setsid nats-server -a 127.0.0.1 -p "\${MESH_LISTEN##*:}" >/dev/null 2>&1 &
+    echo "\$!" >"$WORK/thief"
+    sleep 1
+fi
+exec nats-server -a 127.0.0.1 -p "\${MESH_LISTEN##*:}"
+END
+    chmod +x "$WORK/unlucky"
+    conf 'product @/stand-in 1 postgres nats' 'order @/unlucky 1 postgres product'
+    use unlucky
+    local code=0
+    "$SCRIPTS/up" >"$WORK/up.log" 2>&1 || code=$?
+    kill "$(<"$WORK/thief")" || fail "the port was not taken"
+    [ "$code" -eq 0 ] || fail "$(<"$WORK/up.log")"
+    grep -q 'are taken: using those from' "$WORK/up.log" || fail "it did not move: $(<"$WORK/up.log")"
+    all_serve || fail "$("$SCRIPTS/status" --all)"
+    expect 0 psql -XqAtc 'select 1' "$(<"$MESH_DATA/secret/order.url")"
+    expect 0 "$SCRIPTS/down"
+}
+
 test_an_explicit_base_that_is_taken_is_an_error() {
     two_services
     use first
