@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "mesh/rpc/reason.h"
 #include "mesh/rpc/wire_check.h"
 
 static void *allocate(void *arena, size_t size)
@@ -48,11 +49,12 @@ static mesh_code unpack(const ProtobufCMessageDescriptor *descriptor, const uint
         return code;
     unpacked = protobuf_c_message_unpack(descriptor, &allocator, size, bytes);
     if (mesh_arena_overflowed(arena))
-        return mesh_error_set(err, MESH_RESOURCE_EXHAUSTED,
-                              "%s of %zu bytes: needs more memory than a call may have",
-                              descriptor->name, size);
+        return mesh_error_reason(
+            err, MESH_RESOURCE_EXHAUSTED, MESH_RPC_DOMAIN, MESH_RPC_CALL_MEMORY_EXCEEDED,
+            "%s of %zu bytes: needs more memory than a call may have", descriptor->name, size);
     if (unpacked == NULL)
-        return mesh_error_set(err, MESH_INVALID_ARGUMENT, "%s: malformed", descriptor->name);
+        return mesh_error_reason(err, MESH_INVALID_ARGUMENT, MESH_RPC_DOMAIN,
+                                 MESH_RPC_MESSAGE_MALFORMED, "%s: malformed", descriptor->name);
     *out = unpacked;
     return MESH_OK;
 }
@@ -65,9 +67,9 @@ static mesh_code copy_raw(const uint8_t *bytes, size_t size, mesh_arena *arena,
     if (raw != NULL)
         raw->data = mesh_arena_memdup(arena, bytes, size);
     if (raw == NULL || raw->data == NULL)
-        return mesh_error_set(err, MESH_RESOURCE_EXHAUSTED,
-                              "a message of %zu bytes: needs more memory than a call may have",
-                              size);
+        return mesh_error_reason(
+            err, MESH_RESOURCE_EXHAUSTED, MESH_RPC_DOMAIN, MESH_RPC_CALL_MEMORY_EXCEEDED,
+            "a message of %zu bytes: needs more memory than a call may have", size);
     raw->size = size;
     *out = &raw->base;
     return MESH_OK;
@@ -80,14 +82,17 @@ mesh_code mesh_decode(const ProtobufCMessageDescriptor *descriptor, mesh_message
     mesh_code code;
 
     if (message->code != MESH_OK)
-        code = mesh_error_set(err, message->code,
-                              message->code == MESH_RESOURCE_EXHAUSTED
-                                  ? "a compressed message is too large when inflated"
-                                  : "a compressed message cannot be inflated");
+        code = message->code == MESH_RESOURCE_EXHAUSTED
+                   ? mesh_error_reason(err, message->code, MESH_RPC_DOMAIN,
+                                       MESH_RPC_MESSAGE_TOO_LARGE,
+                                       "a compressed message is too large when inflated")
+                   : mesh_error_reason(err, message->code, MESH_RPC_DOMAIN,
+                                       MESH_RPC_MESSAGE_MALFORMED,
+                                       "a compressed message cannot be inflated");
     else if (bytes == NULL)
-        code = mesh_error_set(err, MESH_RESOURCE_EXHAUSTED,
-                              "a message of %zu bytes: needs more memory than a call may have",
-                              message->size);
+        code = mesh_error_reason(
+            err, MESH_RESOURCE_EXHAUSTED, MESH_RPC_DOMAIN, MESH_RPC_CALL_MEMORY_EXCEEDED,
+            "a message of %zu bytes: needs more memory than a call may have", message->size);
     else if (descriptor == NULL)
         code = copy_raw(bytes, message->size, arena, out, err);
     else

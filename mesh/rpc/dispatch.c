@@ -7,6 +7,7 @@
 
 #include "mesh/base/clock.h"
 #include "mesh/rpc/codec.h"
+#include "mesh/rpc/reason.h"
 #include "mesh/rpc/server_impl.h"
 #include "mesh/rpc/stream_impl.h"
 
@@ -129,9 +130,10 @@ void mesh_call_answer(mesh_call *call, mesh_code code, const mesh_error *err,
 
     if (mesh_arena_overflowed(call->arena)) {
         mesh_error_clear(&own);
-        code = mesh_error_set(&own, MESH_RESOURCE_EXHAUSTED,
-                              "the call needs more memory than the %zu bytes it may have",
-                              call->server->options.arena_limit_bytes);
+        code = mesh_error_reason(&own, MESH_RESOURCE_EXHAUSTED, MESH_RPC_DOMAIN,
+                                 MESH_RPC_CALL_MEMORY_EXCEEDED,
+                                 "the call needs more memory than the %zu bytes it may have",
+                                 call->server->options.arena_limit_bytes);
         err = &own;
     } else if (code < MESH_OK || code > MESH_UNAUTHENTICATED) {
         code = MESH_UNKNOWN;
@@ -177,7 +179,8 @@ static mesh_code decode_request(mesh_call *call, mesh_error *err)
 {
     if (!call->has_message)
         /* https://grpc.github.io/grpc/core/md_doc_statuscodes.html, request cardinality */
-        return mesh_error_set(err, MESH_UNIMPLEMENTED, "the call brought no request message");
+        return mesh_error_reason(err, MESH_UNIMPLEMENTED, MESH_RPC_DOMAIN, MESH_RPC_MESSAGE_MISSING,
+                                 "the call brought no request message");
     call->has_message = false;
     return mesh_decode(call->handler->method->request, &call->message, call->arena, &call->request,
                        err);
@@ -187,7 +190,8 @@ static mesh_code create_response(mesh_call *call, mesh_error *err)
 {
     call->response = mesh_message_create(call->handler->method->response, call->arena);
     if (call->response == NULL)
-        return mesh_error_set(err, MESH_RESOURCE_EXHAUSTED, "no memory for the response");
+        return mesh_error_reason(err, MESH_RESOURCE_EXHAUSTED, MESH_RPC_DOMAIN,
+                                 MESH_RPC_CALL_MEMORY_EXCEEDED, "no memory for the response");
     return MESH_OK;
 }
 
@@ -268,7 +272,8 @@ static void run_stream_job(void *argument)
     }
     if (code == MESH_OK && kind == MESH_CLIENT_STREAMING &&
         mesh_stream_send(stream, call->response) == MESH_RESOURCE_EXHAUSTED)
-        code = mesh_error_set(&err, MESH_RESOURCE_EXHAUSTED, "no memory for the response");
+        code = mesh_error_reason(&err, MESH_RESOURCE_EXHAUSTED, MESH_RPC_DOMAIN,
+                                 MESH_RPC_CALL_MEMORY_EXCEEDED, "no memory for the response");
     mesh_stream_end(stream, code, &err);
     mesh_call_unref(call);
 }
@@ -282,10 +287,10 @@ static void submit(mesh_call *call, void (*job)(void *))
     if (mesh_pool_submit(call->server->pool, job, call))
         return;
     mesh_error_clear(&err);
-    (void)mesh_error_set(&err, MESH_RESOURCE_EXHAUSTED,
-                         "the service is busy: all %zu workers and "
-                         "%zu places in their queue are taken",
-                         call->server->options.worker_count, call->server->options.worker_queue);
+    (void)mesh_error_reason(&err, MESH_RESOURCE_EXHAUSTED, MESH_RPC_DOMAIN, MESH_RPC_QUEUE_FULL,
+                            "the service is busy: all %zu workers and "
+                            "%zu places in their queue are taken",
+                            call->server->options.worker_count, call->server->options.worker_queue);
     mesh_error_retry_after(&err, RETRY_AFTER_MS);
     mesh_call_answer(call, err.code, &err, NULL);
     mesh_call_unref(call);
@@ -369,9 +374,9 @@ static mesh_code intercept(mesh_call *call, mesh_error *err)
     if (call->deadline_ns != MESH_NO_DEADLINE && mesh_clock_monotonic_ns() >= call->deadline_ns)
         return mesh_error_set(err, MESH_DEADLINE_EXCEEDED, "the call's deadline passed");
     if (atomic_load_explicit(&server->active, memory_order_relaxed) > server->options.max_calls) {
-        code = mesh_error_set(err, MESH_RESOURCE_EXHAUSTED,
-                              "the service is busy: %zu calls run already",
-                              server->options.max_calls);
+        code = mesh_error_reason(
+            err, MESH_RESOURCE_EXHAUSTED, MESH_RPC_DOMAIN, MESH_RPC_TOO_MANY_CALLS,
+            "the service is busy: %zu calls run already", server->options.max_calls);
         mesh_error_retry_after(err, RETRY_AFTER_MS);
     }
     while (code == MESH_OK && call->opened < server->options.interceptor_count) {

@@ -149,10 +149,13 @@ static void an_unknown_service_answers_unimplemented(void **state)
 static void an_answer_beyond_the_arena_is_resource_exhausted(void **state)
 {
     Testing__V1__EchoRequest request = TESTING__V1__ECHO_REQUEST__INIT;
+    mesh_error err;
 
     (void)state;
     request.answer_size = 64 << 20; /* the call's arena is limited to 16 MiB */
-    (void)call(&request, MESH_RESOURCE_EXHAUSTED, NULL);
+    (void)call(&request, MESH_RESOURCE_EXHAUSTED, &err);
+    assert_string_equal(err.reason, "CALL_MEMORY_EXCEEDED");
+    assert_string_equal(err.domain, "mesh.v1");
 }
 
 static void an_answer_beyond_the_receivers_limit_is_resource_exhausted(void **state)
