@@ -352,7 +352,12 @@ void mesh_rpc_metrics_destroy(mesh_rpc_metrics *calls)
 mesh_interceptor mesh_rpc_metrics_server(mesh_rpc_metrics *calls)
 {
     return (mesh_interceptor){
-        .name = "metrics", .on_open = on_open, .on_close = on_close, .self = calls};
+        .name = "metrics",
+        .on_open = on_open,
+        .on_close = on_close,
+        .self = calls,
+        .observes = true,
+    };
 }
 
 mesh_client_interceptor mesh_rpc_metrics_client(mesh_rpc_metrics *calls)

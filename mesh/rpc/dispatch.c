@@ -365,26 +365,49 @@ static void open_trace(mesh_call *call)
     mesh_trace_child(&call->trace, &parent);
 }
 
-static mesh_code intercept(mesh_call *call, mesh_error *err)
+/* Opens the interceptors that come next: all, or only those that see refused calls, too. */
+static mesh_code open_interceptors(mesh_call *call, bool observers, mesh_error *err)
 {
     const mesh_server *server = call->server;
     mesh_code code = MESH_OK;
 
-    open_trace(call);
-    if (call->deadline_ns != MESH_NO_DEADLINE && mesh_clock_monotonic_ns() >= call->deadline_ns)
-        return mesh_error_set(err, MESH_DEADLINE_EXCEEDED, "the call's deadline passed");
-    if (atomic_load_explicit(&server->active, memory_order_relaxed) > server->options.max_calls) {
-        code = mesh_error_reason(
-            err, MESH_RESOURCE_EXHAUSTED, MESH_RPC_DOMAIN, MESH_RPC_TOO_MANY_CALLS,
-            "the service is busy: %zu calls run already", server->options.max_calls);
-        mesh_error_retry_after(err, RETRY_AFTER_MS);
-    }
-    while (code == MESH_OK && call->opened < server->options.interceptor_count) {
+    while (code == MESH_OK && call->opened < server->options.interceptor_count &&
+           (!observers || server->interceptors[call->opened].observes)) {
         const mesh_interceptor *interceptor = &server->interceptors[call->opened++];
 
         if (interceptor->on_open != NULL)
             code = interceptor->on_open(interceptor->self, call, err);
     }
+    return code;
+}
+
+/* The runtime's own checks. */
+static mesh_code check_limits(mesh_call *call, mesh_error *err)
+{
+    const mesh_server *server = call->server;
+
+    if (call->deadline_ns != MESH_NO_DEADLINE && mesh_clock_monotonic_ns() >= call->deadline_ns)
+        return mesh_error_set(err, MESH_DEADLINE_EXCEEDED, "the call's deadline passed");
+    if (atomic_load_explicit(&server->active, memory_order_relaxed) > server->options.max_calls) {
+        (void)mesh_error_reason(
+            err, MESH_RESOURCE_EXHAUSTED, MESH_RPC_DOMAIN, MESH_RPC_TOO_MANY_CALLS,
+            "the service is busy: %zu calls run already", server->options.max_calls);
+        mesh_error_retry_after(err, RETRY_AFTER_MS);
+        return MESH_RESOURCE_EXHAUSTED;
+    }
+    return MESH_OK;
+}
+
+static mesh_code intercept(mesh_call *call, mesh_error *err)
+{
+    mesh_code code;
+
+    open_trace(call);
+    code = open_interceptors(call, true, err);
+    if (code == MESH_OK)
+        code = check_limits(call, err);
+    if (code == MESH_OK)
+        code = open_interceptors(call, false, err);
     return code;
 }
 

@@ -34,6 +34,10 @@ typedef struct mesh_interceptor {
     void (*on_close)(void *self, mesh_call *call, mesh_code code);
     void *self;
 
+    /* Sees also the calls that the runtime refuses by itself (deadline, max_calls), to count them;
+     * those that observe come first in the list. */
+    bool observes;
+
     /* Decides methods whose policy is not `public`. Without one such a method keeps the server from
      * starting. */
     bool authorizes;

@@ -212,6 +212,57 @@ static void more_than_max_calls_are_refused_at_once(void **state)
     close_gate(&here);
 }
 
+typedef struct seen {
+    atomic_int opened;
+    atomic_int refused; /* closed with RESOURCE_EXHAUSTED */
+} seen;
+
+static mesh_code see_open(void *self, mesh_call *call, mesh_error *err)
+{
+    seen *all = self;
+
+    (void)call;
+    (void)err;
+    atomic_fetch_add(&all->opened, 1);
+    return MESH_OK;
+}
+
+static void see_close(void *self, mesh_call *call, mesh_code code)
+{
+    seen *all = self;
+
+    (void)call;
+    if (code == MESH_RESOURCE_EXHAUSTED)
+        atomic_fetch_add(&all->refused, 1);
+}
+
+static void a_refused_call_is_seen_by_those_who_observe(void **state)
+{
+    seen observer = {.opened = 0};
+    seen other = {.opened = 0};
+    const mesh_interceptor both[] = {
+        {.on_open = see_open, .on_close = see_close, .self = &observer, .observes = true},
+        {.on_open = see_open, .on_close = see_close, .self = &other},
+    };
+    gate here;
+    static asked running, refused; /* sem_post may look at it after the wait */
+
+    (void)state;
+    open_gate(&here, &on_workers,
+              &(mesh_server_options){.max_calls = 1, .interceptors = both, .interceptor_count = 2});
+    ask(&here, &running, 0);
+    testing_wait(&here.entered);
+    ask(&here, &refused, 0);
+    expect_busy(&refused);
+    sem_post(&here.leave);
+    assert_int_equal(answer_of(&running), MESH_OK);
+    assert_int_equal(atomic_load(&observer.opened), 2);
+    assert_int_equal(atomic_load(&observer.refused), 1);
+    assert_int_equal(atomic_load(&other.opened), 1);
+    assert_int_equal(atomic_load(&other.refused), 0);
+    close_gate(&here);
+}
+
 /* Keeps the newest call, so that the test sees when its caller is gone. */
 static mesh_code keep_call(void *self, mesh_call *call, mesh_error *err)
 {
@@ -254,6 +305,7 @@ int main(void)
         cmocka_unit_test(a_new_pool_is_not_full),
         cmocka_unit_test(a_stream_is_refused_by_a_full_pool_too),
         cmocka_unit_test(more_than_max_calls_are_refused_at_once),
+        cmocka_unit_test(a_refused_call_is_seen_by_those_who_observe),
         cmocka_unit_test(a_deadline_that_passes_in_the_queue_keeps_the_handler_from_running),
     };
 
