@@ -2,9 +2,9 @@
  * Structured logs: one JSON object a line on stderr, for people to read with `scripts/logs` and for
  * programs to collect. Thread-safe; a line is written with one write(2), so lines never mix.
  *
- *   {"time":"2026-11-21T08:15:30.123456Z","level":"info","service":"order","message":"order
- * created",
- *    "trace_id":"4bf92f3577b34da6a3ce929d0e0e4736","span_id":"00f067aa0ba902b7","order_id":"..."}
+ *   {"time":"2026-11-21T08:15:30.123456Z","level":"info","service":"order",
+ *    "message":"order created","trace_id":"4bf92f3577b34da6a3ce929d0e0e4736",
+ *    "span_id":"00f067aa0ba902b7","order_id":"..."}
  *
  * trace_id and span_id are those of the thread's current trace (mesh/base/trace.h). Never log a
  * secret: tokens, passwords, keys, connection strings with a password.

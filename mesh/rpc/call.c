@@ -1,4 +1,5 @@
 #include <assert.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "mesh/base/clock.h"
@@ -84,7 +85,11 @@ int mesh_call_slot_create(void)
     static atomic_int next;
     int slot = atomic_fetch_add(&next, 1);
 
-    assert(slot < MESH_CALL_SLOTS);
+    if (slot >= MESH_CALL_SLOTS) {
+        mesh_log(MESH_LOG_ERROR, "more slots of calls than there are",
+                 MESH_LOG_I("slots", MESH_CALL_SLOTS));
+        abort();
+    }
     return slot;
 }
 
@@ -104,15 +109,29 @@ void mesh_call_on_cancel(mesh_call *call, void (*fn)(void *context), void *conte
 {
     bool now;
 
+    mesh_call_ref(call); /* `fn` may end the call */
     pthread_mutex_lock(&call->cancel_mu);
-    now = call->cancel_told;
-    if (!now) {
+    now = call->cancel_told && !call->cancel_over;
+    if (now) {
+        call->cancel_runs = true;
+        call->canceller = pthread_self();
+    } else if (!call->cancel_over) {
         call->on_cancel = fn;
         call->on_cancel_context = context;
     }
     pthread_mutex_unlock(&call->cancel_mu);
-    if (now && mesh_call_cancelled(call))
-        fn(context);
+    if (now)
+        mesh_call_run_cancel(call, fn, context);
+    mesh_call_unref(call);
+}
+
+void mesh_call_run_cancel(mesh_call *call, void (*fn)(void *context), void *context)
+{
+    fn(context);
+    pthread_mutex_lock(&call->cancel_mu);
+    call->cancel_runs = false;
+    pthread_cond_broadcast(&call->cancel_ran);
+    pthread_mutex_unlock(&call->cancel_mu);
 }
 
 void mesh_join(mesh_call *parent)

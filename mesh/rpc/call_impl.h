@@ -51,6 +51,7 @@ struct mesh_call {
     void (*on_cancel)(void *context); /* guarded by cancel_mu */
     void *on_cancel_context;          /* the same */
     bool cancel_told;                 /* the same: cancelled, or ended */
+    bool cancel_over;                 /* the same: the call was answered */
     bool cancel_runs;                 /* the same: `on_cancel` is running, on `canceller` */
     pthread_t canceller;              /* the same */
     pthread_cond_t cancel_ran;        /* it does not any more */
@@ -64,6 +65,9 @@ void mesh_call_unref(mesh_call *call);
 /* Ends the call with a code, an error (may be NULL) and, when MESH_OK, a message (may be NULL). Once. */
 void mesh_call_answer(mesh_call *call, mesh_code code, const mesh_error *err,
                       const mesh_buffer *message);
+
+/* Runs `fn` with cancel_runs set, and clears it. */
+void mesh_call_run_cancel(mesh_call *call, void (*fn)(void *context), void *context);
 
 /* Why a cancelled call was: DEADLINE_EXCEEDED or CANCELLED. */
 mesh_code mesh_call_cancel_code(const mesh_call *call, mesh_error *err);

@@ -4,6 +4,7 @@
 
 #include "mesh/base/alloc.h"
 #include "mesh/base/clock.h"
+#include "mesh/base/options.h"
 #include "mesh/rpc/channel_impl.h"
 #include "mesh/rpc/codec.h"
 
@@ -12,6 +13,7 @@ enum {
     DEFAULT_ARENA_LIMIT_BYTES = 16 << 20,
     DEFAULT_KEEPALIVE_MS = 30000,
     DEFAULT_KEEPALIVE_TIMEOUT_MS = 10000,
+    KEEPALIVE_MIN_MS = 10000, /* what servers of this runtime allow */
     ASYNC_ARENA_BYTES = 1024
 };
 
@@ -21,9 +23,8 @@ static mesh_channel_options known_options(const mesh_channel_options *options)
 {
     mesh_channel_options known = {.size = sizeof known};
 
-    if (options != NULL)
-        memcpy(&known, options,
-               options->size == 0 || options->size > sizeof known ? sizeof known : options->size);
+    mesh_options_read(&known, sizeof known, options,
+                      MESH_FIRST_SIZE(mesh_channel_options, interceptor_count));
     if (known.max_receive_bytes == 0)
         known.max_receive_bytes = DEFAULT_RECEIVE_BYTES;
     if (known.arena_limit_bytes == 0)
@@ -46,9 +47,10 @@ mesh_code mesh_channel_create(const char *target, const mesh_channel_options *op
         return mesh_error_set(err, MESH_INVALID_ARGUMENT, "target: must not be empty");
     if (known.max_receive_bytes > INT32_MAX)
         return mesh_error_set(err, MESH_INVALID_ARGUMENT, "max_receive_bytes: must be below 2 GiB");
-    if (known.keepalive_ms < 0 || known.keepalive_ms > INT32_MAX ||
+    if (known.keepalive_ms < KEEPALIVE_MIN_MS || known.keepalive_ms > INT32_MAX ||
         known.keepalive_timeout_ms < 0 || known.keepalive_timeout_ms > INT32_MAX)
-        return mesh_error_set(err, MESH_INVALID_ARGUMENT, "keepalive: out of range");
+        return mesh_error_set(err, MESH_INVALID_ARGUMENT, "keepalive_ms: must be at least %d",
+                              KEEPALIVE_MIN_MS);
     channel = mesh_calloc(1, sizeof *channel);
     if (channel == NULL)
         return mesh_error_set(err, code, "out of memory");
@@ -120,9 +122,8 @@ mesh_call_options mesh_known_call_options(const mesh_call_options *options)
 {
     mesh_call_options known = {.size = sizeof known};
 
-    if (options != NULL)
-        memcpy(&known, options,
-               options->size == 0 || options->size > sizeof known ? sizeof known : options->size);
+    mesh_options_read(&known, sizeof known, options,
+                      MESH_FIRST_SIZE(mesh_call_options, trailer_count));
     return known;
 }
 
@@ -174,6 +175,8 @@ mesh_code mesh_outgoing_begin(mesh_outgoing *outgoing, mesh_channel *channel,
         .started_ns = mesh_clock_monotonic_ns(),
     };
     outgoing->deadline_ns = deadline_of(outgoing, options->timeout_ms);
+    if (options->timeout_ms < 0 && options->timeout_ms != MESH_NO_TIMEOUT)
+        return mesh_error_set(err, MESH_DEADLINE_EXCEEDED, "timeout_ms: it is over already");
     if (outgoing->parent != NULL && mesh_call_cancelled(outgoing->parent))
         return mesh_call_cancel_code(outgoing->parent, err);
     code = add_trace(outgoing, err);

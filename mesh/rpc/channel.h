@@ -37,14 +37,22 @@ MESH_API mesh_code mesh_outgoing_add(mesh_outgoing *outgoing, const char *key, c
 
 typedef struct mesh_channel_options {
     size_t size;
-    const mesh_tls_options *tls; /* NULL: plaintext; borrowed for the call of create */
-    size_t max_receive_bytes;    /* largest answer, default 4 MiB */
-    size_t
-        arena_limit_bytes; /* memory of one asynchronous answer or stream message, default 16 MiB */
-    int64_t keepalive_ms;  /* PING after this silence while calls run, default 30,000 (gRFC A8) */
-    int64_t keepalive_timeout_ms; /* answer to it, default 10,000 */
-    const mesh_client_interceptor
-        *interceptors; /* copied; `self` borrowed for the channel's life */
+    /* NULL: plaintext; borrowed for the call of create */
+    const mesh_tls_options *tls;
+    /* largest answer, default 4 MiB */
+    size_t max_receive_bytes;
+    /* memory of one asynchronous answer or stream message, default 16 MiB */
+    size_t arena_limit_bytes;
+    /*
+     * PING after this silence while calls run (gRFC A8); default 30,000, at least 10,000, which is
+     * what servers of this runtime allow. Others often allow one in 5 minutes, and answer more with
+     * a GOAWAY, after which the channel pings half as often.
+     */
+    int64_t keepalive_ms;
+    /* for the answer to it, default 10,000 */
+    int64_t keepalive_timeout_ms;
+    /* copied; `self` borrowed for the channel's life */
+    const mesh_client_interceptor *interceptors;
     size_t interceptor_count;
 } mesh_channel_options;
 
@@ -71,21 +79,28 @@ MESH_API const char *mesh_channel_target(const mesh_channel *channel);
  */
 typedef struct mesh_call_options {
     size_t size;
-    mesh_call *parent; /* deadline, cancellation and trace travel from it; a blocking answer lives
-                          in its arena */
-    mesh_arena
-        *arena; /* where a blocking answer lives instead; one of both is needed for unary calls */
-    int64_t timeout_ms; /* 0: the contract's default deadline; MESH_NO_TIMEOUT: none; never later
-                           than the parent's */
-    const mesh_metadata *metadata; /* sent with the call */
+    /* deadline, cancellation and trace travel from it; a blocking answer lives in its arena */
+    mesh_call *parent;
+    /* where a blocking answer lives instead; one of both is needed for unary calls */
+    mesh_arena *arena;
+    /*
+     * 0: the contract's default deadline; MESH_NO_TIMEOUT: none; otherwise below 0: it is over
+     * already, DEADLINE_EXCEEDED. Never later than the parent's.
+     */
+    int64_t timeout_ms;
+    /* sent with the call */
+    const mesh_metadata *metadata;
     size_t metadata_count;
-    bool wait_for_ready; /* wait for a connection instead of failing with UNAVAILABLE */
-    bool compress;       /* gzip what is sent */
-    mesh_metadata
-        *headers; /* blocking unary: receives leading metadata, room for headers_capacity entries */
+    /* wait for a connection instead of failing with UNAVAILABLE */
+    bool wait_for_ready;
+    /* gzip what is sent */
+    bool compress;
+    /* blocking unary: receives leading metadata, room for headers_capacity entries */
+    mesh_metadata *headers;
     size_t headers_capacity;
     size_t *header_count;
-    mesh_metadata *trailers; /* the same for trailing metadata */
+    /* the same for trailing metadata */
+    mesh_metadata *trailers;
     size_t trailers_capacity;
     size_t *trailer_count;
 } mesh_call_options;

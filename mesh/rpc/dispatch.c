@@ -44,7 +44,7 @@ static void reset(mesh_call *call)
     call->opened = 0;
     call->links.cancelled = false;
     call->on_cancel = NULL;
-    call->cancel_told = false;
+    call->cancel_told = call->cancel_over = false;
     atomic_store_explicit(&call->cancelled, false, memory_order_relaxed);
 }
 
@@ -111,7 +111,7 @@ static void tell_interceptors(mesh_call *call, mesh_code code)
 static void forget_cancel(mesh_call *call)
 {
     pthread_mutex_lock(&call->cancel_mu);
-    call->cancel_told = true;
+    call->cancel_told = call->cancel_over = true;
     call->on_cancel = NULL;
     while (call->cancel_runs && !pthread_equal(call->canceller, pthread_self()))
         pthread_cond_wait(&call->cancel_ran, &call->cancel_mu);
@@ -497,11 +497,7 @@ static void tell_cancel(mesh_call *call)
     pthread_mutex_unlock(&call->cancel_mu);
     if (fn == NULL)
         return;
-    fn(context);
-    pthread_mutex_lock(&call->cancel_mu);
-    call->cancel_runs = false;
-    pthread_cond_broadcast(&call->cancel_ran);
-    pthread_mutex_unlock(&call->cancel_mu);
+    mesh_call_run_cancel(call, fn, context);
 }
 
 static void on_close(mesh_tcall *tcall, bool cancelled)

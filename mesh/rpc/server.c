@@ -9,6 +9,7 @@
 #include "mesh/base/alloc.h"
 #include "mesh/base/clock.h"
 #include "mesh/base/log.h"
+#include "mesh/base/options.h"
 #include "mesh/rpc/server_impl.h"
 
 enum {
@@ -93,9 +94,9 @@ static void fill_defaults(mesh_server_options *options)
 static mesh_server_options known_options(const mesh_server_options *options)
 {
     mesh_server_options known = {.size = sizeof known};
-    size_t size = options->size == 0 || options->size > sizeof known ? sizeof known : options->size;
 
-    memcpy(&known, options, size);
+    mesh_options_read(&known, sizeof known, options,
+                      MESH_FIRST_SIZE(mesh_server_options, interceptor_count));
     return known;
 }
 
@@ -255,9 +256,8 @@ bool mesh_server_drain(mesh_server *server, int64_t drain_timeout_ms)
     int64_t until_ns = time_in_ms(drain_timeout_ms);
     bool graceful;
 
-    if (!server->started || server->drained)
+    if (!server->started || atomic_exchange(&server->drained, true))
         return true;
-    server->drained = true;
     server->transport->server_refuse(server->tserver);
     graceful = wait_idle(server, until_ns);
     atomic_store(&server->closed, true);

@@ -26,7 +26,7 @@ struct mesh_server {
     int port;
     atomic_size_t active;
     atomic_bool closed; /* the drain is over: whatever the transport still brings is refused */
-    bool drained;
+    atomic_bool drained;
 };
 
 /* What the transport tells: the calls' way in, dispatch.c. */

@@ -10,16 +10,19 @@
  *   while (shop__v1__shop__watch__next(stream, &item) == MESH_OK) ...
  *   code = mesh_stream_finish(stream, &err);
  *
- * Evented, for long-lived streams on the server: they hold no thread. The handler table's
- * `<method>_events` has callbacks, which run on a transport thread, one at a time for each stream,
- * and must not block:
+ * Evented, for long-lived streams on the server: they hold no thread. The handler table's slot
+ * `<method>__events` points to callbacks, which run on a transport thread, one at a time for each
+ * stream, and must not block:
  *
  *   on_open      the call passed all interceptors; server streaming brings the request. Not MESH_OK
- * ends the stream with that error. on_message   a message of the client's; the next is read after
- * it returned (back-pressure). Borrowed for the callback. on_end       the client sends no more.
+ *                ends the stream with that error.
+ *   on_message   a message of the client's, borrowed for the callback; the next is read after it
+ *                returned (back-pressure).
+ *   on_end       the client sends no more.
  *   on_writable  after a send that said "not now": there is room again.
- *   on_close     the last one, exactly once after on_open was called, with the code that the stream ended with:
- *                mesh_stream_end's, or CANCELLED or DEADLINE_EXCEEDED. The stream is gone when it returns.
+ *   on_close     the last one, exactly once after on_open was called, with the code that the stream
+ *                ended with: mesh_stream_end's, or CANCELLED or DEADLINE_EXCEEDED. The stream is
+ *                gone when it returns.
  *
  * With events, sends and mesh_stream_end may be called from any thread until on_close begins;
  * whoever keeps the stream elsewhere (a list of subscribers) takes it out in on_close, under its

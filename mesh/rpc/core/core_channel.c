@@ -503,6 +503,8 @@ static grpc_channel *make_channel(const char *target, const mesh_channel_options
     ADD(GRPC_ARG_ENABLE_PER_MESSAGE_DECOMPRESSION, 0);
     ADD(GRPC_ARG_KEEPALIVE_TIME_MS, options->keepalive_ms);
     ADD(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, options->keepalive_timeout_ms);
+    /* the core would stop after two of them on a stream without data */
+    ADD(GRPC_ARG_HTTP2_MAX_PINGS_WITHOUT_DATA, 0);
     ADD(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, RECONNECT_FIRST_MS);
     ADD(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, RECONNECT_MAX_MS);
     ADD(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, CONNECT_TIMEOUT_MS);

@@ -249,6 +249,18 @@ static void the_contracts_deadline_holds_when_the_caller_gives_none(void **state
     assert_int_equal(response->left_ms, 0);
 }
 
+static void a_timeout_in_the_past_is_over_at_once(void **state)
+{
+    Testing__V1__EchoRequest request = TESTING__V1__ECHO_REQUEST__INIT;
+    Testing__V1__EchoResponse *response = NULL;
+
+    (void)state;
+    assert_int_equal(testing__v1__testing__echo(
+                         service.channel, &request, &response,
+                         &(mesh_call_options){.arena = service.arena, .timeout_ms = -7}, NULL),
+                     MESH_DEADLINE_EXCEEDED);
+}
+
 static void deadline_and_trace_travel_to_calls_made_for_a_call(void **state)
 {
     Testing__V1__EchoRequest request = TESTING__V1__ECHO_REQUEST__INIT;
@@ -400,6 +412,7 @@ int main(void)
         BOTH(deep_nesting_is_refused),
         cmocka_unit_test_setup_teardown(a_deadline_ends_a_call_on_both_sides, start_worker, stop),
         BOTH(the_contracts_deadline_holds_when_the_caller_gives_none),
+        BOTH(a_timeout_in_the_past_is_over_at_once),
         cmocka_unit_test_setup_teardown(deadline_and_trace_travel_to_calls_made_for_a_call,
                                         start_worker, stop),
         cmocka_unit_test_setup_teardown(cancellation_travels_to_calls_made_for_a_call, start_worker,
