@@ -28,6 +28,7 @@ typedef struct prepared {
 
 struct mesh_db_conn {
     PGconn *pg;
+    mesh_db_canceller *canceller; /* borrowed */
     mesh_arena *arena;
     int64_t opened_ns;
     int64_t used_ns;
@@ -85,42 +86,36 @@ static mesh_code wait_result(PGconn *pg, int64_t deadline_ns)
     }
 }
 
-/* Asks the server to end the statement; its answer comes on the connection itself. */
-static void cancel(PGconn *pg)
+/* What is to come on the connection is unknown from now on. */
+static mesh_code give_up(mesh_db_conn *conn, mesh_code code, PGresult **last)
 {
-    char words[256];
-    PGcancel *handle = PQgetCancel(pg);
-    if (handle == NULL)
-        return;
-    if (!PQcancel(handle, words, sizeof words))
-        mesh_log(MESH_LOG_WARN, "a statement could not be cancelled", MESH_LOG_S("cause", words));
-    PQfreeCancel(handle);
+    conn->broken = true;
+    PQclear(*last);
+    *last = NULL;
+    return code;
 }
 
 /*
  * Takes all results of what was sent and keeps the last one, which is the one that failed if any
- * did. OK: `*last` is what the server said (perhaps an error); else the connection is broken and
- * `*last` is NULL.
+ * did. At the deadline the server is asked to end the statement; its answer to that comes on the
+ * connection itself, and is waited for for a moment. OK: `*last` is what the server said (perhaps
+ * an error); else the connection is broken and `*last` is NULL.
  */
 static mesh_code collect(mesh_db_conn *conn, int64_t deadline_ns, PGresult **last,
                          size_t *completed)
 {
-    bool cancelled = false;
+    uint64_t cancel = 0; /* the number of the request */
     *last = NULL;
     for (;;) {
         mesh_code code = wait_result(conn->pg, deadline_ns);
-        if (code == MESH_DEADLINE_EXCEEDED && !cancelled) {
-            cancel(conn->pg);
-            cancelled = true;
+        if (code == MESH_DEADLINE_EXCEEDED && cancel == 0) {
+            cancel = mesh_db_canceller_ask(conn->canceller, conn->pg);
             deadline_ns = mesh_clock_monotonic_ns() + (int64_t)CANCEL_GRACE_MS * 1000000;
-            continue;
+            if (cancel != 0)
+                continue;
         }
-        if (code != MESH_OK) {
-            conn->broken = true;
-            PQclear(*last);
-            *last = NULL;
-            return code;
-        }
+        if (code != MESH_OK)
+            return give_up(conn, code, last);
         PGresult *next = PQgetResult(conn->pg);
         if (next == NULL)
             break;
@@ -130,14 +125,14 @@ static mesh_code collect(mesh_db_conn *conn, int64_t deadline_ns, PGresult **las
         if (status == PGRES_COPY_IN || status == PGRES_COPY_OUT || status == PGRES_COPY_BOTH) {
             /* It has no place here, and libpq would offer the same result again and again. */
             mesh_log(MESH_LOG_ERROR, "COPY is not for this function");
-            conn->broken = true;
-            PQclear(*last);
-            *last = NULL;
-            return MESH_INTERNAL;
+            return give_up(conn, MESH_INTERNAL, last);
         }
         if (completed != NULL && (status == PGRES_COMMAND_OK || status == PGRES_TUPLES_OK))
             ++*completed;
     }
+    /* A request that is still on its way could hit the next statement. */
+    if (cancel != 0 && !mesh_db_canceller_wait(conn->canceller, cancel, deadline_ns))
+        return give_up(conn, MESH_DEADLINE_EXCEEDED, last);
     if (PQstatus(conn->pg) != CONNECTION_OK)
         conn->broken = true;
     return *last == NULL ? MESH_INTERNAL : MESH_OK;
@@ -236,6 +231,7 @@ mesh_code mesh_db_conn_open(const mesh_db_settings *settings, int64_t statement_
     mesh_db_conn *conn = mesh_calloc(1, sizeof *conn);
     if (conn == NULL)
         return mesh_error_set(err, MESH_RESOURCE_EXHAUSTED, "out of memory");
+    conn->canceller = settings->canceller;
     mesh_code code = MESH_OK;
     conn->arena = mesh_arena_create(ARENA_FIRST_BYTES, ARENA_LIMIT_BYTES);
     if (conn->arena == NULL)

@@ -1,7 +1,7 @@
 /*
  * One connection to PostgreSQL. Used by one thread at a time. Every wait has a deadline on the
- * monotonic clock; a statement that passes it is cancelled at the server, and a connection that
- * does not come back from that is broken for good.
+ * monotonic clock; for a statement that passes it the server is asked to end it, by another thread,
+ * and a connection that does not come back from that in a moment is broken for good.
  */
 #ifndef MESH_DB_CONN_H
 #define MESH_DB_CONN_H
@@ -9,6 +9,7 @@
 #include <libpq-fe.h>
 
 #include "mesh/base/log.h"
+#include "mesh/db/cancel.h"
 #include "mesh/db/db.h"
 
 /* Immutable after the creation of the pool. */
@@ -21,6 +22,7 @@ typedef struct mesh_db_settings {
     int64_t statement_timeout_ms;
     int64_t idle_timeout_ms;
     int64_t max_age_ms;
+    mesh_db_canceller *canceller; /* owned by the pool */
 } mesh_db_settings;
 
 enum {

@@ -110,7 +110,8 @@ mesh_code mesh_db_create(const mesh_db_options *options, mesh_db **out, mesh_err
     mesh_code code = read_options(options, &db->settings, err);
     if (code == MESH_OK) {
         db->idle = mesh_calloc(db->settings.pool_max, sizeof(mesh_db_conn *));
-        if (db->idle == NULL)
+        db->settings.canceller = mesh_db_canceller_create();
+        if (db->idle == NULL || db->settings.canceller == NULL)
             code = mesh_error_set(err, MESH_RESOURCE_EXHAUSTED, "out of memory");
     }
     if (code != MESH_OK) {
@@ -128,6 +129,7 @@ void mesh_db_destroy(mesh_db *db)
     assert(db->open == db->idle_count); /* else a transaction is open */
     while (db->idle_count > 0)
         mesh_db_conn_close(db->idle[--db->idle_count]);
+    mesh_db_canceller_destroy(db->settings.canceller);
     pthread_mutex_destroy(&db->mu);
     mesh_free(db->idle);
     mesh_free(db->settings.url);

@@ -9,12 +9,14 @@
 #include "mesh/base/clock.h"
 
 enum {
-    AWAY_INTERVAL_MS = 200,    /* between looks while something is missing */
-    SERVING_INTERVAL_MS = 1000 /* between looks while all is well */
+    AWAY_INTERVAL_MS = 200,     /* between looks while something is missing */
+    SERVING_INTERVAL_MS = 1000, /* between looks while all is well */
+    LOOK_TIMEOUT_MS = 1500      /* each, for the database to connect, and to answer */
 };
 
 struct mesh_ready {
-    mesh_app *app; /* immutable */
+    mesh_app *app;  /* immutable */
+    mesh_db *probe; /* one connection of its own, that handlers cannot keep; NULL: no database */
     pthread_t thread;
     pthread_mutex_t mu;
     pthread_cond_t wake; /* `stop` changed; on CLOCK_MONOTONIC */
@@ -38,9 +40,7 @@ static mesh_code look(struct mesh_ready *ready, mesh_error *err)
     mesh_code code = MESH_OK;
 
     if (app->db != NULL) {
-        code = mesh_db_ping(app->db, err);
-        if (code == MESH_RESOURCE_EXHAUSTED && ready->serving)
-            code = MESH_OK; /* handlers have all connections, so it answers */
+        code = mesh_db_ping(ready->probe, err);
         if (code != MESH_OK) {
             mesh_error_prefix(err, "database");
             return code;
@@ -139,6 +139,14 @@ static void *run(void *context)
     return NULL;
 }
 
+static void release(struct mesh_ready *ready)
+{
+    mesh_db_destroy(ready->probe);
+    pthread_cond_destroy(&ready->wake);
+    pthread_mutex_destroy(&ready->mu);
+    mesh_free(ready);
+}
+
 mesh_code mesh_ready_start(mesh_app *app, mesh_ready **ready, mesh_error *err)
 {
     struct mesh_ready *made = mesh_calloc(1, sizeof *made);
@@ -153,12 +161,18 @@ mesh_code mesh_ready_start(mesh_app *app, mesh_ready **ready, mesh_error *err)
     pthread_cond_init(&made->wake, &attributes);
     pthread_condattr_destroy(&attributes);
 
-    int failed = pthread_create(&made->thread, NULL, run, made);
-    if (failed != 0) {
-        pthread_cond_destroy(&made->wake);
-        pthread_mutex_destroy(&made->mu);
-        mesh_free(made);
-        return mesh_error_set(err, MESH_RESOURCE_EXHAUSTED, "thread: %s", strerror(failed));
+    mesh_code code = MESH_OK;
+    if (app->db != NULL)
+        code = mesh_db_create(MESH_OPTIONS(mesh_db_options, .url = app->config->database_url,
+                                           .pool_max = 1, .connect_timeout_ms = LOOK_TIMEOUT_MS,
+                                           .statement_timeout_ms = LOOK_TIMEOUT_MS),
+                              &made->probe, err);
+    int failed = code == MESH_OK ? pthread_create(&made->thread, NULL, run, made) : 0;
+    if (failed != 0)
+        code = mesh_error_set(err, MESH_RESOURCE_EXHAUSTED, "thread: %s", strerror(failed));
+    if (code != MESH_OK) {
+        release(made);
+        return code;
     }
     *ready = made;
     return MESH_OK;
@@ -184,8 +198,6 @@ bool mesh_ready_join(mesh_ready *ready, int64_t timeout_ms, bool *gave_up)
         return false;
 
     *gave_up = ready->gave_up;
-    pthread_cond_destroy(&ready->wake);
-    pthread_mutex_destroy(&ready->mu);
-    mesh_free(ready);
+    release(ready);
     return true;
 }

@@ -153,6 +153,8 @@ static int stop(mesh_app *app, mesh_ready *ready)
 
     bool gave_up = false;
     bool joined = mesh_ready_join(ready, READY_JOIN_TIMEOUT_MS, &gave_up);
+    if (!joined)
+        mesh_log(MESH_LOG_WARN, "the readiness thread does not end; the process ends without it");
     int64_t left_ms = (end_ns - mesh_clock_monotonic_ns()) / 1000000;
     mesh_app_drain_events(app, left_ms > EVENTS_DRAIN_MIN_MS ? left_ms : EVENTS_DRAIN_MIN_MS);
     if (service->on_stop != NULL)

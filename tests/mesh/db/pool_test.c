@@ -291,6 +291,90 @@ static void a_connection_that_dies_is_replaced(void **state)
     mesh_db_destroy(killer);
 }
 
+static int64_t ms_since(int64_t start_ns)
+{
+    return (mesh_clock_monotonic_ns() - start_ns) / 1000000;
+}
+
+static int thaw(void **state)
+{
+    (void)state;
+    postgres_thaw();
+    return 0;
+}
+
+typedef struct question {
+    mesh_tx *tx;
+    mesh_code code;
+} question;
+
+static void *ask(void *context)
+{
+    question *self = context;
+    self->code = mesh_tx_query(self->tx, "SELECT 1", MESH_SQL_NO_PARAMS, NULL, NULL, NULL);
+    mesh_tx_rollback(self->tx);
+    return NULL;
+}
+
+/* A server that takes everything and says nothing: no wait is longer than its limit. */
+static void a_frozen_server_holds_nobody(void **state)
+{
+    (void)state;
+    enum {
+        QUESTIONS = 20, /* more than may wait to be cancelled */
+        SLACK_MS = 3000 /* the grace after a deadline, and a busy machine */
+    };
+    mesh_db *db = open_pool((mesh_db_options){.pool_max = QUESTIONS, .connect_timeout_ms = 2000});
+    question questions[QUESTIONS];
+    pthread_t threads[QUESTIONS];
+    mesh_error err = {0};
+    const mesh_tx_options options = {.deadline_ns = mesh_clock_monotonic_ns() + 2000000000};
+    int64_t start_ns = mesh_clock_monotonic_ns();
+    for (int i = 0; i < QUESTIONS; i++)
+        assert_int_equal(mesh_tx_begin(db, &options, &questions[i].tx, NULL), MESH_OK);
+    postgres_freeze();
+    for (int i = 0; i < QUESTIONS; i++)
+        assert_int_equal(pthread_create(&threads[i], NULL, ask, &questions[i]), 0);
+    for (int i = 0; i < QUESTIONS; i++) {
+        pthread_join(threads[i], NULL);
+        assert_int_equal(questions[i].code, MESH_DEADLINE_EXCEEDED);
+    }
+    assert_in_range(ms_since(start_ns), 2000, 2000 + SLACK_MS);
+    assert_int_equal(stats_of(db).open, 0);
+    start_ns = mesh_clock_monotonic_ns();
+    assert_int_equal(mesh_db_ping(db, &err), MESH_UNAVAILABLE);
+    assert_in_range(ms_since(start_ns), 0, 2000 + SLACK_MS);
+
+    start_ns = mesh_clock_monotonic_ns();
+    mesh_db_destroy(db); /* while requests to cancel wait for an answer */
+    assert_in_range(ms_since(start_ns), 0, SLACK_MS);
+    postgres_thaw();
+    db = open_pool((mesh_db_options){.pool_max = 1});
+    assert_int_equal(mesh_db_ping(db, &err), MESH_OK);
+    mesh_db_destroy(db);
+}
+
+/* What is asked of the server cannot hit the next statement of the connection. */
+static void a_cancelled_statement_leaves_its_connection_whole(void **state)
+{
+    (void)state;
+    mesh_db *db = open_pool((mesh_db_options){.pool_max = 1});
+    mesh_error err = {0};
+    for (int i = 0; i < 20; i++) {
+        const mesh_tx_options options = {.autocommit = true,
+                                         .deadline_ns = mesh_clock_monotonic_ns() + 20000000};
+        mesh_tx *tx = NULL;
+        mesh_code code = mesh_tx_begin(db, &options, &tx, &err);
+        if (code == MESH_OK)
+            code = mesh_tx_query(tx, "SELECT pg_sleep(60)", MESH_SQL_NO_PARAMS, NULL, NULL, &err);
+        mesh_tx_rollback(tx);
+        assert_int_equal(code, MESH_DEADLINE_EXCEEDED);
+        for (int j = 0; j < 5; j++)
+            assert_int_equal(mesh_db_ping(db, &err), MESH_OK);
+    }
+    mesh_db_destroy(db);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -303,6 +387,8 @@ int main(void)
         cmocka_unit_test(a_restart_is_not_noticed_between_transactions),
         cmocka_unit_test(nothing_is_run_twice_when_the_database_goes_away),
         cmocka_unit_test(a_connection_that_dies_is_replaced),
+        cmocka_unit_test_teardown(a_frozen_server_holds_nobody, thaw),
+        cmocka_unit_test(a_cancelled_statement_leaves_its_connection_whole),
     };
     return cmocka_run_group_tests(tests, setup, postgres_teardown);
 }

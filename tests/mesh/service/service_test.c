@@ -360,7 +360,44 @@ static void is_not_serving_while_the_database_is_away(void **state)
     stop(&demo);
 }
 
-/* The readiness probe finds no free connection for some time, which is not an outage. */
+static int thaw(void **state)
+{
+    (void)state;
+    postgres_thaw();
+    return 0;
+}
+
+/* It takes connections and says nothing, which no error tells. */
+static void is_not_serving_while_the_database_hangs(void **state)
+{
+    enum {
+        NOTICE_LIMIT_MS = 10000,
+        STOP_LIMIT_MS = 2000 + 15000
+    };
+    const char *const more[] = {"MESH_DRAIN_TIMEOUT=2s", NULL};
+    char url[POSTGRES_URL_BYTES];
+    (void)state;
+    postgres_create_database("hanging", url);
+    demo demo = start(url, more);
+    program_wait_log(demo.program, "serving");
+
+    postgres_freeze();
+    int64_t start_ns = mesh_clock_monotonic_ns();
+    assert_non_null(strstr(program_wait_log(demo.program, "not serving"), "database"));
+    assert_int_equal(health(&demo, "demo.v1.Demo"), NOT_SERVING);
+    assert_in_range((mesh_clock_monotonic_ns() - start_ns) / 1000000, 0, NOTICE_LIMIT_MS);
+    postgres_thaw();
+    program_wait_log(demo.program, "serving");
+    assert_int_equal(add(&demo, "database goes on"), MESH_OK);
+
+    postgres_freeze();
+    start_ns = mesh_clock_monotonic_ns();
+    stop(&demo);
+    assert_in_range((mesh_clock_monotonic_ns() - start_ns) / 1000000, 0, STOP_LIMIT_MS);
+    postgres_thaw();
+}
+
+/* Handlers have all connections for some time, which is not an outage. */
 static void full_pool_is_not_a_lost_database(void **state)
 {
     const char *const more[] = {"MESH_DB_POOL=1", NULL};
@@ -667,6 +704,7 @@ int main(void)
         cmocka_unit_test(starts_before_its_database_and_serves_when_it_came),
         cmocka_unit_test(is_not_serving_while_the_broker_is_away),
         cmocka_unit_test(is_not_serving_while_the_database_is_away),
+        cmocka_unit_test_teardown(is_not_serving_while_the_database_hangs, thaw),
         cmocka_unit_test(full_pool_is_not_a_lost_database),
         cmocka_unit_test(gives_up_when_nothing_answers_in_time),
         cmocka_unit_test(migrations_run_once_for_two_instances),
