@@ -24,6 +24,16 @@ show_help() {
     sed -n '2,/^[^#]/{/^#/s/^# \{0,1\}//p}' "$0"
 }
 
+# Options for Bazel: its progress is for a terminal; in a log it would be thousands of lines.
+BAZEL_QUIET=()
+[ -t 2 ] || BAZEL_QUIET=(--noshow_progress)
+
+# Before what starts Bazel: it says of such a checkout only that its labels are wrong.
+refuse_spaces() {
+    [[ $(cd -- "$MESH_ROOT" && pwd -P) != *[[:space:]]* ]] ||
+        die "the checkout's path has a space, which Bazel refuses: move the checkout"
+}
+
 is_root() { [ "$(id -u)" -eq 0 ]; }
 
 # program NAME [DIR...]: where a program is. Bazel's tests and cron have no sbin in their PATH.

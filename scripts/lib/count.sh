@@ -54,7 +54,7 @@ bazel_tests() {
         show_log_end "$events"
         add_failure "bazel query: a BUILD file is broken"
     fi
-    (cd "$MESH_ROOT" && bazel test --keep_going --build_event_json_file="$events" \
+    (cd "$MESH_ROOT" && bazel test --keep_going ${BAZEL_QUIET[@]+"${BAZEL_QUIET[@]}"} --build_event_json_file="$events" \
         ${options[@]+"${options[@]}"} -- "$@") >&2 || code=$?
     local -A status_of=() log_of=()
     while read -r label status log; do

@@ -239,6 +239,12 @@ make_plan() {
     local name unit lib=$MESH_ROOT/scripts/lib
     (umask 077 && mkdir -p "$data"/{run,log,env,bin,config,listen})
     write_secrets
+    # Also of those that are not started: one may run them by hand.
+    for name in "${service_names[@]}"; do
+        for unit in $(planned_units "$name"); do
+            write_environment "$unit"
+        done
+    done
     for name in "${selected[@]}"; do
         case $name in
         postgres | nats)
@@ -247,7 +253,6 @@ make_plan() {
             ;;
         *)
             for unit in $(planned_units "$name"); do
-                write_environment "$unit"
                 write_unit "$unit" \
                     "$(quote "$chpst") -e $(quote "$data/env/$unit") $(quote "$data/bin/$name")"
             done

@@ -141,6 +141,11 @@ supervisor_pid() {
 # Is a unit supervised (by runsv), even where runsvdir itself was killed?
 is_supervised() { "$sv" status "$data/run/$1" >/dev/null 2>&1; }
 
+# Does scripts/debug hold it? The process that the file names must still be one for this unit.
+is_debugged() {
+    [ -s "$data/run/$1/debugged" ] && process_has "$(<"$data/run/$1/debugged")" "$1"
+}
+
 # Does anything of this data folder run, or would run again?
 mesh_runs() {
     local unit

@@ -54,6 +54,7 @@ is_serving() { [ "$("$SCRIPTS/status" --all | grep -c "^$1 .* SERVING$")" -gt 0 
 all_serve() { "$SCRIPTS/status" --all >/dev/null; }
 port() { "$SCRIPTS/status" --all | sed -n "s/^$1 .*:\([0-9]*\) .*/\1/p"; }
 
+# S1.8
 test_up_starts_everything_and_down_stops_it() {
     use life
     two_services
@@ -223,6 +224,7 @@ test_an_explicit_base_that_is_taken_is_an_error() {
     expect 0 "$SCRIPTS/down"
 }
 
+# S1.8
 test_only_starts_a_part() {
     two_services
     use only
@@ -234,6 +236,9 @@ test_only_starts_a_part() {
     expect 0 "$SCRIPTS/up" --only order
     [[ $("$SCRIPTS/status") == *"$free SERVING"*order*SERVING ]] || fail "$("$SCRIPTS/status")"
     expect 2 "$SCRIPTS/up" --only nobody
+    [[ $err == *"there is no 'nobody' (there are: postgres nats product order)"* ]] || fail "said: $err"
+    expect 2 "$SCRIPTS/up" --instances product=0
+    [[ $err == *"1 to 4 of 'product', not 0"* ]] || fail "said: $err"
     expect 0 "$SCRIPTS/down"
 }
 
@@ -244,10 +249,18 @@ test_debug_runs_a_service_in_its_place_and_gives_it_back() {
     local before
     before=$(pid_of product)
     mkdir -p "$WORK/bin"
-    printf '#!/bin/sh\necho "$@"\n"%s/status"\nenv\n' "$SCRIPTS" >"$WORK/bin/gdb"
+    cat >"$WORK/bin/gdb" <<END
+#!/bin/sh
+echo "\$@"
+env -u MESH_LISTEN "$SCRIPTS/up" --only product 2>&1
+"$SCRIPTS/status"
+env
+END
     chmod +x "$WORK/bin/gdb"
     PATH=$WORK/bin:$PATH expect 0 "$SCRIPTS/debug" product -ex run
     [[ $out == *"-ex run --args $MESH_DATA/bin/product"* ]] || fail "gdb was called with: $out"
+    [[ $out == *'-iex unset environment MESH_DATA'* ]] || fail "our settings reach it: $out"
+    [[ $out == *'leaving product to scripts/debug'* ]] || fail "up took it away: $out"
     [[ $out == *"product 127.0.0.1:$(port product) DOWN"* ]] || fail "it ran beside: $out"
     [[ $out == *"MESH_LISTEN=127.0.0.1:$(port product)"* ]] || fail "another environment: $out"
     given_back() { is_serving product && [ "$(pid_of product)" != "$before" ]; }
