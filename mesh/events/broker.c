@@ -380,6 +380,11 @@ static void *keep(void *context)
 
 mesh_code mesh_broker_start(mesh_broker *broker, mesh_error *err)
 {
+    pthread_mutex_lock(&broker->mu);
+    bool started = broker->started;
+    pthread_mutex_unlock(&broker->mu);
+    if (started)
+        return MESH_OK;
     enlist(broker);
     int status = pthread_create(&broker->keeper, NULL, keep, broker);
     if (status != 0) {

@@ -38,7 +38,7 @@ typedef struct mesh_broker_settings {
 mesh_code mesh_broker_create(const mesh_broker_settings *settings, mesh_broker **broker,
                              mesh_error *err);
 
-/* Starts the thread that connects. */
+/* Starts the thread that connects; does nothing once it was started. By one thread at a time. */
 mesh_code mesh_broker_start(mesh_broker *broker, mesh_error *err);
 
 /* Ends that thread; who waits for a link gets none from now on. Destroy once every link is

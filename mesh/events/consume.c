@@ -43,7 +43,7 @@ struct mesh_consumption {
     /* Guarded by mu. */
     size_t threads;   /* lanes started */
     bool fetching;    /* the fetcher was started, and has not ended */
-    bool joined;      /* the fetcher was joined */
+    bool started;     /* the fetcher was started; it is joined by destroy */
     bool stopping;    /* fetch no more */
     bool ending;      /* lanes end when they have no work */
     size_t in_flight; /* deliveries fetched and not answered yet */
@@ -381,17 +381,17 @@ mesh_code mesh_consumption_create(const mesh_consumption_settings *settings, mes
 mesh_code mesh_consumption_start(mesh_consumption *self, mesh_error *err)
 {
     int status = 0;
-    for (size_t i = 0; status == 0 && i < self->settings.lanes; i++) {
-        status = pthread_create(&self->lanes[i].thread, NULL, run_lane, &self->lanes[i]);
-        if (status == 0)
-            self->threads++;
+    pthread_mutex_lock(&self->mu); /* the threads wait until everything is noted down */
+    while (status == 0 && self->threads < self->settings.lanes) {
+        lane *next = &self->lanes[self->threads];
+        status = pthread_create(&next->thread, NULL, run_lane, next);
+        self->threads += status == 0;
     }
-    if (status == 0) {
-        self->fetching = true;
+    if (status == 0 && !self->started) {
         status = pthread_create(&self->fetcher, NULL, fetch, self);
-        self->fetching = status == 0;
+        self->started = self->fetching = status == 0;
     }
-    self->joined = !self->fetching;
+    pthread_mutex_unlock(&self->mu);
     if (status != 0)
         return mesh_error_set(err, MESH_RESOURCE_EXHAUSTED, "cannot start a thread: %s",
                               strerror(status));
@@ -440,7 +440,7 @@ void mesh_consumption_destroy(mesh_consumption *self)
         return;
     while (self->threads > 0 && !mesh_consumption_drain(self, FETCH_WAIT_MS))
         continue;
-    if (!self->joined && self->threads > 0)
+    if (self->started)
         pthread_join(self->fetcher, NULL);
     pthread_mutex_lock(&self->mu);
     self->ending = true;

@@ -20,7 +20,7 @@ typedef struct mesh_consumption_settings {
 mesh_code mesh_consumption_create(const mesh_consumption_settings *settings,
                                   mesh_consumption **consumption, mesh_error *err);
 
-/* Starts the threads. */
+/* Starts the threads, or those that could not be started before. By one thread at a time. */
 mesh_code mesh_consumption_start(mesh_consumption *consumption, mesh_error *err);
 
 /* Fetches no more and gives back what no handler has begun with; waits for running handlers. False

@@ -336,6 +336,8 @@ mesh_code mesh_publisher_create(mesh_broker *broker, const char *service, mesh_p
 
 mesh_code mesh_publisher_start(mesh_publisher *self, mesh_error *err)
 {
+    if (self->started)
+        return MESH_OK;
     int status = pthread_create(&self->thread, NULL, publish, self);
     if (status != 0)
         return mesh_error_set(err, MESH_RESOURCE_EXHAUSTED, "cannot start a thread: %s",

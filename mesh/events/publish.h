@@ -21,7 +21,7 @@ typedef struct mesh_publisher mesh_publisher;
 mesh_code mesh_publisher_create(mesh_broker *broker, const char *service,
                                 mesh_publisher **publisher, mesh_error *err);
 
-/* Starts the thread that publishes. */
+/* Starts the thread that publishes; does nothing once it was started. By one thread at a time. */
 mesh_code mesh_publisher_start(mesh_publisher *publisher, mesh_error *err);
 
 /* As mesh_event_add, for the database whose publisher this is. */
