@@ -158,6 +158,18 @@ static mesh_log_level failure_level(mesh_code code)
     }
 }
 
+/* A table changed under the prepared statement so that its rows look different, or the statement is
+ * gone. (0A000 alone can also mean what it says.) */
+static bool is_stale(const PGresult *result)
+{
+    const char *sqlstate = PQresultErrorField(result, PG_DIAG_SQLSTATE);
+    const char *function = PQresultErrorField(result, PG_DIAG_SOURCE_FUNCTION);
+    if (sqlstate == NULL)
+        return false;
+    return strcmp(sqlstate, "26000") == 0 || (strcmp(sqlstate, "0A000") == 0 && function != NULL &&
+                                              strcmp(function, "RevalidateCachedQuery") == 0);
+}
+
 /* The one place that turns a failed statement into a code, an error and a line of the log. */
 static mesh_code fail(mesh_db_conn *conn, mesh_code code, const PGresult *result, const char *sql,
                       char *constraint, mesh_error *err)
@@ -171,14 +183,15 @@ static mesh_code fail(mesh_db_conn *conn, mesh_code code, const PGresult *result
         violated = PQresultErrorField(result, PG_DIAG_CONSTRAINT_NAME);
         code = sqlstate == NULL && conn->broken ? MESH_UNAVAILABLE
                                                 : mesh_db_sqlstate_code(sqlstate);
+        if (is_stale(result)) {
+            conn->stale = true; /* what else is prepared may be, too */
+            code = MESH_ABORTED;
+        }
     }
     if (words == NULL)
         words = PQerrorMessage(conn->pg);
     if (constraint != NULL)
         snprintf(constraint, MESH_DB_CONSTRAINT_BYTES, "%s", violated != NULL ? violated : "");
-    /* A table changed under a prepared statement, or the statement is gone: start afresh. */
-    if (sqlstate != NULL && (strcmp(sqlstate, "0A000") == 0 || strcmp(sqlstate, "26000") == 0))
-        conn->stale = true;
     mesh_log(failure_level(code), "statement failed", MESH_LOG_S("code", mesh_code_name(code)),
              MESH_LOG_S("sqlstate", sqlstate), MESH_LOG_S("cause", words),
              MESH_LOG_S("constraint", violated), MESH_LOG_S("statement", sql));
@@ -346,6 +359,12 @@ static prepared *find_prepared(mesh_db_conn *conn, const char *sql, uint64_t has
     return NULL;
 }
 
+static void forget(mesh_db_conn *conn, prepared *statement)
+{
+    mesh_free(statement->sql);
+    *statement = conn->statements[--conn->statement_count];
+}
+
 /* A free place among the prepared statements; the least used one has to go when there is none. */
 static mesh_code make_room(mesh_db_conn *conn, int64_t deadline_ns, prepared **place,
                            mesh_error *err)
@@ -364,8 +383,7 @@ static mesh_code make_room(mesh_db_conn *conn, int64_t deadline_ns, prepared **p
     mesh_code code = mesh_db_conn_script(conn, sql, deadline_ns, NULL, NULL, err);
     if (code != MESH_OK)
         return code;
-    mesh_free(oldest->sql);
-    *oldest = conn->statements[--conn->statement_count];
+    forget(conn, oldest);
     *place = &conn->statements[conn->statement_count];
     return MESH_OK;
 }
@@ -394,15 +412,12 @@ static mesh_code prepare(mesh_db_conn *conn, const char *sql, uint64_t hash, int
     return MESH_OK;
 }
 
-mesh_code mesh_db_conn_query(mesh_db_conn *conn, const char *sql, const mesh_param *params,
-                             size_t param_count, int64_t deadline_ns, PGresult **result,
-                             char *constraint, mesh_error *err)
+/* Prepares the statement if need be and runs it. `stale`: it failed, and has to be prepared anew. */
+static mesh_code run_prepared(mesh_db_conn *conn, const char *sql, const mesh_db_params *params,
+                              size_t param_count, int64_t deadline_ns, PGresult **result,
+                              char *constraint, bool *stale, mesh_error *err)
 {
-    mesh_db_params encoded;
-    constraint[0] = '\0';
-    mesh_code code = mesh_db_params_encode(params, param_count, &encoded, err);
-    if (code != MESH_OK)
-        return code;
+    mesh_code code = MESH_OK;
     uint64_t hash = hash_text(sql);
     prepared *statement = find_prepared(conn, sql, hash);
     if (statement == NULL) {
@@ -414,13 +429,36 @@ mesh_code mesh_db_conn_query(mesh_db_conn *conn, const char *sql, const mesh_par
     char name[16];
     snprintf(name, sizeof name, "m%u", statement->id);
     PGresult *answered = NULL;
-    int sent = PQsendQueryPrepared(conn->pg, name, (int)param_count, encoded.values,
-                                   encoded.lengths, encoded.formats, 0);
+    int sent = PQsendQueryPrepared(conn->pg, name, (int)param_count, params->values,
+                                   params->lengths, params->formats, 0);
     code = answer(conn, sent, sql, deadline_ns, &answered, NULL, constraint, err);
-    if (code != MESH_OK) {
-        PQclear(answered);
-        return code;
+    if (code == MESH_OK) {
+        *result = answered;
+        return MESH_OK;
     }
-    *result = answered;
-    return MESH_OK;
+    *stale = is_stale(answered);
+    if (*stale)
+        forget(conn, statement);
+    PQclear(answered);
+    return code;
+}
+
+mesh_code mesh_db_conn_query(mesh_db_conn *conn, const char *sql, const mesh_param *params,
+                             size_t param_count, int64_t deadline_ns, PGresult **result,
+                             char *constraint, mesh_error *err)
+{
+    mesh_db_params encoded;
+    bool stale = false;
+    constraint[0] = '\0';
+    mesh_code code = mesh_db_params_encode(params, param_count, &encoded, err);
+    if (code != MESH_OK)
+        return code;
+    code = run_prepared(conn, sql, &encoded, param_count, deadline_ns, result, constraint, &stale,
+                        err);
+    if (!stale || conn->broken || mesh_db_conn_in_transaction(conn))
+        return code;
+    /* A statement that failed outside a transaction left nothing behind, so it can run again. */
+    mesh_error_clear(err);
+    return run_prepared(conn, sql, &encoded, param_count, deadline_ns, result, constraint, &stale,
+                        err);
 }

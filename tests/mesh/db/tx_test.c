@@ -427,6 +427,45 @@ static void a_table_may_change_under_a_prepared_statement(void **state)
     postgres_value(db, "DROP TABLE shape");
 }
 
+static mesh_code select_shape(bool autocommit)
+{
+    const mesh_tx_options options = {.autocommit = autocommit};
+    mesh_tx *tx = begin(&options);
+    mesh_code code = mesh_tx_query(tx, "SELECT * FROM shape", MESH_SQL_NO_PARAMS, NULL, NULL, NULL);
+    mesh_tx_rollback(tx);
+    return code;
+}
+
+/* Once by a table that changed, once by a statement that is gone. */
+static void a_stale_statement_is_no_failure_of_a_single_read(void **state)
+{
+    (void)state;
+    static const char *const changes[] = {"ALTER TABLE shape ADD b int", "DEALLOCATE ALL"};
+    postgres_value(db, "CREATE TABLE shape (a int)");
+    for (size_t i = 0; i < sizeof changes / sizeof changes[0]; i++) {
+        assert_int_equal(select_shape(true), MESH_OK);
+        postgres_value(db, changes[i]); /* on the same connection: it was used last */
+        assert_int_equal(select_shape(true), MESH_OK);
+    }
+    assert_int_equal(select_shape(true), MESH_OK);
+    postgres_value(db, "ALTER TABLE shape ADD c int");
+    assert_int_equal(select_shape(false), MESH_ABORTED); /* which says: try again */
+    assert_int_equal(select_shape(false), MESH_OK);
+    postgres_value(db, "DROP TABLE shape");
+}
+
+/* Not every 0A000 tells of a changed table. */
+static void what_the_server_cannot_do_is_no_conflict(void **state)
+{
+    (void)state;
+    mesh_tx *tx = begin(NULL);
+    postgres_value(db, "CREATE FUNCTION cannot() RETURNS int LANGUAGE plpgsql AS"
+                       " 'BEGIN RAISE EXCEPTION ''no'' USING ERRCODE = ''0A000''; END'");
+    assert_int_equal(mesh_tx_query(tx, "SELECT cannot()", MESH_SQL_NO_PARAMS, NULL, NULL, NULL),
+                     MESH_INTERNAL);
+    mesh_tx_rollback(tx);
+}
+
 static void note(void *context)
 {
     char *text = context;
@@ -512,6 +551,8 @@ int main(void)
         cmocka_unit_test_setup(a_statement_is_prepared_once, empty_tables),
         cmocka_unit_test(prepared_statements_are_bounded),
         cmocka_unit_test(a_table_may_change_under_a_prepared_statement),
+        cmocka_unit_test(a_stale_statement_is_no_failure_of_a_single_read),
+        cmocka_unit_test(what_the_server_cannot_do_is_no_conflict),
         cmocka_unit_test_setup(after_commit_runs_in_order_and_only_after_a_commit, empty_tables),
         cmocka_unit_test_setup(every_statement_is_logged_with_its_time, empty_tables),
     };
