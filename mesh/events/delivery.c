@@ -8,9 +8,9 @@
 #include "mesh/events/envelope.h"
 #include "mesh/events/inbox.h"
 
-/* An event whose failures are not its own (database or peer away, process killed) is tried this
- * many times as often as one that its handler refuses. */
-static const int patience = 3;
+/* A delivery's number also counts those that no handler answered (its process was killed) and those
+ * that failed for trouble of the surroundings. So many times `max_deliver` is an event in itself. */
+static const int patience = 60;
 
 typedef struct attempt {
     const mesh_delivery_settings *settings;
@@ -99,11 +99,18 @@ static mesh_delivery_result give_up(const attempt *self, const mesh_error *err)
     return MESH_DELIVERY_DEAD;
 }
 
+/* Trouble that passes: a lock held long, a full disk, a peer that is away. No event is given up
+ * for it, however long it lasts. */
+static bool is_environment(mesh_code code)
+{
+    return code == MESH_UNAVAILABLE || code == MESH_DEADLINE_EXCEEDED || code == MESH_ABORTED ||
+           code == MESH_RESOURCE_EXHAUSTED || code == MESH_CANCELLED;
+}
+
 static mesh_delivery_result fail(const attempt *self, const mesh_error *err)
 {
-    bool own_fault = err->code != MESH_UNAVAILABLE && !self->away;
-    int limit = self->settings->max_deliver * (own_fault ? 1 : patience);
-    if (self->meta.delivery >= limit && !self->away)
+    if (!is_environment(err->code) && !self->away &&
+        self->meta.delivery >= self->settings->max_deliver)
         return give_up(self, err);
     log_failure(self, MESH_LOG_WARN, "an event failed and comes again", err);
     natsMsg_NakWithDelay(self->delivery->message, mesh_delivery_pause_ms(self->meta.delivery),

@@ -100,7 +100,7 @@ mesh_code mesh_envelope_unpack(natsMsg *message, const mesh_event_descriptor *ev
         .alloc = arena_alloc, .free = arena_free, .allocator_data = arena};
     *unpacked = protobuf_c_message_unpack(event->message, &allocator, size, data);
     if (*unpacked == NULL)
-        return mesh_error_set(err, MESH_RESOURCE_EXHAUSTED,
+        return mesh_error_set(err, MESH_INVALID_ARGUMENT,
                               "the event takes more memory than it may");
     return MESH_OK;
 }

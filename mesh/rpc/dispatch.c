@@ -356,9 +356,10 @@ static void open_trace(mesh_call *call)
     static const char traceparent[] = "traceparent";
     mesh_metadata entry;
     size_t key_size;
+    size_t at = 0;
     mesh_trace parent = {.flags = 0};
 
-    for (size_t i = 0; call->tcall->ops->metadata(call->tcall, false, i, &entry, &key_size); i++)
+    while (call->tcall->ops->metadata(call->tcall, false, &at, &entry, &key_size))
         if (key_size == sizeof traceparent - 1 && memcmp(entry.key, traceparent, key_size) == 0 &&
             mesh_trace_parse(&parent, entry.value, entry.size))
             break;
@@ -398,12 +399,14 @@ static mesh_code check_limits(mesh_call *call, mesh_error *err)
     return MESH_OK;
 }
 
-static mesh_code intercept(mesh_call *call, mesh_error *err)
+static mesh_code intercept(mesh_call *call, bool too_much_metadata, mesh_error *err)
 {
     mesh_code code;
 
     open_trace(call);
     code = open_interceptors(call, true, err);
+    if (code == MESH_OK && too_much_metadata)
+        code = mesh_error_set(err, MESH_RESOURCE_EXHAUSTED, "the request has too much metadata");
     if (code == MESH_OK)
         code = check_limits(call, err);
     if (code == MESH_OK)
@@ -458,7 +461,7 @@ static void on_open(void *argument, mesh_tcall *tcall, mesh_open *open)
         return;
     }
     mesh_error_clear(&err);
-    code = intercept(call, &err);
+    code = intercept(call, open->too_much_metadata, &err);
     if (code == MESH_OK)
         dispatch(call);
     else

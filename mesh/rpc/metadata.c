@@ -95,8 +95,9 @@ mesh_code mesh_metadata_copy(mesh_tcall *call, bool trailing, mesh_arena *arena,
 {
     mesh_metadata entry;
     size_t key_size;
+    size_t at = 0;
 
-    for (size_t i = 0; call->ops->metadata(call, trailing, i, &entry, &key_size); i++) {
+    while (call->ops->metadata(call, trailing, &at, &entry, &key_size)) {
         entry.key = mesh_arena_strndup(arena, entry.key, key_size);
         entry.value = mesh_arena_memdup(arena, entry.value, entry.size);
         if (entry.value == NULL || !push(list, arena, entry))

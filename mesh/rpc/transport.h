@@ -112,10 +112,11 @@ typedef struct mesh_status {
 
 typedef struct mesh_tcall_ops {
     /*
-     * The `index`-th received metadata (a server: of the request; a client: leading or, with
-     * `trailing`, trailing); false past the end. The key is not NUL-terminated: `key_size` bytes.
+     * The next received metadata from position `*at` on, which moves behind it; 0 is the first (a
+     * server: of the request; a client: leading or, with `trailing`, trailing). False at the end.
+     * The key is not NUL-terminated: `key_size` bytes.
      */
-    bool (*metadata)(mesh_tcall *call, bool trailing, size_t index, mesh_metadata *entry,
+    bool (*metadata)(mesh_tcall *call, bool trailing, size_t *at, mesh_metadata *entry,
                      size_t *key_size);
     void (*peer)(mesh_tcall *call, mesh_arena *arena, mesh_peer *peer);
 
@@ -141,8 +142,9 @@ typedef struct mesh_open {
     void *method;     /* as given to server_add_method; NULL: no such method */
     const char *path; /* when method is NULL; not NUL-terminated */
     size_t path_size;
-    int64_t deadline_ns; /* MESH_NO_DEADLINE: none */
-    bool has_message;    /* unary and server streaming: the request arrived with the call */
+    int64_t deadline_ns;    /* MESH_NO_DEADLINE: none */
+    bool too_much_metadata; /* more than the transport allows: to be refused */
+    bool has_message;       /* unary and server streaming: the request arrived with the call */
     mesh_message message;
 } mesh_open;
 

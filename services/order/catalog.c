@@ -6,15 +6,19 @@
 #include "product/v1/product.mesh.h"
 
 /* The product service's own mistakes are not the caller's. */
-static mesh_code translate(mesh_code code, mesh_error *err)
+static mesh_code translate(const mesh_call *call, mesh_code code, mesh_error *err)
 {
     switch (code) {
     case MESH_OK:
     case MESH_UNAVAILABLE:
     case MESH_DEADLINE_EXCEEDED:
-    case MESH_CANCELLED:
     case MESH_RESOURCE_EXHAUSTED:
         return code;
+    case MESH_CANCELLED:
+        if (mesh_call_cancelled(call))
+            return code;
+        /* the service cut it off as it stopped: our caller may try again */
+        return mesh_error_set(err, MESH_UNAVAILABLE, "the product service stopped meanwhile");
     default:
         mesh_log(MESH_LOG_ERROR, "the product service refused a look-up",
                  MESH_LOG_S("code", mesh_code_name(code)),
@@ -39,7 +43,7 @@ mesh_code order_catalog_look_up(const order_service *service, mesh_call *call,
     mesh_code code = product__v1__product_service__batch_get_products(
         service->products, &ask, &answer, &(mesh_call_options){.parent = call}, err);
     if (code != MESH_OK)
-        return translate(code, err);
+        return translate(call, code, err);
 
     /* The answer has the order of the question, without those that are missing. */
     size_t next = 0;

@@ -185,17 +185,15 @@ static bool is_own_key(const char *key, size_t size)
     }
 }
 
-bool core_metadata_at(const grpc_metadata_array *array, size_t index, mesh_metadata *entry,
-                      size_t *key_size)
+bool core_metadata_next(const grpc_metadata_array *array, size_t *at, mesh_metadata *entry,
+                        size_t *key_size)
 {
-    for (size_t i = 0; i < array->count; i++) {
-        const grpc_metadata *metadata = &array->metadata[i];
+    while (*at < array->count) {
+        const grpc_metadata *metadata = &array->metadata[(*at)++];
         const char *key = (const char *)GRPC_SLICE_START_PTR(metadata->key);
         size_t size = GRPC_SLICE_LENGTH(metadata->key);
 
         if (is_own_key(key, size))
-            continue;
-        if (index-- > 0)
             continue;
         entry->key = key;
         *key_size = size;

@@ -69,9 +69,9 @@ void core_metadata_add(core_metadata *metadata, const char *key, const void *val
 void core_metadata_add_list(core_metadata *metadata, const mesh_metadata_list *list);
 void core_metadata_clear(core_metadata *metadata);
 
-/* Entry `index` of what was received, without gRPC's own. */
-bool core_metadata_at(const grpc_metadata_array *array, size_t index, mesh_metadata *entry,
-                      size_t *key_size);
+/* The next of what was received from `*at` on, without gRPC's own; moves `*at` behind it. */
+bool core_metadata_next(const grpc_metadata_array *array, size_t *at, mesh_metadata *entry,
+                        size_t *key_size);
 
 /* Address and verified name of the peer, copied into the arena. */
 void core_peer(grpc_call *call, mesh_arena *arena, mesh_peer *peer);

@@ -24,7 +24,8 @@ enum {
     POSTED_STREAMS = 8,   /* the same for methods whose calls live long */
     FREE_CALLS_MAX = 256, /* calls of a lane kept for reuse */
     METADATA_BYTES_MAX = 16384,
-    GOAWAY_GRACE_MS = 500,       /* for clients to close their connections once no call runs */
+    STREAMS_MAX = 1000,    /* calls of one connection at once; the client keeps further ones back */
+    GOAWAY_GRACE_MS = 500, /* for clients to close their connections once no call runs */
     MIN_PING_INTERVAL_MS = 10000 /* clients that ping more often are told to calm down (gRFC A8) */
 };
 
@@ -123,12 +124,12 @@ static server_call *call_of(mesh_tcall *call)
 
 /* --- operations ---------------------------------------------------------------------------------- */
 
-static bool op_metadata(mesh_tcall *tcall, bool trailing, size_t index, mesh_metadata *entry,
+static bool op_metadata(mesh_tcall *tcall, bool trailing, size_t *at, mesh_metadata *entry,
                         size_t *key_size)
 {
     assert(!trailing);
     (void)trailing;
-    return core_metadata_at(&call_of(tcall)->metadata, index, entry, key_size);
+    return core_metadata_next(&call_of(tcall)->metadata, at, entry, key_size);
 }
 
 static void op_peer(mesh_tcall *tcall, mesh_arena *arena, mesh_peer *peer)
@@ -378,11 +379,28 @@ static void recycle(server_call *call)
 
 /* --- events -------------------------------------------------------------------------------------- */
 
+/*
+ * Whether a request has more metadata than METADATA_BYTES_MAX, counted as RFC 9113 does (section
+ * 10.5.1: 32 bytes more for each entry). The core itself looks only after the client has confirmed
+ * the limit.
+ */
+static bool has_too_much_metadata(const grpc_metadata_array *metadata)
+{
+    size_t size = metadata->count * 32;
+
+    for (size_t i = 0; i < metadata->count && size <= METADATA_BYTES_MAX; i++)
+        size += GRPC_SLICE_LENGTH(metadata->metadata[i].key) +
+                GRPC_SLICE_LENGTH(metadata->metadata[i].value);
+    return size > METADATA_BYTES_MAX;
+}
+
 static void on_new(server_call *call)
 {
     lane *lane = call->lane;
     const method_entry *method = lane->method;
-    mesh_open open = {.method = method->upper, .deadline_ns = core_deadline_from(call->deadline)};
+    mesh_open open = {.method = method->upper,
+                      .too_much_metadata = has_too_much_metadata(&call->metadata),
+                      .deadline_ns = core_deadline_from(call->deadline)};
 
     replenish(lane);
     if (method->path == NULL) {
@@ -505,6 +523,7 @@ static grpc_server *make_server(const mesh_server_options *options)
     ADD(GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1);
     ADD(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS, MIN_PING_INTERVAL_MS);
     ADD(GRPC_ARG_MAX_METADATA_SIZE, METADATA_BYTES_MAX);
+    ADD(GRPC_ARG_MAX_CONCURRENT_STREAMS, STREAMS_MAX);
     ADD(GRPC_ARG_ALLOW_REUSEPORT, 0);
     if (options->max_connection_idle_ms > 0)
         ADD(GRPC_ARG_MAX_CONNECTION_IDLE_MS, options->max_connection_idle_ms);

@@ -42,10 +42,17 @@ static void on_close(void *self, mesh_call *call, mesh_code code)
     sem_post(&last.closed);
 }
 
+/* Whether calls that the runtime refuses are recorded, too. */
+static bool observed;
+
 static int start(testing_style style)
 {
     const mesh_interceptor recorder = {
-        .name = "recorder", .on_open = on_open, .on_close = on_close};
+        .name = "recorder",
+        .on_open = on_open,
+        .on_close = on_close,
+        .observes = observed,
+    };
 
     sem_init(&last.closed, 0, 0);
     atomic_init(&last.opened, 0);
@@ -67,10 +74,17 @@ static int start_evented(void **state)
     return start(TESTING_INLINE);
 }
 
+static int start_observed(void **state)
+{
+    observed = true;
+    return start_worker(state);
+}
+
 static int stop(void **state)
 {
     (void)state;
     testing_service_stop(&service);
+    observed = false;
     sem_destroy(&last.closed);
     return 0;
 }
@@ -108,6 +122,30 @@ static void a_request_without_a_message_is_unimplemented(void **state)
             expect_closed(paths[i], MESH_UNIMPLEMENTED);
         }
     raw_close(&client);
+    expect_alive();
+}
+
+/* The client never confirms the server's limit, so the core does not hold it. */
+static void too_much_metadata_is_refused(void **state)
+{
+    static const uint8_t text[] = {0x0a, 2, 'h', 'i'};
+    static const struct {
+        size_t count;
+        mesh_code code;
+    } cases[] = {{100, MESH_OK}, {600, MESH_RESOURCE_EXHAUSTED}, {15000, MESH_RESOURCE_EXHAUSTED}};
+    raw_client client;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        uint32_t stream;
+
+        raw_connect(&client, mesh_server_port(service.server));
+        stream = raw_request_with_headers(&client, ECHO_PATH, cases[i].count);
+        raw_message(&client, stream, false, text, sizeof text, true);
+        assert_true(raw_wait(&client, stream));
+        expect_closed(ECHO_PATH, cases[i].code);
+        raw_close(&client);
+    }
     expect_alive();
 }
 
@@ -362,6 +400,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         BOTH(a_request_without_a_message_is_unimplemented),
+        cmocka_unit_test_setup_teardown(too_much_metadata_is_refused, start_observed, stop),
         BOTH(a_second_message_does_no_harm),
         BOTH(what_cannot_be_decoded_is_an_invalid_argument),
         BOTH(a_peer_that_vanishes_leaves_nothing_behind),

@@ -99,20 +99,47 @@ static size_t add_header(uint8_t *block, const char *key, const char *value)
     return 3 + key_size + value_size;
 }
 
-uint32_t raw_request(raw_client *client, const char *path, const char *key, const char *value,
-                     bool ends)
+static size_t add_request_headers(uint8_t *block, const char *path)
 {
-    uint32_t stream = client->next_stream;
-    uint8_t block[1024];
     size_t size = 0;
 
-    client->next_stream += 2;
     size += add_header(block + size, ":method", "POST");
     size += add_header(block + size, ":scheme", "http");
     size += add_header(block + size, ":path", path);
     size += add_header(block + size, ":authority", "localhost");
     size += add_header(block + size, "content-type", "application/grpc");
     size += add_header(block + size, "te", "trailers");
+    return size;
+}
+
+uint32_t raw_request_with_headers(raw_client *client, const char *path, size_t count)
+{
+    enum {
+        FIRST_DYNAMIC = 0x80 | 62,
+        WITH_INDEXING = 0x40
+    };
+    uint32_t stream = client->next_stream;
+    uint8_t block[FRAME_BYTES_MAX];
+    size_t size = add_request_headers(block, path);
+    size_t first = size;
+
+    client->next_stream += 2;
+    size += add_header(block + size, "x-a", "v");
+    block[first] |= WITH_INDEXING;
+    assert_in_range(count, 0, 15000);
+    memset(block + size, FIRST_DYNAMIC, count);
+    send_frame(client, HEADERS, END_HEADERS, stream, block, size + count);
+    return stream;
+}
+
+uint32_t raw_request(raw_client *client, const char *path, const char *key, const char *value,
+                     bool ends)
+{
+    uint32_t stream = client->next_stream;
+    uint8_t block[1024];
+    size_t size = add_request_headers(block, path);
+
+    client->next_stream += 2;
     if (key != NULL)
         size += add_header(block + size, key, value);
     send_frame(client, HEADERS, END_HEADERS | (ends ? END_STREAM : 0), stream, block, size);

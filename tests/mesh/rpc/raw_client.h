@@ -22,6 +22,12 @@ void raw_close(raw_client *client);
 uint32_t raw_request(raw_client *client, const char *path, const char *key, const char *value,
                      bool ends);
 
+/*
+ * The same with as many more headers, each a byte on the wire that refers to the first of them (RFC 7541, section
+ * 6.1); at most 15,000.
+ */
+uint32_t raw_request_with_headers(raw_client *client, const char *path, size_t count);
+
 /* A message in its five bytes of frame, in one DATA frame (at most 16 KiB with them). */
 void raw_message(raw_client *client, uint32_t stream, bool compressed, const void *data,
                  size_t size, bool ends);
