@@ -7,6 +7,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
 
@@ -197,12 +198,27 @@ static int serve(mesh_app *app, int signals_fd, const sigset_t *signals)
     return stop(app, ready);
 }
 
+/* As many connections as the system allows: the core's listener does not survive running out of
+ * descriptors. */
+static void raise_descriptor_limit(void)
+{
+    struct rlimit limit;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur == limit.rlim_max)
+        return;
+    limit.rlim_cur = limit.rlim_max;
+    if (setrlimit(RLIMIT_NOFILE, &limit) != 0)
+        mesh_log(MESH_LOG_WARN, "the limit of file descriptors cannot be raised",
+                 MESH_LOG_S("cause", strerror(errno)));
+}
+
 /* Makes the parts with the signals blocked, so that every thread inherits that, and serves. */
 static int run(const mesh_service *service, const mesh_service_config *config)
 {
     mesh_log_level level = MESH_LOG_INFO;
     mesh_log_level_parse(config->log_level, &level);
     mesh_log_setup(service->name, level);
+    raise_descriptor_limit();
 
     sigset_t signals;
     sigemptyset(&signals);
