@@ -412,7 +412,7 @@ static mesh_code prepare(mesh_db_conn *conn, const char *sql, uint64_t hash, int
     return MESH_OK;
 }
 
-/* Prepares the statement if need be and runs it. `stale`: it failed, and has to be prepared anew. */
+/* Prepares the statement if need be and runs it. `stale`: it failed, and must be prepared anew. */
 static mesh_code run_prepared(mesh_db_conn *conn, const char *sql, const mesh_db_params *params,
                               size_t param_count, int64_t deadline_ns, PGresult **result,
                               char *constraint, bool *stale, mesh_error *err)

@@ -174,11 +174,12 @@ typedef struct mesh_rows mesh_rows;
  *
  * ALREADY_EXISTS: a unique constraint; FAILED_PRECONDITION: another constraint
  * (mesh_tx_constraint names it in both); INVALID_ARGUMENT: a value that its column's type does not
- * take (too long, out of range, not a UUID, not UTF-8); ABORTED: serialization failure, deadlock or
- * a lock that was not to be had, or tables that changed under a prepared statement; DEADLINE_EXCEEDED: the time limit; UNAVAILABLE: the connection
- * broke; RESOURCE_EXHAUSTED: out of memory or disk, here or there; INTERNAL: anything else. The
- * server's own words are in the log only. After an error the transaction can only be rolled back:
- * further statements return the same code without being sent.
+ * take (too long, out of range, not a UUID, not UTF-8); ABORTED: serialization failure, deadlock, a
+ * lock that was not to be had, or a table that changed under the prepared statement;
+ * DEADLINE_EXCEEDED: the time limit; UNAVAILABLE: the connection broke; RESOURCE_EXHAUSTED: out of
+ * memory or disk, here or there; INTERNAL: anything else. The server's own words are in the log
+ * only. After an error the transaction can only be rolled back: further statements return the same
+ * code without being sent.
  */
 MESH_API mesh_code mesh_tx_query(mesh_tx *tx, const char *sql, const mesh_param *params,
                                  size_t param_count, mesh_rows **rows, int64_t *affected,

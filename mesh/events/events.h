@@ -110,8 +110,8 @@ MESH_API mesh_code mesh_events_create(const mesh_events_options *options, mesh_e
                                       mesh_error *err);
 
 /* Connects in the background, makes stream and durable consumer when missing, publishes and
- * consumes. RESOURCE_EXHAUSTED: a thread cannot be started; it may be called again, by one thread at
- * a time, and goes on from there. */
+ * consumes. RESOURCE_EXHAUSTED: a thread cannot be started; called again, it goes on from there.
+ * Called by one thread at a time. */
 MESH_API mesh_code mesh_events_start(mesh_events *events, mesh_error *err);
 
 /* MESH_OK while connected, with stream and consumer in place; else UNAVAILABLE, and the message
