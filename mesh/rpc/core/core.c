@@ -27,9 +27,9 @@ const mesh_transport mesh_transport_core = {
     .drive = core_drive,
 };
 
-/* --- the library --------------------------------------------------------------------------------- */
+/* --- the library ------------------------------------------------------------------------------ */
 
-/* The core's own complaints become lines of our log. It knows no trace, and speaks of its source lines. */
+/* The core's own complaints become lines of our log, with its source lines and without a trace. */
 static void log_line(gpr_log_func_args *args)
 {
     mesh_log_level level = args->severity == GPR_LOG_SEVERITY_ERROR  ? MESH_LOG_WARN
@@ -53,7 +53,7 @@ void core_init(void)
     grpc_init();
 }
 
-/* --- messages ------------------------------------------------------------------------------------ */
+/* --- messages --------------------------------------------------------------------------------- */
 
 static void release_incoming(void *owner)
 {
@@ -105,7 +105,7 @@ void core_incoming_open(core_incoming *incoming, grpc_byte_buffer *buffer, size_
 
 bool core_reserve(size_t size, mesh_buffer *buffer)
 {
-    /* The large form is never inlined into the slice, so that the bytes have an address of their own. */
+    /* The large form is never inlined into the slice: the bytes have an address of their own. */
     grpc_slice slice = grpc_slice_malloc_large(size);
 
     *buffer = (mesh_buffer){
@@ -139,7 +139,7 @@ grpc_byte_buffer *core_outgoing(const mesh_buffer *buffer)
     return bytes;
 }
 
-/* --- metadata ------------------------------------------------------------------------------------ */
+/* --- metadata --------------------------------------------------------------------------------- */
 
 void core_metadata_add(core_metadata *metadata, const char *key, const void *value, size_t size)
 {
@@ -204,7 +204,7 @@ bool core_metadata_next(const grpc_metadata_array *array, size_t *at, mesh_metad
     return false;
 }
 
-/* --- the rest ------------------------------------------------------------------------------------ */
+/* --- the rest --------------------------------------------------------------------------------- */
 
 static const char *property_of(const grpc_auth_context *context, const char *name,
                                mesh_arena *arena)

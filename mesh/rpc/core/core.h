@@ -1,6 +1,6 @@
 /*
- * What the server and the channels on the gRPC C core share. Internal to mesh/rpc/core, the only folder that
- * includes <grpc/...>.
+ * What the server and the channels on the gRPC C core share. Internal to mesh/rpc/core, the only
+ * folder that includes <grpc/...>.
  */
 #ifndef MESH_RPC_CORE_CORE_H
 #define MESH_RPC_CORE_CORE_H
@@ -17,8 +17,9 @@
 #include "mesh/rpc/transport.h"
 
 /*
- * Completion tags hand memory from the thread that started an operation to the thread that polls. The core
- * does that with locks that ThreadSanitizer cannot see, since libgrpc is not instrumented: tell it.
+ * Completion tags hand memory from the thread that started an operation to the thread that polls.
+ * The core does that with locks that ThreadSanitizer cannot see, since libgrpc is not instrumented:
+ * tell it.
  */
 #ifdef __SANITIZE_THREAD__
 void __tsan_acquire(void *address);
@@ -45,7 +46,7 @@ typedef struct core_incoming {
     uint8_t *inflated;      /* a compressed message's content */
 } core_incoming;
 
-/* Takes `buffer`, inflates it when compressed to at most `limit` bytes, and describes it in `message`. */
+/* Takes `buffer`, inflates a compressed one to at most `limit` bytes, and describes it. */
 void core_incoming_open(core_incoming *incoming, grpc_byte_buffer *buffer, size_t limit,
                         mesh_message *message);
 
@@ -53,7 +54,7 @@ void core_incoming_open(core_incoming *incoming, grpc_byte_buffer *buffer, size_
 bool core_reserve(size_t size, mesh_buffer *buffer);
 void core_discard(mesh_buffer *buffer);
 
-/* Turns a reserved buffer into a byte buffer of the core's; NULL when out of memory. The buffer is given away. */
+/* Turns a reserved buffer, which is given away, into the core's; NULL when out of memory. */
 grpc_byte_buffer *core_outgoing(const mesh_buffer *buffer);
 
 /* Metadata on its way down: copies for one batch. */

@@ -1,9 +1,9 @@
 /*
  * The client side on the C core.
  *
- * A blocking unary call has a completion queue of its own, which the calling thread plucks: no other thread
- * is woken. Such queues are kept for the next call. Asynchronous calls and streams share one queue and
- * one polling thread of the channel, started with the first of them.
+ * A blocking unary call has a completion queue of its own, which the calling thread plucks: no
+ * other thread is woken. Such queues are kept for the next call. Asynchronous calls and streams
+ * share one queue and one polling thread of the channel, started with the first of them.
  */
 #include <assert.h>
 #include <pthread.h>
@@ -80,7 +80,7 @@ static client_call *call_of(mesh_tcall *call)
     return (client_call *)call;
 }
 
-/* --- operations ---------------------------------------------------------------------------------- */
+/* --- operations ------------------------------------------------------------------------------- */
 
 static bool op_metadata(mesh_tcall *tcall, bool trailing, size_t *at, mesh_metadata *entry,
                         size_t *key_size)
@@ -185,7 +185,7 @@ static const mesh_tcall_ops client_call_ops = {
     .release = op_release,
 };
 
-/* --- events -------------------------------------------------------------------------------------- */
+/* --- events ----------------------------------------------------------------------------------- */
 
 static mesh_status status_of(const client_call *call)
 {
@@ -292,9 +292,9 @@ void core_drive(mesh_tcall *tcall)
     on_event(tag, event.success != 0);
 }
 
-/* --- starting a call ----------------------------------------------------------------------------- */
+/* --- starting a call -------------------------------------------------------------------------- */
 
-/* The handle of a method that was registered with the channel, NULL when there is no room for it. */
+/* The handle of a method that was registered with the channel; NULL: there is no room for it. */
 static void *registered(mesh_tchannel *channel, const mesh_method *method)
 {
     size_t slot = ((uintptr_t)method / sizeof *method) % REGISTERED_METHODS_MAX;
@@ -480,7 +480,7 @@ void core_call_start(mesh_tcall *tcall, const mesh_start *how)
     core_metadata_clear(&metadata);
 }
 
-/* --- the channel --------------------------------------------------------------------------------- */
+/* --- the channel ------------------------------------------------------------------------------ */
 
 static grpc_channel *make_channel(const char *target, const mesh_channel_options *options,
                                   grpc_channel_credentials *credentials)

@@ -12,7 +12,7 @@ enum {
     PEM_BYTES_MAX = 1 << 20
 };
 
-/* Reads a whole PEM file. `what` names the option in errors. The caller frees and, for keys, wipes it. */
+/* Reads a whole PEM file. `what` names the option in errors. The caller frees it, wipes a key. */
 static mesh_code read_pem(const char *path, const char *what, char **out, mesh_error *err)
 {
     FILE *file = fopen(path, "re");

@@ -1,6 +1,6 @@
 /*
- * Decompression of received messages. The core would do it without a limit on what comes out, so it is
- * told not to (grpc.per_message_decompression = 0), and zlib does it here.
+ * Decompression of received messages. The core would do it without a limit on what comes out, so it
+ * is told not to (grpc.per_message_decompression = 0), and zlib does it here.
  */
 #include <zlib.h>
 
@@ -12,7 +12,7 @@ enum {
     WINDOW_BITS_ANY_HEADER = 15 + 32
 };
 
-/* Makes room for more output: twice as much, at most one byte past the limit, which shows an excess. */
+/* Makes room for twice as much output, at most one byte past the limit, which shows an excess. */
 static bool grow(uint8_t **out, size_t *capacity, size_t limit)
 {
     size_t wanted = *capacity == 0 ? FIRST_OUTPUT_BYTES : *capacity * 2;
