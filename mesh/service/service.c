@@ -8,7 +8,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
-#include <sys/signalfd.h>
 #include <unistd.h>
 
 #include "mesh/base/clock.h"
@@ -102,24 +101,38 @@ static void quit(int signal)
     _exit(EXIT_FAILURE);
 }
 
-/* Waits for SIGTERM, SIGINT or mesh_app_stop, and lets the next signal end the process. */
-static const char *wait_for_stop(const mesh_app *app, int signals_fd, const sigset_t *signals)
-{
-    struct pollfd sources[] = {{.fd = signals_fd, .events = POLLIN},
-                               {.fd = app->stop_fd, .events = POLLIN}};
-    while (poll(sources, 2, -1) < 0 && errno == EINTR)
-        ;
-    const char *cause = "stop";
-    struct signalfd_siginfo info;
-    if (sources[0].revents != 0 && read(signals_fd, &info, sizeof info) == (ssize_t)sizeof info)
-        cause = info.ssi_signo == SIGTERM ? "SIGTERM" : "SIGINT";
+static volatile sig_atomic_t caught; /* the signal that asked for a drain; 0: none */
 
-    struct sigaction action = {.sa_handler = quit};
-    sigemptyset(&action.sa_mask);
+static void ask_to_stop(int signal)
+{
+    caught = signal;
+}
+
+static void handle(const sigset_t *signals, void (*handler)(int))
+{
+    struct sigaction action = {.sa_handler = handler, .sa_mask = *signals};
     sigaction(SIGTERM, &action, NULL);
     sigaction(SIGINT, &action, NULL);
+}
+
+/*
+ * Waits for SIGTERM, SIGINT or mesh_app_stop, and lets the next signal end the process. The signals
+ * are let in here alone. A handler takes them, since what signalfd or sigwait take never reaches a
+ * debugger, and Ctrl-C would not break in.
+ */
+static const char *wait_for_stop(const mesh_app *app, const sigset_t *signals)
+{
+    struct pollfd stop = {.fd = app->stop_fd, .events = POLLIN};
+    sigset_t open;
+    pthread_sigmask(SIG_SETMASK, NULL, &open);
+    sigdelset(&open, SIGTERM);
+    sigdelset(&open, SIGINT);
+    handle(signals, ask_to_stop);
+    while (ppoll(&stop, 1, NULL, &open) < 0 && errno == EINTR && caught == 0)
+        ;
+    handle(signals, quit);
     pthread_sigmask(SIG_UNBLOCK, signals, NULL);
-    return cause;
+    return caught == SIGTERM ? "SIGTERM" : caught == SIGINT ? "SIGINT" : "stop";
 }
 
 /* "HOST:PORT" of what was asked for and the port that was bound. */
@@ -169,7 +182,7 @@ static int stop(mesh_app *app, mesh_ready *ready)
 }
 
 /* Serves until told to stop; the exit status. */
-static int serve(mesh_app *app, int signals_fd, const sigset_t *signals)
+static int serve(mesh_app *app, const sigset_t *signals)
 {
     const mesh_service *service = app->service;
     mesh_ready *ready = NULL;
@@ -193,7 +206,7 @@ static int serve(mesh_app *app, int signals_fd, const sigset_t *signals)
         return EXIT_FAILURE;
     }
 
-    const char *cause = wait_for_stop(app, signals_fd, signals);
+    const char *cause = wait_for_stop(app, signals);
     mesh_log(MESH_LOG_INFO, "draining", MESH_LOG_S("cause", cause));
     return stop(app, ready);
 }
@@ -226,11 +239,6 @@ static int run(const mesh_service *service, const mesh_service_config *config)
     sigaddset(&signals, SIGINT);
     pthread_sigmask(SIG_BLOCK, &signals, NULL);
     signal(SIGPIPE, SIG_IGN);
-    int signals_fd = signalfd(-1, &signals, SFD_CLOEXEC);
-    if (signals_fd < 0) {
-        mesh_log(MESH_LOG_ERROR, "cannot start", MESH_LOG_S("error", strerror(errno)));
-        return EXIT_FAILURE;
-    }
 
     mesh_app *app;
     mesh_error err = {0};
@@ -238,8 +246,7 @@ static int run(const mesh_service *service, const mesh_service_config *config)
     if (mesh_app_create(service, config, &app, &err) != MESH_OK)
         mesh_app_log_error(MESH_LOG_ERROR, "cannot start", &err);
     else
-        status = serve(app, signals_fd, &signals);
-    close(signals_fd);
+        status = serve(app, &signals);
     return status;
 }
 

@@ -3,11 +3,18 @@
 # shellcheck shell=bash disable=SC2034
 
 SCRIPTS=$PWD/scripts
+SKIPPED=77
 WORK=$(mktemp -d "${TEST_TMPDIR:-/tmp}/scripts test.XXXXXX")
 
 fail() {
     printf '  %s: %s\n' "${FUNCNAME[1]}" "$*" >&2
     exit 1
+}
+
+# skip WHY: what the test needs is not on this machine.
+skip() {
+    printf '  left out: %s\n' "$*" >&2
+    exit "$SKIPPED"
 }
 
 # expect CODE COMMAND...: runs it; its stdout and stderr are in $out and $err afterwards.
@@ -23,7 +30,7 @@ expect() {
 }
 
 run_tests() {
-    local name passed=0 failed=() tests
+    local name passed=0 skipped=() failed=() tests
     mapfile -t tests < <(compgen -A function test_)
     printf '[==========] Running %d test(s).\n' "${#tests[@]}"
     for name in "${tests[@]}"; do
@@ -39,12 +46,19 @@ run_tests() {
         if [ "$code" -eq 0 ]; then
             printf '[       OK ] %s\n' "${name#test_}"
             passed=$((passed + 1))
+        elif [ "$code" -eq "$SKIPPED" ]; then
+            printf '[  SKIPPED ] %s\n' "${name#test_}"
+            skipped+=("${name#test_}")
         else
             printf '[  FAILED  ] %s\n' "${name#test_}"
             failed+=("${name#test_}")
         fi
     done
     printf '[==========] %d test(s) run.\n[  PASSED  ] %d test(s).\n' "${#tests[@]}" "$passed"
+    if [ "${#skipped[@]}" -gt 0 ]; then
+        printf '[  SKIPPED ] %d test(s), listed below:\n' "${#skipped[@]}"
+        printf '[  SKIPPED ] %s\n' "${skipped[@]}"
+    fi
     if [ "${#failed[@]}" -gt 0 ]; then
         printf '[  FAILED  ] %d test(s), listed below:\n' "${#failed[@]}"
         printf '[  FAILED  ] %s\n' "${failed[@]}"

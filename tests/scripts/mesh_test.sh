@@ -269,6 +269,36 @@ END
     expect 0 "$SCRIPTS/down"
 }
 
+# With a real service and a real terminal: Ctrl-C is what the terminal makes of the byte 3.
+test_control_c_breaks_in_under_the_debugger() {
+    command -v gdb >/dev/null || skip "no gdb here: scripts/setup --dev"
+    conf "hello $(readlink -f examples/hello/hello_service) 1"
+    use break-in
+    expect 0 "$SCRIPTS/up"
+    local seen=$WORK/seen terminal keys
+    mkfifo "$WORK/keys"
+    SHELL=/bin/bash TERM=dumb script -qfec "$(printf '%q ' "$SCRIPTS/debug" hello -ex run)" "$seen" \
+        <"$WORK/keys" >/dev/null 2>&1 &
+    terminal=$!
+    exec {keys}>"$WORK/keys"
+    says() { [ "$(grep -c -- "$1" "$seen")" -ge "${2-1}" ]; }
+    wait_until 60 says '"message":"listening"' || fail "it does not run: $(<"$seen")"
+    printf '\003' >&"$keys"
+    wait_until 30 says 'received signal SIGINT' || fail "Ctrl-C: $(<"$seen")"
+    printf 'continue\n' >&"$keys"
+    wait_until 30 says 'Continuing' || fail "continue: $(<"$seen")"
+    printf '\003' >&"$keys"
+    wait_until 30 says 'received signal SIGINT' 2 || fail "Ctrl-C again: $(<"$seen")"
+    ! says draining || fail "it drained: $(<"$seen")"
+    printf 'signal SIGTERM\n' >&"$keys"
+    wait_until 30 says 'exited normally' || fail "SIGTERM: $(<"$seen")"
+    printf 'quit\n' >&"$keys"
+    exec {keys}>&-
+    wait "$terminal" || fail "gdb ended with $?: $(<"$seen")"
+    wait_until 20 all_serve || fail "it was not given back"
+    expect 0 "$SCRIPTS/down"
+}
+
 test_a_failure_names_the_part_and_shows_its_log() {
     conf 'product @/stand-in 1 postgres nats' 'order @/broken 1 postgres'
     use failure

@@ -13,7 +13,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ptrace.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -684,6 +686,26 @@ static void second_signal_ends_it_at_once(void **state)
     end(&demo, 1);
 }
 
+/* Ctrl-C under gdb: SIGINT stops the program for its tracer, who may hold it back. */
+static void debugger_gets_sigint_before_the_service(void **state)
+{
+    int status;
+    char url[POSTGRES_URL_BYTES];
+    (void)state;
+    postgres_create_database("traced", url);
+    demo demo = start(url, nothing);
+    pid_t pid = program_pid(demo.program);
+    program_wait_log(demo.program, "serving");
+    assert_return_code(ptrace(PTRACE_SEIZE, pid, NULL, NULL), errno);
+    program_signal(demo.program, SIGINT);
+    assert_int_equal(waitpid(pid, &status, __WALL), pid);
+    assert_true(WIFSTOPPED(status));
+    assert_int_equal(WSTOPSIG(status), SIGINT);
+    assert_return_code(ptrace(PTRACE_DETACH, pid, NULL, NULL), errno);
+    assert_int_equal(add(&demo, "still here"), MESH_OK);
+    stop(&demo);
+}
+
 static void signal_while_waiting_for_the_database_ends_it(void **state)
 {
     (void)state;
@@ -717,6 +739,7 @@ int main(void)
         cmocka_unit_test(calls_are_cancelled_when_the_drain_takes_too_long),
         cmocka_unit_test(lame_duck_says_not_serving_and_still_answers),
         cmocka_unit_test(second_signal_ends_it_at_once),
+        cmocka_unit_test(debugger_gets_sigint_before_the_service),
         cmocka_unit_test(signal_while_waiting_for_the_database_ends_it),
     };
     return cmocka_run_group_tests(tests, servers_setup, servers_teardown);
