@@ -80,6 +80,11 @@ void mesh_call_compress(mesh_call *call)
     call->compress = true;
 }
 
+bool mesh_call_was_compressed(const mesh_call *call)
+{
+    return call->message.compressed;
+}
+
 int mesh_call_slot_create(void)
 {
     static atomic_int next;

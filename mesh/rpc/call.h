@@ -72,8 +72,17 @@ MESH_API mesh_code mesh_call_add_header(mesh_call *call, const char *key, const 
 MESH_API mesh_code mesh_call_add_trailer(mesh_call *call, const char *key, const void *value,
                                          size_t size, mesh_error *err);
 
-/* Compresses the answers with gzip when the caller accepts it. Before the first answer. */
+/*
+ * Compresses the answers with gzip when the caller accepts it. Before the first answer. On a stream
+ * mesh_stream_compress makes exceptions of messages.
+ */
 MESH_API void mesh_call_compress(mesh_call *call);
+
+/*
+ * Whether the request was compressed on its way. Unary and server streaming; for streams of
+ * requests mesh_stream_was_compressed tells.
+ */
+MESH_API bool mesh_call_was_compressed(const mesh_call *call);
 
 /* Data of the interceptors' own, one pointer for each slot that mesh_call_slot_create gave out. */
 enum {

@@ -216,6 +216,7 @@ mesh_code mesh_outgoing_start(mesh_outgoing *outgoing, const ProtobufCMessage *r
         code = mesh_encode(channel->transport, outgoing->method->request, request, &buffer, err);
         if (code != MESH_OK)
             return code;
+        buffer.compress = options->compress;
         start.request = &buffer;
     }
     outgoing->tcall = channel->transport->call_create(channel->tchannel, &start, events, upper);
@@ -308,6 +309,7 @@ static void on_blocking_unary(mesh_tcall *tcall, mesh_message *message, const me
 {
     unary_call *call = tcall->upper;
     const mesh_call_options *options = call->options;
+    bool was_compressed = message != NULL && message->compressed;
 
     call->code = mesh_unary_result(call->outgoing.method, message, status, call->arena,
                                    &call->response, call->err);
@@ -315,6 +317,8 @@ static void on_blocking_unary(mesh_tcall *tcall, mesh_message *message, const me
                   options->header_count);
     copy_metadata(tcall, true, call->arena, options->trailers, options->trailers_capacity,
                   options->trailer_count);
+    if (call->code == MESH_OK && options->was_compressed != NULL)
+        *options->was_compressed = was_compressed;
 }
 
 mesh_code mesh_unary_call(mesh_channel *channel, const mesh_method *method,

@@ -118,7 +118,6 @@ mesh_code mesh_stream_open(mesh_channel *channel, const mesh_method *method,
     mesh_stream_init(&client->stream, channel->transport, NULL, method, NULL);
     client->stream.budget = BUDGET_BYTES;
     client->stream.arena_limit = channel->options.arena_limit_bytes;
-    client->stream.compress = options.compress;
     client->stream.ending = client->stream.finished = request != NULL;
     code = mesh_outgoing_begin(&client->outgoing, channel, method, &options, arena, err);
     if (code != MESH_OK)

@@ -167,6 +167,7 @@ static void answer_unary(mesh_call *call, mesh_code code, const mesh_error *err)
     if (code == MESH_OK && !mesh_arena_overflowed(call->arena)) {
         code = mesh_encode(call->server->transport, call->handler->method->response, call->response,
                            &buffer, &own);
+        buffer.compress = call->compress;
         mesh_call_answer(call, code, &own, code == MESH_OK ? &buffer : NULL);
     } else {
         mesh_call_answer(call, code, err, NULL);
@@ -445,8 +446,7 @@ static void on_open(void *argument, mesh_tcall *tcall, mesh_open *open)
     call->handler = open->method;
     call->deadline_ns = open->deadline_ns;
     call->has_message = open->has_message;
-    if (open->has_message)
-        call->message = open->message;
+    call->message = open->message; /* empty without one */
     if (!prepare(call, server, tcall)) {
         tcall->ops->finish(tcall, &(mesh_final){.code = MESH_RESOURCE_EXHAUSTED});
         return;

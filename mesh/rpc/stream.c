@@ -23,6 +23,7 @@ void mesh_stream_init(mesh_stream *stream, const mesh_transport *transport, mesh
         .method = method,
         .incoming = is_server ? method->request : method->response,
         .outgoing = is_server ? method->response : method->request,
+        .compress = true,
     };
     stream->last = &stream->first;
     pthread_mutex_init(&stream->mu, NULL);
@@ -80,7 +81,7 @@ static void write_now(mesh_stream *stream, const mesh_buffer *buffer, bool more)
     stream->writing = true;
     stream->writing_bytes = buffer->size;
     stream->tcall->ops->write(stream->tcall, with_headers ? &call->headers : NULL, buffer,
-                              call != NULL ? call->compress : stream->compress, more);
+                              call != NULL && call->compress, more);
 }
 
 /* Takes a message: to the transport, or into the queue. mu is held. */
@@ -127,10 +128,19 @@ static mesh_code send_message(mesh_stream *stream, const ProtobufCMessage *messa
     }
     if (code == MESH_OK)
         code = mesh_encode(stream->transport, stream->outgoing, message, &buffer, NULL);
-    if (code == MESH_OK)
+    if (code == MESH_OK) {
+        buffer.compress = stream->compress;
         code = take(stream, &buffer);
+    }
     pthread_mutex_unlock(&stream->mu);
     return code;
+}
+
+void mesh_stream_compress(mesh_stream *stream, bool compress)
+{
+    pthread_mutex_lock(&stream->mu);
+    stream->compress = compress;
+    pthread_mutex_unlock(&stream->mu);
 }
 
 mesh_code mesh_stream_send(mesh_stream *stream, const ProtobufCMessage *message)
@@ -291,6 +301,7 @@ static bool make_message_arena(mesh_stream *stream)
 static mesh_code decode(mesh_stream *stream, mesh_message *message, ProtobufCMessage **out,
                         mesh_error *err)
 {
+    stream->was_compressed = message->compressed;
     if (make_message_arena(stream))
         return mesh_decode(stream->incoming, message, stream->message_arena, out, err);
     mesh_message_release(message);
@@ -403,6 +414,11 @@ mesh_code mesh_stream_next(mesh_stream *stream, const ProtobufCMessage **message
     mesh_stream_read(stream);
     pthread_mutex_unlock(&stream->mu);
     return MESH_OK;
+}
+
+bool mesh_stream_was_compressed(const mesh_stream *stream)
+{
+    return stream->was_compressed;
 }
 
 mesh_code mesh_stream_next_bytes(mesh_stream *stream, const uint8_t **data, size_t *size,

@@ -63,6 +63,16 @@ MESH_API mesh_code mesh_stream_send(mesh_stream *stream, const ProtobufCMessage 
  */
 MESH_API mesh_code mesh_stream_try_send(mesh_stream *stream, const ProtobufCMessage *message);
 
+/*
+ * Whether the messages sent from now on are compressed, on a stream whose messages may be: a
+ * client's that was opened with `compress`, or a server's after mesh_call_compress. All are unless
+ * this says otherwise. Any thread.
+ */
+MESH_API void mesh_stream_compress(mesh_stream *stream, bool compress);
+
+/* Whether the last message that was read was compressed on its way. For the thread that reads. */
+MESH_API bool mesh_stream_was_compressed(const mesh_stream *stream);
+
 /* Client: no more messages from this side. */
 MESH_API mesh_code mesh_stream_close_send(mesh_stream *stream);
 

@@ -26,8 +26,8 @@ struct mesh_stream {
     const mesh_events_adapter *events; /* evented server streams */
     size_t budget;                     /* bytes that may wait to be sent */
     size_t arena_limit;
-    bool compress;             /* client; a server's call says it */
     mesh_arena *message_arena; /* the message being read; the reader's */
+    bool was_compressed;       /* the same */
     _Atomic(void *) data;
 
     pthread_mutex_t mu;
@@ -44,6 +44,7 @@ struct mesh_stream {
     size_t writing_bytes;
     bool writing;       /* a write is outstanding */
     bool want_writable; /* a send was refused */
+    bool compress;      /* what is sent from now on, if the call lets it */
     bool over;          /* nothing can be sent any more */
     uint64_t sent;      /* messages taken so far */
     /* ending */

@@ -80,6 +80,7 @@ typedef struct mesh_buffer {
     uint8_t *data;
     size_t size;
     void *handle;
+    bool compress; /* this message, where the call's own `compress` lets it */
 } mesh_buffer;
 
 /* A list of metadata to send. */
@@ -93,7 +94,7 @@ typedef struct mesh_metadata_list {
 typedef struct mesh_final {
     const mesh_metadata_list *headers; /* sent unless a write did it */
     const mesh_buffer *message;        /* the answer, given away; NULL: none */
-    bool compress;
+    bool compress;                     /* goes with the headers, as in write */
     mesh_code code;
     const char *text;       /* grpc-message; NULL: none */
     const uint8_t *details; /* grpc-status-details-bin */
@@ -122,7 +123,10 @@ typedef struct mesh_tcall_ops {
 
     void (*watch_close)(mesh_tcall *call); /* server */
     void (*read)(mesh_tcall *call);
-    /* `more`: another write follows at once, so this one may wait for it. */
+    /*
+     * `compress` goes with the headers: the call's messages may be compressed, and each says
+     * itself whether it is. `more`: another write follows at once, so this one may wait for it.
+     */
     void (*write)(mesh_tcall *call, const mesh_metadata_list *headers, const mesh_buffer *message,
                   bool compress, bool more);
     void (*finish)(mesh_tcall *call, const mesh_final *final); /* server */
@@ -176,7 +180,7 @@ typedef struct mesh_start {
     int64_t deadline_ns;
     const mesh_metadata_list *metadata;
     bool wait_for_ready;
-    bool compress;
+    bool compress; /* messages may be compressed; each says itself whether it is */
     bool blocking; /* unary: the events run inside `drive` on the calling thread */
     const mesh_buffer
         *request; /* given away; then the call is half-closed. NULL: a stream of requests */

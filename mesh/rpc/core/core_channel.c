@@ -115,11 +115,12 @@ static void op_write(mesh_tcall *tcall, const mesh_metadata_list *headers,
 {
     client_call *call = call_of(tcall);
     grpc_op op = {.op = GRPC_OP_SEND_MESSAGE,
-                  .flags = (compress ? 0 : GRPC_WRITE_NO_COMPRESS) |
+                  .flags = (message->compress ? 0 : GRPC_WRITE_NO_COMPRESS) |
                            (more ? GRPC_WRITE_BUFFER_HINT : 0)};
 
     assert(headers == NULL);
     (void)headers;
+    (void)compress;
     call->sent = core_outgoing(message);
     op.data.send_message.send_message = call->sent;
     start(call, TAG_WRITE, &op, 1);
@@ -418,7 +419,7 @@ static size_t add_start(client_call *call, const mesh_start *how, core_metadata 
         call->sent = core_outgoing(how->request);
         op = &ops[count++];
         *op = (grpc_op){.op = GRPC_OP_SEND_MESSAGE,
-                        .flags = how->compress ? 0 : GRPC_WRITE_NO_COMPRESS};
+                        .flags = how->request->compress ? 0 : GRPC_WRITE_NO_COMPRESS};
         op->data.send_message.send_message = call->sent;
         ops[count++] = (grpc_op){.op = GRPC_OP_SEND_CLOSE_FROM_CLIENT};
     }

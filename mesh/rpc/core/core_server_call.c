@@ -70,11 +70,11 @@ static size_t add_headers(core_server_call *call, grpc_op *op, const mesh_metada
 }
 
 static size_t add_message(core_server_call *call, grpc_op *op, const mesh_buffer *message,
-                          bool compress, bool more)
+                          bool more)
 {
     call->sent = core_outgoing(message);
     *op = (grpc_op){.op = GRPC_OP_SEND_MESSAGE,
-                    .flags = (compress ? 0 : GRPC_WRITE_NO_COMPRESS) |
+                    .flags = (message->compress ? 0 : GRPC_WRITE_NO_COMPRESS) |
                              (more ? GRPC_WRITE_BUFFER_HINT : 0)};
     op->data.send_message.send_message = call->sent;
     return 1;
@@ -90,7 +90,7 @@ static void op_write(mesh_tcall *tcall, const mesh_metadata_list *headers,
 
     metadata.count = 0; /* the array is large: not cleared for every message */
     count = add_headers(call, &ops[0], headers, &metadata, compress);
-    count += add_message(call, &ops[count], message, compress, more);
+    count += add_message(call, &ops[count], message, more);
     start(call, TAG_WRITE, ops, count);
     core_metadata_clear(&metadata);
 }
@@ -109,7 +109,7 @@ static void op_finish(mesh_tcall *tcall, const mesh_final *final)
     /* without a message this is a trailers-only answer: the core merges headers and status */
     count += add_headers(call, &ops[count], final->headers, &headers, final->compress);
     if (final->message != NULL)
-        count += add_message(call, &ops[count], final->message, final->compress, false);
+        count += add_message(call, &ops[count], final->message, false);
 
     core_metadata_add_list(&trailers, final->trailers);
     if (final->details_size > 0)

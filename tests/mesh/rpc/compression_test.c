@@ -23,6 +23,8 @@ enum {
 };
 
 static testing_service service;
+static atomic_bool request_was_compressed;
+static atomic_uint_fast64_t numbers_compressed; /* bit n: number n was, on its way to the server */
 
 /* --- handlers that compress ------------------------------------------------------------------------ */
 
@@ -31,6 +33,7 @@ static mesh_code echo(void *self, mesh_call *call, const Testing__V1__EchoReques
 {
     (void)self;
     (void)err;
+    atomic_store(&request_was_compressed, mesh_call_was_compressed(call));
     mesh_call_compress(call);
     response->text = request->text;
     if (request->answer_size > 0) {
@@ -44,6 +47,18 @@ static mesh_code echo(void *self, mesh_call *call, const Testing__V1__EchoReques
     return MESH_OK;
 }
 
+/* Every third answer is compressed. */
+static Testing__V1__Number answer_to(mesh_stream *stream, const Testing__V1__Number *number)
+{
+    Testing__V1__Number doubled = *number;
+
+    if (mesh_stream_was_compressed(stream))
+        atomic_fetch_or(&numbers_compressed, UINT64_C(1) << (number->value % 64));
+    mesh_stream_compress(stream, number->value % 3 == 0);
+    doubled.value *= 2;
+    return doubled;
+}
+
 static mesh_code twice(void *self, mesh_call *call, mesh_stream *stream, mesh_error *err)
 {
     const Testing__V1__Number *number;
@@ -52,9 +67,8 @@ static mesh_code twice(void *self, mesh_call *call, mesh_stream *stream, mesh_er
     (void)self;
     mesh_call_compress(call);
     while ((code = testing__v1__testing__double__receive(stream, &number, err)) == MESH_OK) {
-        Testing__V1__Number doubled = *number;
+        Testing__V1__Number doubled = answer_to(stream, number);
 
-        doubled.value *= 2;
         code = testing__v1__testing__double__reply(stream, &doubled);
         if (code != MESH_OK)
             return code;
@@ -73,11 +87,10 @@ static mesh_code double_open(void *self, mesh_stream *stream, mesh_error *err)
 static mesh_code double_message(void *self, mesh_stream *stream, const Testing__V1__Number *number,
                                 mesh_error *err)
 {
-    Testing__V1__Number doubled = *number;
+    Testing__V1__Number doubled = answer_to(stream, number);
 
     (void)self;
     (void)err;
-    doubled.value *= 2;
     return testing__v1__testing__double__try_reply(stream, &doubled);
 }
 
@@ -123,6 +136,8 @@ static int stop(void **state)
 
 /* --- unary ------------------------------------------------------------------------------------------ */
 
+static bool answer_was_compressed;
+
 static mesh_code ask(size_t text_size, int32_t answer_size, bool compress, mesh_error *err)
 {
     Testing__V1__EchoRequest request = TESTING__V1__ECHO_REQUEST__INIT;
@@ -135,9 +150,11 @@ static mesh_code ask(size_t text_size, int32_t answer_size, bool compress, mesh_
     request.text = text;
     request.answer_size = answer_size;
     mesh_error_clear(err);
-    code = testing__v1__testing__echo(
-        service.channel, &request, &response,
-        &(mesh_call_options){.arena = service.arena, .compress = compress}, err);
+    code = testing__v1__testing__echo(service.channel, &request, &response,
+                                      MESH_OPTIONS(mesh_call_options, .arena = service.arena,
+                                                   .compress = compress,
+                                                   .was_compressed = &answer_was_compressed),
+                                      err);
     if (code == MESH_OK)
         assert_int_equal(strlen(response->text), answer_size > 0 ? (size_t)answer_size : text_size);
     free(text);
@@ -180,6 +197,22 @@ static void the_servers_compression_is_on_the_wire(void **state)
     assert_string_not_equal(err.message, TOO_LARGE_INFLATED);
 }
 
+static void both_sides_are_told_what_was_compressed(void **state)
+{
+    mesh_error err;
+
+    (void)state;
+    for (int compress = 0; compress < 2; compress++) {
+        assert_int_equal(ask(10000, 0, compress, &err), MESH_OK);
+        assert_int_equal(atomic_load(&request_was_compressed), compress);
+        assert_true(answer_was_compressed);
+    }
+    testing_service_stop(&service);
+    testing_service_start(&service, TESTING_WORKER, NULL, NULL);
+    assert_int_equal(ask(10000, 0, true, &err), MESH_OK);
+    assert_false(answer_was_compressed);
+}
+
 /* --- streams ---------------------------------------------------------------------------------------- */
 
 static void streams_are_compressed_both_ways(void **state)
@@ -208,6 +241,47 @@ static void streams_are_compressed_both_ways(void **state)
     assert_int_equal(testing__v1__testing__double__next(stream, &doubled), MESH_EOF);
     assert_int_equal(mesh_stream_finish(stream, &err), MESH_RESOURCE_EXHAUSTED);
     assert_string_equal(err.message, TOO_LARGE_INFLATED);
+}
+
+/* Sends a run of numbers, every second one to be compressed, before it reads what comes back. */
+static void exchange_numbers(bool compress)
+{
+    static uint8_t padding[2000];
+    const mesh_call_options options = {.compress = compress, .timeout_ms = 20000};
+    Testing__V1__Number number = TESTING__V1__NUMBER__INIT;
+    const Testing__V1__Number *doubled = NULL;
+    mesh_stream *stream;
+    mesh_error err;
+
+    atomic_store(&numbers_compressed, 0);
+    number.padding = (ProtobufCBinaryData){.len = sizeof padding, .data = padding};
+    assert_int_equal(testing__v1__testing__double(service.channel, &stream, &options, &err),
+                     MESH_OK);
+    for (int i = 0; i < 20; i++) {
+        number.value = i;
+        mesh_stream_compress(stream, i % 2 == 0);
+        assert_int_equal(testing__v1__testing__double__send(stream, &number), MESH_OK);
+    }
+    for (int i = 0; i < 20; i++) {
+        assert_int_equal(testing__v1__testing__double__next(stream, &doubled), MESH_OK);
+        assert_int_equal(doubled->value, 2 * i);
+        assert_int_equal(mesh_stream_was_compressed(stream), i % 3 == 0);
+    }
+    assert_int_equal(mesh_stream_finish(stream, &err), MESH_OK);
+}
+
+static void each_message_of_a_stream_is_compressed_or_not(void **state)
+{
+    (void)state;
+    exchange_numbers(true);
+    assert_int_equal(atomic_load(&numbers_compressed), 0x55555);
+}
+
+static void a_stream_that_was_not_opened_so_compresses_nothing(void **state)
+{
+    (void)state;
+    exchange_numbers(false);
+    assert_int_equal(atomic_load(&numbers_compressed), 0);
 }
 
 static void a_streams_answer_too_large_when_inflated_ends_it(void **state)
@@ -356,7 +430,10 @@ int main(void)
         BOTH(what_is_compressed_arrives),
         BOTH(the_clients_compression_is_on_the_wire),
         BOTH(the_servers_compression_is_on_the_wire),
+        BOTH(both_sides_are_told_what_was_compressed),
         BOTH(streams_are_compressed_both_ways),
+        BOTH(each_message_of_a_stream_is_compressed_or_not),
+        BOTH(a_stream_that_was_not_opened_so_compresses_nothing),
         BOTH(a_streams_answer_too_large_when_inflated_ends_it),
         cmocka_unit_test(a_bomb_is_refused_and_costs_no_memory),
         cmocka_unit_test(broken_gzip_is_an_internal_error),
