@@ -1,0 +1,131 @@
+/* Signals: how a service ends. */
+#include "tests/mesh/service/demo_program.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <sys/ptrace.h>
+#include <sys/wait.h>
+
+static void signal_lets_running_calls_end(void **state)
+{
+    static const int signals[] = {SIGTERM, SIGINT};
+    char url[POSTGRES_URL_BYTES];
+    (void)state;
+    postgres_create_database("drain", url);
+    for (size_t i = 0; i < 2; i++) {
+        demo demo = demo_start(url, demo_defaults);
+        demo_nap nap;
+        program_wait_log(demo.program, "serving");
+        demo_start_nap(&demo, &nap, 300, false);
+        program_signal(demo.program, signals[i]);
+        program_wait_log(demo.program, "draining");
+        program_wait_log(demo.program, "on_drain");
+        program_wait_log(demo.program, "on_stop");
+        program_wait_log(demo.program, "stopped");
+        demo_end(&demo, 0); /* joins the channel's threads, too */
+        assert_int_equal(nap.code, MESH_OK);
+    }
+}
+
+static void calls_are_cancelled_when_the_drain_takes_too_long(void **state)
+{
+    const char *const more[] = {"MESH_DRAIN_TIMEOUT=100ms", NULL};
+    char url[POSTGRES_URL_BYTES];
+    (void)state;
+    postgres_create_database("impatient", url);
+    demo demo = demo_start(url, more);
+    demo_nap nap;
+    program_wait_log(demo.program, "serving");
+    demo_start_nap(&demo, &nap, CALL_LIMIT_MS, false);
+    program_signal(demo.program, SIGTERM);
+    program_wait_log(demo.program, "sleep cancelled");
+    demo_end(&demo, 0);
+    assert_int_not_equal(nap.code, MESH_OK);
+    assert_int_not_equal(nap.code, -1);
+}
+
+static void lame_duck_says_not_serving_and_still_answers(void **state)
+{
+    const char *const more[] = {"MESH_DRAIN_DELAY=20s", NULL};
+    char url[POSTGRES_URL_BYTES];
+    Grpc__Health__V1__HealthCheckRequest request = GRPC__HEALTH__V1__HEALTH_CHECK_REQUEST__INIT;
+    const Grpc__Health__V1__HealthCheckResponse *message = NULL;
+    mesh_stream *watch = NULL;
+    mesh_error err = {0};
+    (void)state;
+    postgres_create_database("duck", url);
+    demo demo = demo_start(url, more);
+    program_wait_log(demo.program, "serving");
+    request.service = "demo.v1.Demo";
+    assert_int_equal(
+        grpc__health__v1__health__watch(demo.channel, &request, &watch,
+                                        &(mesh_call_options){.timeout_ms = CALL_LIMIT_MS}, &err),
+        MESH_OK);
+    assert_int_equal(grpc__health__v1__health__watch__next(watch, &message), MESH_OK);
+    assert_int_equal(message->status, SERVING);
+
+    program_signal(demo.program, SIGTERM);
+    assert_int_equal(grpc__health__v1__health__watch__next(watch, &message), MESH_OK);
+    assert_int_equal(message->status, NOT_SERVING);
+    assert_int_equal(demo_add(&demo, "quack"), MESH_OK);
+
+    program_signal(demo.program, SIGTERM); /* the second one: at once */
+    mesh_stream_finish(watch, &err);
+    demo_end(&demo, 1);
+}
+
+static void second_signal_ends_it_at_once(void **state)
+{
+    char url[POSTGRES_URL_BYTES];
+    (void)state;
+    postgres_create_database("hurry", url);
+    demo demo = demo_start(url, demo_defaults);
+    demo_nap nap;
+    program_wait_log(demo.program, "serving");
+    demo_start_nap(&demo, &nap, CALL_LIMIT_MS, false);
+    program_signal(demo.program, SIGTERM);
+    program_wait_log(demo.program, "draining");
+    program_signal(demo.program, SIGINT);
+    demo_end(&demo, 1);
+}
+
+/* Ctrl-C under gdb: SIGINT stops the program for its tracer, who may hold it back. */
+static void debugger_gets_sigint_before_the_service(void **state)
+{
+    int status;
+    char url[POSTGRES_URL_BYTES];
+    (void)state;
+    postgres_create_database("traced", url);
+    demo demo = demo_start(url, demo_defaults);
+    pid_t pid = program_pid(demo.program);
+    program_wait_log(demo.program, "serving");
+    assert_return_code(ptrace(PTRACE_SEIZE, pid, NULL, NULL), errno);
+    program_signal(demo.program, SIGINT);
+    assert_int_equal(waitpid(pid, &status, __WALL), pid);
+    assert_true(WIFSTOPPED(status));
+    assert_int_equal(WSTOPSIG(status), SIGINT);
+    assert_return_code(ptrace(PTRACE_DETACH, pid, NULL, NULL), errno);
+    assert_int_equal(demo_add(&demo, "still here"), MESH_OK);
+    demo_stop(&demo);
+}
+
+static void signal_while_waiting_for_the_database_ends_it(void **state)
+{
+    (void)state;
+    demo demo = demo_start("postgresql://demo@127.0.0.1:1/demo", demo_defaults);
+    program_wait_log(demo.program, "waiting");
+    demo_stop(&demo);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(signal_lets_running_calls_end),
+        cmocka_unit_test(calls_are_cancelled_when_the_drain_takes_too_long),
+        cmocka_unit_test(lame_duck_says_not_serving_and_still_answers),
+        cmocka_unit_test(second_signal_ends_it_at_once),
+        cmocka_unit_test(debugger_gets_sigint_before_the_service),
+        cmocka_unit_test(signal_while_waiting_for_the_database_ends_it),
+    };
+    return cmocka_run_group_tests(tests, servers_setup, servers_teardown);
+}

@@ -1,0 +1,134 @@
+/* Ready means ready (S0.9): what it says of its health while database or broker are away. */
+#include "tests/mesh/service/demo_program.h"
+
+#include <signal.h>
+#include <string.h>
+
+static void starts_before_its_database_and_serves_when_it_came(void **state)
+{
+    char url[POSTGRES_URL_BYTES];
+    (void)state;
+    postgres_create_database("late", url);
+    postgres_stop();
+
+    demo demo = demo_start(url, demo_defaults);
+    assert_non_null(strstr(program_wait_log(demo.program, "waiting"), "database"));
+    assert_int_equal(demo_health(&demo, ""), NOT_SERVING);
+    assert_int_equal(demo_health(&demo, "demo.v1.Demo"), NOT_SERVING);
+    assert_int_equal(demo_add(&demo, "early"), MESH_UNAVAILABLE);
+
+    postgres_restart();
+    program_wait_log(demo.program, "serving");
+    assert_int_equal(demo_health(&demo, ""), SERVING);
+    assert_int_equal(demo_health(&demo, "demo.v1.Demo"), SERVING);
+    assert_int_equal(demo_add(&demo, "database came"), MESH_OK);
+    WAIT_FOR(demo_heard(&demo, "database came"));
+    demo_stop(&demo);
+}
+
+static void is_not_serving_while_the_broker_is_away(void **state)
+{
+    char url[POSTGRES_URL_BYTES];
+    (void)state;
+    postgres_create_database("broker", url);
+    demo demo = demo_start(url, demo_defaults);
+    program_wait_log(demo.program, "serving");
+
+    nats_stop();
+    assert_non_null(strstr(program_wait_log(demo.program, "not serving"), "broker"));
+    assert_int_equal(demo_health(&demo, ""), NOT_SERVING);
+    nats_restart();
+    program_wait_log(demo.program, "serving");
+    assert_int_equal(demo_health(&demo, ""), SERVING);
+
+    assert_int_equal(demo_add(&demo, "broker is back"), MESH_OK); /* and events flow again */
+    WAIT_FOR(demo_heard(&demo, "broker is back"));
+    demo_stop(&demo);
+}
+
+static void is_not_serving_while_the_database_is_away(void **state)
+{
+    char url[POSTGRES_URL_BYTES];
+    (void)state;
+    postgres_create_database("database", url);
+    demo demo = demo_start(url, demo_defaults);
+    program_wait_log(demo.program, "serving");
+
+    postgres_stop();
+    assert_non_null(strstr(program_wait_log(demo.program, "not serving"), "database"));
+    assert_int_equal(demo_health(&demo, "demo.v1.Demo"), NOT_SERVING);
+    postgres_restart();
+    program_wait_log(demo.program, "serving");
+    assert_int_equal(demo_add(&demo, "database is back"), MESH_OK);
+    WAIT_FOR(demo_heard(&demo, "database is back"));
+    demo_stop(&demo);
+}
+
+static int thaw(void **state)
+{
+    (void)state;
+    postgres_thaw();
+    return 0;
+}
+
+/* It takes connections and says nothing, which no error tells. */
+static void is_not_serving_while_the_database_hangs(void **state)
+{
+    enum {
+        NOTICE_LIMIT_MS = 10000,
+        STOP_LIMIT_MS = 2000 + 15000
+    };
+    const char *const more[] = {"MESH_DRAIN_TIMEOUT=2s", NULL};
+    char url[POSTGRES_URL_BYTES];
+    (void)state;
+    postgres_create_database("hanging", url);
+    demo demo = demo_start(url, more);
+    program_wait_log(demo.program, "serving");
+
+    postgres_freeze();
+    int64_t start_ns = mesh_clock_monotonic_ns();
+    assert_non_null(strstr(program_wait_log(demo.program, "not serving"), "database"));
+    assert_int_equal(demo_health(&demo, "demo.v1.Demo"), NOT_SERVING);
+    assert_in_range((mesh_clock_monotonic_ns() - start_ns) / 1000000, 0, NOTICE_LIMIT_MS);
+    postgres_thaw();
+    program_wait_log(demo.program, "serving");
+    assert_int_equal(demo_add(&demo, "database goes on"), MESH_OK);
+
+    postgres_freeze();
+    start_ns = mesh_clock_monotonic_ns();
+    demo_stop(&demo);
+    assert_in_range((mesh_clock_monotonic_ns() - start_ns) / 1000000, 0, STOP_LIMIT_MS);
+    postgres_thaw();
+}
+
+/* Handlers have all connections for some time, which is not an outage. */
+static void full_pool_is_not_a_lost_database(void **state)
+{
+    const char *const more[] = {"MESH_DB_POOL=1", NULL};
+    char url[POSTGRES_URL_BYTES];
+    (void)state;
+    postgres_create_database("busy", url);
+    demo demo = demo_start(url, more);
+    demo_nap nap;
+    program_wait_log(demo.program, "serving");
+    demo_start_nap(&demo, &nap, 4500, true); /* longer than the probe's interval and its wait */
+    WAIT_FOR(nap.code != -1);
+    assert_int_equal(nap.code, MESH_OK);
+    assert_int_equal(demo_health(&demo, ""), SERVING);
+    program_signal(demo.program, SIGTERM);
+    program_wait_log(demo.program, "draining");
+    assert_null(strstr(program_output(demo.program), "not serving"));
+    demo_end(&demo, 0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(starts_before_its_database_and_serves_when_it_came),
+        cmocka_unit_test(is_not_serving_while_the_broker_is_away),
+        cmocka_unit_test(is_not_serving_while_the_database_is_away),
+        cmocka_unit_test_teardown(is_not_serving_while_the_database_hangs, thaw),
+        cmocka_unit_test(full_pool_is_not_a_lost_database),
+    };
+    return cmocka_run_group_tests(tests, servers_setup, servers_teardown);
+}
