@@ -2,6 +2,7 @@
 #include "tests/mesh/base/test.h"
 
 #include <semaphore.h>
+#include <stdatomic.h>
 #include <time.h>
 
 #include "echo/v1/echo.mesh.h"
@@ -22,12 +23,18 @@ static number number_of(int32_t value)
     return n;
 }
 
-/* Handlers that may block, on the worker pool; `self` counts their calls. */
+/* `self` of every handler: its calls, on whatever thread they run. */
+static void count_call(void *self)
+{
+    atomic_fetch_add((atomic_int *)self, 1);
+}
+
+/* Handlers that may block, on the worker pool. */
 static mesh_code double_(void *self, mesh_call *call, const number *request, number *response,
                          mesh_error *err)
 {
     (void)call;
-    ++*(int *)self;
+    count_call(self);
     if (!echo__v1__number__has_value(request))
         return mesh_error_field(err, "value", "must be given");
     echo__v1__number__set_value(response, 2 * request->value);
@@ -40,7 +47,7 @@ static mesh_code count(void *self, mesh_call *call, const number *request, mesh_
     mesh_code code = MESH_OK;
     (void)call;
     (void)err;
-    ++*(int *)self;
+    count_call(self);
     for (int32_t i = 1; i <= request->value && code == MESH_OK; i++) {
         number next = number_of(i);
         code = echo__v1__echo__count__reply(stream, &next);
@@ -55,7 +62,7 @@ static mesh_code sum(void *self, mesh_call *call, mesh_stream *stream, number *r
     mesh_code code;
     int32_t total = 0;
     (void)call;
-    ++*(int *)self;
+    count_call(self);
     while ((code = echo__v1__echo__sum__receive(stream, &next, err)) == MESH_OK)
         total += next->value;
     echo__v1__number__set_value(response, total);
@@ -67,7 +74,7 @@ static mesh_code talk(void *self, mesh_call *call, mesh_stream *stream, mesh_err
     const number *next;
     mesh_code code;
     (void)call;
-    ++*(int *)self;
+    count_call(self);
     while ((code = echo__v1__echo__talk__receive(stream, &next, err)) == MESH_OK) {
         number twice = number_of(2 * next->value);
         if (echo__v1__echo__talk__reply(stream, &twice) != MESH_OK)
@@ -84,7 +91,7 @@ static mesh_code count_open(void *self, mesh_stream *stream, const number *reque
 {
     mesh_code code = MESH_OK;
     (void)err;
-    ++*(int *)self;
+    count_call(self);
     for (int32_t i = 1; i <= request->value && code == MESH_OK; i++) {
         number next = number_of(i);
         code = echo__v1__echo__count__try_reply(stream, &next);
@@ -96,7 +103,7 @@ static mesh_code count_open(void *self, mesh_stream *stream, const number *reque
 static mesh_code sum_open(void *self, mesh_stream *stream, mesh_error *err)
 {
     (void)err;
-    ++*(int *)self;
+    count_call(self);
     mesh_stream_set_data(stream, calloc(1, sizeof(int32_t)));
     return mesh_stream_data(stream) != NULL ? MESH_OK : MESH_RESOURCE_EXHAUSTED;
 }
@@ -135,7 +142,7 @@ static mesh_code talk_message(void *self, mesh_stream *stream, const number *mes
 
 static void talk_end(void *self, mesh_stream *stream)
 {
-    ++*(int *)self;
+    count_call(self);
     mesh_stream_end(stream, MESH_OK, NULL);
 }
 
@@ -156,7 +163,7 @@ typedef struct world {
     mesh_channel *channel;
     mesh_arena *arena;
     mesh_call_options options;
-    int calls;
+    atomic_int calls;
     mesh_error err;
 } world;
 
@@ -255,7 +262,7 @@ static void every_kind_works(const echo__v1__echo__handlers *handlers)
     call_count(w);
     call_sum(w);
     call_talk(w);
-    assert_int_equal(w->calls, 6);
+    assert_int_equal(atomic_load(&w->calls), 6);
     world_destroy(w);
 }
 
