@@ -316,6 +316,12 @@ static void *ask(void *context)
     return NULL;
 }
 
+static void begin_all(mesh_db *db, const mesh_tx_options *options, question *questions, int count)
+{
+    for (int i = 0; i < count; i++)
+        assert_int_equal(mesh_tx_begin(db, options, &questions[i].tx, NULL), MESH_OK);
+}
+
 /* A server that takes everything and says nothing: no wait is longer than its limit. */
 static void a_frozen_server_holds_nobody(void **state)
 {
@@ -328,10 +334,12 @@ static void a_frozen_server_holds_nobody(void **state)
     question questions[QUESTIONS];
     pthread_t threads[QUESTIONS];
     mesh_error err = {0};
-    const mesh_tx_options options = {.deadline_ns = mesh_clock_monotonic_ns() + 2000000000};
-    int64_t start_ns = mesh_clock_monotonic_ns();
+    begin_all(db, NULL, questions, QUESTIONS); /* connects, which has all the time it takes */
     for (int i = 0; i < QUESTIONS; i++)
-        assert_int_equal(mesh_tx_begin(db, &options, &questions[i].tx, NULL), MESH_OK);
+        mesh_tx_rollback(questions[i].tx);
+    int64_t start_ns = mesh_clock_monotonic_ns();
+    const mesh_tx_options options = {.deadline_ns = start_ns + 2000000000};
+    begin_all(db, &options, questions, QUESTIONS);
     postgres_freeze();
     for (int i = 0; i < QUESTIONS; i++)
         assert_int_equal(pthread_create(&threads[i], NULL, ask, &questions[i]), 0);
