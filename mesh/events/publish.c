@@ -57,9 +57,13 @@ struct mesh_publisher {
     uint64_t lost;
 };
 
-/* What is on its way to the broker in one go. */
+/*
+ * What is on its way to the broker in one go. Not more than one event of an aggregate: when the
+ * broker refuses that one, a later one must not be stored before it. Sending both again would not
+ * put them in order, since the broker keeps the place of what it has stored already (Nats-Msg-Id).
+ */
 typedef struct window {
-    const entry *entries[WINDOW]; /* the head of the queue, which only this thread takes away */
+    const entry *entries[WINDOW]; /* in order of the queue, which only this thread takes from */
     int entry_count;
     natsMsg *messages[WINDOW]; /* of the first `count`; only compared with, once handed over */
     bool stored[WINDOW];
@@ -197,16 +201,41 @@ static void send_window(mesh_publisher *self, jsCtx *js, window *w)
     }
 }
 
+static bool has_aggregate_of(const window *w, const entry *e)
+{
+    for (int i = 0; i < w->entry_count; i++) {
+        if (strcmp(w->entries[i]->follows, e->follows) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* Takes from the head of the queue; what is left out keeps its place there. */
+static void fill_window(mesh_publisher *self, window *w)
+{
+    const entry *head[WINDOW];
+    int head_count = 0;
+    pthread_mutex_lock(&self->mu);
+    for (const entry *e = self->first; e != NULL && head_count < WINDOW; e = e->next)
+        head[head_count++] = e;
+    pthread_mutex_unlock(&self->mu);
+    for (int i = 0; i < head_count; i++) {
+        if (!has_aggregate_of(w, head[i]))
+            w->entries[w->entry_count++] = head[i];
+    }
+}
+
 /* Takes what was stored out of the queue; the rest stays, in its order. */
 static void settle(mesh_publisher *self, const window *w)
 {
     pthread_mutex_lock(&self->mu);
     entry **place = &self->first;
     for (int i = 0; i < w->entry_count; i++) {
+        while (*place != w->entries[i])
+            place = &(*place)->next;
         entry *e = *place;
         if (i >= w->count || !w->stored[i]) {
             self->retries++;
-            place = &e->next;
             continue;
         }
         *place = e->next;
@@ -224,10 +253,7 @@ static void settle(mesh_publisher *self, const window *w)
 static bool publish_window(mesh_publisher *self, jsCtx *js, natsConnection *connection)
 {
     window w = {.count = 0};
-    pthread_mutex_lock(&self->mu);
-    for (const entry *e = self->first; e != NULL && w.entry_count < WINDOW; e = e->next)
-        w.entries[w.entry_count++] = e;
-    pthread_mutex_unlock(&self->mu);
+    fill_window(self, &w);
     open_window(&w);
     send_window(self, js, &w);
     close_window(&w, connection);

@@ -202,6 +202,53 @@ static void what_was_added_while_the_broker_was_away_is_published_once_and_in_or
     bus_close(&self);
 }
 
+/* The size of a message that the stream takes; -1: any. */
+static void set_largest(stored *self, int32_t bytes)
+{
+    jsStreamInfo *info = NULL;
+    assert_int_equal(js_GetStreamInfo(&info, self->js, "EVENTS", NULL, NULL), NATS_OK);
+    info->Config->MaxMsgSize = bytes;
+    assert_int_equal(js_UpdateStream(NULL, self->js, info->Config, NULL, NULL), NATS_OK);
+    jsStreamInfo_Destroy(info);
+}
+
+/* Adds three events in one transaction; the stream takes all but the first. */
+static void add_with_a_large_one(instance *self)
+{
+    static uint8_t filling[8192];
+    Stock__V1__StockLowered large = STOCK__V1__STOCK_LOWERED__INIT;
+    large.product_id = (char *)"odyssey";
+    large.filling.data = filling;
+    large.filling.len = sizeof filling;
+    mesh_tx *tx = NULL;
+    assert_int_equal(mesh_tx_begin(self->db, NULL, &tx, NULL), MESH_OK);
+    assert_int_equal(stock__v1__stock_lowered__add(tx, &large, NULL), MESH_OK);
+    assert_int_equal(add(tx, "odyssey", 1, NULL), MESH_OK);
+    assert_int_equal(add(tx, "ilias", 1, NULL), MESH_OK);
+    assert_int_equal(mesh_tx_commit(tx, NULL), MESH_OK);
+}
+
+static void an_event_that_fails_is_overtaken_by_none_of_its_aggregate(void **state)
+{
+    static const char *const expected[][2] = {{"ilias", "1"}, {"odyssey", "0"}, {"odyssey", "1"}};
+    (void)state;
+    instance self = open_publisher();
+    stored stream = open_stored();
+    set_largest(&stream, 4096);
+    add_with_a_large_one(&self);
+    WAIT_FOR(bus_stats(&self).publish_retries >= 2);
+    set_largest(&stream, -1);
+    WAIT_FOR(bus_stats(&self).published == 3);
+    for (uint64_t i = 0; i < 3; i++) {
+        natsMsg *message = stored_message(&stream, i + 1);
+        assert_string_equal(header(message, "ce-subject"), expected[i][0]);
+        assert_string_equal(header(message, "ce-aggregateversion"), expected[i][1]);
+        natsMsg_Destroy(message);
+    }
+    close_stored(&stream);
+    bus_close(&self);
+}
+
 /* S0.9: a service starts before its broker, and says so. */
 static void a_publisher_starts_before_its_broker(void **state)
 {
@@ -319,6 +366,8 @@ int main(void)
         cmocka_unit_test_setup(events_are_stored_in_the_order_of_their_commits, bus_reset),
         cmocka_unit_test_setup(
             what_was_added_while_the_broker_was_away_is_published_once_and_in_order, bus_reset),
+        cmocka_unit_test_setup(an_event_that_fails_is_overtaken_by_none_of_its_aggregate,
+                               bus_reset),
         cmocka_unit_test_setup(a_publisher_starts_before_its_broker, bus_reset),
         cmocka_unit_test_setup(what_cannot_be_an_event_is_refused, bus_reset),
         cmocka_unit_test(a_database_without_a_publisher_takes_no_events),
