@@ -22,10 +22,21 @@
 #define MESH_MUST_CHECK __attribute__((warn_unused_result))
 
 /*
- * Option structs. A public option struct begins with `size_t size`; zero-initialised it means "all
- * defaults". `size` tells a newer library how much of the struct its caller knew: sizeof the
- * struct, or 0 for the layout of version 0.1.0, so that a plain designated initialiser is always
- * right for the fields of that version. MESH_OPTIONS(mesh_call_options, .parent = call) sets it.
+ * How public structs grow, so that a program and a later (or earlier) libmeshc.so.0 still
+ * understand each other.
+ *
+ * Option structs begin with `size_t size`; zero-initialised they mean "all defaults". `size` tells
+ * the library how much of the struct its caller knew: sizeof the struct, or 0 for the layout of
+ * version 0.1.0, so that a plain designated initialiser is always right for the fields of that
+ * version; MESH_OPTIONS(mesh_call_options, .parent = call) sets it, which later fields need. What
+ * the caller did not know is default. What the library does not know must be zero: otherwise it
+ * refuses the options with INVALID_ARGUMENT, whatever the function.
+ *
+ * Structs that stand in arrays, are handed over by value, or are exported by generated code keep
+ * their size for good. Where one may need more it has a field `reserved`, which programs leave
+ * zero: designated initialisers do. The library refuses others with INVALID_ARGUMENT.
+ *
+ * Structs that only the library makes, and hands out by pointer, get new fields at their end.
  */
 #define MESH_OPTIONS(type, ...) (&(type){.size = sizeof(type), __VA_ARGS__})
 

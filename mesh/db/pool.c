@@ -10,6 +10,7 @@
 #include "mesh/base/alloc.h"
 #include "mesh/base/clock.h"
 #include "mesh/base/log.h"
+#include "mesh/base/options.h"
 #include "mesh/db/publisher.h"
 #include "mesh/db/sqlstate.h"
 
@@ -64,37 +65,36 @@ static int64_t earlier(int64_t a, int64_t b)
     return a < b ? a : b;
 }
 
-/* The value of an option, or its default; `known` when the caller's struct has it. */
-#define OPTION(options, field, fallback)                                               \
-    (((options)->size == 0 ||                                                          \
-      (options)->size >= offsetof(mesh_db_options, field) + sizeof(options)->field) && \
-             (options)->field != 0                                                     \
-         ? (options)->field                                                            \
-         : (fallback))
-
-static mesh_code read_options(const mesh_db_options *options, mesh_db_settings *settings,
+static mesh_code read_options(const mesh_db_options *given, mesh_db_settings *settings,
                               mesh_error *err)
 {
-    settings->pool_max = OPTION(options, pool_max, DEFAULT_POOL_MAX);
-    settings->acquire_timeout_ms = OPTION(options, acquire_timeout_ms, DEFAULT_ACQUIRE_TIMEOUT_MS);
-    settings->connect_timeout_ms = OPTION(options, connect_timeout_ms, DEFAULT_CONNECT_TIMEOUT_MS);
-    settings->statement_timeout_ms = OPTION(options, statement_timeout_ms,
-                                            DEFAULT_STATEMENT_TIMEOUT_MS);
-    settings->idle_timeout_ms = OPTION(options, idle_timeout_ms, DEFAULT_IDLE_TIMEOUT_MS);
-    settings->max_age_ms = OPTION(options, max_age_ms, DEFAULT_MAX_AGE_MS);
+    mesh_db_options options;
+    mesh_code code = MESH_OPTIONS_READ(mesh_db_options, max_age_ms, &options, given, err);
+    if (code != MESH_OK)
+        return code;
+    settings->pool_max = MESH_OPTION_DEFAULT(options.pool_max, DEFAULT_POOL_MAX);
+    settings->acquire_timeout_ms = MESH_OPTION_DEFAULT(options.acquire_timeout_ms,
+                                                       DEFAULT_ACQUIRE_TIMEOUT_MS);
+    settings->connect_timeout_ms = MESH_OPTION_DEFAULT(options.connect_timeout_ms,
+                                                       DEFAULT_CONNECT_TIMEOUT_MS);
+    settings->statement_timeout_ms = MESH_OPTION_DEFAULT(options.statement_timeout_ms,
+                                                         DEFAULT_STATEMENT_TIMEOUT_MS);
+    settings->idle_timeout_ms = MESH_OPTION_DEFAULT(options.idle_timeout_ms,
+                                                    DEFAULT_IDLE_TIMEOUT_MS);
+    settings->max_age_ms = MESH_OPTION_DEFAULT(options.max_age_ms, DEFAULT_MAX_AGE_MS);
     if (settings->acquire_timeout_ms < 0 || settings->connect_timeout_ms < 0 ||
         settings->statement_timeout_ms < 0 || settings->idle_timeout_ms < 0 ||
         settings->max_age_ms < 0)
         return mesh_error_set(err, MESH_INVALID_ARGUMENT, "a time limit is negative");
     /* libpq's own message would repeat the url, and a password with it. */
-    PQconninfoOption *parsed = options->url != NULL ? PQconninfoParse(options->url, NULL) : NULL;
+    PQconninfoOption *parsed = options.url != NULL ? PQconninfoParse(options.url, NULL) : NULL;
     if (parsed == NULL)
         return mesh_error_set(
             err, MESH_INVALID_ARGUMENT,
             "the database's url is malformed; it is postgresql://USER:PASSWORD@HOST:PORT/NAME");
     PQconninfoFree(parsed);
-    settings->url = mesh_strdup(options->url);
-    settings->name = mesh_strdup(OPTION(options, name, "mesh"));
+    settings->url = mesh_strdup(options.url);
+    settings->name = mesh_strdup(MESH_OPTION_DEFAULT(options.name, "mesh"));
     if (settings->url == NULL || settings->name == NULL)
         return mesh_error_set(err, MESH_RESOURCE_EXHAUSTED, "out of memory");
     return MESH_OK;

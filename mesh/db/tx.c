@@ -5,6 +5,7 @@
 #include "mesh/base/alloc.h"
 #include "mesh/base/clock.h"
 #include "mesh/base/log.h"
+#include "mesh/base/options.h"
 #include "mesh/db/pool.h"
 #include "mesh/db/rows.h"
 #include "mesh/db/sqlstate.h"
@@ -71,26 +72,26 @@ static void finish(mesh_tx *tx)
     mesh_free(tx);
 }
 
-mesh_code mesh_tx_begin(mesh_db *db, const mesh_tx_options *options, mesh_tx **out, mesh_error *err)
+mesh_code mesh_tx_begin(mesh_db *db, const mesh_tx_options *given, mesh_tx **out, mesh_error *err)
 {
-    static const mesh_tx_options defaults = {.size = 0};
-    if (options == NULL)
-        options = &defaults;
+    mesh_tx_options options;
+    mesh_code code = MESH_OPTIONS_READ(mesh_tx_options, deadline_ns, &options, given, err);
+    if (code != MESH_OK)
+        return code;
     mesh_tx *tx = mesh_calloc(1, sizeof *tx);
     if (tx == NULL)
         return mesh_error_set(err, MESH_RESOURCE_EXHAUSTED, "out of memory");
     tx->db = db;
-    tx->deadline_ns = options->deadline_ns != 0 ? options->deadline_ns : MESH_NO_DEADLINE;
-    tx->autocommit = options->autocommit;
+    tx->deadline_ns = MESH_OPTION_DEFAULT(options.deadline_ns, MESH_NO_DEADLINE);
+    tx->autocommit = options.autocommit;
     tx->last_after = &tx->first_after;
     bool fresh = false;
-    mesh_code code = MESH_OK;
     if (too_late(tx))
         code = mesh_error_set(err, MESH_DEADLINE_EXCEEDED, "the deadline has passed");
     if (code == MESH_OK)
         code = mesh_db_pool_acquire(db, tx->deadline_ns, &tx->conn, &fresh, err);
     if (code == MESH_OK && !tx->autocommit)
-        code = begin(tx, options->read_only, fresh, err);
+        code = begin(tx, options.read_only, fresh, err);
     if (code != MESH_OK) {
         finish(tx);
         return code;

@@ -6,6 +6,7 @@
 #include "mesh/base/alloc.h"
 #include "mesh/base/clock.h"
 #include "mesh/base/log.h"
+#include "mesh/base/options.h"
 #include "mesh/db/publisher.h"
 #include "mesh/events/consume.h"
 #include "mesh/events/mesh_events_tables.h"
@@ -27,13 +28,6 @@ struct mesh_events {
     mesh_publisher *publisher;
     mesh_consumption *consumption; /* NULL without consumers */
 };
-
-#define OPTION(options, field, fallback)                                                   \
-    (((options)->size == 0 ||                                                              \
-      (options)->size >= offsetof(mesh_events_options, field) + sizeof(options)->field) && \
-             (options)->field != 0                                                         \
-         ? (options)->field                                                                \
-         : (fallback))
 
 const mesh_migration *mesh_events_migrations(void)
 {
@@ -83,7 +77,7 @@ static mesh_code create_parts(mesh_events *self, const mesh_events_options *opti
         .url = self->url,
         .service = self->service,
         .consumes = self->consumers != NULL,
-        .ack_wait_ms = OPTION(options, ack_wait_ms, DEFAULT_ACK_WAIT_MS),
+        .ack_wait_ms = options->ack_wait_ms,
     };
     mesh_code code = mesh_broker_create(&broker, &self->broker, err);
     if (code == MESH_OK)
@@ -96,44 +90,54 @@ static mesh_code create_parts(mesh_events *self, const mesh_events_options *opti
                 .db = self->db,
                 .service = self->service,
                 .ack_wait_ms = broker.ack_wait_ms,
-                .max_deliver = OPTION(options, max_deliver, DEFAULT_MAX_DELIVER),
+                .max_deliver = options->max_deliver,
             },
         .broker = self->broker,
         .consumers = self->consumers,
-        .lanes = OPTION(options, concurrency, DEFAULT_CONCURRENCY),
+        .lanes = options->concurrency,
     };
     return mesh_consumption_create(&consumption, &self->consumption, err);
 }
 
-static mesh_code check_options(const mesh_events_options *options, mesh_error *err)
+/* The caller's options, as far as they are known, with all defaults. */
+static mesh_code read_options(const mesh_events_options *given, mesh_events_options *options,
+                              mesh_error *err)
 {
+    mesh_code code = MESH_OPTIONS_READ(mesh_events_options, concurrency, options, given, err);
+    if (code != MESH_OK)
+        return code;
+    MESH_OPTION_DEFAULT(options->url, "");
+    MESH_OPTION_DEFAULT(options->ack_wait_ms, DEFAULT_ACK_WAIT_MS);
+    MESH_OPTION_DEFAULT(options->max_deliver, DEFAULT_MAX_DELIVER);
+    MESH_OPTION_DEFAULT(options->concurrency, DEFAULT_CONCURRENCY);
     if (!service_is_valid(options->service))
         return mesh_error_set(err, MESH_INVALID_ARGUMENT,
                               "the service's name is malformed; it is made of a-z 0-9 - _");
-    if (OPTION(options, ack_wait_ms, 1) < 0 || OPTION(options, max_deliver, 1) < 0 ||
-        OPTION(options, concurrency, 1) > MAX_CONCURRENCY)
+    if (options->ack_wait_ms < 0 || options->max_deliver < 0 ||
+        options->concurrency > MAX_CONCURRENCY)
         return mesh_error_set(err, MESH_INVALID_ARGUMENT, "a limit of the events is out of range");
     return MESH_OK;
 }
 
-mesh_code mesh_events_create(const mesh_events_options *options, mesh_events **out, mesh_error *err)
+mesh_code mesh_events_create(const mesh_events_options *given, mesh_events **out, mesh_error *err)
 {
-    mesh_code code = check_options(options, err);
+    mesh_events_options options;
+    mesh_code code = read_options(given, &options, err);
     if (code != MESH_OK)
         return code;
     mesh_events *self = mesh_calloc(1, sizeof *self);
     if (self == NULL)
         return mesh_error_set(err, MESH_RESOURCE_EXHAUSTED, "out of memory");
-    self->url = mesh_strdup(options->url != NULL ? options->url : "");
-    self->service = mesh_strdup(options->service);
+    self->url = mesh_strdup(options.url);
+    self->service = mesh_strdup(options.service);
     if (self->url == NULL || self->service == NULL)
         code = mesh_error_set(err, MESH_RESOURCE_EXHAUSTED, "out of memory");
-    self->db = options->db;
+    self->db = options.db;
     if (code == MESH_OK)
-        code = copy_consumers(self, options->consumers, err);
+        code = copy_consumers(self, options.consumers, err);
     if (code == MESH_OK)
-        code = create_parts(self, options, err);
-    if (code == MESH_OK && !mesh_db_set_publisher(options->db, self)) {
+        code = create_parts(self, &options, err);
+    if (code == MESH_OK && !mesh_db_set_publisher(options.db, self)) {
         self->db = NULL; /* another's */
         code = mesh_error_set(err, MESH_FAILED_PRECONDITION,
                               "the database has a publisher of events already");

@@ -7,6 +7,7 @@
 #include "mesh/base/options.h"
 #include "mesh/rpc/channel_impl.h"
 #include "mesh/rpc/codec.h"
+#include "mesh/rpc/tls_impl.h"
 
 enum {
     DEFAULT_RECEIVE_BYTES = 4 << 20,
@@ -19,38 +20,44 @@ enum {
 
 /* --- the channel --------------------------------------------------------------------------------- */
 
-static mesh_channel_options known_options(const mesh_channel_options *options)
+/* The caller's options, as far as they are known, with all defaults. */
+static mesh_code read_options(const mesh_channel_options *given, mesh_channel_options *options,
+                              mesh_tls_options *tls, mesh_error *err)
 {
-    mesh_channel_options known = {.size = sizeof known};
+    mesh_code code = MESH_OPTIONS_READ(mesh_channel_options, interceptor_count, options, given,
+                                       err);
 
-    mesh_options_read(&known, sizeof known, options,
-                      MESH_FIRST_SIZE(mesh_channel_options, interceptor_count));
-    if (known.max_receive_bytes == 0)
-        known.max_receive_bytes = DEFAULT_RECEIVE_BYTES;
-    if (known.arena_limit_bytes == 0)
-        known.arena_limit_bytes = DEFAULT_ARENA_LIMIT_BYTES;
-    if (known.keepalive_ms == 0)
-        known.keepalive_ms = DEFAULT_KEEPALIVE_MS;
-    if (known.keepalive_timeout_ms == 0)
-        known.keepalive_timeout_ms = DEFAULT_KEEPALIVE_TIMEOUT_MS;
-    return known;
+    if (code == MESH_OK)
+        code = mesh_known_tls_options(&options->tls, tls, err);
+    MESH_OPTION_DEFAULT(options->max_receive_bytes, DEFAULT_RECEIVE_BYTES);
+    MESH_OPTION_DEFAULT(options->arena_limit_bytes, DEFAULT_ARENA_LIMIT_BYTES);
+    MESH_OPTION_DEFAULT(options->keepalive_ms, DEFAULT_KEEPALIVE_MS);
+    MESH_OPTION_DEFAULT(options->keepalive_timeout_ms, DEFAULT_KEEPALIVE_TIMEOUT_MS);
+    if (code != MESH_OK)
+        return code;
+    if (options->max_receive_bytes > INT32_MAX)
+        return mesh_error_set(err, MESH_INVALID_ARGUMENT, "max_receive_bytes: must be below 2 GiB");
+    if (options->keepalive_ms < KEEPALIVE_MIN_MS || options->keepalive_ms > INT32_MAX ||
+        options->keepalive_timeout_ms < 0 || options->keepalive_timeout_ms > INT32_MAX)
+        return mesh_error_set(err, MESH_INVALID_ARGUMENT, "keepalive_ms: must be at least %d",
+                              KEEPALIVE_MIN_MS);
+    return MESH_OK;
 }
 
 mesh_code mesh_channel_create(const char *target, const mesh_channel_options *options,
                               mesh_channel **out, mesh_error *err)
 {
-    mesh_channel_options known = known_options(options);
+    mesh_channel_options known;
+    mesh_tls_options tls;
     mesh_channel *channel = NULL;
-    mesh_code code = MESH_RESOURCE_EXHAUSTED;
+    mesh_code code;
 
     if (target == NULL || target[0] == '\0')
         return mesh_error_set(err, MESH_INVALID_ARGUMENT, "target: must not be empty");
-    if (known.max_receive_bytes > INT32_MAX)
-        return mesh_error_set(err, MESH_INVALID_ARGUMENT, "max_receive_bytes: must be below 2 GiB");
-    if (known.keepalive_ms < KEEPALIVE_MIN_MS || known.keepalive_ms > INT32_MAX ||
-        known.keepalive_timeout_ms < 0 || known.keepalive_timeout_ms > INT32_MAX)
-        return mesh_error_set(err, MESH_INVALID_ARGUMENT, "keepalive_ms: must be at least %d",
-                              KEEPALIVE_MIN_MS);
+    code = read_options(options, &known, &tls, err);
+    if (code != MESH_OK)
+        return code;
+    code = MESH_RESOURCE_EXHAUSTED;
     channel = mesh_calloc(1, sizeof *channel);
     if (channel == NULL)
         return mesh_error_set(err, code, "out of memory");
@@ -118,13 +125,10 @@ mesh_code mesh_outgoing_add(mesh_outgoing *outgoing, const char *key, const void
     return mesh_metadata_add(&outgoing->metadata, outgoing->arena, key, value, size, err);
 }
 
-mesh_call_options mesh_known_call_options(const mesh_call_options *options)
+mesh_code mesh_known_call_options(const mesh_call_options *given, mesh_call_options *known,
+                                  mesh_error *err)
 {
-    mesh_call_options known = {.size = sizeof known};
-
-    mesh_options_read(&known, sizeof known, options,
-                      MESH_FIRST_SIZE(mesh_call_options, trailer_count));
-    return known;
+    return MESH_OPTIONS_READ(mesh_call_options, trailer_count, known, given, err);
 }
 
 /* The earlier of the parent's deadline and the time-out: the caller's, else the contract's. */
@@ -326,9 +330,12 @@ mesh_code mesh_unary_call(mesh_channel *channel, const mesh_method *method,
                           const mesh_call_options *caller_options, mesh_error *err)
 {
     static const mesh_client_events events = {.on_unary = on_blocking_unary};
-    mesh_call_options options = mesh_known_call_options(caller_options);
+    mesh_call_options options;
     unary_call call = {.options = &options, .err = err};
 
+    call.code = mesh_known_call_options(caller_options, &options, err);
+    if (call.code != MESH_OK)
+        return call.code;
     call.arena = options.arena != NULL    ? options.arena
                  : options.parent != NULL ? options.parent->arena
                                           : NULL;
@@ -396,11 +403,15 @@ mesh_code mesh_unary_call_async(mesh_channel *channel, const mesh_method *method
                                 const mesh_answer *callback, mesh_answer_fn *adapter)
 {
     static const mesh_client_events events = {.on_unary = on_async_unary};
-    mesh_call_options options = mesh_known_call_options(caller_options);
-    mesh_arena *arena = mesh_arena_create(ASYNC_ARENA_BYTES, channel->options.arena_limit_bytes);
-    async_call *call = arena != NULL ? mesh_arena_calloc(arena, 1, sizeof *call) : NULL;
-    mesh_code code;
+    mesh_call_options options;
+    mesh_code code = mesh_known_call_options(caller_options, &options, NULL);
+    mesh_arena *arena;
+    async_call *call;
 
+    if (code != MESH_OK)
+        return code;
+    arena = mesh_arena_create(ASYNC_ARENA_BYTES, channel->options.arena_limit_bytes);
+    call = arena != NULL ? mesh_arena_calloc(arena, 1, sizeof *call) : NULL;
     if (call == NULL) {
         mesh_arena_destroy(arena);
         return MESH_RESOURCE_EXHAUSTED;

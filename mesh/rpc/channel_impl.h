@@ -30,8 +30,9 @@ struct mesh_outgoing {
     mesh_link parent_link;
 };
 
-/* The caller's options, as much as it knew of them. NULL: all default. */
-mesh_call_options mesh_known_call_options(const mesh_call_options *options);
+/* The caller's options, as far as they are known. NULL: all default. */
+mesh_code mesh_known_call_options(const mesh_call_options *given, mesh_call_options *known,
+                                  mesh_error *err);
 
 /* Deadline, metadata, interceptors. After MESH_OK mesh_outgoing_end is due; otherwise all is undone. */
 mesh_code mesh_outgoing_begin(mesh_outgoing *outgoing, mesh_channel *channel,

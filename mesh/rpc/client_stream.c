@@ -102,11 +102,15 @@ mesh_code mesh_stream_open(mesh_channel *channel, const mesh_method *method,
         .on_written = on_written,
         .on_status = on_status,
     };
-    mesh_call_options options = mesh_known_call_options(caller_options);
-    mesh_arena *arena = mesh_arena_create(ARENA_BYTES, channel->options.arena_limit_bytes);
-    client_stream *client = arena != NULL ? mesh_arena_calloc(arena, 1, sizeof *client) : NULL;
-    mesh_code code;
+    mesh_call_options options;
+    mesh_code code = mesh_known_call_options(caller_options, &options, err);
+    mesh_arena *arena;
+    client_stream *client;
 
+    if (code != MESH_OK)
+        return code;
+    arena = mesh_arena_create(ARENA_BYTES, channel->options.arena_limit_bytes);
+    client = arena != NULL ? mesh_arena_calloc(arena, 1, sizeof *client) : NULL;
     if (client == NULL) {
         mesh_arena_destroy(arena);
         return mesh_error_set(err, MESH_RESOURCE_EXHAUSTED, "out of memory");

@@ -11,6 +11,7 @@
 #include "mesh/base/log.h"
 #include "mesh/base/options.h"
 #include "mesh/rpc/server_impl.h"
+#include "mesh/rpc/tls_impl.h"
 
 enum {
     DEFAULT_WORKERS = 16,
@@ -26,11 +27,6 @@ enum {
     MAX_POLLERS = 256,
     IDLE_POLL_NS = 500000 /* while draining */
 };
-
-static size_t or_default(size_t value, size_t fallback)
-{
-    return value != 0 ? value : fallback;
-}
 
 /* HOST:PORT with a port of numbers, since the resolver would take 99999 modulo 65536; or a Unix socket. */
 static bool is_address(const char *listen)
@@ -76,39 +72,40 @@ static void fill_defaults(mesh_server_options *options)
 {
     long cores = sysconf(_SC_NPROCESSORS_ONLN);
 
-    options->worker_count = or_default(options->worker_count, DEFAULT_WORKERS);
-    options->worker_queue = or_default(options->worker_queue, DEFAULT_WORKER_QUEUE);
-    options->poller_count = or_default(options->poller_count, cores > 0 ? (size_t)cores : 1);
-    options->max_calls = or_default(options->max_calls, DEFAULT_MAX_CALLS);
-    options->max_receive_bytes = or_default(options->max_receive_bytes, DEFAULT_RECEIVE_BYTES);
-    options->arena_limit_bytes = or_default(options->arena_limit_bytes, DEFAULT_ARENA_LIMIT_BYTES);
-    options->stream_budget_bytes = or_default(options->stream_budget_bytes,
-                                              DEFAULT_STREAM_BUDGET_BYTES);
-    if (options->keepalive_ms == 0)
-        options->keepalive_ms = DEFAULT_KEEPALIVE_MS;
-    if (options->keepalive_timeout_ms == 0)
-        options->keepalive_timeout_ms = DEFAULT_KEEPALIVE_TIMEOUT_MS;
+    MESH_OPTION_DEFAULT(options->worker_count, DEFAULT_WORKERS);
+    MESH_OPTION_DEFAULT(options->worker_queue, DEFAULT_WORKER_QUEUE);
+    MESH_OPTION_DEFAULT(options->poller_count, cores > 0 ? (size_t)cores : 1);
+    MESH_OPTION_DEFAULT(options->max_calls, DEFAULT_MAX_CALLS);
+    MESH_OPTION_DEFAULT(options->max_receive_bytes, DEFAULT_RECEIVE_BYTES);
+    MESH_OPTION_DEFAULT(options->arena_limit_bytes, DEFAULT_ARENA_LIMIT_BYTES);
+    MESH_OPTION_DEFAULT(options->stream_budget_bytes, DEFAULT_STREAM_BUDGET_BYTES);
+    MESH_OPTION_DEFAULT(options->keepalive_ms, DEFAULT_KEEPALIVE_MS);
+    MESH_OPTION_DEFAULT(options->keepalive_timeout_ms, DEFAULT_KEEPALIVE_TIMEOUT_MS);
 }
 
-/* The caller's options, as much of them as it knew when it was compiled. */
-static mesh_server_options known_options(const mesh_server_options *options)
+/* The caller's options, as far as they are known, with all defaults. */
+static mesh_code read_options(const mesh_server_options *given, mesh_server_options *options,
+                              mesh_tls_options *tls, mesh_error *err)
 {
-    mesh_server_options known = {.size = sizeof known};
+    mesh_code code = MESH_OPTIONS_READ(mesh_server_options, interceptor_count, options, given, err);
 
-    mesh_options_read(&known, sizeof known, options,
-                      MESH_FIRST_SIZE(mesh_server_options, interceptor_count));
-    return known;
+    if (code == MESH_OK)
+        code = mesh_known_tls_options(&options->tls, tls, err);
+    if (code == MESH_OK)
+        code = check_options(options, err);
+    fill_defaults(options);
+    return code;
 }
 
 mesh_code mesh_server_create(const mesh_server_options *options, mesh_server **out, mesh_error *err)
 {
-    mesh_server_options known = known_options(options);
-    mesh_code code = check_options(&known, err);
+    mesh_server_options known;
+    mesh_tls_options tls;
+    mesh_code code = read_options(options, &known, &tls, err);
     mesh_server *server;
 
     if (code != MESH_OK)
         return code;
-    fill_defaults(&known);
     server = mesh_calloc(1, sizeof *server);
     if (server == NULL)
         goto memory;

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "mesh/base/clock.h"
+#include "mesh/base/options.h"
 #include "mesh/service/app.h"
 #include "mesh/service/ready.h"
 
@@ -250,9 +251,16 @@ static int run(const mesh_service *service, const mesh_service_config *config)
     return status;
 }
 
-int mesh_service_main(int argc, char **argv, const mesh_service *service)
+int mesh_service_main(int argc, char **argv, const mesh_service *given)
 {
-    assert(service->name != NULL);
+    mesh_service known;
+    const mesh_service *service = &known;
+    mesh_error err = {0};
+    assert(given->name != NULL);
+    if (MESH_OPTIONS_READ(mesh_service, self, &known, given, &err) != MESH_OK) {
+        fprintf(stderr, "%s: %s\n", given->name, err.message);
+        return EXIT_FAILURE;
+    }
     assert(service->migrations != NULL || !mesh_service_has_events(service)); /* the inbox */
 
     struct options options = {.action = SERVE};
@@ -266,7 +274,6 @@ int mesh_service_main(int argc, char **argv, const mesh_service *service)
     mesh_service_config config = {0};
     mesh_setting *settings;
     size_t count;
-    mesh_error err = {0};
     int status = EXIT_FAILURE;
     mesh_arena *arena = mesh_arena_create(16 * 1024, 0);
     if (arena == NULL ||
