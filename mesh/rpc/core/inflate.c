@@ -42,7 +42,8 @@ mesh_code core_inflate(const mesh_slice *slices, size_t slice_count, size_t limi
 
     if (inflateInit2(&stream, WINDOW_BITS_ANY_HEADER) != Z_OK)
         return MESH_RESOURCE_EXHAUSTED;
-    for (; read < slice_count && state == Z_OK; read++) {
+    /* an empty slice may follow: the core makes one of the empty frame that ends a stream */
+    for (; read < slice_count && (state == Z_OK || slices[read].size == 0); read++) {
         stream.next_in = (Bytef *)(uintptr_t)slices[read].data;
         stream.avail_in = (uInt)slices[read].size;
         while (state == Z_OK && (stream.avail_in > 0 || stream.total_out == capacity)) {
