@@ -63,7 +63,8 @@ mesh_code mesh_call_add_header(mesh_call *call, const char *key, const void *val
     if (call->headers_sent)
         return mesh_error_set(err, MESH_FAILED_PRECONDITION,
                               "metadata \"%s\": leading metadata was sent already", key);
-    return mesh_metadata_add(&call->headers, call->arena, key, value, size, err);
+    return mesh_metadata_add(&call->headers, &call->trailers, call->arena,
+                             &(mesh_metadata){key, value, size}, err);
 }
 
 mesh_code mesh_call_add_trailer(mesh_call *call, const char *key, const void *value, size_t size,
@@ -72,7 +73,8 @@ mesh_code mesh_call_add_trailer(mesh_call *call, const char *key, const void *va
     if (call->answered)
         return mesh_error_set(err, MESH_FAILED_PRECONDITION,
                               "metadata \"%s\": trailing metadata was sent already", key);
-    return mesh_metadata_add(&call->trailers, call->arena, key, value, size, err);
+    return mesh_metadata_add(&call->trailers, &call->headers, call->arena,
+                             &(mesh_metadata){key, value, size}, err);
 }
 
 void mesh_call_compress(mesh_call *call)

@@ -65,7 +65,8 @@ MESH_API const mesh_metadata *mesh_call_metadata_all(mesh_call *call, size_t *co
  * Adds leading metadata (before the first answer is sent) or trailing metadata (before the call
  * ends). Key and value are copied. INVALID_ARGUMENT: the key is empty, not lower case, or one of
  * gRPC's or HTTP's own, or the value of a key without "-bin" is not printable ASCII.
- * RESOURCE_EXHAUSTED: more than 64 entries. FAILED_PRECONDITION: it was sent already.
+ * RESOURCE_EXHAUSTED: more than 64 entries, or more than 12 KiB of both, counting 32 bytes more for
+ * each entry. FAILED_PRECONDITION: it was sent already.
  */
 MESH_API mesh_code mesh_call_add_header(mesh_call *call, const char *key, const void *value,
                                         size_t size, mesh_error *err);

@@ -122,7 +122,8 @@ int64_t mesh_outgoing_started_ns(const mesh_outgoing *outgoing)
 mesh_code mesh_outgoing_add(mesh_outgoing *outgoing, const char *key, const void *value,
                             size_t size, mesh_error *err)
 {
-    return mesh_metadata_add(&outgoing->metadata, outgoing->arena, key, value, size, err);
+    return mesh_metadata_add(&outgoing->metadata, NULL, outgoing->arena,
+                             &(mesh_metadata){key, value, size}, err);
 }
 
 mesh_code mesh_known_call_options(const mesh_call_options *given, mesh_call_options *known,

@@ -88,7 +88,7 @@ typedef struct mesh_call_options {
      * already, DEADLINE_EXCEEDED. Never later than the parent's.
      */
     int64_t timeout_ms;
-    /* sent with the call */
+    /* sent with the call; at most 64 entries and 12 KiB, counting 32 bytes more for each */
     const mesh_metadata *metadata;
     size_t metadata_count;
     /* wait for a connection instead of failing with UNAVAILABLE */

@@ -64,10 +64,28 @@ static bool push(mesh_metadata_list *list, mesh_arena *arena, mesh_metadata entr
     return true;
 }
 
-mesh_code mesh_metadata_add(mesh_metadata_list *list, mesh_arena *arena, const char *key,
-                            const void *value, size_t size, mesh_error *err)
+/* What an entry counts for: RFC 9113, section 10.5.1; binary values travel as base64. */
+static size_t bytes_of(const mesh_metadata *entry)
 {
-    mesh_metadata entry = {.size = size};
+    size_t size = ends_in_bin(entry->key) ? (entry->size + 2) / 3 * 4 : entry->size;
+
+    return strlen(entry->key) + size + 32;
+}
+
+static size_t bytes_of_all(const mesh_metadata_list *list)
+{
+    size_t bytes = 0;
+
+    for (size_t i = 0; list != NULL && i < list->count; i++)
+        bytes += bytes_of(&list->entries[i]);
+    return bytes;
+}
+
+mesh_code mesh_metadata_add(mesh_metadata_list *list, const mesh_metadata_list *beside,
+                            mesh_arena *arena, const mesh_metadata *given, mesh_error *err)
+{
+    mesh_metadata entry = *given;
+    const char *key = entry.key;
 
     if (!is_key(key))
         return mesh_error_set(err, MESH_INVALID_ARGUMENT,
@@ -75,18 +93,20 @@ mesh_code mesh_metadata_add(mesh_metadata_list *list, mesh_arena *arena, const c
     if (is_own(key))
         return mesh_error_set(err, MESH_INVALID_ARGUMENT,
                               "metadata key \"%s\": belongs to gRPC and HTTP", key);
-    if (!ends_in_bin(key) && !is_printable(value, size))
+    if (!ends_in_bin(key) && !is_printable(entry.value, entry.size))
         return mesh_error_set(
             err, MESH_INVALID_ARGUMENT,
             "metadata \"%s\": the value must be printable ASCII, or the key end in "
             "-bin",
             key);
-    entry.key = mesh_arena_strdup(arena, key);
-    entry.value = mesh_arena_memdup(arena, value, size);
-    if (list->count == MESH_METADATA_MAX || mesh_arena_overflowed(arena) ||
-        !push(list, arena, entry))
+    if (list->count == MESH_METADATA_MAX || entry.size > MESH_METADATA_BYTES_MAX ||
+        bytes_of_all(list) + bytes_of_all(beside) + bytes_of(given) > MESH_METADATA_BYTES_MAX)
         return mesh_error_set(err, MESH_RESOURCE_EXHAUSTED, "metadata \"%s\": too much metadata",
                               key);
+    entry.key = mesh_arena_strdup(arena, key);
+    entry.value = mesh_arena_memdup(arena, entry.value, entry.size);
+    if (mesh_arena_overflowed(arena) || !push(list, arena, entry))
+        return mesh_error_set(err, MESH_RESOURCE_EXHAUSTED, "metadata \"%s\": out of memory", key);
     return MESH_OK;
 }
 

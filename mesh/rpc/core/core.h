@@ -31,6 +31,15 @@ void __tsan_release(void *address);
 #define CORE_TAG_ACQUIRE(tag) ((void)(tag))
 #endif
 
+enum {
+    /*
+     * What either side receives of metadata at a time, announced as MAX_HEADER_LIST_SIZE and so
+     * counted as RFC 9113 does (section 10.5.1): 32 bytes more for each entry, gRPC's own among
+     * them. Beyond it: RESOURCE_EXHAUSTED. The core's default is 8 KiB.
+     */
+    CORE_METADATA_BYTES_MAX = 16384
+};
+
 /* grpc_init, with the core's log going into ours. Each is matched by a grpc_shutdown. */
 void core_init(void);
 

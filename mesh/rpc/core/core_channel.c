@@ -502,6 +502,7 @@ static grpc_channel *make_channel(const char *target, const mesh_channel_options
     }
     ADD(GRPC_ARG_MAX_RECEIVE_MESSAGE_LENGTH, options->max_receive_bytes);
     ADD(GRPC_ARG_ENABLE_PER_MESSAGE_DECOMPRESSION, 0);
+    ADD(GRPC_ARG_MAX_METADATA_SIZE, CORE_METADATA_BYTES_MAX);
     ADD(GRPC_ARG_KEEPALIVE_TIME_MS, options->keepalive_ms);
     ADD(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, options->keepalive_timeout_ms);
     /* the core would stop after two of them on a stream without data */

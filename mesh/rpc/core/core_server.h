@@ -15,10 +15,6 @@
 
 #include "mesh/rpc/core/core.h"
 
-enum {
-    CORE_METADATA_BYTES_MAX = 16384 /* of one request */
-};
-
 typedef struct core_poller core_poller;
 typedef struct core_server_call core_server_call;
 

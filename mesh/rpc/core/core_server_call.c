@@ -205,9 +205,8 @@ core_server_call *core_server_call_create(core_lane *lane)
 /* --- answers ---------------------------------------------------------------------------------- */
 
 /*
- * Whether a request has more metadata than CORE_METADATA_BYTES_MAX, counted as RFC 9113 does
- * (section 10.5.1: 32 bytes more for each entry). The core itself looks only after the client has
- * confirmed the limit.
+ * Whether a request has more metadata than CORE_METADATA_BYTES_MAX. The core itself looks only
+ * after the client has confirmed the limit.
  */
 static bool has_too_much_metadata(const grpc_metadata_array *metadata)
 {

@@ -112,23 +112,30 @@ static size_t add_request_headers(uint8_t *block, const char *path)
     return size;
 }
 
-uint32_t raw_request_with_headers(raw_client *client, const char *path, size_t count)
+/* The first enters the dynamic table, as its only entry; the others are this entry's index. */
+static size_t add_many_headers(uint8_t *block, size_t count)
 {
     enum {
         FIRST_DYNAMIC = 0x80 | 62,
         WITH_INDEXING = 0x40
     };
+    size_t size = add_header(block, "x-a", "v");
+
+    block[0] |= WITH_INDEXING;
+    assert_in_range(count, 0, 15000);
+    memset(block + size, FIRST_DYNAMIC, count);
+    return size + count;
+}
+
+uint32_t raw_request_with_headers(raw_client *client, const char *path, size_t count)
+{
     uint32_t stream = client->next_stream;
     uint8_t block[FRAME_BYTES_MAX];
     size_t size = add_request_headers(block, path);
-    size_t first = size;
 
     client->next_stream += 2;
-    size += add_header(block + size, "x-a", "v");
-    block[first] |= WITH_INDEXING;
-    assert_in_range(count, 0, 15000);
-    memset(block + size, FIRST_DYNAMIC, count);
-    send_frame(client, HEADERS, END_HEADERS, stream, block, size + count);
+    size += add_many_headers(block + size, count);
+    send_frame(client, HEADERS, END_HEADERS, stream, block, size);
     return stream;
 }
 
@@ -187,23 +194,80 @@ static bool receive(raw_client *client, uint8_t *data, size_t size)
     return true;
 }
 
-bool raw_wait(raw_client *client, uint32_t stream)
+typedef struct frame_head {
+    uint8_t type;
+    uint8_t flags;
+    uint32_t stream;
+} frame_head;
+
+/* The next frame's head, its payload skipped; SETTINGS are confirmed. False: it was closed. */
+static bool receive_frame(raw_client *client, frame_head *frame)
 {
     uint8_t head[HEAD_BYTES], payload[FRAME_BYTES_MAX];
+    size_t size;
 
-    while (receive(client, head, sizeof head)) {
-        size_t size = (size_t)head[0] << 16 | (size_t)head[1] << 8 | head[2];
-        uint32_t number = (uint32_t)head[5] << 24 | (uint32_t)head[6] << 16 |
-                          (uint32_t)head[7] << 8 | head[8];
-        bool carries = head[3] == DATA || head[3] == HEADERS;
+    if (!receive(client, head, sizeof head))
+        return false;
+    size = (size_t)head[0] << 16 | (size_t)head[1] << 8 | head[2];
+    assert_in_range(size, 0, sizeof payload);
+    if (!receive(client, payload, size))
+        return false;
+    *frame = (frame_head){.type = head[3],
+                          .flags = head[4],
+                          .stream = (uint32_t)head[5] << 24 | (uint32_t)head[6] << 16 |
+                                    (uint32_t)head[7] << 8 | head[8]};
+    if (frame->type == SETTINGS && frame->flags == 0)
+        send_frame(client, SETTINGS, 1, 0, NULL, 0);
+    return true;
+}
 
-        assert_in_range(size, 0, sizeof payload);
-        if (!receive(client, payload, size))
-            return false;
-        if (head[3] == SETTINGS && head[4] == 0)
-            send_frame(client, SETTINGS, 1, 0, NULL, 0);
-        if (number == stream && (head[3] == RST_STREAM || (carries && (head[4] & END_STREAM))))
+bool raw_wait(raw_client *client, uint32_t stream)
+{
+    frame_head frame;
+
+    while (receive_frame(client, &frame)) {
+        bool carries = frame.type == DATA || frame.type == HEADERS;
+
+        if (frame.stream == stream &&
+            (frame.type == RST_STREAM || (carries && (frame.flags & END_STREAM))))
             return true;
     }
     return false;
+}
+
+int raw_listen(int *port)
+{
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t size = sizeof address;
+    int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+    assert_true(listener >= 0);
+    assert_int_equal(bind(listener, (const struct sockaddr *)&address, sizeof address), 0);
+    assert_int_equal(listen(listener, 1), 0);
+    assert_int_equal(getsockname(listener, (struct sockaddr *)&address, &size), 0);
+    *port = ntohs(address.sin_port);
+    return listener;
+}
+
+void raw_answer_with_headers(int listener, const char *status, size_t count)
+{
+    raw_client client = {.fd = accept(listener, NULL, NULL)};
+    uint8_t preface[24], block[FRAME_BYTES_MAX];
+    size_t size = 0;
+    frame_head frame = {.type = SETTINGS};
+
+    if (client.fd < 0 || !receive(&client, preface, sizeof preface))
+        return;
+    send_frame(&client, SETTINGS, 0, 0, NULL, 0);
+    while (frame.type != HEADERS)
+        if (!receive_frame(&client, &frame))
+            return;
+    size += add_header(block + size, ":status", "200");
+    size += add_header(block + size, "content-type", "application/grpc");
+    size += add_header(block + size, "grpc-status", status);
+    size += add_many_headers(block + size, count);
+    send_frame(&client, HEADERS, END_HEADERS | END_STREAM, frame.stream, block, size);
+    while (receive_frame(&client, &frame))
+        ;
+    raw_close(&client);
 }

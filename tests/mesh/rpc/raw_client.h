@@ -41,4 +41,13 @@ void raw_reset(raw_client *client, uint32_t stream);
 /* Reads until the server has ended the stream, or closed the connection: false then. */
 bool raw_wait(raw_client *client, uint32_t stream);
 
+/* The other end: listens on a free port of 127.0.0.1, for raw_answer_with_headers. */
+int raw_listen(int *port);
+
+/*
+ * Takes one connection and answers its first call with a status and as many headers more than one,
+ * like raw_request_with_headers; then waits until the client closes. Fails no test.
+ */
+void raw_answer_with_headers(int listener, const char *status, size_t count);
+
 #endif
