@@ -5,6 +5,7 @@
 #include <inttypes.h>
 #include <pthread.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include "mesh/base/clock.h"
@@ -226,6 +227,13 @@ static mesh_code open_call(exchange *x, ctl_failure *failure)
     return code;
 }
 
+/* Something was piped in, but no `-` says that it is the message. */
+static bool input_waits(void)
+{
+    int size = 0;
+    return ioctl(STDIN_FILENO, FIONREAD, &size) == 0 && size > 0 && !isatty(STDIN_FILENO);
+}
+
 /* The client sends one message: it is read whole before anything leaves. */
 static mesh_code run_single(exchange *x, ctl_failure *failure)
 {
@@ -235,6 +243,8 @@ static mesh_code run_single(exchange *x, ctl_failure *failure)
     size_t wire_size = 0;
     mesh_code code = ctl_input_next(x->input, &json, &size, failure);
     if (code == MESH_EOF) {
+        if (x->run->args.word_count == 2 && !x->run->args.json && input_waits())
+            fprintf(x->run->err, "(standard input is not read; - behind the method sends it)\n");
         json = "{}";
         size = 2;
         code = MESH_OK;

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "mesh/base/clock.h"
+#include "mesh/meshctl/header.h"
 #include "mesh/meshctl/method_name.h"
 #include "mesh/meshctl/session.h"
 
@@ -88,9 +89,10 @@ static void offer_names(ctl *run, const ctl_args *line, const char *target, cons
     asking.args = *line;
     asking.args.command = CTL_COMPLETE;
     asking.end_ns = mesh_clock_monotonic_ns() + MAX_TIME_MS * INT64_C(1000000);
-    ctl_session session;
+    ctl_session session = {.connection = NULL};
     ctl_failure failure;
-    if (ctl_session_open(&asking, target, &session, &failure) == MESH_OK) {
+    if (ctl_headers(&asking, &failure) == MESH_OK &&
+        ctl_session_open(&asking, target, &session, &failure) == MESH_OK) {
         symbol_offer symbols = {run, typed};
         switch (line->command) {
         case CTL_CALL:

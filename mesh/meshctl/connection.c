@@ -3,14 +3,11 @@
 #include <string.h>
 
 #include "mesh/base/alloc.h"
-#include "mesh/meshctl/header.h"
 
 struct ctl_connection {
     ctl *run; /* borrowed */
     ctl_target target;
     mesh_channel *channel;
-    const mesh_metadata *headers;
-    size_t header_count;
 };
 
 enum {
@@ -25,21 +22,18 @@ mesh_code ctl_connection_open(ctl *run, const ctl_target *target, ctl_connection
         return ctl_fail(failure, MESH_RESOURCE_EXHAUSTED, NULL, "out of memory");
     made->run = run;
     made->target = *target;
-    mesh_code code = ctl_headers(run, &made->headers, &made->header_count, failure);
-    if (code == MESH_OK) {
-        const ctl_args *args = &run->args;
-        const mesh_tls_options tls = {.size = sizeof tls,
-                                      .certificate_file = args->certificate_file,
-                                      .key_file = args->key_file,
-                                      .ca_file = args->ca_file,
-                                      .server_name = args->server_name};
-        const mesh_channel_options options = {.size = sizeof options,
-                                              .tls = args->tls ? &tls : NULL,
-                                              .max_receive_bytes = MAX_ANSWER_BYTES};
-        code = mesh_channel_create(target->address, &options, &made->channel, &failure->err);
-        failure->remote = false;
-        failure->hint = NULL;
-    }
+    const ctl_args *args = &run->args;
+    const mesh_tls_options tls = {.size = sizeof tls,
+                                  .certificate_file = args->certificate_file,
+                                  .key_file = args->key_file,
+                                  .ca_file = args->ca_file,
+                                  .server_name = args->server_name};
+    const mesh_channel_options options = {.size = sizeof options,
+                                          .tls = args->tls ? &tls : NULL,
+                                          .max_receive_bytes = MAX_ANSWER_BYTES};
+    mesh_code code = mesh_channel_create(target->address, &options, &made->channel, &failure->err);
+    failure->remote = false;
+    failure->hint = NULL;
     if (code != MESH_OK) {
         ctl_connection_close(made);
         return code;
@@ -61,11 +55,39 @@ const ctl_target *ctl_connection_target(const ctl_connection *connection)
     return &connection->target;
 }
 
-/* What to do about a failed call. */
-static const char *hint(const ctl_connection *connection, mesh_code code)
+/* What the gRPC core says when both sides speak, but not alike. */
+static const struct {
+    const char *said;
+    bool tls; /* we speak it */
+    const char *hint;
+} misunderstandings[] = {
+    {"wrong version number", true, "the server speaks no TLS: leave --tls and the like out"},
+    {"certificate verify failed", true, "--ca FILE says whose certificates to trust"},
+    {"is not in peer certificate", true, "--servername NAME says which name to expect there"},
+    {"Socket closed", true, "does the server want a certificate? --cert and --key show one"},
+    {"Socket closed", false,
+     "does the server speak TLS? then --tls, with --ca FILE for its own CA"},
+    {"Failed parsing HTTP/2", false, "what listens there speaks no gRPC without TLS; try --tls"},
+};
+
+static const char *misunderstanding(const ctl_connection *connection, const mesh_error *err)
 {
+    for (size_t i = 0; i < sizeof misunderstandings / sizeof misunderstandings[0]; i++)
+        if (misunderstandings[i].tls == connection->run->args.tls &&
+            strstr(err->message, misunderstandings[i].said) != NULL)
+            return misunderstandings[i].hint;
+    return NULL;
+}
+
+/* What to do about a failed call. */
+static const char *hint(const ctl_connection *connection, mesh_code code, const mesh_error *err)
+{
+    const char *known;
     switch (code) {
     case MESH_UNAVAILABLE:
+        known = misunderstanding(connection, err);
+        if (known != NULL)
+            return known;
         return connection->target.named
                    ? "is the mesh up? meshctl status shows it, scripts/up starts it"
                    : "does a server listen there? scripts/up starts the mesh, meshctl status "
@@ -99,13 +121,13 @@ mesh_code ctl_connection_call(ctl_connection *connection, const char *service, c
     timeout_ms = ctl_time_left(connection->run, timeout_ms);
     const mesh_call_options options = {.size = sizeof options,
                                        .timeout_ms = timeout_ms == 0 ? MESH_NO_TIMEOUT : timeout_ms,
-                                       .metadata = connection->headers,
-                                       .metadata_count = connection->header_count,
+                                       .metadata = connection->run->headers,
+                                       .metadata_count = connection->run->header_count,
                                        .compress = compress};
     mesh_code code = mesh_stream_open(connection->channel, described, NULL, &options, stream,
                                       &failure->err);
     failure->remote = true;
-    failure->hint = hint(connection, code);
+    failure->hint = hint(connection, code, &failure->err);
     return code;
 }
 
@@ -114,7 +136,7 @@ mesh_code ctl_connection_finish(ctl_connection *connection, mesh_stream *stream,
 {
     mesh_code code = mesh_stream_finish(stream, &failure->err);
     failure->remote = true;
-    failure->hint = hint(connection, code);
+    failure->hint = hint(connection, code, &failure->err);
     return code;
 }
 

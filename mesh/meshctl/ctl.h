@@ -12,6 +12,7 @@
 #include "mesh/base/arena.h"
 #include "mesh/base/error.h"
 #include "mesh/meshctl/args.h"
+#include "mesh/rpc/call.h"
 
 enum {
     CTL_EXIT_OK = 0,
@@ -22,7 +23,9 @@ enum {
 
 typedef struct ctl {
     ctl_args args;
-    mesh_arena *arena; /* lives as long as the run */
+    mesh_arena *arena;            /* lives as long as the run */
+    const mesh_metadata *headers; /* of args, read by ctl_headers */
+    size_t header_count;
     FILE *out;
     FILE *err;
     bool colour_out;

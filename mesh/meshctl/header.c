@@ -83,7 +83,7 @@ mesh_code ctl_header_parse(const char *text, mesh_arena *arena, mesh_metadata *e
     return MESH_OK;
 }
 
-mesh_code ctl_headers(ctl *run, const mesh_metadata **entries, size_t *count, ctl_failure *failure)
+mesh_code ctl_headers(ctl *run, ctl_failure *failure)
 {
     size_t wanted = run->args.header_count;
     mesh_metadata *list = mesh_arena_calloc(run->arena, wanted, sizeof *list);
@@ -94,8 +94,8 @@ mesh_code ctl_headers(ctl *run, const mesh_metadata **entries, size_t *count, ct
         if (code != MESH_OK)
             return code;
     }
-    *entries = list;
-    *count = wanted;
+    run->headers = list;
+    run->header_count = wanted;
     return MESH_OK;
 }
 

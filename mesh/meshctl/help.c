@@ -26,12 +26,13 @@ static const struct {
     {CTL_CALL, "meshctl call TARGET METHOD [JSON | @FILE | -]...", "call a method",
      "Sends JSON, prints the answers as JSON: a unary answer laid out, those of a stream one a\n"
      "line as they arrive. What a client streams are JSON values one after another; without any\n"
-     "given they are read from standard input while answers are printed. Ctrl-C cancels.\n"
+     "given they are read from standard input while answers are printed. A call with one message\n"
+     "reads standard input only for -, and sends {} when there is none. Ctrl-C cancels.\n"
      "METHOD: package.Service/Method, Service.Method or Method, as long as only one has that "
      "name.\n"
      "\n"
-     "Exit code: 0, or 64 + the gRPC code of a call that failed (69: NOT_FOUND, 78: UNAVAILABLE),\n"
-     "2 for a wrong command line, 1 for anything else.\n",
+     "Exit code: 0, or 64 + the gRPC code of a call that failed (69: NOT_FOUND, 78: UNAVAILABLE);\n"
+     "meshctl --help has the others.\n",
      "  meshctl call product ProductService.GetProduct '{\"id\":\"odyssey\"}'\n"
      "  meshctl call product CreateProduct @product.json --deadline 2s\n"
      "  meshctl call 127.0.0.1:50051 GetProduct -H 'authorization: Bearer ...' '{}'\n"
@@ -61,7 +62,19 @@ static void overview(FILE *out)
           "unix:PATH. Types come from the server's reflection, or from --protoset FILE.\n"
           "\n"
           "  meshctl COMMAND --help   more about a command, with examples\n"
-          "  meshctl version\n",
+          "  meshctl version\n"
+          "\n"
+          "Exit codes:\n"
+          "  0        done; of status: all serve\n"
+          "  1        anything else went wrong; of status: not all serve\n"
+          "  2        the command line is wrong\n"
+          "  64 + N   the call failed with gRPC code N\n"
+          "  128 + N  ended by signal N; Ctrl-C while a call runs cancels it: 65\n"
+          "\n"
+          "Environment:\n"
+          "  MESH_DATA       data folder of the mesh; else .mesh here or in a folder above\n"
+          "  NO_COLOR        no colours; there are none with TERM=dumb and off a terminal either\n"
+          "  GRPC_VERBOSITY  debug, info or error: the gRPC core logs on stderr; default none\n",
           out);
 }
 

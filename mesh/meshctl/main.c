@@ -5,6 +5,7 @@
 
 #include "mesh/base/clock.h"
 #include "mesh/meshctl/ctl.h"
+#include "mesh/meshctl/header.h"
 #include "mesh/meshctl/help.h"
 #include "mesh/meshctl/report.h"
 #include "mesh/meshctl/style.h"
@@ -15,10 +16,16 @@ enum {
 
 static int dispatch(ctl *run)
 {
+    ctl_failure failure;
     if (run->args.help) {
         ctl_help(run->out, run->args.command);
         return CTL_EXIT_OK;
     }
+    mesh_code code = ctl_headers(run, &failure);
+    if (code == MESH_INVALID_ARGUMENT)
+        return ctl_report_usage(run, "%s: %s", failure.err.message, failure.hint);
+    if (code != MESH_OK)
+        return ctl_report(run, &failure, NULL);
     switch (run->args.command) {
     case CTL_LIST:
         return ctl_list(run);

@@ -133,7 +133,29 @@ static void headers_travel_and_answers_show_theirs(void **state)
     program_run(&p, (const char *const[]){MESHCTL, "call", A, "Buy", "-H", "note-bin: AP8=", NULL},
                 NULL);
     assert_non_null(strstr(p.out, "\"note\": \"2 bytes\""));
-    EXPECT(NULL, 1, "", "has no colon", "call", A, "Buy", "-H", "note");
+}
+
+static void exit_codes_tell_what_happened(void **state)
+{
+    (void)state;
+    static program p;
+    for (int code = 1; code <= 16; code++) {
+        char message[64];
+        snprintf(message, sizeof message, "{\"failCode\":%d}", code);
+        EXPECT(NULL, 64 + code, "", NULL, "call", A, "Buy", message);
+    }
+    EXPECT(NULL, 1, "", "No such field", "call", A, "Buy", "{\"nothing\":1}");
+    EXPECT(NULL, 1, "", "/nowhere: No such file", "call", A, "Buy", "@/nowhere");
+    EXPECT(NULL, 2, "", "no option --no", "call", A, "Buy", "--no");
+    EXPECT(NULL, 2, "", "has no colon: write -H 'key: value'", "call", A, "Buy", "-H", "note");
+    EXPECT(NULL, 2, "", "has no colon: write -H 'key: value'", "status", "-H", "note");
+
+    /* It waits for the message: there is no call yet that a signal could cancel. For a shell it is
+     * the same whether the signal found it before it had a thread for signals, or after. */
+    program_start(&p, (const char *const[]){MESHCTL, "call", A, "Buy", "-", NULL});
+    assert_int_equal(kill(p.pid, SIGINT), 0);
+    program_wait(&p);
+    assert_true(p.status == 128 + SIGINT || p.status == 256 + SIGINT);
 }
 
 static void deadlines_are_kept(void **state)
@@ -176,6 +198,8 @@ static void a_bad_message_in_a_stream_stops_it(void **state)
 static void one_message_is_one_message(void **state)
 {
     (void)state;
+    EXPECT("{\"failCode\":5}", 0, NULL, "standard input is not read", "call", A, "Buy");
+    EXPECT("{\"failCode\":5}", 64 + 5, "", NULL, "call", A, "Buy", "-");
     EXPECT(NULL, 1, "", "Buy takes one message", "call", A, "Buy", "{}", "{}");
 }
 
@@ -271,16 +295,19 @@ static void tls_verifies_both_sides(void **state)
     /*
      * Not plaintext, not another name, not another authority, not an unknown caller. A program that
      * ends while the gRPC core tries a refused handshake once more may leave certificates behind,
-     * so these four are not looked at for leaks.
+     * so these are not looked at for leaks.
      */
     setenv("LSAN_OPTIONS", "detect_leaks=0", 1);
-    EXPECT(NULL, 64 + 14, "", NULL, "call", secure.address, "StockService.Count");
-    EXPECT(NULL, 64 + 14, "", NULL, "call", secure.address, "StockService.Count", "--ca", mine,
-           "--cert", mine, "--key", my_key, "--servername", "elsewhere");
-    EXPECT(NULL, 64 + 14, "", NULL, "call", secure.address, "StockService.Count", "--ca", other,
-           "--cert", mine, "--key", my_key, "--servername", "localhost");
+    EXPECT(NULL, 64 + 14, "", "then --tls", "call", secure.address, "StockService.Count");
+    EXPECT(NULL, 64 + 14, "", "--servername NAME", "call", secure.address, "StockService.Count",
+           "--ca", mine, "--cert", mine, "--key", my_key, "--servername", "elsewhere");
+    EXPECT(NULL, 64 + 14, "", "--ca FILE", "call", secure.address, "StockService.Count", "--ca",
+           other, "--cert", mine, "--key", my_key, "--servername", "localhost");
     EXPECT(NULL, 64 + 14, "", NULL, "call", secure.address, "StockService.Count", "--ca", mine,
            "--cert", other, "--key", other_key, "--servername", "localhost");
+    EXPECT(NULL, 64 + 14, "", "--cert and --key", "call", secure.address, "StockService.Count",
+           "--ca", mine, "--servername", "localhost");
+    EXPECT(NULL, 64 + 14, "", "leave --tls", "call", A, "StockService.Count", "--tls");
     unsetenv("LSAN_OPTIONS");
     EXPECT(NULL, 1, "", "/nowhere.pem", "call", secure.address, "StockService.Count", "--ca",
            "/nowhere.pem");
@@ -413,6 +440,7 @@ int main(void)
         cmocka_unit_test(a_call_that_ends_does_not_wait_for_input),
         cmocka_unit_test(control_c_cancels_the_call_at_the_server),
         cmocka_unit_test(headers_travel_and_answers_show_theirs),
+        cmocka_unit_test(exit_codes_tell_what_happened),
         cmocka_unit_test(deadlines_are_kept),
         cmocka_unit_test(compressed_messages_arrive),
         cmocka_unit_test(a_bad_message_in_a_stream_stops_it),
