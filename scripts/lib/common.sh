@@ -1,7 +1,9 @@
 # What the scripts share. Sourced, never run; says nothing and changes nothing by itself.
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2034
 
-# shellcheck disable=SC2034
+# Where it is set, cd prints a folder that it found there.
+unset CDPATH
+
 # The checkout (or, in a test, the runfiles folder) that the running script belongs to.
 MESH_ROOT=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")/../.." && pwd)
 readonly MESH_ROOT

@@ -65,6 +65,35 @@ test_a_failed_installation_shows_why() {
     [[ $err == *'Could not resolve'*'is there a network?'* ]] || fail "said: $err"
 }
 
+# In a copy, since that is where the tools go.
+test_tools_have_fixed_versions_and_are_built_once() {
+    machine 0
+    cp -RL -- "$SCRIPTS" "$WORK/scripts"
+    cat >"$WORK/bin/go" <<'END'
+#!/usr/bin/env bash
+case $1 in
+install)
+    echo "$2" >>"$WORK/calls"
+    name=${2##*/}
+    printf '\tmod\tit\t%s\th1:x\n' "${2#*@}" >"$GOBIN/${name%@*}"
+    ;;
+version) cat "$3" ;;
+esac
+END
+    chmod +x "$WORK/bin/go"
+    expect 0 "$WORK/scripts/setup" --tools
+    grep -qE '/grpcurl@v[0-9.]+$' "$WORK/calls" || fail "$(<"$WORK/calls")"
+    grep -qE '/ghz@v[0-9.]+$' "$WORK/calls" || fail "$(<"$WORK/calls")"
+    [ "$(wc -l <"$WORK/calls")" -eq 2 ] || fail "$(<"$WORK/calls")"
+    expect 0 "$WORK/scripts/setup" --tools
+    [ "$(wc -l <"$WORK/calls")" -eq 2 ] || fail "built again: $(<"$WORK/calls")"
+
+    # one that is older than the list says
+    printf '\tmod\tit\tv0.0.1\th1:x\n' >"$WORK/.mesh/tools/bin/ghz"
+    expect 0 "$WORK/scripts/setup" --tools
+    [[ $(tail -n 1 "$WORK/calls") == */ghz@v* ]] || fail "$(<"$WORK/calls")"
+}
+
 test_wrong_use_is_refused() {
     machine 0
     expect 2 "$SCRIPTS/setup" --everything
