@@ -83,9 +83,8 @@ mesh_code mesh_decode(const ProtobufCMessageDescriptor *descriptor, mesh_message
 
     if (message->code != MESH_OK)
         code = message->code == MESH_RESOURCE_EXHAUSTED
-                   ? mesh_error_reason(err, message->code, MESH_RPC_DOMAIN,
-                                       MESH_RPC_MESSAGE_TOO_LARGE,
-                                       "a compressed message is too large when inflated")
+                   ? mesh_error_set(err, message->code,
+                                    "a compressed message is too large when inflated")
                    : mesh_error_reason(err, message->code, MESH_RPC_DOMAIN,
                                        MESH_RPC_MESSAGE_MALFORMED,
                                        "a compressed message cannot be inflated");

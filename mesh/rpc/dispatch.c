@@ -180,8 +180,7 @@ static mesh_code decode_request(mesh_call *call, mesh_error *err)
 {
     if (!call->has_message)
         /* https://grpc.github.io/grpc/core/md_doc_statuscodes.html, request cardinality */
-        return mesh_error_reason(err, MESH_UNIMPLEMENTED, MESH_RPC_DOMAIN, MESH_RPC_MESSAGE_MISSING,
-                                 "the call brought no request message");
+        return mesh_error_set(err, MESH_UNIMPLEMENTED, "the call brought no request message");
     call->has_message = false;
     return mesh_decode(call->handler->method->request, &call->message, call->arena, &call->request,
                        err);

@@ -179,6 +179,7 @@ static void the_clients_compression_is_on_the_wire(void **state)
     (void)state;
     assert_int_equal(ask(LARGE, 1, true, &err), MESH_RESOURCE_EXHAUSTED);
     assert_string_equal(err.message, TOO_LARGE_INFLATED);
+    assert_string_equal(err.reason, ""); /* as when it is too large on the wire */
     assert_int_equal(ask(LARGE, 1, false, &err), MESH_RESOURCE_EXHAUSTED);
     assert_string_not_equal(err.message, TOO_LARGE_INFLATED);
 }
