@@ -61,6 +61,8 @@ mesh_code core_inflate(const mesh_slice *slices, size_t slice_count, size_t limi
             }
         }
     }
+    while (read < slice_count && slices[read].size == 0)
+        read++; /* an empty DATA frame behind the data */
     /* cut, broken, or followed by more */
     if (state != Z_STREAM_END || stream.avail_in > 0 || read < slice_count)
         goto done;

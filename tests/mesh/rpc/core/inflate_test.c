@@ -181,6 +181,33 @@ static void what_follows_the_end_is_an_internal_error(void **state)
     free(content);
 }
 
+/* An HTTP/2 DATA frame may be empty, wherever it comes: the core makes a slice of it. */
+static void empty_slices_change_nothing(void **state)
+{
+    uint8_t *content = make_content(100);
+    uint8_t bytes[4000];
+    size_t size = compress_to(bytes, sizeof bytes, content, 100, GZIP);
+    const mesh_slice slices[] = {
+        {.data = bytes},
+        {.data = bytes, .size = size / 2},
+        {.data = bytes},
+        {.data = bytes + size / 2, .size = size - size / 2},
+        {.data = bytes},
+        {.data = bytes},
+        {.data = bytes, .size = 1},
+    };
+    uint8_t *out = NULL;
+    size_t out_size = 0;
+
+    (void)state;
+    assert_int_equal(core_inflate(slices, 6, 1 << 20, &out, &out_size), MESH_OK);
+    assert_int_equal(out_size, 100);
+    assert_memory_equal(out, content, 100);
+    mesh_free(out);
+    assert_int_equal(core_inflate(slices, 7, 1 << 20, &out, &out_size), MESH_INTERNAL);
+    free(content);
+}
+
 static void without_memory_it_is_resource_exhausted(void **state)
 {
     uint8_t *content = make_content(100000);
@@ -217,6 +244,7 @@ int main(void)
         cmocka_unit_test(a_bomb_stops_at_the_limit),
         cmocka_unit_test(what_is_broken_is_an_internal_error),
         cmocka_unit_test(what_follows_the_end_is_an_internal_error),
+        cmocka_unit_test(empty_slices_change_nothing),
         cmocka_unit_test(without_memory_it_is_resource_exhausted),
     };
 
