@@ -29,14 +29,52 @@ const mesh_transport mesh_transport_core = {
 
 /* --- the library ------------------------------------------------------------------------------ */
 
+enum {
+    LOG_TEXT_MAX = 240 /* the core can say a kilobyte about an address that is taken */
+};
+
+/* Where this thread wants the core's complaints instead of the log; NULL: nowhere. */
+static _Thread_local char *cause;
+static _Thread_local size_t cause_size;
+
+/*
+ * Copies the innermost of a text like
+ * UNKNOWN:No address added {line:1, children:[UNKNOWN:Address already in use {errno:98}]}
+ */
+static void keep_cause(const char *text)
+{
+    static const char status[] = "UNKNOWN:";
+    const char *at = text;
+
+    while ((at = strstr(at, status)) != NULL) {
+        at += sizeof status - 1;
+        text = at;
+    }
+    snprintf(cause, cause_size, "%.*s", (int)strcspn(text, "{"), text);
+    for (size_t size = strlen(cause); size > 0 && cause[size - 1] == ' '; size--)
+        cause[size - 1] = '\0';
+}
+
+void core_keep_cause(char *text, size_t size)
+{
+    cause = text;
+    cause_size = size;
+}
+
 /* The core's own complaints become lines of our log, with its source lines and without a trace. */
 static void log_line(gpr_log_func_args *args)
 {
+    char text[LOG_TEXT_MAX];
     mesh_log_level level = args->severity == GPR_LOG_SEVERITY_ERROR  ? MESH_LOG_WARN
                            : args->severity == GPR_LOG_SEVERITY_INFO ? MESH_LOG_INFO
                                                                      : MESH_LOG_DEBUG;
 
-    mesh_log(level, "gRPC core", MESH_LOG_S("text", args->message), MESH_LOG_S("file", args->file),
+    if (cause != NULL) {
+        keep_cause(args->message);
+        return;
+    }
+    snprintf(text, sizeof text, "%s", args->message);
+    mesh_log(level, "gRPC core", MESH_LOG_S("text", text), MESH_LOG_S("file", args->file),
              MESH_LOG_I("line", args->line));
 }
 

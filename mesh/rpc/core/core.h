@@ -43,6 +43,12 @@ enum {
 /* grpc_init, with the core's log going into ours. Each is matched by a grpc_shutdown. */
 void core_init(void);
 
+/*
+ * What the core complains of on this thread goes into `text` instead of the log, reduced to its
+ * innermost cause, until the same is called with NULL.
+ */
+void core_keep_cause(char *text, size_t size);
+
 enum {
     CORE_INLINE_SLICES = 4
 };

@@ -122,6 +122,7 @@ mesh_code core_server_add_method(mesh_tserver *server, const char *path, bool wi
 
 mesh_code core_server_start(mesh_tserver *server, int *port, mesh_error *err)
 {
+    char cause[100] = "the address is taken, not this machine's, or not allowed";
     mesh_code code = MESH_OK;
     int bound;
 
@@ -129,14 +130,14 @@ mesh_code core_server_start(mesh_tserver *server, int *port, mesh_error *err)
         code = core_poller_make_lanes(&server->pollers[i], err);
     if (code != MESH_OK)
         return code;
+    core_keep_cause(cause, sizeof cause);
     bound = grpc_server_add_http2_port(server->server, server->address, server->credentials);
+    core_keep_cause(NULL, 0);
     grpc_server_credentials_release(server->credentials);
     server->credentials = NULL;
     if (bound == 0)
-        return mesh_error_set(err, MESH_UNAVAILABLE,
-                              "cannot listen on %s: the address is taken, not this machine's, or "
-                              "not allowed",
-                              server->address);
+        return mesh_error_set(err, MESH_UNAVAILABLE, "cannot listen on %s: %s", server->address,
+                              cause);
     *port = strncmp(server->address, "unix:", 5) == 0 ? 0 : bound;
     server->started = true;
     grpc_server_start(server->server);
