@@ -119,8 +119,9 @@ static void *poll_queue(void *argument)
     core_poller *poller = argument;
     mesh_tserver *server = poller->server;
 
-    for (size_t i = 0; i < server->method_count; i++)
-        replenish(&poller->lanes[i]);
+    if (core_server_started(server))
+        for (size_t i = 0; i < server->method_count; i++)
+            replenish(&poller->lanes[i]);
     for (;;) {
         grpc_event event = grpc_completion_queue_next(poller->queue,
                                                       gpr_inf_future(GPR_CLOCK_REALTIME), NULL);

@@ -138,17 +138,33 @@ mesh_code core_server_start(mesh_tserver *server, int *port, mesh_error *err)
     if (bound == 0)
         return mesh_error_set(err, MESH_UNAVAILABLE, "cannot listen on %s: %s", server->address,
                               cause);
-    *port = strncmp(server->address, "unix:", 5) == 0 ? 0 : bound;
-    server->started = true;
-    grpc_server_start(server->server);
+    server->bound = true;
+    /* the threads wait: nobody is let in unless all of them are there */
+    pthread_mutex_lock(&server->mu);
     for (size_t i = 0; code == MESH_OK && i < server->poller_count; i++)
         code = core_poller_start(&server->pollers[i], err);
+    if (code == MESH_OK) {
+        grpc_server_start(server->server);
+        server->started = true;
+        *port = strncmp(server->address, "unix:", 5) == 0 ? 0 : bound;
+    }
+    pthread_mutex_unlock(&server->mu);
     return code;
+}
+
+bool core_server_started(mesh_tserver *server)
+{
+    bool started;
+
+    pthread_mutex_lock(&server->mu);
+    started = server->started;
+    pthread_mutex_unlock(&server->mu);
+    return started;
 }
 
 void core_server_refuse(mesh_tserver *server)
 {
-    if (!server->started || atomic_exchange(&server->refusing, true))
+    if (!server->bound || atomic_exchange(&server->refusing, true))
         return;
     CORE_TAG_RELEASE(server);
     grpc_server_shutdown_and_notify(server->server, server->pollers[0].queue, server);
@@ -183,14 +199,12 @@ static bool wait_stopped(mesh_tserver *server, int64_t until_ns)
     return stopped;
 }
 
-/* Waits until the core has let go of the server. */
+/* Waits until the core has let go of the server; one that did not start has no connections. */
 static void wait_for_shutdown(mesh_tserver *server)
 {
     core_server_refuse(server);
-    if (!server->started || !server->pollers[0].running) {
-        server->stopped = true;
+    if (!server->started)
         return;
-    }
     if (wait_stopped(server, mesh_clock_monotonic_ns() + GOAWAY_GRACE_MS * INT64_C(1000000)))
         return;
     /* clients that poll idle connections seldom, as the core's own do, answer a GOAWAY late */

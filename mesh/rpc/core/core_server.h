@@ -56,7 +56,8 @@ struct mesh_tserver {
     size_t method_count;
     core_poller *pollers;
     size_t poller_count;
-    bool started;
+    bool bound;   /* the core has a listener to shut down */
+    bool started; /* guarded by mu until the pollers have seen it */
     atomic_bool refusing;
     atomic_bool ending; /* calls that still come out of a queue are dropped */
     pthread_mutex_t mu;
@@ -99,6 +100,9 @@ struct core_server_call {
     atomic_int pending;
     alignas(max_align_t) unsigned char upper[];
 };
+
+/* Waits until it is known whether the server started. */
+bool core_server_started(mesh_tserver *server);
 
 /* The server's end, told by the poller that got its tag. */
 void core_server_stopped(mesh_tserver *server);
