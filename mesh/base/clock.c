@@ -3,6 +3,7 @@
 #include <time.h>
 
 #define NS_PER_S INT64_C(1000000000)
+#define NS_PER_MS INT64_C(1000000)
 
 static int64_t now_ns(clockid_t clock)
 {
@@ -20,6 +21,31 @@ int64_t mesh_clock_monotonic_ns(void)
 int64_t mesh_clock_wall_ns(void)
 {
     return now_ns(CLOCK_REALTIME);
+}
+
+int64_t mesh_clock_add_ms(int64_t from_ns, int64_t ms)
+{
+    int64_t sum;
+
+    if (__builtin_mul_overflow(ms, NS_PER_MS, &sum) || __builtin_add_overflow(from_ns, sum, &sum))
+        return ms < 0 ? INT64_MIN : INT64_MAX;
+    return sum;
+}
+
+int64_t mesh_clock_deadline_ns(int64_t timeout_ms)
+{
+    return mesh_clock_add_ms(mesh_clock_monotonic_ns(), timeout_ms);
+}
+
+int64_t mesh_clock_left_ms(int64_t deadline_ns)
+{
+    int64_t now = mesh_clock_monotonic_ns();
+
+    if (deadline_ns == MESH_NO_DEADLINE)
+        return INT64_MAX;
+    if (deadline_ns <= now)
+        return 0;
+    return (deadline_ns - now - 1) / NS_PER_MS + 1;
 }
 
 /* Writes a number of exactly `count` digits and what follows it. */

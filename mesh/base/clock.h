@@ -16,6 +16,19 @@ MESH_BEGIN_DECLS
 /* Nanoseconds of CLOCK_MONOTONIC. */
 MESH_API int64_t mesh_clock_monotonic_ns(void);
 
+/*
+ * `ms` milliseconds after `from_ns`, or before it when negative. What lies beyond the range of
+ * int64_t becomes its end: a time-out that is too long for a deadline is MESH_NO_DEADLINE.
+ */
+MESH_API int64_t mesh_clock_add_ms(int64_t from_ns, int64_t ms);
+
+/* The deadline of something that may take `timeout_ms` from now on, on the monotonic clock. */
+MESH_API int64_t mesh_clock_deadline_ns(int64_t timeout_ms);
+
+/* Milliseconds until a deadline on the monotonic clock, rounded up: 0 when it has passed, INT64_MAX
+ * for MESH_NO_DEADLINE. */
+MESH_API int64_t mesh_clock_left_ms(int64_t deadline_ns);
+
 /* Nanoseconds since the Unix epoch (CLOCK_REALTIME). */
 MESH_API int64_t mesh_clock_wall_ns(void);
 

@@ -16,7 +16,8 @@
 enum {
     ARENA_FIRST_BYTES = 4096,
     ARENA_LIMIT_BYTES = 256 * 1024 * 1024, /* of one transaction; rows are kept beside it */
-    CANCEL_GRACE_MS = 250                  /* for the server's word after a cancel */
+    CANCEL_GRACE_MS = 250,                 /* for the server's word after a cancel */
+    POLL_MAX_MS = 60 * 1000                /* of one poll; it is repeated */
 };
 
 typedef struct prepared {
@@ -53,15 +54,10 @@ static mesh_code wait_socket(PGconn *pg, short events, int64_t deadline_ns)
     if (fd.fd < 0)
         return MESH_UNAVAILABLE;
     for (;;) {
-        int timeout_ms = -1;
-        if (deadline_ns != MESH_NO_DEADLINE) {
-            int64_t left_ns = deadline_ns - mesh_clock_monotonic_ns();
-            if (left_ns <= 0)
-                return MESH_DEADLINE_EXCEEDED;
-            int64_t left_ms = (left_ns + 999999) / 1000000;
-            timeout_ms = left_ms > 60000 ? 60000 : (int)left_ms;
-        }
-        int ready = poll(&fd, 1, timeout_ms);
+        int64_t left_ms = mesh_clock_left_ms(deadline_ns);
+        if (left_ms == 0)
+            return MESH_DEADLINE_EXCEEDED;
+        int ready = poll(&fd, 1, left_ms < POLL_MAX_MS ? (int)left_ms : POLL_MAX_MS);
         if (ready > 0)
             return MESH_OK;
         if (ready < 0 && errno != EINTR)
@@ -110,7 +106,7 @@ static mesh_code collect(mesh_db_conn *conn, int64_t deadline_ns, PGresult **las
         mesh_code code = wait_result(conn->pg, deadline_ns);
         if (code == MESH_DEADLINE_EXCEEDED && cancel == 0) {
             cancel = mesh_db_canceller_ask(conn->canceller, conn->pg);
-            deadline_ns = mesh_clock_monotonic_ns() + (int64_t)CANCEL_GRACE_MS * 1000000;
+            deadline_ns = mesh_clock_deadline_ns(CANCEL_GRACE_MS);
             if (cancel != 0)
                 continue;
         }

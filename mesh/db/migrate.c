@@ -42,8 +42,7 @@ static mesh_code query(migrator *self, const char *sql, const mesh_param *params
 /* The lock belongs to the connection, so it is free again when this process dies. */
 static mesh_code lock(migrator *self)
 {
-    int64_t deadline_ns = mesh_clock_monotonic_ns() +
-                          (int64_t)MESH_MIGRATE_LOCK_TIMEOUT_MS * 1000000;
+    int64_t deadline_ns = mesh_clock_deadline_ns(MESH_MIGRATE_LOCK_TIMEOUT_MS);
     mesh_code code = mesh_db_conn_script(self->conn, "SELECT pg_advisory_lock(" LOCK_KEY ")",
                                          deadline_ns, NULL, NULL, self->err);
     if (code == MESH_DEADLINE_EXCEEDED)
@@ -182,7 +181,7 @@ mesh_code mesh_migrate(mesh_db *db, const char *component, const mesh_migration 
                                   migrations[i].name, i + 1, component);
     }
     const mesh_db_settings *settings = mesh_db_pool_settings(db);
-    int64_t deadline_ns = mesh_clock_monotonic_ns() + settings->connect_timeout_ms * 1000000;
+    int64_t deadline_ns = mesh_clock_deadline_ns(settings->connect_timeout_ms);
     migrator self = {.component = component, .err = err};
     mesh_code code = mesh_db_conn_open(settings, 0, deadline_ns, MESH_LOG_WARN, &self.conn, err);
     if (code == MESH_DEADLINE_EXCEEDED)

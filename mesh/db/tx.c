@@ -34,10 +34,16 @@ struct mesh_tx {
     after_commit **last_after;
 };
 
+/* By when the server has ended a statement by itself. */
+static int64_t statement_limit(const mesh_tx *tx)
+{
+    int64_t ended_ns = mesh_clock_deadline_ns(mesh_db_pool_settings(tx->db)->statement_timeout_ms);
+    return mesh_clock_add_ms(ended_ns, SERVER_GRACE_MS);
+}
+
 static int64_t statement_deadline(const mesh_tx *tx)
 {
-    int64_t limit_ms = mesh_db_pool_settings(tx->db)->statement_timeout_ms + SERVER_GRACE_MS;
-    int64_t limit_ns = mesh_clock_monotonic_ns() + limit_ms * 1000000;
+    int64_t limit_ns = statement_limit(tx);
     return tx->deadline_ns < limit_ns ? tx->deadline_ns : limit_ns;
 }
 
@@ -143,7 +149,7 @@ static void roll_back(mesh_tx *tx)
 {
     if (tx->autocommit || mesh_db_conn_broken(tx->conn))
         return;
-    int64_t deadline_ns = mesh_clock_monotonic_ns() + (int64_t)ROLLBACK_TIMEOUT_MS * 1000000;
+    int64_t deadline_ns = mesh_clock_deadline_ns(ROLLBACK_TIMEOUT_MS);
     mesh_db_conn_script(tx->conn, "ROLLBACK", deadline_ns, NULL, NULL, NULL);
 }
 
@@ -157,10 +163,9 @@ void mesh_tx_rollback(mesh_tx *tx)
 
 static mesh_code commit(mesh_tx *tx, mesh_error *err)
 {
-    int64_t limit_ms = mesh_db_pool_settings(tx->db)->statement_timeout_ms + SERVER_GRACE_MS;
     PGresult *result = NULL;
-    mesh_code code = mesh_db_conn_script(
-        tx->conn, "COMMIT", mesh_clock_monotonic_ns() + limit_ms * 1000000, &result, NULL, err);
+    mesh_code code = mesh_db_conn_script(tx->conn, "COMMIT", statement_limit(tx), &result, NULL,
+                                         err);
     if (code == MESH_OK && strcmp(PQcmdStatus(result), "COMMIT") != 0)
         code = mesh_error_set(err, MESH_ABORTED, "the transaction was rolled back");
     else if (code != MESH_OK && mesh_db_conn_broken(tx->conn))

@@ -88,7 +88,7 @@ static void offer_names(ctl *run, const ctl_args *line, const char *target, cons
     ctl asking = *run;
     asking.args = *line;
     asking.args.command = CTL_COMPLETE;
-    asking.end_ns = mesh_clock_monotonic_ns() + MAX_TIME_MS * INT64_C(1000000);
+    asking.end_ns = mesh_clock_deadline_ns(MAX_TIME_MS);
     ctl_session session = {.connection = NULL};
     ctl_failure failure;
     if (ctl_headers(&asking, &failure) == MESH_OK &&

@@ -19,7 +19,7 @@ int64_t ctl_time_left(const ctl *run, int64_t wanted_ms)
 {
     if (run->end_ns == MESH_NO_DEADLINE)
         return wanted_ms;
-    int64_t left_ms = (run->end_ns - mesh_clock_monotonic_ns()) / 1000000;
+    int64_t left_ms = mesh_clock_left_ms(run->end_ns);
     if (left_ms < 1)
         left_ms = 1;
     return wanted_ms == 0 || left_ms < wanted_ms ? left_ms : wanted_ms;

@@ -70,7 +70,7 @@ int main(int argc, char **argv)
         exit_code = ctl_report_usage(&run, "%s", message);
     } else {
         if (run.args.max_time_ms > 0)
-            run.end_ns = mesh_clock_monotonic_ns() + run.args.max_time_ms * INT64_C(1000000);
+            run.end_ns = mesh_clock_deadline_ns(run.args.max_time_ms);
         exit_code = dispatch(&run);
     }
     if (fflush(stdout) != 0 && exit_code == CTL_EXIT_OK)

@@ -138,8 +138,8 @@ static int64_t deadline_of(const mesh_outgoing *outgoing, int64_t timeout_ms)
     int64_t limit_ms = timeout_ms == 0 ? outgoing->method->deadline_ms : timeout_ms;
     int64_t deadline_ns = MESH_NO_DEADLINE;
 
-    if (limit_ms > 0 && limit_ms < (INT64_MAX - outgoing->started_ns) / 1000000)
-        deadline_ns = outgoing->started_ns + limit_ms * 1000000;
+    if (limit_ms > 0)
+        deadline_ns = mesh_clock_add_ms(outgoing->started_ns, limit_ms);
     if (outgoing->parent != NULL && outgoing->parent->deadline_ns < deadline_ns)
         deadline_ns = outgoing->parent->deadline_ns;
     return deadline_ns;

@@ -241,16 +241,9 @@ static bool wait_idle(const mesh_server *server, int64_t until_ns)
     return true;
 }
 
-static int64_t time_in_ms(int64_t timeout_ms)
-{
-    int64_t now = mesh_clock_monotonic_ns();
-
-    return timeout_ms < (INT64_MAX - now) / 1000000 ? now + timeout_ms * 1000000 : INT64_MAX;
-}
-
 bool mesh_server_drain(mesh_server *server, int64_t drain_timeout_ms)
 {
-    int64_t until_ns = time_in_ms(drain_timeout_ms);
+    int64_t until_ns = mesh_clock_deadline_ns(drain_timeout_ms);
     bool graceful;
 
     if (!server->started || atomic_exchange(&server->drained, true))

@@ -160,8 +160,8 @@ static void log_listening(const mesh_app *app)
 static int stop(mesh_app *app, mesh_ready *ready)
 {
     const mesh_service *service = app->service;
-    int64_t end_ns = mesh_clock_monotonic_ns() +
-                     (app->config->drain_delay_ms + app->config->drain_timeout_ms) * 1000000;
+    int64_t end_ns = mesh_clock_deadline_ns(app->config->drain_delay_ms +
+                                            app->config->drain_timeout_ms);
     mesh_ready_stop(ready);
     if (!mesh_app_drain_calls(app))
         mesh_log(MESH_LOG_WARN, "calls were cancelled: MESH_DRAIN_TIMEOUT passed");
@@ -170,7 +170,7 @@ static int stop(mesh_app *app, mesh_ready *ready)
     bool joined = mesh_ready_join(ready, READY_JOIN_TIMEOUT_MS, &gave_up);
     if (!joined)
         mesh_log(MESH_LOG_WARN, "the readiness thread does not end; the process ends without it");
-    int64_t left_ms = (end_ns - mesh_clock_monotonic_ns()) / 1000000;
+    int64_t left_ms = mesh_clock_left_ms(end_ns);
     mesh_app_drain_events(app, left_ms > EVENTS_DRAIN_MIN_MS ? left_ms : EVENTS_DRAIN_MIN_MS);
     if (service->on_stop != NULL)
         service->on_stop(service->self);

@@ -332,7 +332,7 @@ static void a_passed_deadline_stops_before_the_database(void **state)
     assert_int_equal(mesh_tx_begin(db, &passed, &tx, &err), MESH_DEADLINE_EXCEEDED);
     assert_null(tx);
 
-    const mesh_tx_options options = {.deadline_ns = mesh_clock_monotonic_ns() + 100000000};
+    const mesh_tx_options options = {.deadline_ns = mesh_clock_deadline_ns(100)};
     tx = begin(&options);
     assert_int_equal(insert(tx, "late", 1, NULL), MESH_OK);
     while (mesh_clock_monotonic_ns() < options.deadline_ns)

@@ -88,7 +88,7 @@ static bool collect(program *p, int64_t deadline)
 
 static int64_t limit(void)
 {
-    return mesh_clock_monotonic_ns() + PROGRAM_LIMIT_MS * INT64_C(1000000);
+    return mesh_clock_deadline_ns(PROGRAM_LIMIT_MS);
 }
 
 void program_expect(program *p, const char *text)

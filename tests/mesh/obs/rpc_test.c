@@ -72,7 +72,7 @@ static void scrape(void)
 /* Waits until the text has a line: a server's figures may come a moment after its answer has. */
 static void wait_for_line(const char *line)
 {
-    int64_t until = mesh_clock_monotonic_ns() + WAIT_MS * INT64_C(1000000);
+    int64_t until = mesh_clock_deadline_ns(WAIT_MS);
 
     for (scrape(); strstr(text, line) == NULL; scrape()) {
         if (mesh_clock_monotonic_ns() > until)

@@ -194,7 +194,7 @@ static bool end_drain(drain *one)
  */
 static void wait_until_draining(void)
 {
-    int64_t until = mesh_clock_monotonic_ns() + INT64_C(10000000000);
+    int64_t until = mesh_clock_deadline_ns(10000);
     const mesh_call_options options = {.arena = service.arena, .timeout_ms = 500};
     mesh_code code;
 

@@ -110,7 +110,7 @@ static void expect_busy(asked *one)
 
 static void wait_for_active(gate *here, size_t wanted)
 {
-    int64_t until = mesh_clock_monotonic_ns() + INT64_C(10000000000);
+    int64_t until = mesh_clock_deadline_ns(10000);
 
     while (mesh_server_active(here->service.server) != wanted)
         if (mesh_clock_monotonic_ns() > until)

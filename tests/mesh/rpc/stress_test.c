@@ -174,7 +174,7 @@ static void stress(testing_style style)
 {
     const mesh_interceptor counter = {.name = "counter", .on_open = on_open, .on_close = on_close};
     worker workers[THREADS];
-    int64_t until_ns = mesh_clock_monotonic_ns() + RUN_MS * INT64_C(1000000);
+    int64_t until_ns = mesh_clock_deadline_ns(RUN_MS);
 
     may_block = style == TESTING_WORKER;
     atomic_store(&started, 0);

@@ -302,7 +302,7 @@ static void killed_consumers_neither_lose_nor_repeat_an_order(void **state)
 
     /* What a killed consumer held comes back after the acknowledgement's wait (30 s). */
     for (int i = 0; i < 3; i++) {
-        int64_t until_ns = mesh_clock_monotonic_ns() + INT64_C(20000000000);
+        int64_t until_ns = mesh_clock_deadline_ns(20000);
         while (
             mesh_clock_monotonic_ns() < until_ns &&
             (shop_product(products[0].channel, arena, "y")->in_stock != STOCK - 2 * placed ||
