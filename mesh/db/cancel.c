@@ -3,14 +3,14 @@
 #include <pthread.h>
 #include <signal.h>
 #include <string.h>
-#include <time.h>
 
 #include "mesh/base/alloc.h"
+#include "mesh/base/cond.h"
 #include "mesh/base/log.h"
 
 struct mesh_db_canceller {
     pthread_mutex_t mu;
-    pthread_cond_t changed; /* `taken` grew; on CLOCK_MONOTONIC */
+    pthread_cond_t changed; /* `taken` grew */
     /* Guarded by mu. */
     PGcancel *waiting[MESH_DB_CANCELS_MAX]; /* a ring */
     size_t first;
@@ -27,11 +27,7 @@ mesh_db_canceller *mesh_db_canceller_create(void)
     if (self == NULL)
         return NULL;
     pthread_mutex_init(&self->mu, NULL);
-    pthread_condattr_t attributes;
-    pthread_condattr_init(&attributes);
-    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-    pthread_cond_init(&self->changed, &attributes);
-    pthread_condattr_destroy(&attributes);
+    pthread_cond_init(&self->changed, NULL);
     return self;
 }
 
@@ -137,12 +133,9 @@ uint64_t mesh_db_canceller_ask(mesh_db_canceller *self, PGconn *pg)
 
 bool mesh_db_canceller_wait(mesh_db_canceller *self, uint64_t number, int64_t deadline_ns)
 {
-    struct timespec until = {.tv_sec = deadline_ns / 1000000000,
-                             .tv_nsec = deadline_ns % 1000000000};
-    int status = 0;
     pthread_mutex_lock(&self->mu);
-    while (self->taken < number && status == 0)
-        status = pthread_cond_timedwait(&self->changed, &self->mu, &until);
+    while (self->taken < number && mesh_cond_wait_until(&self->changed, &self->mu, deadline_ns))
+        continue;
     bool taken = self->taken >= number;
     pthread_mutex_unlock(&self->mu);
     return taken;

@@ -5,10 +5,10 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "mesh/base/alloc.h"
 #include "mesh/base/clock.h"
+#include "mesh/base/cond.h"
 #include "mesh/base/log.h"
 #include "mesh/base/options.h"
 #include "mesh/db/publisher.h"
@@ -54,11 +54,6 @@ struct mesh_db {
     _Atomic uint64_t query_errors;
     _Atomic int64_t query_ns;
 };
-
-static int64_t in_ms(int64_t ms)
-{
-    return mesh_clock_monotonic_ns() + ms * 1000000;
-}
 
 static int64_t earlier(int64_t a, int64_t b)
 {
@@ -158,8 +153,9 @@ void *mesh_db_publisher(mesh_db *db)
 
 static bool expired(const mesh_db *db, mesh_db_conn *conn, int64_t now_ns)
 {
-    return now_ns - *mesh_db_conn_used_ns(conn) > db->settings.idle_timeout_ms * 1000000 ||
-           now_ns - mesh_db_conn_opened_ns(conn) > db->settings.max_age_ms * 1000000;
+    const mesh_db_settings *settings = &db->settings;
+    return now_ns > mesh_clock_add_ms(*mesh_db_conn_used_ns(conn), settings->idle_timeout_ms) ||
+           now_ns > mesh_clock_add_ms(mesh_db_conn_opened_ns(conn), settings->max_age_ms);
 }
 
 /* Gives a place (with a connection, or without) to whoever waits the longest. False: nobody waits.
@@ -194,20 +190,13 @@ static void remove_waiter(mesh_db *db, waiter *self)
 static bool wait_turn(mesh_db *db, int64_t deadline_ns, mesh_db_conn **conn)
 {
     waiter self = {.granted = false};
-    pthread_condattr_t attributes;
-    pthread_condattr_init(&attributes);
-    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-    pthread_cond_init(&self.wake, &attributes);
-    pthread_condattr_destroy(&attributes);
+    pthread_cond_init(&self.wake, NULL);
 
     *db->last_waiter = &self;
     db->last_waiter = &self.next;
     db->waiting++;
-    struct timespec until = {.tv_sec = deadline_ns / 1000000000,
-                             .tv_nsec = deadline_ns % 1000000000};
-    int status = 0;
-    while (!self.granted && status == 0)
-        status = pthread_cond_timedwait(&self.wake, &db->mu, &until);
+    while (!self.granted && mesh_cond_wait_until(&self.wake, &db->mu, deadline_ns))
+        continue;
     if (!self.granted)
         remove_waiter(db, &self);
     pthread_cond_destroy(&self.wake);
@@ -245,7 +234,8 @@ static void give_place_back(mesh_db *db)
 static mesh_code connect_place(mesh_db *db, int64_t deadline_ns, mesh_db_conn **conn,
                                mesh_error *err)
 {
-    int64_t until_ns = earlier(deadline_ns, in_ms(db->settings.connect_timeout_ms));
+    int64_t until_ns = earlier(deadline_ns,
+                               mesh_clock_deadline_ns(db->settings.connect_timeout_ms));
     /* Said once, not at every attempt while the database is away. */
     mesh_log_level level = atomic_load(&db->down) ? MESH_LOG_DEBUG : MESH_LOG_WARN;
     mesh_code code = mesh_db_conn_open(&db->settings, db->settings.statement_timeout_ms, until_ns,
@@ -267,7 +257,8 @@ static mesh_code connect_place(mesh_db *db, int64_t deadline_ns, mesh_db_conn **
 mesh_code mesh_db_pool_acquire(mesh_db *db, int64_t deadline_ns, mesh_db_conn **out, bool *fresh,
                                mesh_error *err)
 {
-    int64_t until_ns = earlier(deadline_ns, in_ms(db->settings.acquire_timeout_ms));
+    int64_t until_ns = earlier(deadline_ns,
+                               mesh_clock_deadline_ns(db->settings.acquire_timeout_ms));
     mesh_db_conn *conn;
     pthread_mutex_lock(&db->mu);
     bool granted = take_place(db, until_ns, &conn);

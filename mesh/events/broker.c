@@ -4,10 +4,10 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "mesh/base/alloc.h"
 #include "mesh/base/clock.h"
+#include "mesh/base/cond.h"
 #include "mesh/base/log.h"
 
 enum {
@@ -150,11 +150,7 @@ mesh_code mesh_broker_create(const mesh_broker_settings *settings, mesh_broker *
         return mesh_error_set(err, MESH_RESOURCE_EXHAUSTED, "out of memory");
     broker->settings = *settings;
     broker->missing = "the connection to the broker was not started";
-    pthread_condattr_t attributes;
-    pthread_condattr_init(&attributes);
-    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-    pthread_cond_init(&broker->changed, &attributes);
-    pthread_condattr_destroy(&attributes);
+    pthread_cond_init(&broker->changed, NULL);
     pthread_mutex_init(&broker->mu, NULL);
     natsStatus status = make_options(settings, &broker->options);
     if (status == NATS_OK && strchr(settings->url, ',') != NULL)
@@ -179,17 +175,10 @@ void mesh_broker_destroy(mesh_broker *broker)
     mesh_free(broker);
 }
 
-/* Waits for a change, or until the time has come. Called with mu held. */
-static void wait_change(mesh_broker *broker, int64_t deadline_ns)
+/* Waits for a change; false when the time has come instead. Called with mu held. */
+static bool wait_change(mesh_broker *broker, int64_t deadline_ns)
 {
-    struct timespec until = {.tv_sec = deadline_ns / 1000000000,
-                             .tv_nsec = deadline_ns % 1000000000};
-    pthread_cond_timedwait(&broker->changed, &broker->mu, &until);
-}
-
-static int64_t in_ms(int64_t ms)
-{
-    return mesh_clock_monotonic_ns() + ms * 1000000;
+    return mesh_cond_wait_until(&broker->changed, &broker->mu, deadline_ns);
 }
 
 /* The pause before the next attempt but one. */
@@ -330,10 +319,10 @@ static void keep_link(mesh_broker *broker, mesh_link *link)
             mesh_log(MESH_LOG_INFO, "connected to the broker");
         broker->in_place = in_place;
         pthread_cond_broadcast(&broker->changed);
-        int64_t until_ns = in_ms(in_place ? CHECK_PERIOD_MS : retry_ms);
+        int64_t until_ns = mesh_clock_deadline_ns(in_place ? CHECK_PERIOD_MS : retry_ms);
         retry_ms = in_place ? RETRY_FIRST_MS : longer(retry_ms);
-        while (!broker->stopping && !broker->suspect && mesh_clock_monotonic_ns() < until_ns)
-            wait_change(broker, until_ns);
+        while (!broker->stopping && !broker->suspect && wait_change(broker, until_ns))
+            continue;
         pthread_mutex_unlock(&broker->mu);
     }
 }
@@ -367,9 +356,9 @@ static void *keep(void *context)
                                                  : "the broker cannot be reached yet");
             said = true;
         }
-        int64_t until_ns = in_ms(retry_ms);
-        while (!broker->stopping && mesh_clock_monotonic_ns() < until_ns)
-            wait_change(broker, until_ns);
+        int64_t until_ns = mesh_clock_deadline_ns(retry_ms);
+        while (!broker->stopping && wait_change(broker, until_ns))
+            continue;
         bool stopping = broker->stopping;
         pthread_mutex_unlock(&broker->mu);
         if (stopping)
@@ -421,11 +410,11 @@ static bool usable(const mesh_broker *broker)
 
 mesh_link *mesh_broker_acquire(mesh_broker *broker, int64_t timeout_ms)
 {
-    int64_t deadline_ns = in_ms(timeout_ms);
+    int64_t deadline_ns = mesh_clock_deadline_ns(timeout_ms);
     mesh_link *link = NULL;
     pthread_mutex_lock(&broker->mu);
-    while (!broker->stopping && !usable(broker) && mesh_clock_monotonic_ns() < deadline_ns)
-        wait_change(broker, deadline_ns);
+    while (!broker->stopping && !usable(broker) && wait_change(broker, deadline_ns))
+        continue;
     if (!broker->stopping && usable(broker)) {
         link = broker->link;
         link->owners++;

@@ -2,10 +2,10 @@
 
 #include <pthread.h>
 #include <string.h>
-#include <time.h>
 
 #include "mesh/base/alloc.h"
 #include "mesh/base/clock.h"
+#include "mesh/base/cond.h"
 #include "mesh/base/log.h"
 #include "mesh/events/inbox.h"
 
@@ -51,21 +51,9 @@ struct mesh_consumption {
     uint64_t consumed, duplicates, redelivered, failed, dead;
 };
 
-static void init_condition(pthread_cond_t *condition)
-{
-    pthread_condattr_t attributes;
-    pthread_condattr_init(&attributes);
-    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-    pthread_cond_init(condition, &attributes);
-    pthread_condattr_destroy(&attributes);
-}
-
 static void wait_change(mesh_consumption *self, int64_t timeout_ms)
 {
-    int64_t deadline_ns = mesh_clock_monotonic_ns() + timeout_ms * 1000000;
-    struct timespec until = {.tv_sec = deadline_ns / 1000000000,
-                             .tv_nsec = deadline_ns % 1000000000};
-    pthread_cond_timedwait(&self->changed, &self->mu, &until);
+    mesh_cond_wait_until(&self->changed, &self->mu, mesh_clock_deadline_ns(timeout_ms));
 }
 
 static size_t capacity(const mesh_consumption *self)
@@ -361,12 +349,12 @@ mesh_code mesh_consumption_create(const mesh_consumption_settings *settings, mes
     self->lanes = lanes;
     self->pruned_ns = mesh_clock_monotonic_ns();
     pthread_mutex_init(&self->mu, NULL);
-    init_condition(&self->changed);
+    pthread_cond_init(&self->changed, NULL);
     bool complete = true;
     for (size_t i = 0; i < settings->lanes; i++) {
         lanes[i].owner = self;
         lanes[i].last = &lanes[i].first;
-        init_condition(&lanes[i].work);
+        pthread_cond_init(&lanes[i].work, NULL);
         lanes[i].arena = mesh_arena_create(EVENT_ARENA_BYTES, EVENT_ARENA_LIMIT_BYTES);
         complete = complete && lanes[i].arena != NULL;
     }
@@ -418,14 +406,14 @@ static void give_back_waiting(mesh_consumption *self)
 
 bool mesh_consumption_drain(mesh_consumption *self, int64_t timeout_ms)
 {
-    int64_t deadline_ns = mesh_clock_monotonic_ns() + timeout_ms * 1000000;
+    int64_t deadline_ns = mesh_clock_deadline_ns(timeout_ms);
     pthread_mutex_lock(&self->mu);
     self->stopping = true;
     pthread_cond_broadcast(&self->changed);
     for (;;) {
         give_back_waiting(self);
-        int64_t left_ms = (deadline_ns - mesh_clock_monotonic_ns()) / 1000000;
-        if ((self->in_flight == 0 && !self->fetching) || left_ms <= 0)
+        int64_t left_ms = mesh_clock_left_ms(deadline_ns);
+        if ((self->in_flight == 0 && !self->fetching) || left_ms == 0)
             break;
         wait_change(self, left_ms < FETCH_WAIT_MS ? left_ms : FETCH_WAIT_MS);
     }

@@ -4,10 +4,10 @@
 #include <pthread.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 
 #include "mesh/base/alloc.h"
 #include "mesh/base/clock.h"
+#include "mesh/base/cond.h"
 #include "mesh/base/log.h"
 #include "mesh/base/uuid.h"
 #include "mesh/db/publisher.h"
@@ -18,7 +18,8 @@ enum {
     ACK_TIMEOUT_MS = 5000, /* for the broker's word on one */
     RETRY_FIRST_MS = 100,  /* after a failure; doubles up to the next one */
     RETRY_LAST_MS = 2000,
-    ACQUIRE_TIMEOUT_MS = 500
+    ACQUIRE_TIMEOUT_MS = 500,
+    LOOK_PERIOD_MS = 50 /* at the connection, while answers are missing */
 };
 
 /* An event that was added. In the transaction's arena until the commit, then in memory of its own:
@@ -116,16 +117,8 @@ static void open_window(window *w)
 static void close_window(window *w, natsConnection *connection)
 {
     pthread_mutex_lock(&windows_mu);
-    while (w->unanswered > 0 && !natsConnection_IsClosed(connection)) {
-        struct timespec until;
-        clock_gettime(CLOCK_REALTIME, &until);
-        until.tv_nsec += 50 * 1000000;
-        if (until.tv_nsec >= 1000000000) {
-            until.tv_nsec -= 1000000000;
-            until.tv_sec++;
-        }
-        pthread_cond_timedwait(&windows_changed, &windows_mu, &until);
-    }
+    while (w->unanswered > 0 && !natsConnection_IsClosed(connection))
+        mesh_cond_wait_until(&windows_changed, &windows_mu, mesh_clock_deadline_ns(LOOK_PERIOD_MS));
     window **place = &windows;
     while (*place != w)
         place = &(*place)->next;
@@ -307,12 +300,10 @@ static bool wait_for_events(mesh_publisher *self)
 /* After a failure, unless the publisher stops. */
 static void pause_publishing(mesh_publisher *self, int64_t pause_ms)
 {
-    int64_t deadline_ns = mesh_clock_monotonic_ns() + pause_ms * 1000000;
-    struct timespec until = {.tv_sec = deadline_ns / 1000000000,
-                             .tv_nsec = deadline_ns % 1000000000};
+    int64_t deadline_ns = mesh_clock_deadline_ns(pause_ms);
     pthread_mutex_lock(&self->mu);
-    while (!self->stopping && mesh_clock_monotonic_ns() < deadline_ns)
-        pthread_cond_timedwait(&self->changed, &self->mu, &until);
+    while (!self->stopping && mesh_cond_wait_until(&self->changed, &self->mu, deadline_ns))
+        continue;
     pthread_mutex_unlock(&self->mu);
 }
 
@@ -351,11 +342,7 @@ mesh_code mesh_publisher_create(mesh_broker *broker, const char *service, mesh_p
     self->source = source;
     self->last = &self->first;
     pthread_mutex_init(&self->mu, NULL);
-    pthread_condattr_t attributes;
-    pthread_condattr_init(&attributes);
-    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-    pthread_cond_init(&self->changed, &attributes);
-    pthread_condattr_destroy(&attributes);
+    pthread_cond_init(&self->changed, NULL);
     *out = self;
     return MESH_OK;
 }
@@ -381,13 +368,10 @@ static void log_lost(const entry *e, const char *cause)
 
 bool mesh_publisher_drain(mesh_publisher *self, int64_t timeout_ms)
 {
-    int64_t deadline_ns = mesh_clock_monotonic_ns() + timeout_ms * 1000000;
-    struct timespec until = {.tv_sec = deadline_ns / 1000000000,
-                             .tv_nsec = deadline_ns % 1000000000};
-    int status = 0;
+    int64_t deadline_ns = mesh_clock_deadline_ns(timeout_ms);
     pthread_mutex_lock(&self->mu);
-    while (self->count > 0 && status == 0)
-        status = pthread_cond_timedwait(&self->changed, &self->mu, &until);
+    while (self->count > 0 && mesh_cond_wait_until(&self->changed, &self->mu, deadline_ns))
+        continue;
     bool drained = self->count == 0;
     pthread_mutex_unlock(&self->mu);
     return drained;

@@ -1,12 +1,12 @@
 #include "mesh/service/ready.h"
 
-#include <errno.h>
 #include <pthread.h>
 #include <string.h>
 #include <time.h>
 
 #include "mesh/base/alloc.h"
 #include "mesh/base/clock.h"
+#include "mesh/base/cond.h"
 
 enum {
     AWAY_INTERVAL_MS = 200,     /* between looks while something is missing */
@@ -19,7 +19,7 @@ struct mesh_ready {
     mesh_db *probe; /* one connection of its own, that handlers cannot keep; NULL: no database */
     pthread_t thread;
     pthread_mutex_t mu;
-    pthread_cond_t wake; /* `stop` changed; on CLOCK_MONOTONIC */
+    pthread_cond_t wake; /* `stop` changed */
     bool stop;           /* guarded by mu */
 
     /* The thread's own; `gave_up` is read by others once it ended. */
@@ -112,12 +112,10 @@ static bool go_down(struct mesh_ready *ready, const mesh_error *why)
 /* True when the thread shall end. */
 static bool pause_for(struct mesh_ready *ready, int64_t ms)
 {
-    int64_t until = mesh_clock_monotonic_ns() + ms * 1000000;
-    struct timespec at = {.tv_sec = until / 1000000000, .tv_nsec = until % 1000000000};
+    int64_t until_ns = mesh_clock_deadline_ns(ms);
     pthread_mutex_lock(&ready->mu);
-    int waited = 0;
-    while (!ready->stop && waited != ETIMEDOUT)
-        waited = pthread_cond_timedwait(&ready->wake, &ready->mu, &at);
+    while (!ready->stop && mesh_cond_wait_until(&ready->wake, &ready->mu, until_ns))
+        continue;
     bool stop = ready->stop;
     pthread_mutex_unlock(&ready->mu);
     return stop;
@@ -153,13 +151,9 @@ mesh_code mesh_ready_start(mesh_app *app, mesh_ready **ready, mesh_error *err)
     if (made == NULL)
         return mesh_error_set(err, MESH_RESOURCE_EXHAUSTED, "out of memory");
     made->app = app;
-    made->give_up_ns = mesh_clock_monotonic_ns() + app->config->startup_timeout_ms * 1000000;
+    made->give_up_ns = mesh_clock_deadline_ns(app->config->startup_timeout_ms);
     pthread_mutex_init(&made->mu, NULL);
-    pthread_condattr_t attributes;
-    pthread_condattr_init(&attributes);
-    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-    pthread_cond_init(&made->wake, &attributes);
-    pthread_condattr_destroy(&attributes);
+    pthread_cond_init(&made->wake, NULL);
 
     mesh_code code = MESH_OK;
     if (app->db != NULL)
@@ -192,7 +186,7 @@ bool mesh_ready_join(mesh_ready *ready, int64_t timeout_ms, bool *gave_up)
 {
     if (ready == NULL)
         return true;
-    int64_t until = mesh_clock_wall_ns() + timeout_ms * 1000000; /* the join's own clock */
+    int64_t until = mesh_clock_add_ms(mesh_clock_wall_ns(), timeout_ms); /* the join's clock */
     struct timespec at = {.tv_sec = until / 1000000000, .tv_nsec = until % 1000000000};
     if (pthread_timedjoin_np(ready->thread, NULL, &at) != 0)
         return false;

@@ -6,9 +6,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "mesh/base/alloc.h"
+#include "mesh/base/clock.h"
+#include "mesh/base/cond.h"
 #include "mesh/base/log.h"
 #include "mesh/resource/page.h"
 #include "notification/v1/notification.mesh.h"
@@ -35,7 +36,7 @@ struct notification_feed {
     int64_t interval_ms; /* immutable */
     pthread_t thread;
     pthread_mutex_t mu;
-    pthread_cond_t changed; /* with mu; CLOCK_MONOTONIC */
+    pthread_cond_t changed; /* with mu */
     bool woken;             /* guarded by mu */
     bool stopping;          /* guarded by mu */
     bool ended;             /* guarded by mu; no more streams */
@@ -224,19 +225,11 @@ static mesh_code round_of(notification_feed *feed, bool *watched, bool *more, me
 /* Sleeps until it is woken, or for `limit_ms` unless that is negative. False: stop. */
 static bool rest(notification_feed *feed, int64_t limit_ms)
 {
-    struct timespec until;
-    clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_sec += limit_ms / 1000;
-    until.tv_nsec += limit_ms % 1000 * 1000000;
-    if (until.tv_nsec >= 1000000000) {
-        until.tv_nsec -= 1000000000;
-        until.tv_sec++;
-    }
+    int64_t until_ns = limit_ms < 0 ? MESH_NO_DEADLINE : mesh_clock_deadline_ns(limit_ms);
     pthread_mutex_lock(&feed->mu);
-    int timed_out = 0;
-    while (!feed->woken && !feed->stopping && timed_out == 0)
-        timed_out = limit_ms < 0 ? pthread_cond_wait(&feed->changed, &feed->mu)
-                                 : pthread_cond_timedwait(&feed->changed, &feed->mu, &until);
+    while (!feed->woken && !feed->stopping &&
+           mesh_cond_wait_until(&feed->changed, &feed->mu, until_ns))
+        continue;
     feed->woken = false;
     bool go_on = !feed->stopping;
     pthread_mutex_unlock(&feed->mu);
@@ -287,13 +280,7 @@ mesh_code notification_feed_create(mesh_db *db, int64_t interval_ms, notificatio
     made->own = mesh_arena_create(FIRST_BLOCK_BYTES, 0);
     if (made->shared == NULL || made->own == NULL)
         goto no_memory;
-    pthread_condattr_t monotonic;
-    if (pthread_condattr_init(&monotonic) != 0)
-        goto no_memory;
-    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-    int failed = pthread_cond_init(&made->changed, &monotonic);
-    pthread_condattr_destroy(&monotonic);
-    if (failed != 0)
+    if (pthread_cond_init(&made->changed, NULL) != 0)
         goto no_memory;
     if (pthread_mutex_init(&made->mu, NULL) != 0)
         goto no_mutex;

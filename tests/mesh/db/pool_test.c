@@ -100,7 +100,7 @@ static void the_limit_holds_and_a_wait_ends(void **state)
     assert_int_equal(mesh_tx_begin(db, NULL, &second, NULL), MESH_OK);
     assert_int_equal(mesh_tx_begin(db, NULL, &third, &err), MESH_RESOURCE_EXHAUSTED);
     assert_int_equal(mesh_db_ping(db, NULL), MESH_RESOURCE_EXHAUSTED);
-    const mesh_tx_options options = {.deadline_ns = mesh_clock_monotonic_ns() + 10000000};
+    const mesh_tx_options options = {.deadline_ns = mesh_clock_deadline_ns(10)};
     assert_int_equal(mesh_tx_begin(db, &options, &third, &err), MESH_DEADLINE_EXCEEDED);
     assert_int_equal(stats_of(db).open, 2);
     assert_int_equal(stats_of(db).acquire_errors, 3);
@@ -210,7 +210,7 @@ static void old_and_idle_connections_are_closed(void **state)
     for (int i = 0; i < 3; i++)
         mesh_tx_rollback(txs[i]);
     assert_int_equal(stats_of(db).idle, 3);
-    int64_t later_ns = mesh_clock_monotonic_ns() + 30000000;
+    int64_t later_ns = mesh_clock_deadline_ns(30);
     WAIT_FOR(mesh_clock_monotonic_ns() > later_ns);
     assert_int_equal(mesh_db_ping(db, NULL), MESH_OK);
     assert_int_equal(mesh_db_ping(db, NULL), MESH_OK);
@@ -219,7 +219,7 @@ static void old_and_idle_connections_are_closed(void **state)
 
     db = open_pool((mesh_db_options){.max_age_ms = 1});
     assert_int_equal(mesh_tx_begin(db, NULL, &txs[0], NULL), MESH_OK);
-    later_ns = mesh_clock_monotonic_ns() + 2000000;
+    later_ns = mesh_clock_deadline_ns(2);
     WAIT_FOR(mesh_clock_monotonic_ns() > later_ns);
     mesh_tx_rollback(txs[0]);
     assert_int_equal(stats_of(db).open, 0);
@@ -370,7 +370,7 @@ static void a_cancelled_statement_leaves_its_connection_whole(void **state)
     mesh_error err = {0};
     for (int i = 0; i < 20; i++) {
         const mesh_tx_options options = {.autocommit = true,
-                                         .deadline_ns = mesh_clock_monotonic_ns() + 20000000};
+                                         .deadline_ns = mesh_clock_deadline_ns(20)};
         mesh_tx *tx = NULL;
         mesh_code code = mesh_tx_begin(db, &options, &tx, &err);
         if (code == MESH_OK)
@@ -380,6 +380,20 @@ static void a_cancelled_statement_leaves_its_connection_whole(void **state)
         for (int j = 0; j < 5; j++)
             assert_int_equal(mesh_db_ping(db, &err), MESH_OK);
     }
+    mesh_db_destroy(db);
+}
+
+static void a_limit_may_be_as_long_as_numbers_go(void **state)
+{
+    (void)state;
+    mesh_db *db = open_pool((mesh_db_options){.pool_max = 1,
+                                              .acquire_timeout_ms = INT64_MAX,
+                                              .connect_timeout_ms = INT64_MAX,
+                                              .idle_timeout_ms = INT64_MAX,
+                                              .max_age_ms = INT64_MAX});
+    assert_int_equal(mesh_db_ping(db, NULL), MESH_OK);
+    assert_int_equal(mesh_db_ping(db, NULL), MESH_OK);
+    assert_int_equal(stats_of(db).connects, 1);
     mesh_db_destroy(db);
 }
 
@@ -397,6 +411,7 @@ int main(void)
         cmocka_unit_test(a_connection_that_dies_is_replaced),
         cmocka_unit_test_teardown(a_frozen_server_holds_nobody, thaw),
         cmocka_unit_test(a_cancelled_statement_leaves_its_connection_whole),
+        cmocka_unit_test(a_limit_may_be_as_long_as_numbers_go),
     };
     return cmocka_run_group_tests(tests, setup, postgres_teardown);
 }
