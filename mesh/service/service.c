@@ -284,7 +284,10 @@ int mesh_service_main(int argc, char **argv, const mesh_service *given)
 
     if (options.action == HELP) {
         usage(stdout, service->name);
-        puts("\nSettings, from the environment or the file:\n");
+        puts("\n"
+             "Settings, from the environment or the file. A duration looks like 250ms, 10s or 1h;\n"
+             "bytes like 4096, 64KiB or 4MiB; an address like 127.0.0.1:50051, [::1]:50051 or\n"
+             "unix:/run/it. A MESH_ name that is not listed here is a mistake.\n");
         mesh_config_help(stdout, settings, count);
         status = EXIT_SUCCESS;
     } else if (!load(&options, service->name, &config, settings, count, arena)) {

@@ -41,24 +41,27 @@ mesh_code mesh_service_settings(const mesh_service *service, mesh_service_config
                                 .type = MESH_SETTING_ADDRESS,
                                 .target = &config->listen,
                                 .fallback = "127.0.0.1:50051",
-                                .help = "where calls are accepted; port 0 takes a free one"};
+                                .help = "where calls are accepted; port 0 takes a free one, "
+                                        "which the log names"};
     table[n++] = (mesh_setting){.name = "MESH_METRICS_LISTEN",
                                 .type = MESH_SETTING_ADDRESS,
                                 .target = &config->metrics_listen,
                                 .fallback = "127.0.0.1:0",
-                                .help = "where Prometheus metrics are served"};
+                                .help = "where Prometheus reads metrics: GET /metrics"};
     if (service->migrations != NULL) {
         table[n++] = (mesh_setting){.name = "MESH_DATABASE_URL",
                                     .type = MESH_SETTING_SECRET,
                                     .target = &config->database_url,
-                                    .help = "the service's own database, postgresql://..."};
+                                    .help = "the service's own database, "
+                                            "postgresql://USER:PASSWORD@HOST:PORT/NAME"};
         table[n++] = (mesh_setting){.name = "MESH_DB_POOL",
                                     .type = MESH_SETTING_INTEGER,
                                     .target = &config->db_pool,
                                     .fallback = "8",
                                     .min = 1,
                                     .max = 1000,
-                                    .help = "connections to the database at most"};
+                                    .help = "connections to the database at most, beside one "
+                                            "that asks whether it answers"};
     }
     if (mesh_service_has_events(service))
         table[n++] = (mesh_setting){.name = "MESH_NATS_URL",
@@ -70,7 +73,9 @@ mesh_code mesh_service_settings(const mesh_service *service, mesh_service_config
             .name = peer_setting(arena, service->peers[i]),
             .type = MESH_SETTING_STRING,
             .target = &config->peer_targets[i],
-            .help = mesh_arena_printf(arena, "where the service %s is: HOST:PORT or a gRPC target",
+            .help = mesh_arena_printf(arena,
+                                      "where the service %s is: HOST:PORT, or "
+                                      "ipv4:IP:PORT,IP:PORT for several instances",
                                       service->peers[i])};
     table[n++] = (mesh_setting){.name = "MESH_TLS_CERT",
                                 .type = MESH_SETTING_STRING,
@@ -126,7 +131,8 @@ mesh_code mesh_service_settings(const mesh_service *service, mesh_service_config
                                 .fallback = "1m",
                                 .min = 100,
                                 .max = 3600000,
-                                .help = "how long to wait for database and broker at start"};
+                                .help = "how long database and broker may take at start; "
+                                        "then it ends with status 1"};
     table[n++] = (mesh_setting){.name = "MESH_DRAIN_DELAY",
                                 .type = MESH_SETTING_DURATION,
                                 .target = &config->drain_delay_ms,
@@ -138,7 +144,8 @@ mesh_code mesh_service_settings(const mesh_service *service, mesh_service_config
                                 .target = &config->drain_timeout_ms,
                                 .fallback = "10s",
                                 .max = 3600000,
-                                .help = "how long running calls may take in a drain"};
+                                .help = "how long running calls may take in a drain; then "
+                                        "they are cancelled"};
     table[n++] = (mesh_setting){.name = "MESH_LOG_LEVEL",
                                 .type = MESH_SETTING_CHOICE,
                                 .target = &config->log_level,
