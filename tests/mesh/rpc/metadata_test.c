@@ -1,5 +1,4 @@
 /* Metadata both ways, for unary calls and streams, and what may be in it. */
-#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -561,17 +560,13 @@ static void a_client_sends_12_kib_at_most(void **state)
     assert_int_equal(testing_echo(&service, "still there", NULL), MESH_OK);
 }
 
-typedef struct raw_answer {
-    int listener;
-    size_t headers;
-} raw_answer;
-
-static void *run_raw_answer(void *argument)
+static void keep_code(void *context, mesh_code code, const Testing__V1__EchoResponse *response,
+                      const mesh_error *err)
 {
-    const raw_answer *answer = argument;
-
-    raw_answer_with_headers(answer->listener, "5", answer->headers);
-    return NULL;
+    (void)response;
+    (void)err;
+    *(mesh_code *)context = code;
+    sem_post(&service.closed);
 }
 
 /* 36 bytes each, and no promise of the server's: it is none of ours. */
@@ -583,23 +578,29 @@ static void a_client_takes_16_kib_of_metadata_and_says_when_it_was_more(void **s
     } cases[] = {{400, MESH_NOT_FOUND}, {500, MESH_RESOURCE_EXHAUSTED}};
 
     (void)state;
+    sem_init(&service.closed, 0, 0);
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
-        testing_service foreign = {.arena = mesh_arena_create(4096, 0)};
-        raw_answer answer = {.headers = cases[i].headers};
-        pthread_t thread;
-        int port;
+        Testing__V1__EchoRequest request = TESTING__V1__ECHO_REQUEST__INIT;
+        mesh_code code = MESH_OK;
+        mesh_channel *channel;
+        raw_client peer;
+        char target[32];
+        uint32_t stream;
+        int port, listener = raw_listen(&port);
 
-        answer.listener = raw_listen(&port);
-        assert_int_equal(pthread_create(&thread, NULL, run_raw_answer, &answer), 0);
-        snprintf(foreign.address, sizeof foreign.address, "127.0.0.1:%d", port);
-        assert_int_equal(mesh_channel_create(foreign.address, NULL, &foreign.channel, NULL),
-                         MESH_OK);
-        assert_int_equal(testing_echo(&foreign, "how much?", NULL), cases[i].code);
-        mesh_channel_destroy(foreign.channel);
-        pthread_join(thread, NULL);
-        close(answer.listener);
-        mesh_arena_destroy(foreign.arena);
+        snprintf(target, sizeof target, "127.0.0.1:%d", port);
+        assert_int_equal(mesh_channel_create(target, NULL, &channel, NULL), MESH_OK);
+        assert_int_equal(
+            testing__v1__testing__echo__async(channel, &request, NULL, keep_code, &code), MESH_OK);
+        stream = raw_accept(&peer, listener);
+        raw_answer_with_headers(&peer, stream, "5", cases[i].headers);
+        testing_wait(&service.closed);
+        assert_int_equal(code, cases[i].code);
+        mesh_channel_destroy(channel);
+        raw_close(&peer);
+        close(listener);
     }
+    sem_destroy(&service.closed);
 }
 
 #define BOTH(test)                                               \

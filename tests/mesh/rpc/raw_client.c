@@ -19,6 +19,8 @@ enum {
     HEADERS = 1,
     RST_STREAM = 3,
     SETTINGS = 4,
+    PING = 6,
+    ACK = 1,
     END_STREAM = 1,
     END_HEADERS = 4,
     HEAD_BYTES = 9,
@@ -63,18 +65,24 @@ static void send_frame(raw_client *client, uint8_t type, uint8_t flags, uint32_t
     send_all(client, frame, HEAD_BYTES + size);
 }
 
+static void limit_waits(raw_client *client)
+{
+    const struct timeval limit = {.tv_sec = WAIT_SECONDS};
+
+    assert_int_equal(setsockopt(client->fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit), 0);
+}
+
 void raw_connect(raw_client *client, int port)
 {
     static const char preface[] = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
     const struct sockaddr_in address = {.sin_family = AF_INET,
                                         .sin_port = htons((uint16_t)port),
                                         .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    const struct timeval limit = {.tv_sec = WAIT_SECONDS};
 
     client->next_stream = 1;
     client->fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     assert_true(client->fd >= 0);
-    assert_int_equal(setsockopt(client->fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit), 0);
+    limit_waits(client);
     assert_int_equal(connect(client->fd, (const struct sockaddr *)&address, sizeof address), 0);
     send_all(client, preface, sizeof preface - 1);
     send_frame(client, SETTINGS, 0, 0, NULL, 0);
@@ -194,45 +202,61 @@ static bool receive(raw_client *client, uint8_t *data, size_t size)
     return true;
 }
 
-typedef struct frame_head {
+typedef struct frame {
     uint8_t type;
     uint8_t flags;
     uint32_t stream;
-} frame_head;
+    uint8_t payload[FRAME_BYTES_MAX];
+} frame;
 
-/* The next frame's head, its payload skipped; SETTINGS are confirmed. False: it was closed. */
-static bool receive_frame(raw_client *client, frame_head *frame)
+/* The next frame; SETTINGS are confirmed. False: the connection was closed. */
+static bool receive_frame(raw_client *client, frame *next)
 {
-    uint8_t head[HEAD_BYTES], payload[FRAME_BYTES_MAX];
+    uint8_t head[HEAD_BYTES];
     size_t size;
 
     if (!receive(client, head, sizeof head))
         return false;
     size = (size_t)head[0] << 16 | (size_t)head[1] << 8 | head[2];
-    assert_in_range(size, 0, sizeof payload);
-    if (!receive(client, payload, size))
+    next->type = head[3];
+    next->flags = head[4];
+    next->stream = (uint32_t)head[5] << 24 | (uint32_t)head[6] << 16 | (uint32_t)head[7] << 8 |
+                   head[8];
+    assert_in_range(size, 0, sizeof next->payload);
+    if (!receive(client, next->payload, size))
         return false;
-    *frame = (frame_head){.type = head[3],
-                          .flags = head[4],
-                          .stream = (uint32_t)head[5] << 24 | (uint32_t)head[6] << 16 |
-                                    (uint32_t)head[7] << 8 | head[8]};
-    if (frame->type == SETTINGS && frame->flags == 0)
-        send_frame(client, SETTINGS, 1, 0, NULL, 0);
+    if (next->type == SETTINGS && next->flags == 0)
+        send_frame(client, SETTINGS, ACK, 0, NULL, 0);
     return true;
 }
 
 bool raw_wait(raw_client *client, uint32_t stream)
 {
-    frame_head frame;
+    frame next;
 
-    while (receive_frame(client, &frame)) {
-        bool carries = frame.type == DATA || frame.type == HEADERS;
+    while (receive_frame(client, &next)) {
+        bool carries = next.type == DATA || next.type == HEADERS;
 
-        if (frame.stream == stream &&
-            (frame.type == RST_STREAM || (carries && (frame.flags & END_STREAM))))
+        if (next.stream == stream &&
+            (next.type == RST_STREAM || (carries && (next.flags & END_STREAM))))
             return true;
     }
     return false;
+}
+
+bool raw_answer_pings(raw_client *client, size_t count)
+{
+    frame next;
+
+    while (count > 0) {
+        if (!receive_frame(client, &next))
+            return false;
+        if (next.type != PING || (next.flags & ACK))
+            continue;
+        send_frame(client, PING, ACK, 0, next.payload, 8);
+        count--;
+    }
+    return true;
 }
 
 int raw_listen(int *port)
@@ -249,25 +273,30 @@ int raw_listen(int *port)
     return listener;
 }
 
-void raw_answer_with_headers(int listener, const char *status, size_t count)
+uint32_t raw_accept(raw_client *client, int listener)
 {
-    raw_client client = {.fd = accept(listener, NULL, NULL)};
-    uint8_t preface[24], block[FRAME_BYTES_MAX];
-    size_t size = 0;
-    frame_head frame = {.type = SETTINGS};
+    uint8_t preface[24];
+    frame next;
 
-    if (client.fd < 0 || !receive(&client, preface, sizeof preface))
-        return;
-    send_frame(&client, SETTINGS, 0, 0, NULL, 0);
-    while (frame.type != HEADERS)
-        if (!receive_frame(&client, &frame))
-            return;
+    client->fd = accept(listener, NULL, NULL);
+    assert_true(client->fd >= 0);
+    limit_waits(client);
+    assert_true(receive(client, preface, sizeof preface));
+    send_frame(client, SETTINGS, 0, 0, NULL, 0);
+    do
+        assert_true(receive_frame(client, &next));
+    while (next.type != HEADERS);
+    return next.stream;
+}
+
+void raw_answer_with_headers(raw_client *client, uint32_t stream, const char *status, size_t count)
+{
+    uint8_t block[FRAME_BYTES_MAX];
+    size_t size = 0;
+
     size += add_header(block + size, ":status", "200");
     size += add_header(block + size, "content-type", "application/grpc");
     size += add_header(block + size, "grpc-status", status);
     size += add_many_headers(block + size, count);
-    send_frame(&client, HEADERS, END_HEADERS | END_STREAM, frame.stream, block, size);
-    while (receive_frame(&client, &frame))
-        ;
-    raw_close(&client);
+    send_frame(client, HEADERS, END_HEADERS | END_STREAM, stream, block, size);
 }

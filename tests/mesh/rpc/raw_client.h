@@ -41,13 +41,16 @@ void raw_reset(raw_client *client, uint32_t stream);
 /* Reads until the server has ended the stream, or closed the connection: false then. */
 bool raw_wait(raw_client *client, uint32_t stream);
 
-/* The other end: listens on a free port of 127.0.0.1, for raw_answer_with_headers. */
+/* Confirms as many PINGs, and reads on no further. False: the server closed the connection. */
+bool raw_answer_pings(raw_client *client, size_t count);
+
+/* The other end: listens on a free port of 127.0.0.1. */
 int raw_listen(int *port);
 
-/*
- * Takes one connection and answers its first call with a status and as many headers more than one,
- * like raw_request_with_headers; then waits until the client closes. Fails no test.
- */
-void raw_answer_with_headers(int listener, const char *status, size_t count);
+/* Takes one connection, greets, and waits for its first call, whose stream it returns. */
+uint32_t raw_accept(raw_client *client, int listener);
+
+/* Ends a call with a status and as many headers more than one, like raw_request_with_headers. */
+void raw_answer_with_headers(raw_client *client, uint32_t stream, const char *status, size_t count);
 
 #endif
