@@ -9,6 +9,7 @@
 
 #include "mesh/base/alloc.h"
 #include "mesh/base/clock.h"
+#include "mesh/base/hash.h"
 #include "mesh/base/log.h"
 #include "mesh/db/param.h"
 #include "mesh/db/sqlstate.h"
@@ -338,14 +339,6 @@ mesh_code mesh_db_conn_script(mesh_db_conn *conn, const char *sql, int64_t deadl
     return answer(conn, PQsendQuery(conn->pg, sql), sql, deadline_ns, result, completed, NULL, err);
 }
 
-static uint64_t hash_text(const char *text)
-{
-    uint64_t hash = 14695981039346656037u; /* FNV-1a */
-    for (; *text != '\0'; text++)
-        hash = (hash ^ (uint8_t)*text) * 1099511628211u;
-    return hash;
-}
-
 static prepared *find_prepared(mesh_db_conn *conn, const char *sql, uint64_t hash)
 {
     for (size_t i = 0; i < conn->statement_count; i++) {
@@ -414,7 +407,7 @@ static mesh_code run_prepared(mesh_db_conn *conn, const char *sql, const mesh_db
                               char *constraint, bool *stale, mesh_error *err)
 {
     mesh_code code = MESH_OK;
-    uint64_t hash = hash_text(sql);
+    uint64_t hash = mesh_hash_text(MESH_HASH_EMPTY, sql);
     prepared *statement = find_prepared(conn, sql, hash);
     if (statement == NULL) {
         code = prepare(conn, sql, hash, deadline_ns, &statement, constraint, err);

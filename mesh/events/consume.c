@@ -6,6 +6,7 @@
 #include "mesh/base/alloc.h"
 #include "mesh/base/clock.h"
 #include "mesh/base/cond.h"
+#include "mesh/base/hash.h"
 #include "mesh/base/log.h"
 #include "mesh/events/inbox.h"
 
@@ -117,10 +118,8 @@ static lane *lane_of(mesh_consumption *self, natsMsg *message)
 {
     const char *aggregate_id = NULL;
     if (natsMsgHeader_Get(message, "ce-subject", &aggregate_id) != NATS_OK)
-        aggregate_id = "";                 /* malformed; any lane will find out */
-    uint64_t hash = 14695981039346656037u; /* FNV-1a */
-    for (; *aggregate_id != '\0'; aggregate_id++)
-        hash = (hash ^ (unsigned char)*aggregate_id) * 1099511628211u;
+        aggregate_id = ""; /* malformed; any lane will find out */
+    uint64_t hash = mesh_hash_text(MESH_HASH_EMPTY, aggregate_id);
     return &self->lanes[(hash >> 32) % self->settings.lanes];
 }
 

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "mesh/base/alloc.h"
+#include "mesh/base/hash.h"
 #include "mesh/base/utf8.h"
 #include "mesh/obs/registry.h"
 
@@ -119,19 +120,12 @@ static char *format_labels(mesh_arena *arena, const mesh_metric *metric)
     return text;
 }
 
-static uint64_t hash_text(uint64_t hash, const char *text)
-{
-    for (; *text != '\0'; text++) /* FNV-1a */
-        hash = (hash ^ (uint8_t)*text) * UINT64_C(1099511628211);
-    return hash;
-}
-
 /* The bucket of the index that a series belongs to. */
 static mesh_series **bucket_of(mesh_metrics *metrics, const mesh_series *series)
 {
-    uint64_t hash = hash_text(UINT64_C(14695981039346656037), series->family->name);
+    uint64_t hash = mesh_hash_text(MESH_HASH_EMPTY, series->family->name);
 
-    return &metrics->index[hash_text(hash, series->labels) % MESH_METRICS_BUCKETS];
+    return &metrics->index[mesh_hash_text(hash, series->labels) % MESH_METRICS_BUCKETS];
 }
 
 /* Finds or adds the family of a metric; NULL when out of memory. */

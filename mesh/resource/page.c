@@ -3,6 +3,8 @@
 #include <assert.h>
 #include <string.h>
 
+#include "mesh/base/hash.h"
+
 /* A token before its encoding: this byte, the checksum, the key. */
 #define TOKEN_VERSION 1
 
@@ -15,19 +17,12 @@ enum {
 /* base64url of RFC 4648, section 5, without padding: fits into an address as it is. */
 static const char ALPHABET[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 
-/* FNV-1a, 64 bits: tells mistakes apart, not attackers, who could gain nothing here. */
+/* Tells mistakes apart, not attackers, who could gain nothing here. */
 static uint64_t checksum(const char *scope, const char *key)
 {
-    uint64_t hash = UINT64_C(14695981039346656037);
-    const char *parts[] = {scope, key};
-    for (size_t i = 0; i < 2; i++) {
-        size_t size = strlen(parts[i]) + 1; /* the NUL keeps the parts apart */
-        for (size_t j = 0; j < size; j++) {
-            hash ^= (unsigned char)parts[i][j];
-            hash *= UINT64_C(1099511628211);
-        }
-    }
-    return hash;
+    /* With the NULs, which keep the parts apart. */
+    uint64_t hash = mesh_hash_bytes(MESH_HASH_EMPTY, scope, strlen(scope) + 1);
+    return mesh_hash_bytes(hash, key, strlen(key) + 1);
 }
 
 static void encode(const uint8_t *data, size_t size, char *text)
