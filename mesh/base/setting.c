@@ -1,16 +1,14 @@
 #include "mesh/base/setting.h"
 
-#include <arpa/inet.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/un.h>
 
+#include "mesh/base/address.h"
 #include "mesh/base/utf8.h"
 
 enum {
-    SHOWN_BYTES = 65, /* a wrong value is shown up to here, with the NUL */
-    HOST_BYTES = 254  /* RFC 1035: 253 characters */
+    SHOWN_BYTES = 65 /* a wrong value is shown up to here, with the NUL */
 };
 
 typedef struct unit {
@@ -113,40 +111,6 @@ static bool parse_number(mesh_setting_type type, const char *text, int64_t *numb
     return true;
 }
 
-static bool parse_port(const char *text)
-{
-    int64_t port;
-
-    return strlen(text) <= 5 && parse_digits(text, text + strlen(text), &port) && port <= 65535;
-}
-
-static bool is_address(const char *text)
-{
-    static const char host_characters[] =
-        "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-_";
-    char host[HOST_BYTES];
-    struct in6_addr v6;
-    const char *end;
-    size_t size;
-
-    if (strncmp(text, "unix:", 5) == 0) {
-        size = strlen(text + 5);
-        return size > 0 && size < sizeof((struct sockaddr_un *)NULL)->sun_path;
-    }
-    end = text[0] == '[' ? strchr(text, ']') : strchr(text, ':');
-    if (end == NULL)
-        return false;
-    if (text[0] != '[')
-        return end > text && (size_t)(end - text) < sizeof host &&
-               strspn(text, host_characters) == (size_t)(end - text) && parse_port(end + 1);
-    size = (size_t)(end - text - 1);
-    if (size >= sizeof host || end[1] != ':')
-        return false;
-    memcpy(host, text + 1, size);
-    host[size] = '\0';
-    return inet_pton(AF_INET6, host, &v6) == 1 && parse_port(end + 2);
-}
-
 static bool is_choice(const char *choices, const char *text)
 {
     size_t size = strlen(text);
@@ -192,6 +156,7 @@ bool mesh_setting_parse(const mesh_setting *setting, const char *text, mesh_sett
                         char mistake[MESH_SETTING_MISTAKE_BYTES])
 {
     char shown[SHOWN_BYTES];
+    mesh_address address;
 
     *value = (mesh_setting_value){.text = text};
     if (text[0] == '\0') {
@@ -223,7 +188,7 @@ bool mesh_setting_parse(const mesh_setting *setting, const char *text, mesh_sett
         snprintf(mistake, MESH_SETTING_MISTAKE_BYTES, "\"%s\" is neither true nor false", shown);
         return false;
     case MESH_SETTING_ADDRESS:
-        if (is_address(text))
+        if (mesh_address_parse(text, &address))
             return true;
         break;
     case MESH_SETTING_CHOICE:

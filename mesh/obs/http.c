@@ -5,11 +5,11 @@
 #include <netdb.h>
 #include <netinet/in.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "mesh/base/address.h"
 #include "mesh/base/alloc.h"
 #include "mesh/base/log.h"
 
@@ -18,8 +18,7 @@ enum {
     CONNECTION_TIMEOUT_S = 5,
     CONNECTION_BYTES = 16 * 1024, /* for a request's line and headers */
     LISTEN_BACKLOG = 64,
-    TEXT_LIMIT_BYTES = 64 * 1024 * 1024,
-    HOST_BYTES = 256
+    TEXT_LIMIT_BYTES = 64 * 1024 * 1024
 };
 
 #define DEFAULT_LISTEN "127.0.0.1:0"
@@ -112,30 +111,6 @@ static void on_library_log(void *self, const char *format, va_list args)
 
 /* ---- address ---- */
 
-/* Splits HOST:PORT or [V6]:PORT. */
-static mesh_code split_address(const char *listen, char host[HOST_BYTES], const char **port,
-                               mesh_error *err)
-{
-    const char *colon = strrchr(listen, ':');
-    const char *begin = listen, *end = colon;
-
-    if (colon != NULL && listen[0] == '[' && colon > listen && colon[-1] == ']') {
-        begin++;
-        end--;
-    } else if (colon != NULL && memchr(listen, ':', (size_t)(colon - listen)) != NULL) {
-        colon = NULL; /* an IPv6 address without brackets */
-    }
-    if (colon == NULL || end == begin || end - begin >= HOST_BYTES || colon[1] == '\0' ||
-        strlen(colon + 1) > 5 || colon[1 + strspn(colon + 1, "0123456789")] != '\0' ||
-        atoi(colon + 1) > 65535)
-        return mesh_error_set(err, MESH_INVALID_ARGUMENT,
-                              "metrics address \"%s\" is not HOST:PORT or [V6]:PORT", listen);
-    memcpy(host, begin, (size_t)(end - begin));
-    host[end - begin] = '\0';
-    *port = colon + 1;
-    return MESH_OK;
-}
-
 /* Binds the first of the addresses that can be. Returns the socket, or -1 with errno set. */
 static int bind_first(const struct addrinfo *addresses)
 {
@@ -172,14 +147,13 @@ static mesh_code open_socket(const char *listen, int *fd, mesh_error *err)
 {
     struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE | AI_NUMERICSERV};
     struct addrinfo *addresses = NULL;
-    char host[HOST_BYTES];
-    const char *port = NULL;
-    mesh_code code = split_address(listen, host, &port, err);
+    mesh_address address;
     int error;
 
-    if (code != MESH_OK)
-        return code;
-    error = getaddrinfo(host, port, &hints, &addresses);
+    if (!mesh_address_parse(listen, &address) || address.path != NULL)
+        return mesh_error_set(err, MESH_INVALID_ARGUMENT,
+                              "metrics address \"%s\" is not HOST:PORT or [V6]:PORT", listen);
+    error = getaddrinfo(address.host, address.port, &hints, &addresses);
     if (error != 0)
         return mesh_error_set(err, MESH_UNAVAILABLE, "metrics address %s: %s", listen,
                               gai_strerror(error));

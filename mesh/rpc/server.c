@@ -1,11 +1,10 @@
 /* A server from its options to its end: who is added, when it listens, how it drains. */
 #include <assert.h>
-#include <ctype.h>
-#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
 
+#include "mesh/base/address.h"
 #include "mesh/base/alloc.h"
 #include "mesh/base/clock.h"
 #include "mesh/base/log.h"
@@ -28,19 +27,6 @@ enum {
     IDLE_POLL_NS = 500000 /* while draining */
 };
 
-/* HOST:PORT with a port of numbers, since the resolver would take 99999 modulo 65536; or a Unix socket. */
-static bool is_address(const char *listen)
-{
-    const char *colon = strrchr(listen, ':');
-    char *end;
-
-    if (strncmp(listen, "unix:", 5) == 0)
-        return listen[5] != '\0';
-    if (colon == NULL || colon == listen || !isdigit((unsigned char)colon[1]))
-        return false;
-    return strtoul(colon + 1, &end, 10) <= UINT16_MAX && *end == '\0';
-}
-
 /* What an option may be at most; none may be negative. */
 static mesh_code check_options(const mesh_server_options *options, mesh_error *err)
 {
@@ -58,9 +44,11 @@ static mesh_code check_options(const mesh_server_options *options, mesh_error *e
         {"max_connection_idle_ms", options->max_connection_idle_ms, INT32_MAX},
         {"max_connection_age_ms", options->max_connection_age_ms, INT32_MAX},
     };
+    mesh_address address;
 
-    if (options->listen == NULL || !is_address(options->listen))
-        return mesh_error_set(err, MESH_INVALID_ARGUMENT, "listen: must be HOST:PORT or unix:PATH");
+    if (options->listen == NULL || !mesh_address_parse(options->listen, &address))
+        return mesh_error_set(err, MESH_INVALID_ARGUMENT,
+                              "listen: must be HOST:PORT, [V6]:PORT or unix:PATH");
     for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++)
         if (numbers[i].value < 0 || numbers[i].value > numbers[i].most)
             return mesh_error_set(err, MESH_INVALID_ARGUMENT, "%s: must be within 0 to %lld",
