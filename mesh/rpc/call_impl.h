@@ -31,6 +31,7 @@ struct mesh_call {
     mesh_trace trace;
     mesh_message message; /* the request, until it is decoded */
     bool has_message;
+    bool more_messages; /* the client sent more than the request */
     ProtobufCMessage *request;
     ProtobufCMessage *response;
     mesh_stream *stream;         /* streaming methods only */

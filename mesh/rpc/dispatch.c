@@ -178,9 +178,12 @@ static void answer_unary(mesh_call *call, mesh_code code, const mesh_error *err)
 
 static mesh_code decode_request(mesh_call *call, mesh_error *err)
 {
+    /* https://grpc.github.io/grpc/core/md_doc_statuscodes.html, request cardinality */
     if (!call->has_message)
-        /* https://grpc.github.io/grpc/core/md_doc_statuscodes.html, request cardinality */
         return mesh_error_set(err, MESH_UNIMPLEMENTED, "the call brought no request message");
+    if (call->more_messages)
+        return mesh_error_set(err, MESH_UNIMPLEMENTED,
+                              "the call brought more than one request message");
     call->has_message = false;
     return mesh_decode(call->handler->method->request, &call->message, call->arena, &call->request,
                        err);
@@ -445,6 +448,7 @@ static void on_open(void *argument, mesh_tcall *tcall, mesh_open *open)
     call->handler = open->method;
     call->deadline_ns = open->deadline_ns;
     call->has_message = open->has_message;
+    call->more_messages = open->more_messages;
     call->message = open->message; /* empty without one */
     if (!prepare(call, server, tcall)) {
         tcall->ops->finish(tcall, &(mesh_final){.code = MESH_RESOURCE_EXHAUSTED});

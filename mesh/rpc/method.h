@@ -71,9 +71,15 @@ typedef struct mesh_http_rule {
 
 /* How a handler of a method is run, told by which slot of the handler table was filled. */
 typedef enum mesh_handler_style {
-    MESH_HANDLER_NONE,    /* empty slot: UNIMPLEMENTED */
-    MESH_HANDLER_WORKER,  /* on the bounded worker pool: may block */
-    MESH_HANDLER_INLINE,  /* on the transport's thread: must not block */
+    MESH_HANDLER_NONE,   /* empty slot: UNIMPLEMENTED */
+    MESH_HANDLER_WORKER, /* on the bounded worker pool: may block */
+    /*
+     * Unary only: on the transport's thread, must not block. It runs as soon as the request is
+     * there; the other styles wait until the client has sent all, and answer UNIMPLEMENTED if that
+     * is more than one message
+     * (https://grpc.github.io/grpc/core/md_doc_statuscodes.html, request cardinality).
+     */
+    MESH_HANDLER_INLINE,
     MESH_HANDLER_EVENTS,  /* streams only: callbacks on the transport's thread, must not block */
     MESH_HANDLER_CONFLICT /* more than one slot of the method is filled: the server refuses to start
                            */

@@ -141,6 +141,17 @@ static mesh_code check_method(const mesh_server *server, const mesh_method *meth
     return MESH_OK;
 }
 
+/*
+ * When calls of a method come up. A handler whose calls cost little more than the core itself does
+ * not wait for the client's end: that is one more operation, 5 % of such a call.
+ */
+static mesh_arrival arrival_of(const mesh_method *method, mesh_handler_style style)
+{
+    if (method->kind == MESH_CLIENT_STREAMING || method->kind == MESH_BIDI_STREAMING)
+        return MESH_AT_HEADERS;
+    return style == MESH_HANDLER_INLINE ? MESH_AT_MESSAGE : MESH_AT_END;
+}
+
 mesh_code mesh_server_add(mesh_server *server, mesh_api api, mesh_error *err)
 {
     const mesh_api_descriptor *descriptor = api.descriptor;
@@ -168,7 +179,6 @@ mesh_code mesh_server_add(mesh_server *server, mesh_api api, mesh_error *err)
     for (size_t i = 0; i < descriptor->method_count; i++) {
         const mesh_method *method = &descriptor->methods[i];
         mesh_handler *handler = mesh_malloc(sizeof *handler);
-        bool with_message = method->kind == MESH_UNARY || method->kind == MESH_SERVER_STREAMING;
         mesh_code code;
 
         if (handler == NULL)
@@ -176,8 +186,8 @@ mesh_code mesh_server_add(mesh_server *server, mesh_api api, mesh_error *err)
         *handler = (mesh_handler){
             .server = server, .method = method, .api = api, .style = method->style(api.handlers)};
         server->handlers[server->handler_count++] = handler;
-        code = server->transport->server_add_method(server->tserver, method->path, with_message,
-                                                    handler, err);
+        code = server->transport->server_add_method(
+            server->tserver, method->path, arrival_of(method, handler->style), handler, err);
         if (code != MESH_OK)
             return code;
     }

@@ -141,6 +141,13 @@ struct mesh_tcall {
     void *upper; /* server: `upper_bytes` of memory; client: what call_start was given */
 };
 
+/* When a new call of a method comes up. */
+typedef enum mesh_arrival {
+    MESH_AT_HEADERS, /* streams of requests */
+    MESH_AT_MESSAGE, /* with the one request */
+    MESH_AT_END      /* with the one request, once nothing more than it can come */
+} mesh_arrival;
+
 /* What a new server call brings. */
 typedef struct mesh_open {
     void *method;     /* as given to server_add_method; NULL: no such method */
@@ -148,8 +155,9 @@ typedef struct mesh_open {
     size_t path_size;
     int64_t deadline_ns;    /* MESH_NO_DEADLINE: none */
     bool too_much_metadata; /* more than the transport allows: to be refused */
-    bool has_message;       /* unary and server streaming: the request arrived with the call */
+    bool has_message;       /* the request, unless the call came AT_HEADERS */
     mesh_message message;
+    bool more_messages; /* AT_END: another one followed */
 } mesh_open;
 
 typedef struct mesh_server_events {
@@ -195,7 +203,7 @@ typedef struct mesh_transport {
     /* Servers. add_method before start; `method` is handed back in mesh_open. */
     mesh_code (*server_create)(const mesh_server_options *options, const mesh_server_events *events,
                                void *server, mesh_tserver **tserver, mesh_error *err);
-    mesh_code (*server_add_method)(mesh_tserver *tserver, const char *path, bool with_message,
+    mesh_code (*server_add_method)(mesh_tserver *tserver, const char *path, mesh_arrival arrival,
                                    void *method, mesh_error *err);
     mesh_code (*server_start)(mesh_tserver *tserver, int *port, mesh_error *err);
     void (*server_refuse)(mesh_tserver *tserver); /* no new calls from now on; running ones go on */

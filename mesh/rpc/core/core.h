@@ -112,7 +112,7 @@ mesh_code core_inflate(const mesh_slice *slices, size_t slice_count, size_t limi
 /* The parts of mesh_transport_core. */
 mesh_code core_server_create(const mesh_server_options *options, const mesh_server_events *events,
                              void *upper, mesh_tserver **tserver, mesh_error *err);
-mesh_code core_server_add_method(mesh_tserver *tserver, const char *path, bool with_message,
+mesh_code core_server_add_method(mesh_tserver *tserver, const char *path, mesh_arrival arrival,
                                  void *method, mesh_error *err);
 mesh_code core_server_start(mesh_tserver *tserver, int *port, mesh_error *err);
 void core_server_refuse(mesh_tserver *tserver);

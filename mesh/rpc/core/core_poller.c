@@ -17,7 +17,7 @@ enum {
 
 static size_t posted_target(const core_lane *lane)
 {
-    return lane->method->with_message ? POSTED_CALLS : POSTED_STREAMS;
+    return lane->method->arrival == MESH_AT_HEADERS ? POSTED_STREAMS : POSTED_CALLS;
 }
 
 /* Asks the core for the lane's next call. Takes the call; frees it when the core refuses. */
@@ -35,7 +35,8 @@ static void post(core_lane *lane, core_server_call *call)
     else
         error = grpc_server_request_registered_call(
             lane->server->server, lane->method->registered, &call->call, &call->deadline,
-            &call->metadata, lane->method->with_message ? &call->payload : NULL, queue, queue, tag);
+            &call->metadata, lane->method->arrival == MESH_AT_HEADERS ? NULL : &call->payload,
+            queue, queue, tag);
     if (error != GRPC_CALL_OK) {
         core_server_call_destroy(call);
         return;
@@ -88,7 +89,7 @@ static void on_new(core_server_call *call, bool ok)
     atomic_fetch_add(&lane->poller->open_calls, 1);
     if (ok && !atomic_load(&lane->server->ending)) {
         replenish(lane);
-        core_server_call_open(call);
+        core_server_call_arrived(call);
     } else {
         core_server_call_destroy(call); /* the server takes no more calls */
         atomic_fetch_sub(&lane->poller->open_calls, 1);

@@ -72,7 +72,7 @@ mesh_code core_server_create(const mesh_server_options *options, const mesh_serv
     for (size_t i = 0; i < server->poller_count; i++)
         core_poller_init(&server->pollers[i], server);
     /* the first entry takes the calls that no other does */
-    code = core_server_add_method(server, NULL, false, NULL, err);
+    code = core_server_add_method(server, NULL, MESH_AT_HEADERS, NULL, err);
     if (code != MESH_OK)
         goto fail;
     *tserver = server;
@@ -91,7 +91,7 @@ fail:
     return code;
 }
 
-mesh_code core_server_add_method(mesh_tserver *server, const char *path, bool with_message,
+mesh_code core_server_add_method(mesh_tserver *server, const char *path, mesh_arrival arrival,
                                  void *method, mesh_error *err)
 {
     core_method *grown = mesh_realloc(server->methods,
@@ -103,14 +103,16 @@ mesh_code core_server_add_method(mesh_tserver *server, const char *path, bool wi
         return mesh_error_set(err, MESH_RESOURCE_EXHAUSTED, "out of memory");
     server->methods = grown;
     entry = &grown[server->method_count];
-    *entry = (core_method){.with_message = with_message, .upper = method};
+    *entry = (core_method){.arrival = arrival, .upper = method};
     if (path != NULL) {
         entry->path = mesh_strdup(path);
         if (entry->path == NULL)
             return mesh_error_set(err, MESH_RESOURCE_EXHAUSTED, "out of memory");
         entry->registered = grpc_server_register_method(
             server->server, path, NULL,
-            with_message ? GRPC_SRM_PAYLOAD_READ_INITIAL_BYTE_BUFFER : GRPC_SRM_PAYLOAD_NONE, 0);
+            arrival == MESH_AT_HEADERS ? GRPC_SRM_PAYLOAD_NONE
+                                       : GRPC_SRM_PAYLOAD_READ_INITIAL_BYTE_BUFFER,
+            0);
         if (entry->registered == NULL) {
             mesh_free(entry->path);
             return mesh_error_set(err, MESH_ALREADY_EXISTS, "the method %s is there already", path);

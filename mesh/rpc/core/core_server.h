@@ -21,7 +21,7 @@ typedef struct core_server_call core_server_call;
 /* A method of one server. Immutable once it started. */
 typedef struct core_method {
     char *path; /* NULL: calls of unknown methods */
-    bool with_message;
+    mesh_arrival arrival;
     void *upper;
     void *registered;
 } core_method;
@@ -88,7 +88,7 @@ struct core_server_call {
     grpc_metadata_array metadata;
     grpc_call_details details; /* of calls to unknown methods */
     gpr_timespec deadline;
-    grpc_byte_buffer *payload; /* the request that came with the call */
+    grpc_byte_buffer *payload; /* the request that came with the call, until that is open */
     grpc_byte_buffer *received;
     grpc_byte_buffer *sent;
     core_incoming incoming;
@@ -130,7 +130,7 @@ void core_server_call_destroy(core_server_call *call);
 void core_server_call_reset(core_server_call *call);
 
 /* Tells the layer above of a request that arrived, or of the answer to an operation. */
-void core_server_call_open(core_server_call *call);
+void core_server_call_arrived(core_server_call *call);
 void core_server_call_answer(core_server_call *call, core_server_tag_kind kind, bool ok);
 
 #endif

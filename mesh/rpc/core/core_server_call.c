@@ -218,12 +218,13 @@ static bool has_too_much_metadata(const grpc_metadata_array *metadata)
     return size > CORE_METADATA_BYTES_MAX;
 }
 
-void core_server_call_open(core_server_call *call)
+static void open_call(core_server_call *call)
 {
     mesh_tserver *server = call->lane->server;
     const core_method *method = call->lane->method;
     mesh_open open = {.method = method->upper,
                       .too_much_metadata = has_too_much_metadata(&call->metadata),
+                      .more_messages = call->received != NULL,
                       .deadline_ns = core_deadline_from(call->deadline)};
 
     if (method->path == NULL) {
@@ -240,11 +241,24 @@ void core_server_call_open(core_server_call *call)
     server->events->on_open(server->upper, &call->head, &open);
 }
 
+void core_server_call_arrived(core_server_call *call)
+{
+    /* the core tells of the client's end only by a read that brings nothing */
+    if (call->lane->method->arrival == MESH_AT_END && call->payload != NULL)
+        op_read(&call->head);
+    else
+        open_call(call);
+}
+
 static void on_read(core_server_call *call, bool ok)
 {
     const mesh_server_events *events = call->lane->server->events;
     mesh_message message;
 
+    if (call->payload != NULL) {
+        open_call(call);
+        return;
+    }
     if (!ok || call->received == NULL) {
         events->on_message(&call->head, NULL);
         return;

@@ -149,22 +149,83 @@ static void too_much_metadata_is_refused(void **state)
     expect_alive();
 }
 
-static void a_second_message_does_no_harm(void **state)
+/* Where the handler may block, it does not run; one on the transport's thread has run by then. */
+static void a_second_message_is_unimplemented(void **state)
 {
-    static const uint8_t text[] = {0x0a, 2, 'h', 'i'};
+    static const uint8_t message[] = {0x78, 1}; /* a field that no type has */
+    static const struct {
+        const char *path;
+        testing_style style;
+        mesh_code code;
+    } cases[] = {
+        {ECHO_PATH, TESTING_WORKER, MESH_UNIMPLEMENTED},
+        {COUNT_PATH, TESTING_WORKER, MESH_UNIMPLEMENTED},
+        {COUNT_PATH, TESTING_INLINE, MESH_UNIMPLEMENTED},
+        {ECHO_PATH, TESTING_INLINE, MESH_OK},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
+        for (int round = 0; round < 10; round++) {
+            raw_client client;
+            uint32_t stream;
+
+            (void)start(cases[i].style);
+            raw_connect(&client, mesh_server_port(service.server));
+            stream = raw_request(&client, cases[i].path, NULL, NULL, false);
+            raw_message(&client, stream, false, message, sizeof message, false);
+            raw_message(&client, stream, false, message, sizeof message, round % 2);
+            assert_true(raw_wait(&client, stream));
+            expect_closed(cases[i].path, cases[i].code);
+            raw_close(&client);
+            expect_alive();
+            (void)stop(NULL);
+        }
+}
+
+/* The end may come later than the request. */
+static void a_call_is_handled_when_the_client_has_sent_all(void **state)
+{
+    static const uint8_t message[] = {0x78, 1};
+    static const char *const paths[] = {ECHO_PATH, COUNT_PATH};
     raw_client client;
 
     (void)state;
     raw_connect(&client, mesh_server_port(service.server));
-    for (int round = 0; round < 20; round++) {
-        uint32_t stream = raw_request(&client, ECHO_PATH, NULL, NULL, false);
+    for (size_t i = 0; i < 2; i++) {
+        uint32_t stream = raw_request(&client, paths[i], NULL, NULL, false);
 
-        raw_message(&client, stream, false, text, sizeof text, false);
-        raw_message(&client, stream, false, text, sizeof text, round % 2);
+        raw_message(&client, stream, false, message, sizeof message, false);
+        expect_alive(); /* the calls of others go on */
+        raw_data(&client, stream, NULL, 0, true);
         assert_true(raw_wait(&client, stream));
-        testing_wait(&last.closed);
+        expect_closed(paths[i], MESH_OK);
     }
     raw_close(&client);
+}
+
+/* Nor is a call forgotten whose end never comes. */
+static void a_call_that_never_ends_ends_with_its_deadline_or_its_connection(void **state)
+{
+    static const uint8_t message[] = {0x78, 1};
+    static const char *const paths[] = {ECHO_PATH, COUNT_PATH};
+    raw_client client;
+
+    (void)state;
+    for (size_t i = 0; i < 2; i++) {
+        uint32_t stream;
+
+        raw_connect(&client, mesh_server_port(service.server));
+        stream = raw_request(&client, paths[i], "grpc-timeout", "100m", false);
+        raw_message(&client, stream, false, message, sizeof message, false);
+        assert_true(raw_wait(&client, stream));
+        expect_closed(paths[i], MESH_DEADLINE_EXCEEDED);
+
+        stream = raw_request(&client, paths[i], NULL, NULL, false);
+        raw_message(&client, stream, false, message, sizeof message, false);
+        raw_close(&client);
+        testing_wait(&last.closed);
+    }
     expect_alive();
 }
 
@@ -314,6 +375,14 @@ static void a_stream_to_a_unary_method_works_for_one_message(void **state)
 
     assert_int_equal(mesh_stream_open(service.channel, &method, NULL, NULL, &stream, &err),
                      MESH_OK);
+    for (int i = 0; i < 2; i++)
+        assert_int_equal(mesh_stream_send_bytes(stream, text, sizeof text), MESH_OK);
+    assert_int_equal(mesh_stream_finish(stream, &err), MESH_UNIMPLEMENTED);
+    assert_string_equal(err.message, "the call brought more than one request message");
+    expect_closed("two to unary", MESH_UNIMPLEMENTED);
+
+    assert_int_equal(mesh_stream_open(service.channel, &method, NULL, NULL, &stream, &err),
+                     MESH_OK);
     assert_int_equal(mesh_stream_finish(stream, &err), MESH_UNIMPLEMENTED);
     assert_string_equal(err.message, "the call brought no request message");
     assert_string_equal(err.reason, ""); /* as whatever gRPC itself defines */
@@ -402,12 +471,17 @@ int main(void)
     const struct CMUnitTest tests[] = {
         BOTH(a_request_without_a_message_is_unimplemented),
         cmocka_unit_test_setup_teardown(too_much_metadata_is_refused, start_observed, stop),
-        BOTH(a_second_message_does_no_harm),
+        cmocka_unit_test(a_second_message_is_unimplemented),
+        cmocka_unit_test_setup_teardown(a_call_is_handled_when_the_client_has_sent_all,
+                                        start_worker, stop),
+        cmocka_unit_test_setup_teardown(
+            a_call_that_never_ends_ends_with_its_deadline_or_its_connection, start_observed, stop),
         BOTH(what_cannot_be_decoded_is_an_invalid_argument),
         BOTH(a_peer_that_vanishes_leaves_nothing_behind),
         BOTH(a_call_whose_time_is_over_when_it_arrives_is_not_handled),
         BOTH(what_is_no_grpc_is_refused),
-        BOTH(a_stream_to_a_unary_method_works_for_one_message),
+        cmocka_unit_test_setup_teardown(a_stream_to_a_unary_method_works_for_one_message,
+                                        start_worker, stop),
         BOTH(an_answer_that_cannot_be_decoded_is_internal),
         BOTH(an_answer_of_a_stream_that_cannot_be_decoded_ends_it),
         BOTH(methods_made_at_run_time_are_called_by_their_path),
