@@ -40,9 +40,7 @@ static const ctl_option options[] = {
     {"--servername", NULL, "NAME", REMOTE, "name that the server's certificate must have"},
     {"--verbose", "-v", NULL, REMOTE, "headers, trailers and times on stderr"},
     {"--json", NULL, NULL, REMOTE, "output for programs; errors as JSON on stderr"},
-    {"--help", "-h", NULL,
-     CTL_LIST | CTL_DESCRIBE | CTL_CALL | CTL_STATUS | CTL_COMPLETION | CTL_COMPLETE,
-     "show this help"},
+    {"--help", "-h", NULL, REMOTE | CTL_COMPLETION | CTL_HELP | CTL_VERSION, "show this help"},
 };
 
 enum {

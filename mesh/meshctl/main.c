@@ -45,8 +45,10 @@ static int dispatch(ctl *run)
     case CTL_HELP:
         break;
     }
-    ctl_command about = run->args.word_count == 0 ? 0 : ctl_command_find(run->args.words[0]);
-    ctl_help(run->out, about == 0 ? CTL_HELP : about);
+    ctl_command about = run->args.word_count == 0 ? CTL_HELP : ctl_command_find(run->args.words[0]);
+    if (about == 0)
+        return ctl_report_usage(run, "no command %s", run->args.words[0]);
+    ctl_help(run->out, about);
     return CTL_EXIT_OK;
 }
 

@@ -146,6 +146,8 @@ static void exit_codes_tell_what_happened(void **state)
     }
     EXPECT(NULL, 1, "", "No such field", "call", A, "Buy", "{\"nothing\":1}");
     EXPECT(NULL, 1, "", "/nowhere: No such file", "call", A, "Buy", "@/nowhere");
+    EXPECT(NULL, 2, "", "no command nothing", "help", "nothing");
+    EXPECT(NULL, 0, NULL, NULL, "help", "--help");
     EXPECT(NULL, 2, "", "no option --no", "call", A, "Buy", "--no");
     EXPECT(NULL, 2, "", "has no colon: write -H 'key: value'", "call", A, "Buy", "-H", "note");
     EXPECT(NULL, 2, "", "has no colon: write -H 'key: value'", "status", "-H", "note");
