@@ -2,7 +2,7 @@
  * W3C trace context (https://www.w3.org/TR/trace-context/): which trace, and which span of it, a
  * piece of work belongs to. It arrives as `traceparent` with a call or an event, is the current
  * trace of the thread while a handler runs, and leaves with every call made and event added
- * meanwhile.
+ * meanwhile. `tracestate`, the vendors' part, is not carried on.
  */
 #ifndef MESH_BASE_TRACE_H
 #define MESH_BASE_TRACE_H

@@ -41,11 +41,17 @@ MESH_API const mesh_method *mesh_call_method(const mesh_call *call);
  * thread. */
 MESH_API int64_t mesh_call_deadline_ns(const mesh_call *call);
 
-/* True once the caller went away, its deadline passed, or the server gave the call up. Any thread.
+/*
+ * True once the caller went away, its deadline passed, or the server gave the call up. Never in an
+ * inline handler before it defers (mesh_call_defer): to be told of a close is one more operation for
+ * the transport, which only calls that run on ask for. Any thread.
  */
 MESH_API bool mesh_call_cancelled(const mesh_call *call);
 
-/* The call's span: child of the caller's, or the first of a new trace. */
+/*
+ * The call's span: child of the caller's, or the first of a new trace. Of W3C's trace context only
+ * `traceparent` travels on; a `tracestate` is metadata of this call like any other, and ends here.
+ */
 MESH_API const mesh_trace *mesh_call_trace(const mesh_call *call);
 
 /* Address and identity of the caller. Never NULL. */
