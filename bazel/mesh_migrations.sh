@@ -68,11 +68,11 @@ END
             die "$base: it has a NUL byte"
         fi
         # A question mark is escaped because of C's trigraphs.
-        printf '    {%d, "%s",\n' "$number" "$base"
+        printf '    {.number = %d, .name = "%s", .sql =\n' "$number" "$base"
         sed -e 's/[\\"?]/\\&/g; s/\r/\\r/g; s/^/     "/; s/$/\\n"/' "$file"
         # An empty file has no line, and the last line of another perhaps no end.
         printf '\n     ""\n'
         printf '    },\n'
     done
-    printf '    {0, 0, 0},\n};\n'
+    printf '    {0},\n};\n'
 } >"$out/$name.c"

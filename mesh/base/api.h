@@ -23,7 +23,7 @@
 
 /*
  * How public structs grow, so that a program and a later (or earlier) libmeshc.so.0 still
- * understand each other.
+ * understand each other; docs/adr/0007-structs-that-grow.md says why.
  *
  * Option structs begin with `size_t size`; zero-initialised they mean "all defaults". `size` tells
  * the library how much of the struct its caller knew: sizeof the struct, or 0 for the layout of

@@ -1,4 +1,5 @@
 #include "mesh/base/config.h"
+#include "mesh/base/options.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -399,6 +400,9 @@ mesh_code mesh_config_load(const mesh_setting *settings, size_t count, const cha
     mesh_error_clear(err);
     if (report_size > 0)
         report[0] = '\0';
+    for (size_t i = 0; i < count; i++)
+        if (MESH_RESERVED_CHECK(&settings[i], err, "setting %s", settings[i].name) != MESH_OK)
+            return MESH_INVALID_ARGUMENT;
     to.arena = mesh_arena_create(16 * 1024, 0);
     if (to.arena == NULL)
         goto done;

@@ -44,6 +44,7 @@ typedef struct mesh_setting {
     int64_t min, max;     /* inclusive; max 0 means no upper bound */
     const char *choices;
     const char *help; /* one line: what it does, its unit */
+    const void *reserved[2];
 } mesh_setting;
 
 /*

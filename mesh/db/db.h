@@ -58,6 +58,7 @@ typedef struct mesh_db_stats {
     uint64_t queries;        /* statements run, BEGIN, COMMIT and ROLLBACK not counted */
     uint64_t query_errors;   /* of them failed */
     int64_t query_ns;        /* time spent in statements, in all */
+    uint64_t reserved[8];    /* for figures to come */
 } mesh_db_stats;
 
 /* A snapshot of one moment. */

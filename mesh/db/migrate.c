@@ -5,6 +5,7 @@
 
 #include "mesh/base/clock.h"
 #include "mesh/base/log.h"
+#include "mesh/base/options.h"
 #include "mesh/db/pool.h"
 #include "mesh/db/sql_line.h"
 
@@ -179,6 +180,9 @@ mesh_code mesh_migrate(mesh_db *db, const char *component, const mesh_migration 
         if (migrations[i].number != i + 1)
             return mesh_error_set(err, MESH_INTERNAL, "%s: migration %d of %s was expected",
                                   migrations[i].name, i + 1, component);
+        mesh_code code = MESH_RESERVED_CHECK(&migrations[i], err, "%s", migrations[i].name);
+        if (code != MESH_OK)
+            return code;
     }
     const mesh_db_settings *settings = mesh_db_pool_settings(db);
     int64_t deadline_ns = mesh_clock_deadline_ns(settings->connect_timeout_ms);

@@ -17,6 +17,7 @@ typedef struct mesh_migration {
     int number;       /* 1, 2, ... without a gap; 0 ends the table */
     const char *name; /* "0001_create_product.sql" */
     const char *sql;
+    const void *reserved[2];
 } mesh_migration;
 
 /*

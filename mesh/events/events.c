@@ -41,6 +41,9 @@ mesh_code mesh_event_add(mesh_tx *tx, const mesh_event_descriptor *event,
     if (events == NULL)
         return mesh_error_set(err, MESH_FAILED_PRECONDITION,
                               "%s: nobody publishes the events of this database", event->subject);
+    mesh_code code = MESH_RESERVED_CHECK(event, err, "event %s", event->subject);
+    if (code != MESH_OK)
+        return code;
     return mesh_publisher_add(events->publisher, tx, event, message, err);
 }
 
@@ -57,6 +60,13 @@ static mesh_code copy_consumers(mesh_events *self, const mesh_consumer *consumer
     if (consumers == NULL || consumers[0].event == NULL)
         return MESH_OK;
     for (; consumers[count].event != NULL; count++) {
+        const mesh_event_descriptor *event = consumers[count].event;
+        mesh_code code = MESH_RESERVED_CHECK(event, err, "event %s", event->subject);
+        if (code == MESH_OK)
+            code = MESH_RESERVED_CHECK(&consumers[count], err, "the consumer of %s",
+                                       event->subject);
+        if (code != MESH_OK)
+            return code;
         for (size_t i = 0; i < count; i++) {
             if (strcmp(consumers[i].event->subject, consumers[count].event->subject) == 0)
                 return mesh_error_set(err, MESH_INVALID_ARGUMENT, "%s has two consumers",

@@ -39,6 +39,7 @@ typedef struct mesh_event_descriptor {
     const char *(*aggregate_id)(const ProtobufCMessage *event);
     int64_t (*version)(
         const ProtobufCMessage *event); /* NULL when the contract names no version field */
+    const void *reserved[2];
 } mesh_event_descriptor;
 
 /* What came with an event; borrowed for the handler. */
@@ -69,7 +70,18 @@ typedef struct mesh_consumer {
     mesh_consume_fn *adapter;
     void (*handler)(void); /* the typed handler, cast back by the adapter */
     void *self;
+    const void *reserved[2];
 } mesh_consumer;
+
+/* For generated code, which does not say what else a consumer may have. */
+static inline mesh_consumer mesh_consumer_make(const mesh_event_descriptor *event,
+                                               mesh_consume_fn *adapter, void (*handler)(void),
+                                               void *self)
+{
+    mesh_consumer consumer = {event, adapter, handler, self, {NULL, NULL}};
+
+    return consumer;
+}
 
 /*
  * Called by generated code. The event gets its id and time and is encoded now, with the thread's
@@ -131,6 +143,7 @@ typedef struct mesh_events_stats {
     uint64_t dead;            /* events given up after the last attempt */
     uint64_t lag;             /* events in the stream that this service has not been given yet */
     uint64_t reconnects;
+    uint64_t reserved[8]; /* for figures to come */
 } mesh_events_stats;
 
 /* A snapshot; the lag is a few seconds old at most while connected. */

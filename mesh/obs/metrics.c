@@ -5,6 +5,7 @@
 
 #include "mesh/base/alloc.h"
 #include "mesh/base/hash.h"
+#include "mesh/base/options.h"
 #include "mesh/base/utf8.h"
 #include "mesh/obs/registry.h"
 
@@ -55,6 +56,8 @@ static mesh_code check_metric(const mesh_metric *metric, mesh_error *err)
                               metric->name == NULL ? "" : metric->name);
     if (metric->help == NULL)
         return mesh_error_set(err, MESH_INVALID_ARGUMENT, "metric %s has no help", metric->name);
+    if (MESH_RESERVED_CHECK(metric, err, "metric %s", metric->name) != MESH_OK)
+        return MESH_INVALID_ARGUMENT;
     for (size_t i = 0; i < metric->label_count; i++) {
         const char *label = metric->labels[i].name;
 

@@ -57,6 +57,8 @@ typedef struct mesh_metric {
     const int64_t *bounds;
     size_t bound_count;
     double scale;
+
+    const void *reserved[2];
 } mesh_metric;
 
 /* NULL when out of memory. */

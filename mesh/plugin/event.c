@@ -23,12 +23,8 @@ void event_header(text *out, const schema_type *type)
               "static inline mesh_consumer $lower$__consumer(\n"
               "    $lower$__handler *handler, void *self)\n"
               "{\n"
-              "    mesh_consumer consumer;\n"
-              "    consumer.event = &$lower$__event;\n"
-              "    consumer.adapter = $lower$__consume;\n"
-              "    consumer.handler = (void (*)(void))handler;\n"
-              "    consumer.self = self;\n"
-              "    return consumer;\n"
+              "    return mesh_consumer_make(\n"
+              "        &$lower$__event, $lower$__consume, (void (*)(void))handler, self);\n"
               "}\n");
 }
 

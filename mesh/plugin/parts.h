@@ -12,7 +12,7 @@
 void parts_header(text *out, const schema *all, const schema_file *file);
 void parts_source(text *out, const schema *all, const schema_file *file);
 
-/* mesh_file: descriptor, imports, symbols. */
+/* mesh_file: descriptor and imports. */
 void reflection_header(text *out, const schema_file *file);
 void reflection_source(text *out, const schema *all, const schema_file *file);
 

@@ -107,11 +107,7 @@ void service_header(text *out, const schema_service *service)
               "static inline mesh_api $service$__api(\n"
               "    const $service$__handlers *handlers, void *self)\n"
               "{\n"
-              "    mesh_api api;\n"
-              "    api.descriptor = &$service$__descriptor;\n"
-              "    api.handlers = handlers;\n"
-              "    api.self = self;\n"
-              "    return api;\n"
+              "    return mesh_api_make(&$service$__descriptor, handlers, self);\n"
               "}\n");
 }
 

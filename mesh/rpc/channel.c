@@ -7,6 +7,7 @@
 #include "mesh/base/options.h"
 #include "mesh/rpc/channel_impl.h"
 #include "mesh/rpc/codec.h"
+#include "mesh/rpc/method_impl.h"
 #include "mesh/rpc/tls_impl.h"
 
 enum {
@@ -70,9 +71,15 @@ mesh_code mesh_channel_create(const char *target, const mesh_channel_options *op
         (void)mesh_error_set(err, code, "out of memory");
         goto fail;
     }
-    for (size_t i = 0; i < known.interceptor_count; i++)
+    code = MESH_OK;
+    for (size_t i = 0; i < known.interceptor_count && code == MESH_OK; i++) {
+        code = MESH_RESERVED_CHECK(&known.interceptors[i], err, "interceptor %s",
+                                   known.interceptors[i].name);
         channel->interceptors[i] = known.interceptors[i];
-    code = channel->transport->channel_create(target, &channel->options, &channel->tchannel, err);
+    }
+    if (code == MESH_OK)
+        code = channel->transport->channel_create(target, &channel->options, &channel->tchannel,
+                                                  err);
     if (code != MESH_OK)
         goto fail;
     *out = channel;
@@ -179,6 +186,9 @@ mesh_code mesh_outgoing_begin(mesh_outgoing *outgoing, mesh_channel *channel,
         .arena = arena,
         .started_ns = mesh_clock_monotonic_ns(),
     };
+    code = mesh_api_descriptor_check(method->api, err);
+    if (code != MESH_OK)
+        return code;
     outgoing->deadline_ns = deadline_of(outgoing, options->timeout_ms);
     if (options->timeout_ms < 0 && options->timeout_ms != MESH_NO_TIMEOUT)
         return mesh_error_set(err, MESH_DEADLINE_EXCEEDED, "timeout_ms: it is over already");

@@ -26,6 +26,7 @@ typedef struct mesh_client_interceptor {
     mesh_code (*on_start)(void *self, mesh_outgoing *outgoing, mesh_error *err);
     void (*on_end)(void *self, const mesh_outgoing *outgoing, mesh_code code);
     void *self;
+    const void *reserved[2];
 } mesh_client_interceptor;
 
 MESH_API const mesh_method *mesh_outgoing_method(const mesh_outgoing *outgoing);
@@ -95,7 +96,12 @@ typedef struct mesh_call_options {
     bool wait_for_ready;
     /* gzip what is sent */
     bool compress;
-    /* blocking unary: receives leading metadata, room for headers_capacity entries */
+    /*
+     * Blocking unary calls only: receives leading metadata. There is room for headers_capacity
+     * entries; what is beyond is dropped, and *header_count says how many were written. 0: none
+     * came, the call ended before, or its arena has no memory left for them. header_count NULL:
+     * none is asked for. Keys and values live in the arena of the answer.
+     */
     mesh_metadata *headers;
     size_t headers_capacity;
     size_t *header_count;
@@ -112,7 +118,8 @@ typedef struct mesh_call_options {
 /*
  * Blocking unary call. On MESH_OK *response lives in options->arena or the parent's. Errors: those
  * the server answered; DEADLINE_EXCEEDED, CANCELLED; UNAVAILABLE (no connection); UNIMPLEMENTED (OK
- * without a response); RESOURCE_EXHAUSTED (answer too large); INTERNAL (answer malformed).
+ * without a response); RESOURCE_EXHAUSTED (answer too large); INTERNAL (answer malformed);
+ * FAILED_PRECONDITION (the method was generated for a later version of the library).
  */
 MESH_API mesh_code mesh_unary_call(mesh_channel *channel, const mesh_method *method,
                                    const ProtobufCMessage *request, ProtobufCMessage **response,
@@ -135,7 +142,7 @@ typedef void mesh_answer_fn(const mesh_answer *answer);
 /*
  * Asynchronous unary call: `adapter` runs exactly once, on a transport thread, and must not block.
  * Never when this function returns another code than MESH_OK: RESOURCE_EXHAUSTED (out of memory),
- * CANCELLED (the parent is), or an interceptor's. The request is borrowed for the call of the
+ * CANCELLED (the parent is), FAILED_PRECONDITION (as above), or an interceptor's. The request is borrowed for the call of the
  * function; of `callback`, only the fields `callback` and `context` are used, and copied.
  */
 MESH_API mesh_code mesh_unary_call_async(mesh_channel *channel, const mesh_method *method,

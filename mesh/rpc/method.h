@@ -1,6 +1,7 @@
 /*
  * The constant tables that protoc-gen-mesh writes for every file and service: what the contract
- * says, as data. Immutable and of static storage, so any thread reads them at any time.
+ * says, as data. Immutable and of static storage, so any thread reads them at any time. They keep
+ * their size (mesh/base/api.h); in a table of an older plugin what came later is NULL.
  */
 #ifndef MESH_RPC_METHOD_H
 #define MESH_RPC_METHOD_H
@@ -25,9 +26,7 @@ struct mesh_file {
     size_t descriptor_size;
     const mesh_file *const *dependencies; /* direct imports */
     size_t dependency_count;
-    const char *const *symbols; /* full names of messages, enums, services, methods, fields of
-                                   extensions; sorted by strcmp */
-    size_t symbol_count;
+    const void *reserved[2];
 };
 
 typedef enum mesh_method_kind {
@@ -111,12 +110,13 @@ typedef struct mesh_events_adapter {
     void (*on_end)(const void *handlers, void *self, mesh_stream *stream);
     void (*on_writable)(const void *handlers, void *self, mesh_stream *stream);
     void (*on_close)(const void *handlers, void *self, mesh_stream *stream, mesh_code code);
+    const void *reserved[2];
 } mesh_events_adapter;
 
 struct mesh_method {
-    const char *path; /* "/order.v1.OrderService/CreateOrder" */
-    const char *name; /* "CreateOrder" */
-    const mesh_api_descriptor *api;
+    const char *path;               /* "/order.v1.OrderService/CreateOrder" */
+    const char *name;               /* "CreateOrder" */
+    const mesh_api_descriptor *api; /* never NULL */
     mesh_method_kind kind;
     mesh_idempotency idempotency;
     const ProtobufCMessageDescriptor
@@ -131,6 +131,7 @@ struct mesh_method {
     mesh_handler_style (*style)(const void *handlers);
     mesh_invoke_fn *invoke;
     const mesh_events_adapter *events; /* NULL for unary methods */
+    const void *reserved[4];
 };
 
 struct mesh_api_descriptor {
@@ -138,7 +139,10 @@ struct mesh_api_descriptor {
     const mesh_file *file;
     const mesh_method *methods;
     size_t method_count;
-    uint32_t version; /* MESH_VERSION_NUMBER of the plugin that wrote it */
+    /* MESH_VERSION_NUMBER of the plugin that wrote it. A server does not take a service that is
+     * newer than its library, nor does a channel call it: FAILED_PRECONDITION. */
+    uint32_t version;
+    const void *reserved[2];
 };
 
 /* A service's implementation: the generated `<package>__<service>__api(&handlers, self)` makes it.
@@ -147,7 +151,17 @@ typedef struct mesh_api {
     const mesh_api_descriptor *descriptor;
     const void *handlers; /* borrowed for the server's life */
     void *self;           /* handed to every handler */
+    const void *reserved[2];
 } mesh_api;
+
+/* For generated code, which does not say what else an api may have. */
+static inline mesh_api mesh_api_make(const mesh_api_descriptor *descriptor, const void *handlers,
+                                     void *self)
+{
+    mesh_api api = {descriptor, handlers, self, {NULL, NULL}};
+
+    return api;
+}
 
 MESH_END_DECLS
 

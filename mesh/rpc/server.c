@@ -1,5 +1,6 @@
 /* A server from its options to its end: who is added, when it listens, how it drains. */
 #include <assert.h>
+#include <stdio.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
@@ -9,6 +10,7 @@
 #include "mesh/base/clock.h"
 #include "mesh/base/log.h"
 #include "mesh/base/options.h"
+#include "mesh/rpc/method_impl.h"
 #include "mesh/rpc/server_impl.h"
 #include "mesh/rpc/tls_impl.h"
 
@@ -24,7 +26,8 @@ enum {
     MAX_WORKERS = 4096,
     MAX_WORKER_QUEUE = 1 << 20,
     MAX_POLLERS = 256,
-    IDLE_POLL_NS = 500000 /* while draining */
+    IDLE_POLL_NS = 500000, /* while draining */
+    NAMES_BYTES = 128      /* of methods, in an error */
 };
 
 /* What an option may be at most; none may be negative. */
@@ -104,11 +107,14 @@ mesh_code mesh_server_create(const mesh_server_options *options, mesh_server **o
     if (server->listen == NULL || server->interceptors == NULL)
         goto memory;
     server->options.listen = server->listen;
-    for (size_t i = 0; i < known.interceptor_count; i++) {
+    for (size_t i = 0; i < known.interceptor_count && code == MESH_OK; i++) {
+        code = MESH_RESERVED_CHECK(&known.interceptors[i], err, "interceptor %s",
+                                   known.interceptors[i].name);
         server->interceptors[i] = known.interceptors[i];
         server->authorizes |= known.interceptors[i].authorizes;
     }
-    code = mesh_pool_create(known.worker_count, known.worker_queue, &server->pool, err);
+    if (code == MESH_OK)
+        code = mesh_pool_create(known.worker_count, known.worker_queue, &server->pool, err);
     if (code == MESH_OK)
         code = server->transport->server_create(&server->options, &mesh_server_dispatch, server,
                                                 &server->tserver, err);
@@ -124,13 +130,41 @@ memory:
     return mesh_error_set(err, MESH_RESOURCE_EXHAUSTED, "out of memory");
 }
 
+/* Names all methods without a policy, as many as fit. */
+static mesh_code check_policies(const mesh_api_descriptor *api, mesh_error *err)
+{
+    char names[NAMES_BYTES] = "";
+    char others[32] = "";
+    size_t used = 0;
+    size_t unnamed = 0;
+
+    for (size_t i = 0; i < api->method_count; i++) {
+        int more;
+
+        if (api->methods[i].policy.kind != MESH_POLICY_UNDECLARED)
+            continue;
+        more = snprintf(names + used, sizeof names - used, "%s%s", used > 0 ? ", " : "",
+                        api->methods[i].name);
+        if (unnamed == 0 && more > 0 && (size_t)more < sizeof names - used) {
+            used += (size_t)more;
+        } else {
+            names[used] = '\0';
+            unnamed++;
+        }
+    }
+    if (used == 0 && unnamed == 0)
+        return MESH_OK;
+    if (unnamed > 0)
+        snprintf(others, sizeof others, " and %zu more", unnamed);
+    return mesh_error_set(err, MESH_FAILED_PRECONDITION,
+                          "no policy is declared for %s%s of %s: give each the option "
+                          "(mesh.v1.method)",
+                          names, others, api->name);
+}
+
 static mesh_code check_method(const mesh_server *server, const mesh_method *method,
                               mesh_handler_style style, mesh_error *err)
 {
-    if (method->policy.kind == MESH_POLICY_UNDECLARED)
-        return mesh_error_set(err, MESH_FAILED_PRECONDITION,
-                              "%s declares no policy: give it the option (mesh.v1.method)",
-                              method->path);
     if (method->policy.kind != MESH_POLICY_PUBLIC && !server->authorizes)
         return mesh_error_set(err, MESH_FAILED_PRECONDITION,
                               "%s is not public, and no interceptor of this server authorizes",
@@ -155,9 +189,14 @@ static mesh_arrival arrival_of(const mesh_method *method, mesh_handler_style sty
 mesh_code mesh_server_add(mesh_server *server, mesh_api api, mesh_error *err)
 {
     const mesh_api_descriptor *descriptor = api.descriptor;
+    mesh_code code = mesh_api_descriptor_check(descriptor, err);
     mesh_api *grown;
 
     assert(!server->started);
+    if (code == MESH_OK)
+        code = MESH_RESERVED_CHECK(&api, err, "the api of %s", descriptor->name);
+    if (code != MESH_OK)
+        return code;
     for (size_t i = 0; i < server->api_count; i++)
         if (strcmp(server->apis[i].descriptor->name, descriptor->name) == 0)
             return mesh_error_set(err, MESH_ALREADY_EXISTS, "%s was added already",
@@ -165,13 +204,14 @@ mesh_code mesh_server_add(mesh_server *server, mesh_api api, mesh_error *err)
     if (server->handler_count + descriptor->method_count > MESH_METHODS_MAX)
         return mesh_error_set(err, MESH_RESOURCE_EXHAUSTED, "a server has at most %d methods",
                               MESH_METHODS_MAX);
-    for (size_t i = 0; i < descriptor->method_count; i++) {
+    code = check_policies(descriptor, err);
+    for (size_t i = 0; i < descriptor->method_count && code == MESH_OK; i++) {
         const mesh_method *method = &descriptor->methods[i];
-        mesh_code code = check_method(server, method, method->style(api.handlers), err);
 
-        if (code != MESH_OK)
-            return code;
+        code = check_method(server, method, method->style(api.handlers), err);
     }
+    if (code != MESH_OK)
+        return code;
     grown = mesh_realloc(server->apis, (server->api_count + 1) * sizeof *grown);
     if (grown == NULL)
         return mesh_error_set(err, MESH_RESOURCE_EXHAUSTED, "out of memory");
@@ -179,7 +219,6 @@ mesh_code mesh_server_add(mesh_server *server, mesh_api api, mesh_error *err)
     for (size_t i = 0; i < descriptor->method_count; i++) {
         const mesh_method *method = &descriptor->methods[i];
         mesh_handler *handler = mesh_malloc(sizeof *handler);
-        mesh_code code;
 
         if (handler == NULL)
             return mesh_error_set(err, MESH_RESOURCE_EXHAUSTED, "out of memory");

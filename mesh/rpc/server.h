@@ -41,6 +41,8 @@ typedef struct mesh_interceptor {
     /* Decides methods whose policy is not `public`. Without one such a method keeps the server from
      * starting. */
     bool authorizes;
+
+    const void *reserved[2];
 } mesh_interceptor;
 
 typedef struct mesh_server_options {
@@ -68,9 +70,10 @@ MESH_API mesh_code mesh_server_create(const mesh_server_options *options, mesh_s
                                       mesh_error *err);
 
 /*
- * Adds a service, before start. FAILED_PRECONDITION: a method has no declared policy, or one that
- * nothing here decides, or two filled slots; ALREADY_EXISTS: the service was added before. The
- * message names the method.
+ * Adds a service, before start. FAILED_PRECONDITION: methods have no declared policy, or one has a
+ * policy that nothing here decides, or two filled slots; or the service was generated for a later
+ * version of the library. ALREADY_EXISTS: the service was added before. The message names what is
+ * wrong; all methods without a policy, as far as there is room.
  */
 MESH_API mesh_code mesh_server_add(mesh_server *server, mesh_api api, mesh_error *err);
 

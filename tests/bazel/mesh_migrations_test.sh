@@ -47,5 +47,6 @@ rm -rf "$work" && mkdir -p "$work/later"
 echo 'SELECT 1;' >"$work/0001_z.sql"
 echo 'SELECT 2;' >"$work/later/0002_a.sql"
 (cd "$work" && sh "$tool" table . later/0002_a.sql 0001_z.sql)
-[ "$(grep -o '[12], "000[12]_[az].sql"' "$work/table.c" | tr '\n' ' ')" = '1, "0001_z.sql" 2, "0002_a.sql" ' ]
+[ "$(grep -o '[12], .name = "000[12]_[az].sql"' "$work/table.c" | tr '\n' ' ')" = \
+    '1, .name = "0001_z.sql" 2, .name = "0002_a.sql" ' ]
 echo "$((passed + 2)) cases passed"

@@ -205,6 +205,129 @@ static void a_service_of_every_size_is_taken_unless_it_says_more(void **state)
     assert_int_equal(mesh_service_main(2, arguments, &service.known), 1);
 }
 
+/* Generated code of a later version than the library: no way to call leads around the check. */
+static void calls_of_a_later_version_are_refused_by_their_service(void **state)
+{
+    (void)state;
+    mesh_api_descriptor later = nothing;
+    mesh_method unary = method, streaming = method;
+    ProtobufCMessage *response = NULL;
+    mesh_stream *stream = NULL;
+    mesh_error err = {0};
+    later.version = MESH_VERSION_NUMBER + 1;
+    unary.api = streaming.api = &later;
+    streaming.kind = MESH_SERVER_STREAMING;
+    assert_int_equal(
+        mesh_unary_call(channel, &unary, &request.base, &response, &call_options, &err),
+        MESH_FAILED_PRECONDITION);
+    assert_non_null(strstr(err.message, "nothing.v1.Nothing was generated for version 0.1.1"));
+    assert_int_equal(mesh_unary_call_async(channel, &unary, &request.base, NULL,
+                                           &(mesh_answer){.code = MESH_OK}, NULL),
+                     MESH_FAILED_PRECONDITION);
+    assert_int_equal(mesh_stream_open(channel, &streaming, &request.base, NULL, &stream, &err),
+                     MESH_FAILED_PRECONDITION);
+}
+
+/* --- structs whose size stays --------------------------------------------------------------------- */
+
+static const char later_field[] = "what a later version calls by a name";
+
+static mesh_code set_interceptor(mesh_error *err)
+{
+    const mesh_interceptor one = {.name = "one", .reserved = {later_field}};
+    return make_server(&(mesh_server_options){.listen = "127.0.0.1:0",
+                                              .interceptors = &one,
+                                              .interceptor_count = 1},
+                       err);
+}
+
+static mesh_code set_client_interceptor(mesh_error *err)
+{
+    const mesh_client_interceptor one = {.name = "one", .reserved = {later_field}};
+    return make_channel(&(mesh_channel_options){.interceptors = &one, .interceptor_count = 1}, err);
+}
+
+static mesh_code set_api(mesh_error *err)
+{
+    mesh_server *server = NULL;
+    mesh_api api = mesh_api_make(&nothing, NULL, NULL);
+    api.reserved[1] = later_field;
+    assert_int_equal(mesh_server_create(&server_options, &server, NULL), MESH_OK);
+    mesh_code code = mesh_server_add(server, api, err);
+    mesh_server_destroy(server);
+    return code;
+}
+
+static mesh_code set_consumer(mesh_error *err)
+{
+    static const mesh_event_descriptor event = {.subject = "nothing.v1.Done"};
+    const mesh_consumer consumers[] = {{.event = &event, .reserved = {later_field}},
+                                       {.event = NULL}};
+    mesh_events_options options = events_options;
+    options.consumers = consumers;
+    return make_events(&options, err);
+}
+
+static mesh_code set_event(mesh_error *err)
+{
+    static const mesh_event_descriptor event = {.subject = "nothing.v1.Done",
+                                                .reserved = {later_field}};
+    const mesh_consumer consumers[] = {mesh_consumer_make(&event, NULL, NULL, NULL),
+                                       {.event = NULL}};
+    mesh_events_options options = events_options;
+    options.consumers = consumers;
+    return make_events(&options, err);
+}
+
+static mesh_code set_setting(mesh_error *err)
+{
+    const char *target = NULL;
+    const mesh_setting setting = {
+        .name = "ONE", .target = &target, .fallback = "", .reserved = {later_field}};
+    return mesh_config_load(&setting, 1, NULL, NULL, arena, NULL, 0, err);
+}
+
+static mesh_code set_migration(mesh_error *err)
+{
+    const mesh_migration migrations[] = {
+        {.number = 1, .name = "0001_one.sql", .sql = "", .reserved = {later_field}}, {0}};
+    return mesh_migrate(db, "nothing", migrations, err);
+}
+
+static mesh_code set_metric(mesh_error *err)
+{
+    mesh_metrics *metrics = mesh_metrics_create();
+    mesh_counter *counter = NULL;
+    const mesh_metric metric = {.name = "one_total", .help = "One.", .reserved = {later_field}};
+    mesh_code code = mesh_counter_create(metrics, &metric, &counter, err);
+    mesh_metrics_destroy(metrics);
+    return code;
+}
+
+static void a_field_that_a_later_version_knows_is_refused_by_whose_it_is(void **state)
+{
+    (void)state;
+    static const struct {
+        mesh_code (*set)(mesh_error *err);
+        const char *name;
+    } fields[] = {
+        {set_interceptor, "interceptor one"},
+        {set_client_interceptor, "interceptor one"},
+        {set_api, "the api of nothing.v1.Nothing"},
+        {set_consumer, "the consumer of nothing.v1.Done"},
+        {set_event, "event nothing.v1.Done"},
+        {set_setting, "setting ONE"},
+        {set_migration, "0001_one.sql"},
+        {set_metric, "metric one_total"},
+    };
+    for (size_t i = 0; i < COUNT(fields); i++) {
+        mesh_error err = {0};
+        mesh_code code = fields[i].set(&err);
+        if (!is_refused(code, &err, fields[i].name))
+            fail_msg("%s: %s \"%s\"", fields[i].name, mesh_code_name(code), err.message);
+    }
+}
+
 static int setup(void **state)
 {
     (void)state;
@@ -233,6 +356,8 @@ int main(void)
         cmocka_unit_test(options_that_a_later_version_knows_are_refused_by_their_name),
         cmocka_unit_test(asynchronous_calls_are_refused_alike),
         cmocka_unit_test(a_service_of_every_size_is_taken_unless_it_says_more),
+        cmocka_unit_test(calls_of_a_later_version_are_refused_by_their_service),
+        cmocka_unit_test(a_field_that_a_later_version_knows_is_refused_by_whose_it_is),
     };
     return cmocka_run_group_tests_name("growth", tests, setup, teardown);
 }

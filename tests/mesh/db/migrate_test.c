@@ -40,10 +40,11 @@ static void later_ones_are_added_to_earlier_ones(void **state)
 {
     (void)state;
     mesh_db *db = postgres_open("later", NULL);
-    const mesh_migration first[] = {{1, "0001_a.sql", "CREATE TABLE a (x int)"}, {0}};
+    const mesh_migration first[] = {
+        {.number = 1, .name = "0001_a.sql", .sql = "CREATE TABLE a (x int)"}, {0}};
     const mesh_migration both[] = {
-        {1, "0001_a.sql", "CREATE TABLE a (x int)"},
-        {2, "0002_b.sql", "ALTER TABLE a ADD y int"},
+        {.number = 1, .name = "0001_a.sql", .sql = "CREATE TABLE a (x int)"},
+        {.number = 2, .name = "0002_b.sql", .sql = "ALTER TABLE a ADD y int"},
         {0},
     };
     assert_int_equal(migrate(db, none, NULL), MESH_OK);
@@ -57,8 +58,10 @@ static void components_are_numbered_apart(void **state)
 {
     (void)state;
     mesh_db *db = postgres_open("components", NULL);
-    const mesh_migration one[] = {{1, "0001_a.sql", "CREATE TABLE a (x int)"}, {0}};
-    const mesh_migration other[] = {{1, "0001_b.sql", "CREATE TABLE b (x int)"}, {0}};
+    const mesh_migration one[] = {
+        {.number = 1, .name = "0001_a.sql", .sql = "CREATE TABLE a (x int)"}, {0}};
+    const mesh_migration other[] = {
+        {.number = 1, .name = "0001_b.sql", .sql = "CREATE TABLE b (x int)"}, {0}};
     assert_int_equal(mesh_migrate(db, "one", one, NULL), MESH_OK);
     assert_int_equal(mesh_migrate(db, "other", other, NULL), MESH_OK);
     assert_string_equal(postgres_value(db, "SELECT count(*) FROM mesh_migration"), "2");
@@ -69,9 +72,12 @@ static void what_was_applied_may_not_change(void **state)
 {
     (void)state;
     mesh_db *db = postgres_open("changed", NULL);
-    const mesh_migration before[] = {{1, "0001_a.sql", "CREATE TABLE a (x int)"}, {0}};
-    const mesh_migration text[] = {{1, "0001_a.sql", "CREATE TABLE a (x  int)"}, {0}};
-    const mesh_migration name[] = {{1, "0001_b.sql", "CREATE TABLE a (x int)"}, {0}};
+    const mesh_migration before[] = {
+        {.number = 1, .name = "0001_a.sql", .sql = "CREATE TABLE a (x int)"}, {0}};
+    const mesh_migration text[] = {
+        {.number = 1, .name = "0001_a.sql", .sql = "CREATE TABLE a (x  int)"}, {0}};
+    const mesh_migration name[] = {
+        {.number = 1, .name = "0001_b.sql", .sql = "CREATE TABLE a (x int)"}, {0}};
     mesh_error err = {0};
     assert_int_equal(migrate(db, before, &err), MESH_OK);
     assert_int_equal(migrate(db, text, &err), MESH_FAILED_PRECONDITION);
@@ -119,9 +125,9 @@ static void a_failing_one_is_rolled_back_and_named_with_its_line(void **state)
     mesh_db *db = postgres_open("failing", NULL);
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         const mesh_migration migrations[] = {
-            {1, "0001_a.sql", "CREATE TABLE a (x int PRIMARY KEY)"},
-            {2, "0002_b.sql", cases[i].sql},
-            {3, "0003_c.sql", "CREATE TABLE c (x int)"},
+            {.number = 1, .name = "0001_a.sql", .sql = "CREATE TABLE a (x int PRIMARY KEY)"},
+            {.number = 2, .name = "0002_b.sql", .sql = cases[i].sql},
+            {.number = 3, .name = "0003_c.sql", .sql = "CREATE TABLE c (x int)"},
             {0},
         };
         mesh_error err = {0};
@@ -143,8 +149,10 @@ typedef struct instance {
 static void *migrate_slowly(void *context)
 {
     static const mesh_migration migrations[] = {
-        {1, "0001_slow.sql", "CREATE TABLE slow (x int); SELECT pg_sleep(0.1)"},
-        {2, "0002_slow.sql", "INSERT INTO slow VALUES (1)"},
+        {.number = 1,
+         .name = "0001_slow.sql",
+         .sql = "CREATE TABLE slow (x int); SELECT pg_sleep(0.1)"},
+        {.number = 2, .name = "0002_slow.sql", .sql = "INSERT INTO slow VALUES (1)"},
         {0},
     };
     instance *self = context;
@@ -177,7 +185,8 @@ static void a_migration_may_take_longer_than_a_statement(void **state)
 {
     (void)state;
     const mesh_db_options options = {.statement_timeout_ms = 50};
-    const mesh_migration migrations[] = {{1, "0001_slow.sql", "SELECT pg_sleep(0.2)"}, {0}};
+    const mesh_migration migrations[] = {
+        {.number = 1, .name = "0001_slow.sql", .sql = "SELECT pg_sleep(0.2)"}, {0}};
     mesh_db *db = postgres_open("patient", &options);
     assert_int_equal(migrate(db, migrations, NULL), MESH_OK);
     mesh_db_destroy(db);

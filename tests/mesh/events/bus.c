@@ -7,9 +7,10 @@
 #include "mesh/db/migrate.h"
 
 static const mesh_migration tables[] = {
-    {1, "0001_handled.sql",
-     "CREATE TABLE handled (number serial, product_id text, version bigint, trace_id text)"},
-    {0, 0, 0},
+    {.number = 1,
+     .name = "0001_handled.sql",
+     .sql = "CREATE TABLE handled (number serial, product_id text, version bigint, trace_id text)"},
+    {0},
 };
 
 void bus_database(const char *name, char *url)

@@ -91,7 +91,7 @@ static void what_nobody_decides_is_refused_by_its_name(void **state)
         const char *message;
     } cases[] = {
         {testing__v1__open__api(&undeclared, NULL),
-         "/testing.v1.Open/Undeclared declares no policy"},
+         "no policy is declared for Undeclared of testing.v1.Open: give each the option"},
         {testing__v1__guarded__api(&guarded, NULL), "/testing.v1.Guarded/Secret is not public"},
         {testing__v1__testing__api(&doubled, NULL), "/testing.v1.Testing/Echo has more than one"},
     };
@@ -108,6 +108,68 @@ static void what_nobody_decides_is_refused_by_its_name(void **state)
     }
     (void)mesh_server_apis(server, &count);
     assert_int_equal(count, 0);
+    mesh_server_destroy(server);
+}
+
+static mesh_handler_style no_handler(const void *handlers)
+{
+    (void)handlers;
+    return MESH_HANDLER_NONE;
+}
+
+static void all_methods_without_a_policy_are_named_as_far_as_there_is_room(void **state)
+{
+    static const mesh_policy public = {.kind = MESH_POLICY_PUBLIC};
+    static const mesh_method methods[] = {
+        {.name = "First", .style = no_handler},
+        {.name = "Allowed", .policy = public, .style = no_handler},
+        {.name = "Second", .style = no_handler},
+        {.name = "AMethodWithALongNameThatLeavesLittleRoomForAllOfTheOthersWhichComeBehindItInThe"
+                 "TableOfTheService",
+         .style = no_handler},
+        {.name = "Fourth", .style = no_handler},
+        {.name = "TheFifthOfThem", .style = no_handler},
+        {.name = "6", .style = no_handler},
+    };
+    mesh_server *server = create(NULL);
+    mesh_api_descriptor descriptor = {
+        .name = "a.service.with.a.name.that.is.as.long.as.names.of.packages.get.v1.LongService",
+        .methods = methods,
+        .method_count = 3,
+    };
+    mesh_error err;
+
+    (void)state;
+    assert_int_equal(mesh_server_add(server, mesh_api_make(&descriptor, NULL, NULL), &err),
+                     MESH_FAILED_PRECONDITION);
+    assert_non_null(strstr(err.message, "declared for First, Second of a.service"));
+    descriptor.method_count = sizeof methods / sizeof methods[0];
+    assert_int_equal(mesh_server_add(server, mesh_api_make(&descriptor, NULL, NULL), &err),
+                     MESH_FAILED_PRECONDITION);
+    assert_non_null(strstr(err.message, "TheService, Fourth and 2 more of "));
+    assert_non_null(strstr(err.message, descriptor.name));
+    mesh_server_destroy(server);
+}
+
+static void a_service_of_a_later_version_is_refused_by_its_name(void **state)
+{
+    mesh_server *server = create(NULL);
+    mesh_api_descriptor descriptor = *testing__v1__testing__api(&testing, NULL).descriptor;
+    mesh_error err;
+
+    (void)state;
+    descriptor.version = 12003000 + 45;
+    assert_int_equal(mesh_server_add(server, mesh_api_make(&descriptor, &testing, NULL), &err),
+                     MESH_FAILED_PRECONDITION);
+    assert_string_equal(err.message,
+                        "testing.v1.Testing was generated for version 12.3.45, and this library "
+                        "is " MESH_VERSION ": run with a newer one, or generate it again");
+    descriptor.version = MESH_VERSION_NUMBER + 1;
+    assert_int_equal(mesh_server_add(server, mesh_api_make(&descriptor, &testing, NULL), &err),
+                     MESH_FAILED_PRECONDITION);
+    descriptor.version = 1; /* the oldest */
+    assert_int_equal(mesh_server_add(server, mesh_api_make(&descriptor, &testing, NULL), &err),
+                     MESH_OK);
     mesh_server_destroy(server);
 }
 
@@ -365,6 +427,8 @@ int main(void)
         cmocka_unit_test(an_idle_client_does_not_hold_up_the_end),
         cmocka_unit_test(an_option_out_of_range_is_refused_by_its_name),
         cmocka_unit_test(what_nobody_decides_is_refused_by_its_name),
+        cmocka_unit_test(all_methods_without_a_policy_are_named_as_far_as_there_is_room),
+        cmocka_unit_test(a_service_of_a_later_version_is_refused_by_its_name),
         cmocka_unit_test(a_service_is_added_once),
         cmocka_unit_test(an_address_that_is_taken_is_unavailable_by_its_name),
         cmocka_unit_test(an_address_that_is_none_is_unavailable_by_its_name),

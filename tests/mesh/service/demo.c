@@ -8,11 +8,12 @@
 #include <time.h>
 
 static const mesh_migration migrations[] = {
-    {1, "0001_create_demo",
-     "CREATE TABLE demo (name text PRIMARY KEY);"
-     "CREATE TABLE heard (name text PRIMARY KEY);"},
+    {.number = 1,
+     .name = "0001_create_demo",
+     .sql = "CREATE TABLE demo (name text PRIMARY KEY);"
+            "CREATE TABLE heard (name text PRIMARY KEY);"},
 #ifdef BROKEN
-    {2, "0002_break", "CREATE TABLE demo (nonsense);"},
+    {.number = 2, .name = "0002_break", .sql = "CREATE TABLE demo (nonsense);"},
 #endif
     {0},
 };

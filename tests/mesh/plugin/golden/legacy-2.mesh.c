@@ -26,17 +26,10 @@ static const mesh_file *const file_imports[] = {
     &google__protobuf__descriptor_proto__file,
 };
 
-static const char *const file_symbols[] = {
-    "legacy.Old",
-    "legacy.note",
-};
-
 const mesh_file legacy_2_proto__file = {
     .name = "legacy-2.proto",
     .descriptor = file_bytes,
     .descriptor_size = sizeof file_bytes,
     .dependencies = file_imports,
     .dependency_count = 1,
-    .symbols = file_symbols,
-    .symbol_count = 2,
 };

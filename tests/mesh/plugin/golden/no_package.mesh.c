@@ -12,18 +12,10 @@ static const uint8_t file_bytes[80] = {
     108,97,105,110,26,6,46,80,108,97,105,110,98,6,112,114,111,116,111,51,
 };
 
-static const char *const file_symbols[] = {
-    "Bare",
-    "Bare.Get",
-    "Plain",
-};
-
 const mesh_file no_package_proto__file = {
     .name = "no_package.proto",
     .descriptor = file_bytes,
     .descriptor_size = sizeof file_bytes,
-    .symbols = file_symbols,
-    .symbol_count = 3,
 };
 
 /* How a method is handled, by which of its slots are filled. */

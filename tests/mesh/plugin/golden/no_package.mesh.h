@@ -40,11 +40,7 @@ typedef struct bare__handlers {
 static inline mesh_api bare__api(
     const bare__handlers *handlers, void *self)
 {
-    mesh_api api;
-    api.descriptor = &bare__descriptor;
-    api.handlers = handlers;
-    api.self = self;
-    return api;
+    return mesh_api_make(&bare__descriptor, handlers, self);
 }
 
 MESH_API mesh_code bare__get(mesh_channel *channel,

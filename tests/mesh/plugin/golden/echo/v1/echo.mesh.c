@@ -29,23 +29,12 @@ static const mesh_file *const file_imports[] = {
     &mesh__v1__options_proto__file,
 };
 
-static const char *const file_symbols[] = {
-    "echo.v1.Echo",
-    "echo.v1.Echo.Count",
-    "echo.v1.Echo.Double",
-    "echo.v1.Echo.Sum",
-    "echo.v1.Echo.Talk",
-    "echo.v1.Number",
-};
-
 const mesh_file echo__v1__echo_proto__file = {
     .name = "echo/v1/echo.proto",
     .descriptor = file_bytes,
     .descriptor_size = sizeof file_bytes,
     .dependencies = file_imports,
     .dependency_count = 1,
-    .symbols = file_symbols,
-    .symbol_count = 6,
 };
 
 /* How a method is handled, by which of its slots are filled. */

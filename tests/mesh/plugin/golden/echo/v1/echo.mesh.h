@@ -111,11 +111,7 @@ typedef struct echo__v1__echo__handlers {
 static inline mesh_api echo__v1__echo__api(
     const echo__v1__echo__handlers *handlers, void *self)
 {
-    mesh_api api;
-    api.descriptor = &echo__v1__echo__descriptor;
-    api.handlers = handlers;
-    api.self = self;
-    return api;
+    return mesh_api_make(&echo__v1__echo__descriptor, handlers, self);
 }
 
 /*

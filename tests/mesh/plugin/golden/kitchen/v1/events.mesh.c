@@ -36,22 +36,12 @@ static const mesh_file *const file_imports[] = {
     &mesh__v1__options_proto__file,
 };
 
-static const char *const file_symbols[] = {
-    "kitchen.v1.DishCooked",
-    "kitchen.v1.DishCooked.Tasted",
-    "kitchen.v1.ErrorReason",
-    "kitchen.v1.Oven",
-    "kitchen.v1.Oven.Reason",
-};
-
 const mesh_file kitchen__v1__events_proto__file = {
     .name = "kitchen/v1/events.proto",
     .descriptor = file_bytes,
     .descriptor_size = sizeof file_bytes,
     .dependencies = file_imports,
     .dependency_count = 1,
-    .symbols = file_symbols,
-    .symbol_count = 5,
 };
 
 static const char *kitchen__v1__dish_cooked__aggregate_id(const ProtobufCMessage *event)

@@ -35,12 +35,8 @@ extern mesh_consume_fn kitchen__v1__dish_cooked__consume;
 static inline mesh_consumer kitchen__v1__dish_cooked__consumer(
     kitchen__v1__dish_cooked__handler *handler, void *self)
 {
-    mesh_consumer consumer;
-    consumer.event = &kitchen__v1__dish_cooked__event;
-    consumer.adapter = kitchen__v1__dish_cooked__consume;
-    consumer.handler = (void (*)(void))handler;
-    consumer.self = self;
-    return consumer;
+    return mesh_consumer_make(
+        &kitchen__v1__dish_cooked__event, kitchen__v1__dish_cooked__consume, (void (*)(void))handler, self);
 }
 
 /* Event kitchen.v1.DishCooked.Tasted: added to a transaction, handled by a consumer. */
@@ -61,12 +57,8 @@ extern mesh_consume_fn kitchen__v1__dish_cooked__tasted__consume;
 static inline mesh_consumer kitchen__v1__dish_cooked__tasted__consumer(
     kitchen__v1__dish_cooked__tasted__handler *handler, void *self)
 {
-    mesh_consumer consumer;
-    consumer.event = &kitchen__v1__dish_cooked__tasted__event;
-    consumer.adapter = kitchen__v1__dish_cooked__tasted__consume;
-    consumer.handler = (void (*)(void))handler;
-    consumer.self = self;
-    return consumer;
+    return mesh_consumer_make(
+        &kitchen__v1__dish_cooked__tasted__event, kitchen__v1__dish_cooked__tasted__consume, (void (*)(void))handler, self);
 }
 
 /* mesh_error_reason with a reason of Kitchen__V1__Oven__Reason. */

@@ -76,33 +76,12 @@ static const mesh_file *const file_imports[] = {
     &pantry__v1__pantry_proto__file,
 };
 
-static const char *const file_symbols[] = {
-    "kitchen.v1.CookRequest",
-    "kitchen.v1.Dish",
-    "kitchen.v1.GetDishRequest",
-    "kitchen.v1.Idle",
-    "kitchen.v1.Kitchen",
-    "kitchen.v1.Kitchen.Ask",
-    "kitchen.v1.Kitchen.Cook",
-    "kitchen.v1.Kitchen.Delete",
-    "kitchen.v1.Kitchen.Do",
-    "kitchen.v1.Kitchen.Fill",
-    "kitchen.v1.Kitchen.GetDish",
-    "kitchen.v1.Kitchen.Listen",
-    "kitchen.v1.Kitchen.Smell",
-    "kitchen.v1.Waiter",
-    "kitchen.v1.Waiter.HTTPServeV2",
-    "kitchen.v1.Waiter.Serve",
-};
-
 const mesh_file kitchen__v1__kitchen_proto__file = {
     .name = "kitchen/v1/kitchen.proto",
     .descriptor = file_bytes,
     .descriptor_size = sizeof file_bytes,
     .dependencies = file_imports,
     .dependency_count = 5,
-    .symbols = file_symbols,
-    .symbol_count = 16,
 };
 
 /* How a method is handled, by which of its slots are filled. */

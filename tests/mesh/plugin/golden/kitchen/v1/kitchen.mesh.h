@@ -161,11 +161,7 @@ typedef struct kitchen__v1__kitchen__handlers {
 static inline mesh_api kitchen__v1__kitchen__api(
     const kitchen__v1__kitchen__handlers *handlers, void *self)
 {
-    mesh_api api;
-    api.descriptor = &kitchen__v1__kitchen__descriptor;
-    api.handlers = handlers;
-    api.self = self;
-    return api;
+    return mesh_api_make(&kitchen__v1__kitchen__descriptor, handlers, self);
 }
 
 /*
@@ -427,11 +423,7 @@ typedef struct kitchen__v1__waiter__handlers {
 static inline mesh_api kitchen__v1__waiter__api(
     const kitchen__v1__waiter__handlers *handlers, void *self)
 {
-    mesh_api api;
-    api.descriptor = &kitchen__v1__waiter__descriptor;
-    api.handlers = handlers;
-    api.self = self;
-    return api;
+    return mesh_api_make(&kitchen__v1__waiter__descriptor, handlers, self);
 }
 
 MESH_API mesh_code kitchen__v1__waiter__serve(mesh_channel *channel,
@@ -475,11 +467,7 @@ typedef struct kitchen__v1__idle__handlers {
 static inline mesh_api kitchen__v1__idle__api(
     const kitchen__v1__idle__handlers *handlers, void *self)
 {
-    mesh_api api;
-    api.descriptor = &kitchen__v1__idle__descriptor;
-    api.handlers = handlers;
-    api.self = self;
-    return api;
+    return mesh_api_make(&kitchen__v1__idle__descriptor, handlers, self);
 }
 
 MESH_END_DECLS

@@ -225,33 +225,10 @@ static const mesh_file *const file_imports[] = {
     &pantry__v1__pantry_proto__file,
 };
 
-static const char *const file_symbols[] = {
-    "kitchen.v1.Choices",
-    "kitchen.v1.Lists",
-    "kitchen.v1.Maps",
-    "kitchen.v1.Maps.BlobsEntry",
-    "kitchen.v1.Maps.CountsEntry",
-    "kitchen.v1.Maps.MessagesEntry",
-    "kitchen.v1.Maps.TastesEntry",
-    "kitchen.v1.Nothing",
-    "kitchen.v1.Optionals",
-    "kitchen.v1.Retired",
-    "kitchen.v1.Scalars",
-    "kitchen.v1.Taste",
-    "kitchen.v1.Tree",
-    "kitchen.v1.Tree.Branch",
-    "kitchen.v1.Tree.Branch.Leaf",
-    "kitchen.v1.Tree.Branch.Leaf.Colour",
-    "kitchen.v1.Tree.NamedEntry",
-    "kitchen.v1.WellKnown",
-};
-
 const mesh_file kitchen__v1__types_proto__file = {
     .name = "kitchen/v1/types.proto",
     .descriptor = file_bytes,
     .descriptor_size = sizeof file_bytes,
     .dependencies = file_imports,
     .dependency_count = 8,
-    .symbols = file_symbols,
-    .symbol_count = 18,
 };

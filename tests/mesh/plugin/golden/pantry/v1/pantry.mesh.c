@@ -19,16 +19,10 @@ static const mesh_file *const file_imports[] = {
     &pantry__v1__unit_proto__file,
 };
 
-static const char *const file_symbols[] = {
-    "pantry.v1.Jar",
-};
-
 const mesh_file pantry__v1__pantry_proto__file = {
     .name = "pantry/v1/pantry.proto",
     .descriptor = file_bytes,
     .descriptor_size = sizeof file_bytes,
     .dependencies = file_imports,
     .dependency_count = 1,
-    .symbols = file_symbols,
-    .symbol_count = 1,
 };

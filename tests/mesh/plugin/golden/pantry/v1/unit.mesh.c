@@ -21,15 +21,8 @@ static const uint8_t file_bytes[243] = {
     116,111,51,
 };
 
-static const char *const file_symbols[] = {
-    "pantry.v1.Amount",
-    "pantry.v1.Unit",
-};
-
 const mesh_file pantry__v1__unit_proto__file = {
     .name = "pantry/v1/unit.proto",
     .descriptor = file_bytes,
     .descriptor_size = sizeof file_bytes,
-    .symbols = file_symbols,
-    .symbol_count = 2,
 };

@@ -68,27 +68,10 @@ static const uint8_t file_bytes[1185] = {
     114,111,116,111,51,
 };
 
-static const char *const file_symbols[] = {
-    "odd.int.class.v1.NULL",
-    "odd.int.class.v1.char",
-    "odd.int.class.v1.operator",
-    "odd.int.class.v1.operator.delete",
-    "odd.int.class.v1.operator.new",
-    "odd.int.class.v1.operator.restrict",
-    "odd.int.class.v1.operator.static_cast",
-    "odd.int.class.v1.operator.typename",
-    "odd.int.class.v1.struct",
-    "odd.int.class.v1.struct.ConstexprEntry",
-    "odd.int.class.v1.struct.enum",
-    "odd.int.class.v1.struct.template",
-};
-
 const mesh_file odd__int__class__v1__names_proto__file = {
     .name = "odd/int/class/v1/names.proto",
     .descriptor = file_bytes,
     .descriptor_size = sizeof file_bytes,
-    .symbols = file_symbols,
-    .symbol_count = 12,
 };
 
 /* How a method is handled, by which of its slots are filled. */

@@ -103,11 +103,7 @@ typedef struct odd__int__class__v1__operator__handlers {
 static inline mesh_api odd__int__class__v1__operator__api(
     const odd__int__class__v1__operator__handlers *handlers, void *self)
 {
-    mesh_api api;
-    api.descriptor = &odd__int__class__v1__operator__descriptor;
-    api.handlers = handlers;
-    api.self = self;
-    return api;
+    return mesh_api_make(&odd__int__class__v1__operator__descriptor, handlers, self);
 }
 
 MESH_API mesh_code odd__int__class__v1__operator__new(mesh_channel *channel,
