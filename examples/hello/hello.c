@@ -5,7 +5,7 @@ static mesh_code say_hello(void *self, mesh_call *call, const Hello__V1__SayHell
                            Hello__V1__SayHelloResponse *resp, mesh_error *err)
 {
     if (req->name[0] == '\0')
-        return mesh_error_field(err, "name", "must not be empty"); /* INVALID_ARGUMENT + BadRequest detail */
+        return mesh_error_field(err, "name", "must not be empty"); /* INVALID_ARGUMENT + details */
     resp->greeting = mesh_arena_printf(mesh_call_arena(call), "Hello, %s", req->name);
     return MESH_OK;
 }

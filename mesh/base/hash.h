@@ -1,6 +1,6 @@
 /*
- * FNV-1a, 64 bits (draft-eastlake-fnv): for tables, lanes and checksums against mistakes. Who chooses the
- * text can choose its hash: not against attackers. Private to this tree.
+ * FNV-1a, 64 bits (draft-eastlake-fnv): for tables, lanes and checksums against mistakes. Who
+ * chooses the text can choose its hash: not against attackers. Private to this tree.
  */
 #ifndef MESH_BASE_HASH_H
 #define MESH_BASE_HASH_H

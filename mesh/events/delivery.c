@@ -8,8 +8,10 @@
 #include "mesh/events/envelope.h"
 #include "mesh/events/inbox.h"
 
-/* A delivery's number also counts those that no handler answered (its process was killed) and those
- * that failed for trouble of the surroundings. So many times `max_deliver` is an event in itself. */
+/*
+ * A delivery's number also counts those that no handler answered (its process was killed) and those
+ * that failed for trouble of the surroundings. So many times `max_deliver` is an event in itself.
+ */
 static const int patience = 60;
 
 typedef struct attempt {

@@ -64,7 +64,9 @@ void check_links(const schema *all, report *problems)
     }
 }
 
-/* Extensions of descriptor.proto's messages are options: they concern the contract, not its data. */
+/*
+ * Extensions of descriptor.proto's messages are options: they concern the contract, not its data.
+ */
 static bool is_option(const field_proto *extension)
 {
     static const char scope[] = ".google.protobuf.";

@@ -36,6 +36,12 @@ struct session {
     bool ended; /* the client asks no more */
 };
 
+/* Which member of its oneof a request or an answer has. */
+#define REQUEST_CASE(member) \
+    GRPC__REFLECTION__V1__SERVER_REFLECTION_REQUEST__MESSAGE_REQUEST_##member
+#define RESPONSE_CASE(member) \
+    GRPC__REFLECTION__V1__SERVER_REFLECTION_RESPONSE__MESSAGE_RESPONSE_##member
+
 /* Finds what is asked, and makes the answer of pointers into the index. */
 static void look_up(const mesh_index *index, const reflection_request *request,
                     reflection_response *response,
@@ -46,35 +52,33 @@ static void look_up(const mesh_index *index, const reflection_request *request,
     const char *missing = "no such file";
 
     switch (request->message_request_case) {
-    case GRPC__REFLECTION__V1__SERVER_REFLECTION_REQUEST__MESSAGE_REQUEST_LIST_SERVICES:
-        response->message_response_case =
-            GRPC__REFLECTION__V1__SERVER_REFLECTION_RESPONSE__MESSAGE_RESPONSE_LIST_SERVICES_RESPONSE;
+    case REQUEST_CASE(LIST_SERVICES):
+        response->message_response_case = RESPONSE_CASE(LIST_SERVICES_RESPONSE);
         response->list_services_response =
             (Grpc__Reflection__V1__ListServiceResponse *)&index->services;
         return;
-    case GRPC__REFLECTION__V1__SERVER_REFLECTION_REQUEST__MESSAGE_REQUEST_ALL_EXTENSION_NUMBERS_OF_TYPE: {
+    case REQUEST_CASE(ALL_EXTENSION_NUMBERS_OF_TYPE): {
         const int32_t *found;
         size_t count;
         if (mesh_index_extensions(index, request->all_extension_numbers_of_type, &found, &count)) {
             numbers->base_type_name = request->all_extension_numbers_of_type;
             numbers->extension_number = (int32_t *)found;
             numbers->n_extension_number = count;
-            response->message_response_case =
-                GRPC__REFLECTION__V1__SERVER_REFLECTION_RESPONSE__MESSAGE_RESPONSE_ALL_EXTENSION_NUMBERS_RESPONSE;
+            response->message_response_case = RESPONSE_CASE(ALL_EXTENSION_NUMBERS_RESPONSE);
             response->all_extension_numbers_response = numbers;
             return;
         }
         missing = "no such message";
         break;
     }
-    case GRPC__REFLECTION__V1__SERVER_REFLECTION_REQUEST__MESSAGE_REQUEST_FILE_BY_FILENAME:
+    case REQUEST_CASE(FILE_BY_FILENAME):
         file = mesh_index_by_name(index, request->file_by_filename);
         break;
-    case GRPC__REFLECTION__V1__SERVER_REFLECTION_REQUEST__MESSAGE_REQUEST_FILE_CONTAINING_SYMBOL:
+    case REQUEST_CASE(FILE_CONTAINING_SYMBOL):
         file = mesh_index_by_symbol(index, request->file_containing_symbol);
         missing = "no such symbol";
         break;
-    case GRPC__REFLECTION__V1__SERVER_REFLECTION_REQUEST__MESSAGE_REQUEST_FILE_CONTAINING_EXTENSION:
+    case REQUEST_CASE(FILE_CONTAINING_EXTENSION):
         file = mesh_index_by_extension(index, request->file_containing_extension->containing_type,
                                        request->file_containing_extension->extension_number);
         missing = "no such extension";
@@ -84,16 +88,14 @@ static void look_up(const mesh_index *index, const reflection_request *request,
     }
 
     if (file != NULL) {
-        response->message_response_case =
-            GRPC__REFLECTION__V1__SERVER_REFLECTION_RESPONSE__MESSAGE_RESPONSE_FILE_DESCRIPTOR_RESPONSE;
+        response->message_response_case = RESPONSE_CASE(FILE_DESCRIPTOR_RESPONSE);
         response->file_descriptor_response =
             (Grpc__Reflection__V1__FileDescriptorResponse *)&file->answer;
         return;
     }
     error->error_code = missing != NULL ? MESH_NOT_FOUND : MESH_INVALID_ARGUMENT;
     error->error_message = (char *)(missing != NULL ? missing : "nothing is asked");
-    response->message_response_case =
-        GRPC__REFLECTION__V1__SERVER_REFLECTION_RESPONSE__MESSAGE_RESPONSE_ERROR_RESPONSE;
+    response->message_response_case = RESPONSE_CASE(ERROR_RESPONSE);
     response->error_response = error;
 }
 

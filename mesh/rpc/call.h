@@ -111,8 +111,8 @@ MESH_API void mesh_call_finish(mesh_call *call, mesh_code code, const mesh_error
 
 /*
  * Runs `fn` once when the call is cancelled, on a transport thread, or at once on this one when it
- * already is; never after the call ended: mesh_call_finish waits for one that runs on another thread,
- * so call it without a lock that `fn` takes. One per call; for handlers that defer or wait.
+ * already is; never after the call ended: mesh_call_finish waits for one that runs on another
+ * thread, so call it without a lock that `fn` takes. One per call; for handlers that defer or wait.
  */
 MESH_API void mesh_call_on_cancel(mesh_call *call, void (*fn)(void *context), void *context);
 

@@ -17,8 +17,8 @@ typedef struct mesh_handler {
 } mesh_handler;
 
 /*
- * Owners, each with a count in `refs`: the transport until on_done; a job on the worker pool; a deferred answer;
- * every child. The last one gives the memory back.
+ * Owners, each with a count in `refs`: the transport until on_done; a job on the worker pool; a
+ * deferred answer; every child. The last one gives the memory back.
  */
 struct mesh_call {
     mesh_tcall *tcall; /* immutable while the call runs, as is all without a remark */
@@ -63,7 +63,8 @@ void mesh_call_ref(mesh_call *call);
 /* Drops one count; the last one frees the call. Not for the transport's own count. */
 void mesh_call_unref(mesh_call *call);
 
-/* Ends the call with a code, an error (may be NULL) and, when MESH_OK, a message (may be NULL). Once. */
+/* Ends the call with a code, an error (may be NULL) and, when MESH_OK, a message (may be NULL).
+ * Once. */
 void mesh_call_answer(mesh_call *call, mesh_code code, const mesh_error *err,
                       const mesh_buffer *message);
 

@@ -19,7 +19,7 @@ enum {
     ASYNC_ARENA_BYTES = 1024
 };
 
-/* --- the channel --------------------------------------------------------------------------------- */
+/* --- the channel ------------------------------------------------------------------------------ */
 
 /* The caller's options, as far as they are known, with all defaults. */
 static mesh_code read_options(const mesh_channel_options *given, mesh_channel_options *options,
@@ -109,7 +109,7 @@ const char *mesh_channel_target(const mesh_channel *channel)
     return channel->target;
 }
 
-/* --- a call on its way out ----------------------------------------------------------------------- */
+/* --- a call on its way out -------------------------------------------------------------------- */
 
 const mesh_method *mesh_outgoing_method(const mesh_outgoing *outgoing)
 {
@@ -266,7 +266,7 @@ void mesh_outgoing_release(mesh_outgoing *outgoing)
     mesh_links_remove(&outgoing->channel->links, &outgoing->channel_link);
 }
 
-/* --- unary calls --------------------------------------------------------------------------------- */
+/* --- unary calls ------------------------------------------------------------------------------ */
 
 mesh_code mesh_unary_result(const mesh_method *method, mesh_message *message,
                             const mesh_status *status, mesh_arena *arena,

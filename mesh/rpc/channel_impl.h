@@ -34,14 +34,15 @@ struct mesh_outgoing {
 mesh_code mesh_known_call_options(const mesh_call_options *given, mesh_call_options *known,
                                   mesh_error *err);
 
-/* Deadline, metadata, interceptors. After MESH_OK mesh_outgoing_end is due; otherwise all is undone. */
+/* Deadline, metadata, interceptors. After MESH_OK mesh_outgoing_end is due; otherwise all is
+ * undone. */
 mesh_code mesh_outgoing_begin(mesh_outgoing *outgoing, mesh_channel *channel,
                               const mesh_method *method, const mesh_call_options *options,
                               mesh_arena *arena, mesh_error *err);
 
 /*
- * Encodes the request (NULL: none) and starts the call, linked to channel and parent. `tcall` is set before the
- * first event. After MESH_OK mesh_outgoing_release is due.
+ * Encodes the request (NULL: none) and starts the call, linked to channel and parent. `tcall` is
+ * set before the first event. After MESH_OK mesh_outgoing_release is due.
  */
 mesh_code mesh_outgoing_start(mesh_outgoing *outgoing, const ProtobufCMessage *request,
                               const mesh_call_options *options, bool blocking,

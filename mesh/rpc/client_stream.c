@@ -31,7 +31,7 @@ static client_stream *client_of(mesh_stream *stream)
     return (client_stream *)stream;
 }
 
-/* --- events -------------------------------------------------------------------------------------- */
+/* --- events ----------------------------------------------------------------------------------- */
 
 static void on_headers(mesh_tcall *tcall)
 {
@@ -90,7 +90,7 @@ mesh_code mesh_stream_broken(mesh_stream *stream, mesh_error *err)
     return err->code;
 }
 
-/* --- what the caller does ------------------------------------------------------------------------ */
+/* --- what the caller does --------------------------------------------------------------------- */
 
 mesh_code mesh_stream_open(mesh_channel *channel, const mesh_method *method,
                            const ProtobufCMessage *request, const mesh_call_options *caller_options,

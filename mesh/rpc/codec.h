@@ -5,8 +5,8 @@
 #include "mesh/rpc/transport.h"
 
 /*
- * Messages whose type is only known at run time (mesh_method without descriptors) travel as this: `base` is never
- * looked at, so a pointer to it serves wherever a ProtobufCMessage is passed.
+ * Messages whose type is only known at run time (mesh_method without descriptors) travel as this:
+ * `base` is never looked at, so a pointer to it serves wherever a ProtobufCMessage is passed.
  */
 typedef struct mesh_raw_message {
     ProtobufCMessage base;
@@ -15,9 +15,9 @@ typedef struct mesh_raw_message {
 } mesh_raw_message;
 
 /*
- * Checks and unpacks a received message into the arena and releases it, whatever is returned. `descriptor` NULL
- * gives a mesh_raw_message. INVALID_ARGUMENT: malformed, names the field; RESOURCE_EXHAUSTED: does not fit the arena, or
- * too large once inflated.
+ * Checks and unpacks a received message into the arena and releases it, whatever is returned.
+ * `descriptor` NULL gives a mesh_raw_message. INVALID_ARGUMENT: malformed, names the field;
+ * RESOURCE_EXHAUSTED: does not fit the arena, or too large once inflated.
  */
 mesh_code mesh_decode(const ProtobufCMessageDescriptor *descriptor, mesh_message *message,
                       mesh_arena *arena, ProtobufCMessage **out, mesh_error *err);

@@ -1,6 +1,6 @@
 /*
- * A call's way through the server: opened by the transport, past the interceptors, to its handler inline,
- * on a worker or as an evented stream, and to the one place that answers.
+ * A call's way through the server: opened by the transport, past the interceptors, to its handler
+ * inline, on a worker or as an evented stream, and to the one place that answers.
  */
 #include <assert.h>
 #include <string.h>
@@ -16,7 +16,7 @@ enum {
     RETRY_AFTER_MS = 100 /* advice to a caller that found no free worker */
 };
 
-/* --- the life of a call -------------------------------------------------------------------------- */
+/* --- the life of a call ----------------------------------------------------------------------- */
 
 void mesh_call_ref(mesh_call *call)
 {
@@ -48,7 +48,8 @@ static void reset(mesh_call *call)
     atomic_store_explicit(&call->cancelled, false, memory_order_relaxed);
 }
 
-/* The last touch of a call, and one atomic step: who ends it may be any thread, and the server freed next. */
+/* The last touch of a call, and one atomic step: who ends it may be any thread, and the server
+ * freed next. */
 static void count_out(mesh_server *server)
 {
     atomic_fetch_sub(&server->active, 1);
@@ -93,7 +94,7 @@ static bool prepare(mesh_call *call, mesh_server *server, mesh_tcall *tcall)
     return call->arena != NULL;
 }
 
-/* --- the answer ---------------------------------------------------------------------------------- */
+/* --- the answer ------------------------------------------------------------------------------- */
 
 static void tell_interceptors(mesh_call *call, mesh_code code)
 {
@@ -174,7 +175,7 @@ static void answer_unary(mesh_call *call, mesh_code code, const mesh_error *err)
     }
 }
 
-/* --- handlers ------------------------------------------------------------------------------------ */
+/* --- handlers --------------------------------------------------------------------------------- */
 
 static mesh_code decode_request(mesh_call *call, mesh_error *err)
 {
@@ -351,7 +352,7 @@ static void dispatch(mesh_call *call)
     }
 }
 
-/* --- opening a call ------------------------------------------------------------------------------ */
+/* --- opening a call --------------------------------------------------------------------------- */
 
 /* The runtime's own first interceptor: the call's span. */
 static void open_trace(mesh_call *call)

@@ -1,6 +1,6 @@
 /*
- * The calls that depend on something else: those made for a server call, those that run on a channel. They are
- * cancelled together and waited for. Internal, thread-safe.
+ * The calls that depend on something else: those made for a server call, those that run on a
+ * channel. They are cancelled together and waited for. Internal, thread-safe.
  */
 #ifndef MESH_RPC_LINKS_H
 #define MESH_RPC_LINKS_H
@@ -26,8 +26,8 @@ void mesh_links_init(mesh_links *links);
 void mesh_links_destroy(mesh_links *links); /* empty */
 
 /*
- * A call is added before it starts, detached before it is released (it cannot be cancelled from here any more),
- * and removed at last: whoever waits goes on then.
+ * A call is added before it starts, detached before it is released (it cannot be cancelled from
+ * here any more), and removed at last: whoever waits goes on then.
  */
 void mesh_links_add(mesh_links *links, mesh_link *link, mesh_tcall *call);
 void mesh_links_detach(mesh_links *links, mesh_link *link);

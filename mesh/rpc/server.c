@@ -263,8 +263,8 @@ size_t mesh_server_active(const mesh_server *server)
 }
 
 /*
- * Waits until no call runs, at most until `until_ns`. It looks again and again: a call's end is one atomic step and
- * tells nobody, since after it the server may be gone.
+ * Waits until no call runs, at most until `until_ns`. It looks again and again: a call's end is one
+ * atomic step and tells nobody, since after it the server may be gone.
  */
 static bool wait_idle(const mesh_server *server, int64_t until_ns)
 {

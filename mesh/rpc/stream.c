@@ -68,7 +68,7 @@ void *mesh_stream_data(const mesh_stream *stream)
     return atomic_load_explicit(&stream->data, memory_order_acquire);
 }
 
-/* --- sending ------------------------------------------------------------------------------------- */
+/* --- sending ---------------------------------------------------------------------------------- */
 
 /* Hands a message to the transport. mu is held, no write is outstanding. */
 static void write_now(mesh_stream *stream, const mesh_buffer *buffer, bool more)
@@ -162,8 +162,9 @@ mesh_code mesh_stream_send_bytes(mesh_stream *stream, const void *data, size_t s
 }
 
 /*
- * What comes after a write, or at once when none is outstanding. mu is held. True: all was written, and the
- * caller ends the server's call when it has given mu back, since interceptors are told then.
+ * What comes after a write, or at once when none is outstanding. mu is held. True: all was written,
+ * and the caller ends the server's call when it has given mu back, since interceptors are told
+ * then.
  */
 static bool continue_sending(mesh_stream *stream)
 {
@@ -189,7 +190,9 @@ static bool continue_sending(mesh_stream *stream)
     return stream->call != NULL;
 }
 
-/* The end of a server's stream. Nothing else is sent or read after `finished`, so mu is not needed. */
+/*
+ * The end of a server's stream. Nothing else is sent or read after `finished`, so mu is not needed.
+ */
 static void finish_server(mesh_stream *stream)
 {
     mesh_call_answer(stream->call, stream->end_code, &stream->end_error, NULL);
@@ -278,7 +281,7 @@ void mesh_stream_close(mesh_stream *stream)
     pthread_mutex_unlock(&stream->mu);
 }
 
-/* --- receiving ----------------------------------------------------------------------------------- */
+/* --- receiving -------------------------------------------------------------------------------- */
 
 void mesh_stream_read(mesh_stream *stream)
 {
@@ -438,7 +441,7 @@ mesh_code mesh_stream_next_bytes(mesh_stream *stream, const uint8_t **data, size
     return MESH_OK;
 }
 
-/* --- evented streams of a server ----------------------------------------------------------------- */
+/* --- evented streams of a server -------------------------------------------------------------- */
 
 void mesh_stream_opened(mesh_stream *stream, const ProtobufCMessage *request)
 {

@@ -13,8 +13,8 @@ typedef struct mesh_outgoing_message {
 } mesh_outgoing_message;
 
 /*
- * Both sides of a streaming call. The transport's events and any number of user threads meet under `mu`,
- * which is held while operations start and never while callbacks run.
+ * Both sides of a streaming call. The transport's events and any number of user threads meet under
+ * `mu`, which is held while operations start and never while callbacks run.
  */
 struct mesh_stream {
     const mesh_transport *transport; /* immutable, as is all above mu */
@@ -72,7 +72,8 @@ bool mesh_stream_take(mesh_stream *stream, mesh_message *message);
 /* Client: half-close after what was sent. */
 void mesh_stream_close(mesh_stream *stream);
 
-/* Client: an answer could not be read. Gives the call up, which ends with `err` then; returns its code. */
+/* Client: an answer could not be read. Gives the call up, which ends with `err` then; returns its
+ * code. */
 mesh_code mesh_stream_broken(mesh_stream *stream, mesh_error *err);
 
 /* Server: events of an evented stream. */

@@ -1,6 +1,6 @@
 /*
- * The floor that the typed server is measured against: the gRPC C core alone, bytes in, the same bytes
- * out, in the shape that was measured to be fastest. Listens on a free port and prints it.
+ * The floor that the typed server is measured against: the gRPC C core alone, bytes in, the same
+ * bytes out, in the shape that was measured to be fastest. Listens on a free port and prints it.
  */
 #include <grpc/byte_buffer.h>
 #include <grpc/grpc.h>

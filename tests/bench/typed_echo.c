@@ -1,4 +1,5 @@
-/* The server that users write: typed messages, generated stubs. Listens on a free port and prints it. */
+/* The server that users write: typed messages, generated stubs. Listens on a free port and prints
+ * it. */
 #include <stdio.h>
 #include <unistd.h>
 

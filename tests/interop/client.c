@@ -72,7 +72,7 @@ enum {
     KINDS = sizeof kinds / sizeof kinds[0]
 };
 
-/* --- what the cases share ------------------------------------------------------------------------ */
+/* --- what the cases share --------------------------------------------------------------------- */
 
 void fail(const char *format, ...)
 {
@@ -121,7 +121,7 @@ Grpc__Testing__SimpleRequest simple_request(mesh_arena *arena, int size, int res
     return request;
 }
 
-/* --- the program --------------------------------------------------------------------------------- */
+/* --- the program ------------------------------------------------------------------------------ */
 
 static const interop_case *find_case(const char *name)
 {

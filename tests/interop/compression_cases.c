@@ -18,7 +18,7 @@ static Grpc__Testing__BoolValue bool_value(bool value)
     return made;
 }
 
-/* --- what the client compresses ------------------------------------------------------------------ */
+/* --- what the client compresses --------------------------------------------------------------- */
 
 static void send_unary(const interop_client *client, bool expect, bool compress, mesh_code wanted)
 {
@@ -108,7 +108,7 @@ static void client_compressed_streaming(const interop_client *client)
     client_compressed_streaming_noprobe(client);
 }
 
-/* --- what the server compresses ------------------------------------------------------------------ */
+/* --- what the server compresses --------------------------------------------------------------- */
 
 static void check_compressed(bool was_compressed, bool wanted)
 {

@@ -162,7 +162,7 @@ static void timeout_on_sleeping_server(const interop_client *client)
     expect_end(stream, MESH_DEADLINE_EXCEEDED);
 }
 
-/* --- a unary call and a stream ------------------------------------------------------------------- */
+/* --- a unary call and a stream ---------------------------------------------------------------- */
 
 static void status_code_and_message(const interop_client *client)
 {

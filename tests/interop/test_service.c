@@ -10,7 +10,7 @@ enum {
     HOSTNAME_BYTES = 256
 };
 
-/* --- what the methods share ---------------------------------------------------------------------- */
+/* --- what the methods share ------------------------------------------------------------------- */
 
 /* Sends the two keys of the case custom_metadata back. */
 static mesh_code echo_metadata(mesh_call *call, mesh_error *err)
@@ -65,7 +65,7 @@ static mesh_code fill_payload(mesh_arena *arena, Grpc__Testing__PayloadType type
     return MESH_OK;
 }
 
-/* --- unary --------------------------------------------------------------------------------------- */
+/* --- unary ------------------------------------------------------------------------------------ */
 
 static mesh_code empty_call(void *self, mesh_call *call, const Grpc__Testing__Empty *request,
                             Grpc__Testing__Empty *response, mesh_error *err)
@@ -107,7 +107,7 @@ static mesh_code unary_call(void *self, mesh_call *call,
     return MESH_OK;
 }
 
-/* --- streams ------------------------------------------------------------------------------------- */
+/* --- streams ---------------------------------------------------------------------------------- */
 
 static mesh_code answer_stream(mesh_call *call, mesh_stream *stream, pause_timer **timer,
                                const Grpc__Testing__StreamingOutputCallRequest *request,

@@ -1,7 +1,7 @@
 /*
  * Any bytes as JSON and as an encoded message of a type that has every kind of field: whatever
- * they hold, the answer is a result or an error with a message, and a result can be read back. Runs until
- * it is stopped:
+ * they hold, the answer is a result or an error with a message, and a result can be read back. Runs
+ * until it is stopped:
  *
  *   CC=clang bazel run --config=fuzz //tests/mesh/dyn:json_fuzz
  */

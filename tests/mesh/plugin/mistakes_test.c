@@ -1,6 +1,6 @@
 /*
- * What the plugin says about mistakes in a contract: file, line and column, all of them at once. Each
- * case runs protoc with the plugin.
+ * What the plugin says about mistakes in a contract: file, line and column, all of them at once.
+ * Each case runs protoc with the plugin.
  */
 #include "tests/mesh/base/test.h"
 

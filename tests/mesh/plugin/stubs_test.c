@@ -1,6 +1,6 @@
 /*
- * What the plugin makes of a service: constant tables, adapters between the untyped runtime and typed
- * handlers, events and reasons.
+ * What the plugin makes of a service: constant tables, adapters between the untyped runtime and
+ * typed handlers, events and reasons.
  */
 #include "tests/mesh/base/test.h"
 

@@ -355,6 +355,9 @@ static void client_that_does_not_read_is_stopped(void **state)
     assert_int_equal(mesh_stream_finish(stream, &err), MESH_RESOURCE_EXHAUSTED);
 }
 
+#define OLD_FILE_CONTAINING_SYMBOL \
+    GRPC__REFLECTION__V1ALPHA__SERVER_REFLECTION_REQUEST__MESSAGE_REQUEST_FILE_CONTAINING_SYMBOL
+
 static void old_clients_have_their_own_names(void **state)
 {
     fixture *f = *state;
@@ -363,8 +366,7 @@ static void old_clients_have_their_own_names(void **state)
     Grpc__Reflection__V1alpha__ServerReflectionRequest request =
         GRPC__REFLECTION__V1ALPHA__SERVER_REFLECTION_REQUEST__INIT;
     const Grpc__Reflection__V1alpha__ServerReflectionResponse *response = NULL;
-    request.message_request_case =
-        GRPC__REFLECTION__V1ALPHA__SERVER_REFLECTION_REQUEST__MESSAGE_REQUEST_FILE_CONTAINING_SYMBOL;
+    request.message_request_case = OLD_FILE_CONTAINING_SYMBOL;
     request.file_containing_symbol = "grpc.health.v1.Health";
     assert_int_equal(
         grpc__reflection__v1alpha__server_reflection__server_reflection_info(

@@ -66,7 +66,9 @@ static void a_token_brings_its_key_back(void **state)
     }
 }
 
-/* A list that was begun before an update goes on after it: the form must never change by accident. */
+/*
+ * A list that was begun before an update goes on after it: the form must never change by accident.
+ */
 static void a_token_stays_good_for_ever(void **state)
 {
     assert_string_equal(mesh_page_token(*state, "product.v1.ProductService/ListProducts", "p7"),

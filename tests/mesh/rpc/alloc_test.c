@@ -1,4 +1,5 @@
-/* Every allocation of ours fails in turn, in a server's and a channel's whole life: never more than an error. */
+/* Every allocation of ours fails in turn, in a server's and a channel's whole life: never more than
+ * an error. */
 #include <pthread.h>
 #include <sched.h>
 #include <setjmp.h>

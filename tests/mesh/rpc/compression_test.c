@@ -1,6 +1,6 @@
 /*
- * gzip both ways. Whether a message was compressed on its way shows in which limit it runs into: a compressed
- * one passes the transport's and is refused when inflated, with a message of its own.
+ * gzip both ways. Whether a message was compressed on its way shows in which limit it runs into: a
+ * compressed one passes the transport's and is refused when inflated, with a message of its own.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -26,7 +26,7 @@ static testing_service service;
 static atomic_bool request_was_compressed;
 static atomic_uint_fast64_t numbers_compressed; /* bit n: number n was, on its way to the server */
 
-/* --- handlers that compress ------------------------------------------------------------------------ */
+/* --- handlers that compress ------------------------------------------------------------------- */
 
 static mesh_code echo(void *self, mesh_call *call, const Testing__V1__EchoRequest *request,
                       Testing__V1__EchoResponse *response, mesh_error *err)
@@ -134,7 +134,7 @@ static int stop(void **state)
     return 0;
 }
 
-/* --- unary ------------------------------------------------------------------------------------------ */
+/* --- unary ------------------------------------------------------------------------------------ */
 
 static bool answer_was_compressed;
 
@@ -214,7 +214,7 @@ static void both_sides_are_told_what_was_compressed(void **state)
     assert_false(answer_was_compressed);
 }
 
-/* --- streams ---------------------------------------------------------------------------------------- */
+/* --- streams ---------------------------------------------------------------------------------- */
 
 static void streams_are_compressed_both_ways(void **state)
 {
@@ -308,7 +308,7 @@ static void a_streams_answer_too_large_when_inflated_ends_it(void **state)
     mesh_channel_destroy(channel);
 }
 
-/* --- by hand ---------------------------------------------------------------------------------------- */
+/* --- by hand ---------------------------------------------------------------------------------- */
 
 static struct {
     sem_t closed;

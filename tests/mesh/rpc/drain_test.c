@@ -1,4 +1,5 @@
-/* Graceful stop: what runs is waited for, at the drain deadline it is cancelled, and nothing is left. */
+/* Graceful stop: what runs is waited for, at the drain deadline it is cancelled, and nothing is
+ * left. */
 #include <pthread.h>
 #include <sched.h>
 #include <setjmp.h>
@@ -16,7 +17,7 @@ static testing_service service;
 static sem_t leave;
 static mesh_call *_Atomic deferred_call;
 
-/* --- handlers that take as long as the test wants ---------------------------------------------------- */
+/* --- handlers that take as long as the test wants --------------------------------------------- */
 
 static void finish_cancelled(void *context)
 {
@@ -123,7 +124,7 @@ static int stop(void **state)
     return 0;
 }
 
-/* --- asking and draining ------------------------------------------------------------------------------ */
+/* --- asking and draining ---------------------------------------------------------------------- */
 
 typedef struct asked {
     sem_t done;
@@ -189,8 +190,9 @@ static bool end_drain(drain *one)
 }
 
 /*
- * Until new calls are refused. Those that come between the start of the drain and the arrival of the GOAWAY the core
- * ends with CANCELLED, or not before the drain ends: see mesh/rpc/core/README.md.
+ * Until new calls are refused. Those that come between the start of the drain and the arrival of
+ * the GOAWAY the core ends with CANCELLED, or not before the drain ends: see
+ * mesh/rpc/core/README.md.
  */
 static void wait_until_draining(void)
 {
@@ -208,7 +210,7 @@ static void wait_until_draining(void)
     } while (code != MESH_UNAVAILABLE);
 }
 
-/* --- unary -------------------------------------------------------------------------------------------- */
+/* --- unary ------------------------------------------------------------------------------------ */
 
 static void an_idle_server_drains_at_once(void **state)
 {
@@ -261,7 +263,7 @@ static void a_deferred_call_is_told_at_the_drain_deadline(void **state)
     assert_null(atomic_load(&deferred_call));
 }
 
-/* --- streams ------------------------------------------------------------------------------------------ */
+/* --- streams ---------------------------------------------------------------------------------- */
 
 static mesh_stream *open_stream(void)
 {
@@ -320,7 +322,7 @@ static void an_evented_stream_is_closed_at_the_drain_deadline(void **state)
     assert_int_not_equal(sem_trywait(&service.closed), 0);
 }
 
-/* --- under load --------------------------------------------------------------------------------------- */
+/* --- under load ------------------------------------------------------------------------------- */
 
 typedef struct load {
     pthread_t thread;

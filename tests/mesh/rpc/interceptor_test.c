@@ -114,7 +114,7 @@ static int stop(void **state)
     return 0;
 }
 
-/* --- one call of each kind ----------------------------------------------------------------------- */
+/* --- one call of each kind -------------------------------------------------------------------- */
 
 static mesh_code call_echo(mesh_error *err)
 {
@@ -278,7 +278,7 @@ static void an_unknown_method_passes_nobody(void **state)
     expect("known", "+0+1+2-2:OK-1:OK-0:OK");
 }
 
-/* --- a channel's --------------------------------------------------------------------------------- */
+/* --- a channel's ------------------------------------------------------------------------------ */
 
 static mesh_code on_start(void *self, mesh_outgoing *outgoing, mesh_error *err)
 {

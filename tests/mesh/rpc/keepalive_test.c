@@ -20,7 +20,7 @@ enum {
     ANSWERED = 3
 };
 
-/* --- of channels ------------------------------------------------------------------------------- */
+/* --- of channels ------------------------------------------------------------------------------ */
 
 typedef struct observed {
     mesh_code code;
@@ -78,7 +78,7 @@ static void a_channel_gives_a_stream_up_whose_pings_are_answered_no_more(void **
     close(listener);
 }
 
-/* --- of servers -------------------------------------------------------------------------------- */
+/* --- of servers ------------------------------------------------------------------------------- */
 
 static void a_server_gives_a_client_up_whose_pings_are_answered_no_more(void **state)
 {

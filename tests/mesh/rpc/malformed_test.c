@@ -1,4 +1,5 @@
-/* Requests and answers that a generated stub never sends: an error status each, and the server lives on. */
+/* Requests and answers that a generated stub never sends: an error status each, and the server
+ * lives on. */
 #include <sched.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -103,7 +104,7 @@ static void expect_alive(void)
     expect_closed("alive", MESH_OK);
 }
 
-/* --- by hand --------------------------------------------------------------------------------------- */
+/* --- by hand ---------------------------------------------------------------------------------- */
 
 static void a_request_without_a_message_is_unimplemented(void **state)
 {
@@ -341,7 +342,7 @@ static void what_is_no_grpc_is_refused(void **state)
     assert_int_equal(testing_echo(&service, "still there", NULL), MESH_OK);
 }
 
-/* --- through mesh_method ---------------------------------------------------------------------------- */
+/* --- through mesh_method ---------------------------------------------------------------------- */
 
 /* Another kind, or other types, than the server has. */
 static mesh_method misread(int index, mesh_method_kind kind)

@@ -11,7 +11,7 @@
 #include "tests/mesh/rpc/raw_client.h"
 #include "tests/mesh/rpc/service.h"
 
-/* --- handlers that answer with what they got ------------------------------------------------------ */
+/* --- handlers that answer with what they got -------------------------------------------------- */
 
 /* As much trailing metadata in one entry. */
 static mesh_code answer_large(mesh_call *call, int64_t size)
@@ -110,7 +110,7 @@ static int stop(void **state)
     return 0;
 }
 
-/* --- what travels --------------------------------------------------------------------------------- */
+/* --- what travels ----------------------------------------------------------------------------- */
 
 static const uint8_t binary[] = {0, 1, 0xff, '\n', 0, 0x80};
 static const mesh_metadata sent[] = {
@@ -286,7 +286,7 @@ static void a_stream_brings_it_both_ways(void **state)
     }
 }
 
-/* --- what is refused ------------------------------------------------------------------------------ */
+/* --- what is refused -------------------------------------------------------------------------- */
 
 static const struct {
     mesh_metadata entry;
@@ -441,7 +441,7 @@ static void a_client_sends_64_entries_at_most(void **state)
         MESH_RESOURCE_EXHAUSTED);
 }
 
-/* --- how much ------------------------------------------------------------------------------------- */
+/* --- how much --------------------------------------------------------------------------------- */
 
 enum {
     MOST = (12 << 10) - 32 - 7 /* of an entry "x-large" alone */

@@ -16,15 +16,15 @@ void raw_connect(raw_client *client, int port);
 void raw_close(raw_client *client);
 
 /*
- * Opens a stream with the headers of a gRPC request and up to one more (NULL: none). Returns its number. `ends`: no
- * data follows.
+ * Opens a stream with the headers of a gRPC request and up to one more (NULL: none). Returns its
+ * number. `ends`: no data follows.
  */
 uint32_t raw_request(raw_client *client, const char *path, const char *key, const char *value,
                      bool ends);
 
 /*
- * The same with as many more headers, each a byte on the wire that refers to the first of them (RFC 7541, section
- * 6.1); at most 15,000.
+ * The same with as many more headers, each a byte on the wire that refers to the first of them (RFC
+ * 7541, section 6.1); at most 15,000.
  */
 uint32_t raw_request_with_headers(raw_client *client, const char *path, size_t count);
 

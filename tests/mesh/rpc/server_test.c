@@ -42,7 +42,7 @@ static const testing__v1__testing__handlers doubled = {.echo = echo, .echo__inli
 static const testing__v1__guarded__handlers guarded = {.secret = echo};
 static const testing__v1__open__handlers undeclared = {.undeclared = echo};
 
-/* --- what is refused ------------------------------------------------------------------------------ */
+/* --- what is refused -------------------------------------------------------------------------- */
 
 static void an_option_out_of_range_is_refused_by_its_name(void **state)
 {
@@ -238,7 +238,7 @@ static void an_address_that_is_none_is_unavailable_by_its_name(void **state)
     close(fds[1]);
 }
 
-/* --- what works ---------------------------------------------------------------------------------- */
+/* --- what works ------------------------------------------------------------------------------- */
 
 static void port_0_takes_a_free_one(void **state)
 {
@@ -363,7 +363,8 @@ static void a_smaller_options_struct_is_an_older_callers(void **state)
     mesh_server_destroy(server);
 }
 
-/* Makes one call to the port that it reads, says so, and keeps the idle connection until the pipe ends. */
+/* Makes one call to the port that it reads, says so, and keeps the idle connection until the pipe
+ * ends. */
 static _Noreturn void be_an_idle_client(int from, int to)
 {
     Testing__V1__EchoRequest request = TESTING__V1__ECHO_REQUEST__INIT;

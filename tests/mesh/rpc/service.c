@@ -119,7 +119,7 @@ static mesh_code echo(void *self, mesh_call *call, const Testing__V1__EchoReques
     return MESH_OK;
 }
 
-/* --- blocking streams ---------------------------------------------------------------------------- */
+/* --- blocking streams ------------------------------------------------------------------------- */
 
 static mesh_code sum(void *self, mesh_call *call, mesh_stream *stream,
                      Testing__V1__Number *response, mesh_error *err)
@@ -187,7 +187,7 @@ static const testing__v1__testing__handlers blocking = {
     .double_ = twice,
 };
 
-/* --- evented streams ----------------------------------------------------------------------------- */
+/* --- evented streams -------------------------------------------------------------------------- */
 
 typedef struct state {
     int64_t value;
@@ -323,7 +323,7 @@ static const testing__v1__testing__handlers evented = {
     .double__events = &double_events,
 };
 
-/* --- the service --------------------------------------------------------------------------------- */
+/* --- the service ------------------------------------------------------------------------------ */
 
 void testing_service_serve(testing_service *service, mesh_api api,
                            const mesh_server_options *options,

@@ -1,6 +1,7 @@
 /*
- * Many threads against one server, with everything at once: blocking calls, asynchronous ones, streams, children,
- * cancels and deadlines too short to be met. Afterwards nothing is left, and every callback ran once.
+ * Many threads against one server, with everything at once: blocking calls, asynchronous ones,
+ * streams, children, cancels and deadlines too short to be met. Afterwards nothing is left, and
+ * every callback ran once.
  */
 #include <pthread.h>
 #include <sched.h>

@@ -25,7 +25,7 @@ static mesh_code echo(void *self, mesh_call *call, const Testing__V1__EchoReques
 
 static const testing__v1__testing__handlers handlers = {.echo = echo};
 
-/* --- certificates ------------------------------------------------------------------------------------ */
+/* --- certificates ----------------------------------------------------------------------------- */
 
 static void run(const char *format, ...)
 {

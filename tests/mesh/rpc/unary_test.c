@@ -303,7 +303,7 @@ static void cancellation_travels_to_calls_made_for_a_call(void **state)
     testing_wait(&service.cancelled);
 }
 
-/* --- asynchronous -------------------------------------------------------------------------------- */
+/* --- asynchronous ----------------------------------------------------------------------------- */
 
 typedef struct results {
     sem_t done;
@@ -363,7 +363,7 @@ static void destroying_a_channel_ends_its_calls(void **state)
     sem_destroy(&all.done);
 }
 
-/* --- trouble ------------------------------------------------------------------------------------- */
+/* --- trouble ---------------------------------------------------------------------------------- */
 
 static void nobody_listening_is_unavailable(void **state)
 {

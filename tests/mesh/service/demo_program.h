@@ -55,7 +55,9 @@ void demo_end(demo *demo, int status);
 /* SIGTERM, and a good end. */
 void demo_stop(demo *demo);
 
-/* The status that its health service answers for a service, or minus the code of the failed call. */
+/*
+ * The status that its health service answers for a service, or minus the code of the failed call.
+ */
 int demo_health(const demo *demo, const char *name);
 
 /* Calls Add, which stores a name and publishes an event. */

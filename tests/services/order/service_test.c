@@ -410,7 +410,9 @@ static void a_deadline_reaches_the_product_services_database(void **state)
                      MESH_OK);
 }
 
-/* Neither an order nor a wrong reason when the products cannot be asked; all is well again later. */
+/*
+ * Neither an order nor a wrong reason when the products cannot be asked; all is well again later.
+ */
 static void without_the_product_service_orders_are_unavailable_but_listed(void **state)
 {
     (void)state;

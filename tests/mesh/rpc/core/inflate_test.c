@@ -1,4 +1,6 @@
-/* Inflating received messages: what is right comes out whole, what is wrong or too much not at all. */
+/*
+ * Inflating received messages: what is right comes out whole, what is wrong or too much not at all.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -48,7 +50,8 @@ static size_t compress_to(uint8_t *out, size_t capacity, const uint8_t *content,
     return total;
 }
 
-/* Inflates from slices of `step` bytes; the result is checked against the content, if it is MESH_OK. */
+/* Inflates from slices of `step` bytes; the result is checked against the content, if it is
+ * MESH_OK. */
 static mesh_code inflate_in_steps(const uint8_t *bytes, size_t size, size_t step, size_t limit,
                                   const uint8_t *content, size_t content_size)
 {
