@@ -43,8 +43,8 @@ MESH_API int64_t mesh_call_deadline_ns(const mesh_call *call);
 
 /*
  * True once the caller went away, its deadline passed, or the server gave the call up. Never in an
- * inline handler before it defers (mesh_call_defer): to be told of a close is one more operation for
- * the transport, which only calls that run on ask for. Any thread.
+ * inline handler before it defers (mesh_call_defer): to be told of a close is one more operation
+ * for the transport, which only calls that run on ask for. Any thread.
  */
 MESH_API bool mesh_call_cancelled(const mesh_call *call);
 

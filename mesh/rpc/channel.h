@@ -142,8 +142,9 @@ typedef void mesh_answer_fn(const mesh_answer *answer);
 /*
  * Asynchronous unary call: `adapter` runs exactly once, on a transport thread, and must not block.
  * Never when this function returns another code than MESH_OK: RESOURCE_EXHAUSTED (out of memory),
- * CANCELLED (the parent is), FAILED_PRECONDITION (as above), or an interceptor's. The request is borrowed for the call of the
- * function; of `callback`, only the fields `callback` and `context` are used, and copied.
+ * CANCELLED (the parent is), FAILED_PRECONDITION (as above), or an interceptor's. The request is
+ * borrowed for the call of the function; of `callback`, only the fields `callback` and `context`
+ * are used, and copied.
  */
 MESH_API mesh_code mesh_unary_call_async(mesh_channel *channel, const mesh_method *method,
                                          const ProtobufCMessage *request,

@@ -228,7 +228,7 @@ static void calls_of_a_later_version_are_refused_by_their_service(void **state)
                      MESH_FAILED_PRECONDITION);
 }
 
-/* --- structs whose size stays --------------------------------------------------------------------- */
+/* --- structs whose size stays ---------------------------------------------------------------- */
 
 static const char later_field[] = "what a later version calls by a name";
 
