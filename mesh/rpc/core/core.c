@@ -3,11 +3,14 @@
 #include <assert.h>
 #include <grpc/support/log.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "mesh/base/alloc.h"
+#include "mesh/base/clock.h"
 #include "mesh/base/log.h"
 
 const mesh_transport mesh_transport_core = {
@@ -30,8 +33,11 @@ const mesh_transport mesh_transport_core = {
 /* --- the library ------------------------------------------------------------------------------ */
 
 enum {
-    LOG_TEXT_MAX = 240 /* the core can say a kilobyte about an address that is taken */
+    LOG_TEXT_MAX = 240, /* the core can say a kilobyte about an address that is taken */
+    SHUTDOWN_WAIT_MS = 2000
 };
+
+static atomic_int users; /* core_init without core_shutdown */
 
 /* Where this thread wants the core's complaints instead of the log; NULL: nowhere. */
 static _Thread_local char *cause;
@@ -88,7 +94,18 @@ void core_init(void)
     static pthread_once_t once = PTHREAD_ONCE_INIT;
 
     (void)pthread_once(&once, set_log);
+    atomic_fetch_add(&users, 1);
     grpc_init();
+}
+
+void core_shutdown(void)
+{
+    int64_t deadline_ns = mesh_clock_deadline_ns(SHUTDOWN_WAIT_MS);
+
+    grpc_shutdown();
+    atomic_fetch_sub(&users, 1);
+    while (atomic_load(&users) == 0 && grpc_is_initialized() && mesh_clock_left_ms(deadline_ns) > 0)
+        nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL); /* nothing else tells */
 }
 
 /* --- messages --------------------------------------------------------------------------------- */

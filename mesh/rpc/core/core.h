@@ -40,8 +40,15 @@ enum {
     CORE_METADATA_BYTES_MAX = 16384
 };
 
-/* grpc_init, with the core's log going into ours. Each is matched by a grpc_shutdown. */
+/* grpc_init, with the core's log going into ours. Each is matched by a core_shutdown. */
 void core_init(void);
+
+/*
+ * grpc_shutdown; the last one waits until the core is at rest, for two seconds at most. A channel
+ * that is destroyed lets the core end a handshake after grpc_shutdown has returned: a program that
+ * ends meanwhile crashes in OpenSSL, which has cleaned up behind itself.
+ */
+void core_shutdown(void);
 
 /*
  * What the core complains of on this thread goes into `text` instead of the log, reduced to its

@@ -531,13 +531,13 @@ mesh_code core_channel_create(const char *target, const mesh_channel_options *op
     core_init();
     code = core_channel_credentials(options->tls, &credentials, err);
     if (code != MESH_OK) {
-        grpc_shutdown();
+        core_shutdown();
         return code;
     }
     channel = mesh_calloc(1, sizeof *channel);
     if (channel == NULL) {
         grpc_channel_credentials_release(credentials);
-        grpc_shutdown();
+        core_shutdown();
         return mesh_error_set(err, MESH_RESOURCE_EXHAUSTED, "out of memory");
     }
     pthread_mutex_init(&channel->mu, NULL);
@@ -562,5 +562,5 @@ void core_channel_destroy(mesh_tchannel *channel)
     grpc_channel_destroy(channel->channel);
     pthread_mutex_destroy(&channel->mu);
     mesh_free(channel);
-    grpc_shutdown();
+    core_shutdown();
 }

@@ -86,7 +86,7 @@ fail:
     else {
         if (credentials != NULL)
             grpc_server_credentials_release(credentials);
-        grpc_shutdown();
+        core_shutdown();
     }
     return code;
 }
@@ -248,5 +248,5 @@ void core_server_destroy(mesh_tserver *server)
     pthread_cond_destroy(&server->stopped_changed);
     pthread_mutex_destroy(&server->mu);
     mesh_free(server);
-    grpc_shutdown();
+    core_shutdown();
 }

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include <cmocka.h>
+#include <grpc/grpc.h>
 
 #include "tests/mesh/rpc/service.h"
 
@@ -124,6 +125,18 @@ static void a_client_verifies_the_servers_name(void **state)
     assert_int_equal(call_with(&server_tls, &client), MESH_UNAVAILABLE);
 }
 
+/* What still shook hands while the process ends would use OpenSSL after its clean-up. */
+static void nothing_shakes_hands_after_the_last_destroy(void **state)
+{
+    const mesh_tls_options client = {.ca_file = "ca.pem", .server_name = "elsewhere"};
+
+    (void)state;
+    for (int i = 0; i < 50; i++) {
+        assert_int_equal(call_with(&server_tls, &client), MESH_UNAVAILABLE);
+        assert_false(grpc_is_initialized());
+    }
+}
+
 static void a_servers_peer_is_who_its_certificate_says(void **state)
 {
     static const struct {
@@ -236,6 +249,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_client_trusts_its_authority_only),
         cmocka_unit_test(a_client_verifies_the_servers_name),
+        cmocka_unit_test(nothing_shakes_hands_after_the_last_destroy),
         cmocka_unit_test(a_servers_peer_is_who_its_certificate_says),
         cmocka_unit_test(files_that_are_no_good_are_named),
     };

@@ -31,7 +31,7 @@ static int stop(void **state)
     mesh_log_output(-1);
     close(fds[0]);
     close(fds[1]);
-    grpc_shutdown();
+    core_shutdown();
     return 0;
 }
 
