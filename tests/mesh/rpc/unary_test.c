@@ -285,21 +285,33 @@ static void deadline_and_trace_travel_to_calls_made_for_a_call(void **state)
     assert_in_range(response->left_ms, 1, 20500);
 }
 
+static void on_cancelled(void *context, mesh_code code, const Testing__V1__EchoResponse *response,
+                         const mesh_error *err)
+{
+    (void)response;
+    (void)err;
+    *(mesh_code *)context = code;
+}
+
 static void cancellation_travels_to_calls_made_for_a_call(void **state)
 {
     Testing__V1__EchoRequest request = TESTING__V1__ECHO_REQUEST__INIT;
-    Testing__V1__EchoResponse *response = NULL;
+    mesh_channel *channel = NULL;
+    mesh_code code = MESH_OK;
     uint8_t mark = 1;
-    mesh_error err;
 
     (void)state;
+    assert_int_equal(
+        mesh_channel_create(mesh_channel_target(service.channel), NULL, &channel, NULL), MESH_OK);
     request.forward = 2;
     request.data = (ProtobufCBinaryData){.len = 1, .data = &mark}; /* the last one hangs */
-    assert_int_equal(testing__v1__testing__echo(
-                         service.channel, &request, &response,
-                         &(mesh_call_options){.arena = service.arena, .timeout_ms = 100}, &err),
-                     MESH_DEADLINE_EXCEEDED);
+    assert_int_equal(testing__v1__testing__echo__async(channel, &request,
+                                                       &(mesh_call_options){.timeout_ms = 60000},
+                                                       on_cancelled, &code),
+                     MESH_OK);
     testing_wait(&service.hanging);
+    mesh_channel_destroy(channel); /* cancels it */
+    assert_int_equal(code, MESH_CANCELLED);
     testing_wait(&service.cancelled);
 }
 
