@@ -27,6 +27,7 @@ enum {
     MAX_WORKER_QUEUE = 1 << 20,
     MAX_POLLERS = 256,
     IDLE_POLL_NS = 500000, /* while draining */
+    LATE_CALLS_MS = 1000,  /* what was sent before the client knew of the drain is served so long */
     NAMES_BYTES = 128      /* of methods, in an error */
 };
 
@@ -281,14 +282,15 @@ static bool wait_idle(const mesh_server *server, int64_t until_ns)
 bool mesh_server_drain(mesh_server *server, int64_t drain_timeout_ms)
 {
     int64_t until_ns = mesh_clock_deadline_ns(drain_timeout_ms);
+    int64_t late_ns = mesh_clock_deadline_ns(LATE_CALLS_MS);
     bool graceful;
 
     if (!server->started || atomic_exchange(&server->drained, true))
         return true;
     server->transport->server_refuse(server->tserver);
-    graceful = wait_idle(server, until_ns);
+    (void)wait_idle(server, until_ns < late_ns ? until_ns : late_ns);
     atomic_store(&server->closed, true);
-    graceful = graceful && wait_idle(server, until_ns);
+    graceful = wait_idle(server, until_ns);
     if (!graceful) {
         mesh_log(MESH_LOG_WARN, "calls are cancelled at the drain deadline",
                  MESH_LOG_I("calls", (int64_t)mesh_server_active(server)));

@@ -206,8 +206,12 @@ typedef struct mesh_transport {
     mesh_code (*server_add_method)(mesh_tserver *tserver, const char *path, mesh_arrival arrival,
                                    void *method, mesh_error *err);
     mesh_code (*server_start)(mesh_tserver *tserver, int *port, mesh_error *err);
-    void (*server_refuse)(mesh_tserver *tserver); /* no new calls from now on; running ones go on */
-    void (*server_cancel)(mesh_tserver *tserver); /* cancels all running calls */
+    /*
+     * No new connections from now on, and clients are told to make no new calls on those there are.
+     * Running calls go on, and those come yet that a client had sent before it knew.
+     */
+    void (*server_refuse)(mesh_tserver *tserver);
+    void (*server_cancel)(mesh_tserver *tserver);  /* cancels all running calls */
     void (*server_destroy)(mesh_tserver *tserver); /* after the last on_done */
 
     /* Channels. */

@@ -48,7 +48,7 @@ static void post(core_lane *lane, core_server_call *call)
 static void replenish(core_lane *lane)
 {
     while (lane->posted < posted_target(lane) &&
-           !atomic_load_explicit(&lane->server->refusing, memory_order_relaxed)) {
+           !atomic_load_explicit(&lane->server->ending, memory_order_relaxed)) {
         core_server_call *call = lane->free_calls;
 
         if (call != NULL) {

@@ -1,6 +1,5 @@
 /* The server on the C core, from its options to its end. */
 #include <assert.h>
-#include <errno.h>
 #include <pthread.h>
 #include <string.h>
 #include <time.h>
@@ -13,6 +12,16 @@ enum {
     GOAWAY_GRACE_MS = 500, /* for clients to close their connections once no call runs */
     MIN_PING_INTERVAL_MS = 10000 /* clients that ping more often are told to calm down (gRFC A8) */
 };
+
+/*
+ * grpc_server_shutdown_and_notify cancels what clients had sent before its GOAWAY reached them. The
+ * steps that it is made of do not: these, which the core exports and uses in its own tests, but
+ * does not declare for C. `this` is the server (grpc_core::CppImplOf).
+ */
+void stop_listening(grpc_server *server) __asm__("_ZN9grpc_core6Server13StopListeningEv");
+void send_goaways(grpc_server *server) __asm__("_ZN9grpc_core6Server11SendGoawaysEv");
+bool has_open_connections(grpc_server *server) __asm__(
+    "_ZN9grpc_core6Server18HasOpenConnectionsEv");
 
 static grpc_server *make_server(const mesh_server_options *options)
 {
@@ -164,12 +173,30 @@ bool core_server_started(mesh_tserver *server)
     return started;
 }
 
+static void let_go(void *server)
+{
+    stop_listening(server);
+    send_goaways(server);
+}
+
+/*
+ * The core's functions need its ExecCtx, which only its C API makes: a slice's destructor runs
+ * within the one of grpc_byte_buffer_destroy.
+ */
+static void run_in_core(void (*fn)(void *argument), void *argument)
+{
+    static char byte;
+    grpc_slice slice = grpc_slice_new_with_user_data(&byte, 1, fn, argument);
+    grpc_byte_buffer *buffer = grpc_raw_byte_buffer_create(&slice, 1);
+
+    grpc_slice_unref(slice);
+    grpc_byte_buffer_destroy(buffer);
+}
+
 void core_server_refuse(mesh_tserver *server)
 {
-    if (!server->bound || atomic_exchange(&server->refusing, true))
-        return;
-    CORE_TAG_RELEASE(server);
-    grpc_server_shutdown_and_notify(server->server, server->pollers[0].queue, server);
+    if (server->started && !atomic_exchange(&server->refusing, true))
+        run_in_core(let_go, server->server);
 }
 
 void core_server_cancel(mesh_tserver *server)
@@ -186,32 +213,38 @@ void core_server_stopped(mesh_tserver *server)
     pthread_mutex_unlock(&server->mu);
 }
 
-static bool wait_stopped(mesh_tserver *server, int64_t until_ns)
-{
-    struct timespec until = {.tv_sec = until_ns / 1000000000, .tv_nsec = until_ns % 1000000000};
-    int error = 0;
-    bool stopped;
+static const struct timespec pause = {.tv_nsec = 500000};
 
-    pthread_mutex_lock(&server->mu);
-    while (!server->stopped && error != ETIMEDOUT)
-        error = pthread_cond_clockwait(&server->stopped_changed, &server->mu, CLOCK_MONOTONIC,
-                                       &until);
-    stopped = server->stopped;
-    pthread_mutex_unlock(&server->mu);
-    return stopped;
+static bool wait_for_connections(mesh_tserver *server, int64_t until_ns)
+{
+    while (has_open_connections(server->server)) {
+        if (mesh_clock_monotonic_ns() >= until_ns)
+            return false;
+        (void)nanosleep(&pause, NULL);
+    }
+    return true;
 }
 
 /* Waits until the core has let go of the server; one that did not start has no connections. */
-static void wait_for_shutdown(mesh_tserver *server)
+static void shut_down(mesh_tserver *server)
 {
+    int64_t until_ns = mesh_clock_monotonic_ns() + GOAWAY_GRACE_MS * INT64_C(1000000);
+
+    if (!server->bound)
+        return;
     core_server_refuse(server);
-    if (!server->started)
-        return;
-    if (wait_stopped(server, mesh_clock_monotonic_ns() + GOAWAY_GRACE_MS * INT64_C(1000000)))
-        return;
-    /* clients that poll idle connections seldom, as the core's own do, answer a GOAWAY late */
-    grpc_server_cancel_all_calls(server->server);
-    (void)wait_stopped(server, MESH_NO_DEADLINE);
+    if (server->started && !wait_for_connections(server, until_ns)) {
+        /* clients that poll idle connections seldom, as the core's own do, answer a GOAWAY late */
+        grpc_server_cancel_all_calls(server->server);
+        (void)wait_for_connections(server, INT64_MAX);
+    }
+    atomic_store(&server->ending, true);
+    CORE_TAG_RELEASE(server);
+    grpc_server_shutdown_and_notify(server->server, server->pollers[0].queue, server);
+    pthread_mutex_lock(&server->mu);
+    while (server->started && !server->stopped)
+        pthread_cond_wait(&server->stopped_changed, &server->mu);
+    pthread_mutex_unlock(&server->mu);
 }
 
 /*
@@ -220,9 +253,6 @@ static void wait_for_shutdown(mesh_tserver *server)
  */
 static void wait_for_late_calls(mesh_tserver *server)
 {
-    const struct timespec pause = {.tv_nsec = 500000};
-
-    atomic_store(&server->ending, true);
     for (size_t i = 0; server->pollers != NULL && i < server->poller_count; i++)
         while (atomic_load(&server->pollers[i].open_calls) > 0)
             (void)nanosleep(&pause, NULL);
@@ -230,7 +260,7 @@ static void wait_for_late_calls(mesh_tserver *server)
 
 void core_server_destroy(mesh_tserver *server)
 {
-    wait_for_shutdown(server);
+    shut_down(server);
     wait_for_late_calls(server);
     for (size_t i = 0; server->pollers != NULL && i < server->poller_count; i++)
         core_poller_stop(&server->pollers[i]);

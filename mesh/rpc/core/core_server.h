@@ -56,10 +56,10 @@ struct mesh_tserver {
     size_t method_count;
     core_poller *pollers;
     size_t poller_count;
-    bool bound;   /* the core has a listener to shut down */
-    bool started; /* guarded by mu until the pollers have seen it */
-    atomic_bool refusing;
-    atomic_bool ending; /* calls that still come out of a queue are dropped */
+    bool bound;           /* the core has a listener to shut down */
+    bool started;         /* guarded by mu until the pollers have seen it */
+    atomic_bool refusing; /* clients were told */
+    atomic_bool ending;   /* no call is posted any more; those that still come out are dropped */
     pthread_mutex_t mu;
     pthread_cond_t stopped_changed;
     bool stopped; /* guarded by mu: the core has shut the server down */
