@@ -80,10 +80,12 @@ bazel_tests() {
 
 unescape_uri() { printf '%b' "${1//%/\\x}"; }
 
-# add_counts LINE: of a script that ends with `N passed, N failed`; FALSE when it is none.
+# add_counts LINE NAME: of a script that ends with `N passed, N failed`, or also `, N skipped`; FALSE
+# when it is none.
 add_counts() {
-    [[ $1 =~ ^([0-9]+)\ passed,\ ([0-9]+)\ failed$ ]] || return 1
+    [[ $1 =~ ^([0-9]+)\ passed,\ ([0-9]+)\ failed(,\ ([0-9]+)\ skipped)?$ ]] || return 1
     cases_passed=$((cases_passed + BASH_REMATCH[1]))
+    cases_skipped=$((cases_skipped + ${BASH_REMATCH[4]:-0}))
     [ "${BASH_REMATCH[2]}" -eq 0 ] || add_failure "$2" "${BASH_REMATCH[2]}"
 }
 

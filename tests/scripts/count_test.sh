@@ -104,6 +104,9 @@ test_the_last_line_of_a_script_is_added() {
     add_counts '12 passed, 3 failed' smoke
     ! add_counts 'Segmentation fault' smoke || fail "took anything for a count"
     [ "$cases_passed $cases_failed" = '12 3' ] || fail "$cases_passed $cases_failed"
+    add_counts '1 passed, 0 failed, 5 skipped' interop
+    [ "$cases_passed $cases_failed $cases_skipped" = '13 3 5' ] ||
+        fail "$cases_passed $cases_failed $cases_skipped"
 }
 
 run_tests

@@ -65,10 +65,8 @@ test_a_failed_installation_shows_why() {
     [[ $err == *'Could not resolve'*'is there a network?'* ]] || fail "said: $err"
 }
 
-# In a copy, since that is where the tools go.
-test_tools_have_fixed_versions_and_are_built_once() {
-    machine 0
-    cp -RL -- "$SCRIPTS" "$WORK/scripts"
+# A stand-in that notes what it is to install.
+add_go() {
     cat >"$WORK/bin/go" <<'END'
 #!/usr/bin/env bash
 case $1 in
@@ -81,6 +79,13 @@ version) cat "$3" ;;
 esac
 END
     chmod +x "$WORK/bin/go"
+}
+
+# In a copy, since that is where the tools go.
+test_tools_have_fixed_versions_and_are_built_once() {
+    machine 0
+    cp -RL -- "$SCRIPTS" "$WORK/scripts"
+    add_go
     expect 0 "$WORK/scripts/setup" --tools
     grep -qE '/grpcurl@v[0-9.]+$' "$WORK/calls" || fail "$(<"$WORK/calls")"
     grep -qE '/ghz@v[0-9.]+$' "$WORK/calls" || fail "$(<"$WORK/calls")"
@@ -92,6 +97,43 @@ END
     printf '\tmod\tit\tv0.0.1\th1:x\n' >"$WORK/.mesh/tools/bin/ghz"
     expect 0 "$WORK/scripts/setup" --tools
     [[ $(tail -n 1 "$WORK/calls") == */ghz@v* ]] || fail "$(<"$WORK/calls")"
+}
+
+test_peers_have_fixed_versions_and_come_once() {
+    local peers=$WORK/peers/.mesh/tools
+    machine 0
+    mkdir "$WORK/peers"
+    cp -RL -- "$SCRIPTS" "$WORK/peers/scripts"
+    add_go
+    echo '#!/bin/sh' >"$WORK/bin/java"
+    cat >"$WORK/bin/mvn" <<'END'
+#!/usr/bin/env bash
+echo "$*" >>"$WORK/calls"
+[ ! -e "$WORK/trouble" ] || exit 1
+for word; do
+    case $word in
+    -Dgrpc.version=*) version=${word#*=} ;;
+    -DoutputDirectory=*) folder=${word#*=} ;;
+    esac
+done
+mkdir "$folder" && touch "$folder/grpc-interop-testing-$version.jar"
+END
+    chmod +x "$WORK/bin/java" "$WORK/bin/mvn"
+    touch "$WORK/trouble"
+    expect 1 "$WORK/peers/scripts/setup" --peers
+    [[ $err == *'Maven could not fetch gRPC Java'* ]] || fail "said: $err"
+    [ ! -e "$peers/grpc-java" ] || fail "there is half a peer"
+    rm "$WORK/trouble"
+    expect 0 "$WORK/peers/scripts/setup" --peers
+    for name in client server; do
+        grep -q "^google.golang.org/grpc/interop/$name@v[0-9.]*\$" "$WORK/calls" ||
+            fail "$(<"$WORK/calls")"
+        [ -e "$peers/grpc-go/$name" ] || fail "there is no $name of grpc-go"
+    done
+    compgen -G "$peers/grpc-java/grpc-interop-testing-[0-9]*.jar" >/dev/null || fail "no gRPC Java"
+    rm "$WORK/calls"
+    expect 0 "$WORK/peers/scripts/setup" --peers
+    [ ! -e "$WORK/calls" ] || fail "came again: $(<"$WORK/calls")"
 }
 
 test_wrong_use_is_refused() {
