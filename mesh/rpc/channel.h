@@ -118,8 +118,10 @@ typedef struct mesh_call_options {
 /*
  * Blocking unary call. On MESH_OK *response lives in options->arena or the parent's. Errors: those
  * the server answered; DEADLINE_EXCEEDED, CANCELLED; UNAVAILABLE (no connection); UNIMPLEMENTED (OK
- * without a response); RESOURCE_EXHAUSTED (answer too large); INTERNAL (answer malformed);
- * FAILED_PRECONDITION (the method was generated for a later version of the library).
+ * without a response, or an answer of more than one:
+ * https://grpc.github.io/grpc/core/md_doc_statuscodes.html, response cardinality);
+ * RESOURCE_EXHAUSTED (answer too large); INTERNAL (answer malformed); FAILED_PRECONDITION (the
+ * method was generated for a later version of the library).
  */
 MESH_API mesh_code mesh_unary_call(mesh_channel *channel, const mesh_method *method,
                                    const ProtobufCMessage *request, ProtobufCMessage **response,

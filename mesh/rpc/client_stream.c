@@ -16,7 +16,8 @@ typedef struct client_stream {
     mesh_stream stream;
     mesh_outgoing outgoing;
     mesh_arena *arena;        /* of this struct and all metadata */
-    mesh_arena *answer_arena; /* where mesh_stream_finish_response puts the answer; may be NULL */
+    mesh_arena *answer_arena; /* where the answer to a stream of requests goes; may be NULL */
+    ProtobufCMessage *answer; /* once it was read */
     mesh_metadata_list headers;
     mesh_metadata_list trailers;
     bool has_headers; /* guarded by the stream's mu, as all below */
@@ -190,44 +191,55 @@ mesh_code mesh_stream_finish(mesh_stream *stream, mesh_error *err)
     return code;
 }
 
+/* Reads the one answer to a stream of requests. What is wrong with it becomes the call's status. */
+static void read_answer(client_stream *client)
+{
+    mesh_stream *stream = &client->stream;
+    const mesh_method *method = stream->method;
+    mesh_message message;
+    mesh_error err;
+    mesh_code code;
+
+    (void)mesh_stream_close_send(stream);
+    if (client->answer != NULL || !mesh_stream_take(stream, &message))
+        return;
+    mesh_error_clear(&err);
+    if (client->answer_arena != NULL) {
+        code = mesh_decode(stream->incoming, &message, client->answer_arena, &client->answer, &err);
+    } else {
+        mesh_message_release(&message);
+        code = mesh_error_set(&err, MESH_INVALID_ARGUMENT,
+                              "%s: the options need an arena or a parent for the answer to live in",
+                              method->path);
+    }
+    if (code == MESH_OK && mesh_stream_take(stream, &message)) {
+        mesh_message_release(&message);
+        code = mesh_error_set(&err, MESH_UNIMPLEMENTED, "%s answered with more than one message",
+                              method->path);
+    }
+    if (code != MESH_OK)
+        (void)mesh_stream_broken(stream, &err);
+}
+
 mesh_code mesh_stream_finish_response(mesh_stream *stream, ProtobufCMessage **response,
                                       mesh_error *err)
 {
     client_stream *client = client_of(stream);
     const mesh_method *method = stream->method;
-    mesh_arena *arena = client->answer_arena;
-    ProtobufCMessage *answer = NULL;
-    mesh_message message;
-    mesh_error own;
-    mesh_code code = MESH_OK;
-    bool more = false;
+    ProtobufCMessage *answer;
+    mesh_code code;
 
-    mesh_error_clear(&own);
-    (void)mesh_stream_close_send(stream);
-    if (mesh_stream_take(stream, &message)) {
-        if (arena == NULL) {
-            mesh_message_release(&message);
-            code = mesh_error_set(
-                &own, MESH_INVALID_ARGUMENT,
-                "%s: the options need an arena or a parent for the answer to live in",
-                method->path);
-        } else {
-            code = mesh_decode(stream->incoming, &message, arena, &answer, &own);
-        }
-        if (code != MESH_OK) {
-            code = mesh_stream_broken(stream, &own);
-        } else if (mesh_stream_take(stream, &message)) {
-            mesh_message_release(&message);
-            more = true;
-        }
-    }
+    read_answer(client);
+    answer = client->answer;
     code = mesh_stream_finish(stream, err);
-    if (code == MESH_OK && (answer == NULL || more))
-        code = mesh_error_set(err, MESH_UNIMPLEMENTED, "%s answered OK with %s", method->path,
-                              more ? "more than one message" : "no message");
-    if (code == MESH_OK)
-        *response = answer;
-    return code;
+    if (code != MESH_OK)
+        return code;
+    /* https://grpc.github.io/grpc/core/md_doc_statuscodes.html, response cardinality */
+    if (answer == NULL)
+        return mesh_error_set(err, MESH_UNIMPLEMENTED, "%s answered OK without a message",
+                              method->path);
+    *response = answer;
+    return MESH_OK;
 }
 
 static void wait_for_headers(client_stream *client)
@@ -259,6 +271,8 @@ const mesh_metadata *mesh_stream_trailers(mesh_stream *stream, size_t *count)
 {
     client_stream *client = client_of(stream);
 
+    if (stream->method->kind == MESH_CLIENT_STREAMING)
+        read_answer(client);
     wait_for_status(client);
     *count = client->trailers.count;
     return client->trailers.entries;

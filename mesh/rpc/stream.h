@@ -86,7 +86,8 @@ MESH_API mesh_code mesh_stream_finish(mesh_stream *stream, mesh_error *err);
  * Client streaming: no more messages from this side, waits for the one response and the status, and
  * frees the stream. On MESH_OK *response lives in the arena that the call was opened with
  * (options->arena or the parent's). Instead of mesh_stream_finish. UNIMPLEMENTED: OK without a
- * response, or with more than one.
+ * response, or with more than one
+ * (https://grpc.github.io/grpc/core/md_doc_statuscodes.html, response cardinality).
  */
 MESH_API mesh_code mesh_stream_finish_response(mesh_stream *stream, ProtobufCMessage **response,
                                                mesh_error *err);
@@ -94,8 +95,11 @@ MESH_API mesh_code mesh_stream_finish_response(mesh_stream *stream, ProtobufCMes
 /* Client: gives the call up; finish then returns CANCELLED unless it had ended. Any thread. */
 MESH_API void mesh_stream_cancel(mesh_stream *stream);
 
-/* Client: metadata that came with the answer; headers wait for the first answer, trailers need the
- * end. */
+/*
+ * Client: metadata that came with the answer. Headers wait for the first answer, trailers for the
+ * end: messages that were not read are dropped, except the one response to a stream of requests,
+ * whose sending side is closed.
+ */
 MESH_API const mesh_metadata *mesh_stream_header(mesh_stream *stream, const char *key,
                                                  size_t index);
 MESH_API const mesh_metadata *mesh_stream_headers(mesh_stream *stream, size_t *count);

@@ -26,11 +26,11 @@
  *
  * Client calls
  *   call_create makes a call, which can be cancelled and released already; call_start sends headers
- *   and, when given, the one request with half-close. A unary call has exactly one event, on_unary.
- *   A stream has on_headers at most once, on_message for each read, on_written for each write or
- *   half_close, and on_status once, when all that was asked before has been answered; what is asked
- *   after is answered, too (nothing, false). The opener releases a client call when it has the last
- *   event that it waits for.
+ *   and, when given, the one request with half-close. A unary call has exactly one event, on_unary;
+ *   more than one answer is a status, UNIMPLEMENTED. A stream has on_headers at most once,
+ *   on_message for each read, on_written for each write or half_close, and on_status once, when all
+ *   that was asked before has been answered; what is asked after is answered, too (nothing, false).
+ *   The opener releases a client call when it has the last event that it waits for.
  *
  * Ownership
  *   A received message is the receiver's until mesh_message_release, which comes before the next

@@ -41,7 +41,6 @@ struct mesh_tchannel {
 };
 
 typedef enum tag_kind {
-    TAG_UNARY,
     TAG_START,
     TAG_HEADERS,
     TAG_READ,
@@ -67,8 +66,10 @@ struct client_call {
     grpc_slice status_text;
     grpc_byte_buffer *sent;
     grpc_byte_buffer *received;
+    grpc_byte_buffer *excess; /* a second answer to a unary call */
     core_incoming incoming;
     core_tag tags[TAG_KINDS];
+    bool is_unary;
     bool has_status;  /* the polling thread's */
     bool told_status; /* the polling thread's */
     /* Operations that the core has not answered, and one until release. */
@@ -158,6 +159,8 @@ static void free_call(client_call *call)
         grpc_byte_buffer_destroy(call->sent);
     if (call->received != NULL)
         grpc_byte_buffer_destroy(call->received);
+    if (call->excess != NULL)
+        grpc_byte_buffer_destroy(call->excess);
     grpc_metadata_array_destroy(&call->headers);
     grpc_metadata_array_destroy(&call->trailers);
     grpc_slice_unref(call->status_text);
@@ -190,12 +193,16 @@ static const mesh_tcall_ops client_call_ops = {
 
 static mesh_status status_of(const client_call *call)
 {
+    static const char too_many[] = "the call was answered with more than one message";
     mesh_status status = {
         .code = (mesh_code)call->status,
         .text = (const char *)GRPC_SLICE_START_PTR(call->status_text),
         .text_size = GRPC_SLICE_LENGTH(call->status_text),
     };
 
+    if (call->excess != NULL)
+        return (mesh_status){
+            .code = MESH_UNIMPLEMENTED, .text = too_many, .text_size = sizeof too_many - 1};
     for (size_t i = 0; i < call->trailers.count; i++) {
         const grpc_metadata *entry = &call->trailers.metadata[i];
 
@@ -216,34 +223,43 @@ static bool take_message(client_call *call, mesh_message *message)
     return true;
 }
 
-static void on_unary(client_call *call)
+/* The last event, whose callback releases the call. */
+static void tell_status(client_call *call)
 {
     mesh_status status = status_of(call);
     mesh_message message;
-    bool has_message = take_message(call, &message);
 
-    call->events->on_unary(&call->head, has_message ? &message : NULL, &status);
+    call->told_status = true;
+    if (call->is_unary)
+        call->events->on_unary(&call->head, take_message(call, &message) ? &message : NULL,
+                               &status);
+    else
+        call->events->on_status(&call->head, &status);
+}
+
+static void on_read(client_call *call, bool ok)
+{
+    mesh_message message;
+
+    if (!call->is_unary)
+        call->events->on_message(&call->head, ok && take_message(call, &message) ? &message : NULL);
+    else if (call->excess != NULL)
+        (void)grpc_call_cancel(call->call, NULL); /* there may be a third, and no end */
 }
 
 static void on_event(const core_tag *tag, bool ok)
 {
     client_call *call = tag->call;
-    mesh_message message;
-    mesh_status status;
     int left;
 
     switch (tag->kind) {
-    case TAG_UNARY:
-        /* The callback releases the call; the operation's own count keeps it until here. */
-        on_unary(call);
-        break;
     case TAG_START:
         break;
     case TAG_HEADERS:
         call->events->on_headers(&call->head);
         break;
     case TAG_READ:
-        call->events->on_message(&call->head, ok && take_message(call, &message) ? &message : NULL);
+        on_read(call, ok);
         break;
     case TAG_WRITE:
         if (call->sent != NULL)
@@ -258,39 +274,80 @@ static void on_event(const core_tag *tag, bool ok)
         break;
     }
     left = atomic_fetch_sub_explicit(&call->pending, 1, memory_order_acq_rel) - 1;
-    if (left == 0) {
+    if (left == 0)
         free_call(call);
-    } else if (left == 1 && call->has_status && !call->told_status) {
-        call->told_status = true;
-        status = status_of(call);
-        call->events->on_status(&call->head, &status);
-    }
+    else if (left == 1 && call->has_status && !call->told_status)
+        tell_status(call);
+}
+
+/*
+ * Whether a unary call has its answer but not its status. Mostly both come together. If not, a
+ * second answer may hold the status up: the core does not tell it before all messages are read.
+ */
+static bool wants_status(const client_call *call)
+{
+    return call->is_unary && call->received != NULL && !call->has_status;
+}
+
+/* Reads what may be a second answer to a unary call. */
+static void read_excess(client_call *call)
+{
+    grpc_op op = {.op = GRPC_OP_RECV_MESSAGE};
+
+    op.data.recv_message.recv_message = &call->excess;
+    start(call, TAG_READ, &op, 1);
 }
 
 static void *poll_queue(void *argument)
 {
     grpc_completion_queue *queue = argument;
+    client_call *waiting = NULL; /* its status would be the next event */
 
     for (;;) {
-        grpc_event event = grpc_completion_queue_next(queue, gpr_inf_future(GPR_CLOCK_REALTIME),
-                                                      NULL);
+        gpr_timespec until = waiting != NULL ? gpr_time_0(GPR_CLOCK_REALTIME)
+                                             : gpr_inf_future(GPR_CLOCK_REALTIME);
+        grpc_event event = grpc_completion_queue_next(queue, until, NULL);
+        const core_tag *tag = event.tag;
 
         if (event.type == GRPC_QUEUE_SHUTDOWN)
             return NULL;
+        if (waiting != NULL && (event.type == GRPC_QUEUE_TIMEOUT || tag->call != waiting))
+            read_excess(waiting);
+        waiting = NULL;
+        if (event.type == GRPC_QUEUE_TIMEOUT)
+            continue;
         CORE_TAG_ACQUIRE(event.tag);
-        on_event(event.tag, event.success != 0);
+        if (tag->kind == TAG_START && wants_status(tag->call))
+            waiting = tag->call;
+        on_event(tag, event.success != 0);
     }
+}
+
+/* Waits for the answer to an operation of a blocking call, and has it told. False: not until then. */
+static bool pluck(client_call *call, tag_kind kind, gpr_timespec until)
+{
+    core_tag *tag = &call->tags[kind];
+    grpc_event event = grpc_completion_queue_pluck(call->own_queue, tag, until, NULL);
+
+    if (event.type == GRPC_QUEUE_TIMEOUT)
+        return false;
+    CORE_TAG_ACQUIRE(tag);
+    on_event(tag, event.success != 0);
+    return true;
 }
 
 void core_drive(mesh_tcall *tcall)
 {
+    const gpr_timespec now = gpr_time_0(GPR_CLOCK_REALTIME);
+    const gpr_timespec never = gpr_inf_future(GPR_CLOCK_REALTIME);
     client_call *call = call_of(tcall);
-    core_tag *tag = &call->tags[TAG_UNARY];
-    grpc_event event = grpc_completion_queue_pluck(call->own_queue, tag,
-                                                   gpr_inf_future(GPR_CLOCK_REALTIME), NULL);
 
-    CORE_TAG_ACQUIRE(tag);
-    on_event(tag, event.success != 0);
+    (void)pluck(call, TAG_START, never);
+    if (pluck(call, TAG_STATUS, wants_status(call) ? now : never))
+        return;
+    read_excess(call);
+    (void)pluck(call, TAG_READ, never);
+    (void)pluck(call, TAG_STATUS, never);
 }
 
 /* --- starting a call -------------------------------------------------------------------------- */
@@ -456,28 +513,26 @@ void core_call_start(mesh_tcall *tcall, const mesh_start *how)
 {
     client_call *call = call_of(tcall);
     core_metadata metadata;
-    grpc_op ops[6];
+    grpc_op headers, status;
+    grpc_op ops[5];
     size_t count;
 
     metadata.count = 0; /* the array is large: not cleared for every call */
     count = add_start(call, how, &metadata, ops);
-    if (how->method->kind == MESH_UNARY && how->request != NULL) {
-        add_receive_headers(call, &ops[count++]);
+    call->is_unary = how->method->kind == MESH_UNARY && how->request != NULL;
+    add_receive_headers(call, &headers);
+    add_receive_status(call, &status);
+    if (call->is_unary) {
+        ops[count++] = headers;
         ops[count] = (grpc_op){.op = GRPC_OP_RECV_MESSAGE};
         ops[count++].data.recv_message.recv_message = &call->received;
-        add_receive_status(call, &ops[count++]);
-        start(call, TAG_UNARY, ops, count);
-    } else {
-        /* All three count before the first can be answered, so that none ends the call early. */
-        grpc_op headers, status;
-
-        add_receive_headers(call, &headers);
-        add_receive_status(call, &status);
-        atomic_fetch_add_explicit(&call->pending, 3, memory_order_relaxed);
-        core_start_batch(call->call, ops, count, &call->tags[TAG_START]);
-        core_start_batch(call->call, &headers, 1, &call->tags[TAG_HEADERS]);
-        core_start_batch(call->call, &status, 1, &call->tags[TAG_STATUS]);
     }
+    /* All count before the first can be answered, so that none ends the call early. */
+    atomic_fetch_add_explicit(&call->pending, call->is_unary ? 2 : 3, memory_order_relaxed);
+    core_start_batch(call->call, ops, count, &call->tags[TAG_START]);
+    if (!call->is_unary)
+        core_start_batch(call->call, &headers, 1, &call->tags[TAG_HEADERS]);
+    core_start_batch(call->call, &status, 1, &call->tags[TAG_STATUS]);
     core_metadata_clear(&metadata);
 }
 
@@ -511,6 +566,7 @@ static grpc_channel *make_channel(const char *target, const mesh_channel_options
     ADD(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, RECONNECT_MAX_MS);
     ADD(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, CONNECT_TIMEOUT_MS);
     ADD(GRPC_ARG_ENABLE_HTTP_PROXY, 0);
+    ADD(GRPC_ARG_ENABLE_RETRIES, 0); /* its filter aborts when an answer has no status */
     ADD_TEXT(GRPC_ARG_LB_POLICY_NAME, "round_robin");
     ADD_TEXT(GRPC_ARG_PRIMARY_USER_AGENT_STRING, "meshc/" MESH_VERSION);
     if (options->tls != NULL && options->tls->server_name != NULL)

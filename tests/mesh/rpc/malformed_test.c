@@ -445,24 +445,6 @@ static void methods_made_at_run_time_are_called_by_their_path(void **state)
     }
 }
 
-/* The second answer is dropped; the call ends with the status, at the latest at its deadline. */
-static void a_second_answer_to_a_unary_call_does_not_hang_it(void **state)
-{
-    mesh_method method = testing__v1__testing__methods[TESTING__V1__TESTING__COUNT];
-    Testing__V1__CountRequest request = TESTING__V1__COUNT_REQUEST__INIT;
-    ProtobufCMessage *response = NULL;
-    mesh_error err;
-
-    (void)state;
-    method.kind = MESH_UNARY;
-    request.value = 2;
-    assert_int_not_equal(
-        mesh_unary_call(service.channel, &method, &request.base, &response,
-                        &(mesh_call_options){.arena = service.arena, .timeout_ms = 1000}, &err),
-        MESH_INTERNAL);
-    expect_alive();
-}
-
 #define BOTH(test)                                             \
     cmocka_unit_test_setup_teardown(test, start_worker, stop), \
         cmocka_unit_test_setup_teardown(test, start_evented, stop)
@@ -486,7 +468,6 @@ int main(void)
         BOTH(an_answer_that_cannot_be_decoded_is_internal),
         BOTH(an_answer_of_a_stream_that_cannot_be_decoded_ends_it),
         BOTH(methods_made_at_run_time_are_called_by_their_path),
-        BOTH(a_second_answer_to_a_unary_call_does_not_hang_it),
     };
 
     return cmocka_run_group_tests_name("malformed calls", tests, NULL, NULL);

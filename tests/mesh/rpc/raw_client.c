@@ -289,6 +289,26 @@ uint32_t raw_accept(raw_client *client, int listener)
     return next.stream;
 }
 
+void raw_answer(raw_client *client, uint32_t stream)
+{
+    uint8_t block[1024];
+    size_t size = 0;
+
+    size += add_header(block + size, ":status", "200");
+    size += add_header(block + size, "content-type", "application/grpc");
+    send_frame(client, HEADERS, END_HEADERS, stream, block, size);
+}
+
+void raw_end(raw_client *client, uint32_t stream, const char *key, const char *value)
+{
+    uint8_t block[1024];
+    size_t size = 0;
+
+    if (key != NULL)
+        size = add_header(block, key, value);
+    send_frame(client, HEADERS, END_HEADERS | END_STREAM, stream, block, size);
+}
+
 void raw_answer_with_headers(raw_client *client, uint32_t stream, const char *status, size_t count)
 {
     uint8_t block[FRAME_BYTES_MAX];

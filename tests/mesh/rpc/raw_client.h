@@ -50,6 +50,10 @@ int raw_listen(int *port);
 /* Takes one connection, greets, and waits for its first call, whose stream it returns. */
 uint32_t raw_accept(raw_client *client, int listener);
 
+/* Answers a call with leading headers, and ends it with trailing ones: one, or none (NULL). */
+void raw_answer(raw_client *client, uint32_t stream);
+void raw_end(raw_client *client, uint32_t stream, const char *key, const char *value);
+
 /* Ends a call with a status and as many headers more than one, like raw_request_with_headers. */
 void raw_answer_with_headers(raw_client *client, uint32_t stream, const char *status, size_t count);
 

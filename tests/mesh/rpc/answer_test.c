@@ -1,0 +1,204 @@
+/* What no decent server answers: a status each, and the client neither waits nor falls. */
+#include <pthread.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "tests/mesh/rpc/raw_client.h"
+#include "tests/mesh/rpc/service.h"
+
+/* An answer by hand. */
+typedef struct answer {
+    const char *what;
+    int messages;
+    bool ends;
+    const char *key; /* of the trailing metadata; NULL: none */
+    const char *value;
+    mesh_code code; /* what it means where one message is expected */
+} answer;
+
+static const answer answers[] = {
+    {"one message", 1, true, "grpc-status", "0", MESH_OK},
+    {"no message", 0, true, "grpc-status", "0", MESH_UNIMPLEMENTED},
+    {"two messages", 2, true, "grpc-status", "0", MESH_UNIMPLEMENTED},
+    {"messages without an end", 3, false, NULL, NULL, MESH_UNIMPLEMENTED},
+    {"an error after one message", 1, true, "grpc-status", "5", MESH_NOT_FOUND},
+    {"no status", 0, true, "grpc-message", "none", MESH_UNKNOWN},
+    {"no status after one message", 1, true, "grpc-message", "none", MESH_UNKNOWN},
+    {"a status that is none", 1, true, "grpc-status", "bad", MESH_UNKNOWN},
+};
+
+/* One call on one connection, answered so. */
+typedef struct server {
+    const answer *answer;
+    int listener;
+    char target[32];
+    pthread_t thread;
+    raw_client peer;
+    mesh_channel *channel;
+    mesh_arena *arena;
+} server;
+
+static void *serve(void *argument)
+{
+    server *server = argument;
+    uint32_t stream = raw_accept(&server->peer, server->listener);
+
+    raw_answer(&server->peer, stream);
+    for (int i = 0; i < server->answer->messages; i++)
+        raw_message(&server->peer, stream, false, "", 0, false);
+    if (server->answer->ends)
+        raw_end(&server->peer, stream, server->answer->key, server->answer->value);
+    return NULL;
+}
+
+static void start(server *server, const answer *answer)
+{
+    int port;
+
+    *server = (struct server){.answer = answer, .listener = raw_listen(&port)};
+    snprintf(server->target, sizeof server->target, "127.0.0.1:%d", port);
+    assert_int_equal(mesh_channel_create(server->target, NULL, &server->channel, NULL), MESH_OK);
+    server->arena = mesh_arena_create(0, 0);
+    assert_non_null(server->arena);
+    assert_int_equal(pthread_create(&server->thread, NULL, serve, server), 0);
+}
+
+static void stop(server *server)
+{
+    (void)pthread_join(server->thread, NULL);
+    mesh_channel_destroy(server->channel);
+    mesh_arena_destroy(server->arena);
+    raw_close(&server->peer);
+    close(server->listener);
+}
+
+static void expect(const answer *answer, mesh_code code)
+{
+    if (code != answer->code)
+        fail_msg("%s: %s instead of %s", answer->what, mesh_code_name(code),
+                 mesh_code_name(answer->code));
+}
+
+static void a_blocking_unary_call_ends_with_the_right_code(void **state)
+{
+    Testing__V1__EchoRequest request = TESTING__V1__ECHO_REQUEST__INIT;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof answers / sizeof answers[0]; i++) {
+        Testing__V1__EchoResponse *response = NULL;
+        server server;
+
+        start(&server, &answers[i]);
+        expect(&answers[i],
+               testing__v1__testing__echo(server.channel, &request, &response,
+                                          &(mesh_call_options){.arena = server.arena}, NULL));
+        assert_int_equal(response != NULL, answers[i].code == MESH_OK);
+        stop(&server);
+    }
+}
+
+static struct {
+    sem_t done;
+    mesh_code code;
+} last;
+
+static void keep_code(void *context, mesh_code code, const Testing__V1__EchoResponse *response,
+                      const mesh_error *err)
+{
+    (void)context;
+    (void)err;
+    assert_int_equal(response != NULL, code == MESH_OK);
+    last.code = code;
+    sem_post(&last.done);
+}
+
+static void an_asynchronous_unary_call_ends_with_the_right_code(void **state)
+{
+    Testing__V1__EchoRequest request = TESTING__V1__ECHO_REQUEST__INIT;
+
+    (void)state;
+    sem_init(&last.done, 0, 0);
+    for (size_t i = 0; i < sizeof answers / sizeof answers[0]; i++) {
+        server server;
+
+        start(&server, &answers[i]);
+        assert_int_equal(
+            testing__v1__testing__echo__async(server.channel, &request, NULL, keep_code, NULL),
+            MESH_OK);
+        testing_wait(&last.done);
+        expect(&answers[i], last.code);
+        stop(&server);
+    }
+    sem_destroy(&last.done);
+}
+
+static void a_stream_of_requests_ends_with_the_right_code(void **state)
+{
+    (void)state;
+    for (int with_trailers = 0; with_trailers < 2; with_trailers++)
+        for (size_t i = 0; i < sizeof answers / sizeof answers[0]; i++) {
+            Testing__V1__Number *response = NULL;
+            mesh_stream *stream;
+            server server;
+            size_t count;
+
+            start(&server, &answers[i]);
+            assert_int_equal(testing__v1__testing__sum(server.channel, &stream,
+                                                       &(mesh_call_options){.arena = server.arena},
+                                                       NULL),
+                             MESH_OK);
+            if (with_trailers)
+                (void)mesh_stream_trailers(stream, &count); /* the answer is not lost by it */
+            expect(&answers[i], testing__v1__testing__sum__finish(stream, &response, NULL));
+            assert_int_equal(response != NULL, answers[i].code == MESH_OK);
+            stop(&server);
+        }
+}
+
+/* The stream's messages are as many as they are; only its status counts. */
+static void a_stream_of_answers_ends_with_its_status(void **state)
+{
+    Testing__V1__CountRequest request = TESTING__V1__COUNT_REQUEST__INIT;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof answers / sizeof answers[0]; i++) {
+        const Testing__V1__Number *number;
+        mesh_stream *stream;
+        server server;
+        int messages = 0;
+        mesh_code code;
+
+        if (!answers[i].ends)
+            continue;
+        start(&server, &answers[i]);
+        assert_int_equal(testing__v1__testing__count(server.channel, &request, &stream, NULL, NULL),
+                         MESH_OK);
+        while (testing__v1__testing__count__next(stream, &number) == MESH_OK)
+            messages++;
+        code = mesh_stream_finish(stream, NULL);
+        if (answers[i].code == MESH_UNIMPLEMENTED || answers[i].code == MESH_OK) {
+            assert_int_equal(code, MESH_OK);
+            assert_int_equal(messages, answers[i].messages);
+        } else {
+            expect(&answers[i], code);
+        }
+        stop(&server);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_blocking_unary_call_ends_with_the_right_code),
+        cmocka_unit_test(an_asynchronous_unary_call_ends_with_the_right_code),
+        cmocka_unit_test(a_stream_of_requests_ends_with_the_right_code),
+        cmocka_unit_test(a_stream_of_answers_ends_with_its_status),
+    };
+
+    return cmocka_run_group_tests_name("answers", tests, NULL, NULL);
+}
