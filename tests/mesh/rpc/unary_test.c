@@ -236,17 +236,34 @@ static void the_contracts_deadline_holds_when_the_caller_gives_none(void **state
     assert_int_equal(
         testing__v1__testing__impatient(service.channel, &request, &response, &options, &err),
         MESH_OK);
-    assert_in_range(response->left_ms, 1, 205); /* the core rounds up on the wire */
-    options.timeout_ms = 60000;                 /* the caller knows better */
+    assert_in_range(response->left_ms, 1, 200);
+    options.timeout_ms = 60000; /* the caller knows better */
     assert_int_equal(
         testing__v1__testing__impatient(service.channel, &request, &response, &options, &err),
         MESH_OK);
-    assert_in_range(response->left_ms, 1000, 61000);
+    assert_in_range(response->left_ms, 1000, 60000);
     options.timeout_ms = MESH_NO_TIMEOUT;
     assert_int_equal(
         testing__v1__testing__impatient(service.channel, &request, &response, &options, &err),
         MESH_OK);
     assert_int_equal(response->left_ms, 0);
+}
+
+static void a_server_is_given_no_more_time_than_the_call_has(void **state)
+{
+    static const int64_t round[] = {500, 2000, 9990, 30000};
+    Testing__V1__EchoRequest request = TESTING__V1__ECHO_REQUEST__INIT;
+    Testing__V1__EchoResponse *response = NULL;
+    mesh_call_options options = {.arena = service.arena};
+
+    (void)state;
+    for (size_t i = 0; i < 10 * sizeof round / sizeof round[0]; i++) {
+        options.timeout_ms = round[i / 10];
+        assert_int_equal(
+            testing__v1__testing__echo(service.channel, &request, &response, &options, NULL),
+            MESH_OK);
+        assert_in_range(response->left_ms, 1, options.timeout_ms);
+    }
 }
 
 static void a_timeout_in_the_past_is_over_at_once(void **state)
@@ -424,6 +441,7 @@ int main(void)
         BOTH(deep_nesting_is_refused),
         cmocka_unit_test_setup_teardown(a_deadline_ends_a_call_on_both_sides, start_worker, stop),
         BOTH(the_contracts_deadline_holds_when_the_caller_gives_none),
+        BOTH(a_server_is_given_no_more_time_than_the_call_has),
         BOTH(a_timeout_in_the_past_is_over_at_once),
         cmocka_unit_test_setup_teardown(deadline_and_trace_travel_to_calls_made_for_a_call,
                                         start_worker, stop),
