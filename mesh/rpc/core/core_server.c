@@ -5,6 +5,7 @@
 #include <time.h>
 
 #include "mesh/base/alloc.h"
+#include "mesh/base/clock.h"
 #include "mesh/rpc/core/core_server.h"
 
 enum {
@@ -228,7 +229,7 @@ static bool wait_for_connections(mesh_tserver *server, int64_t until_ns)
 /* Waits until the core has let go of the server; one that did not start has no connections. */
 static void shut_down(mesh_tserver *server)
 {
-    int64_t until_ns = mesh_clock_monotonic_ns() + GOAWAY_GRACE_MS * INT64_C(1000000);
+    int64_t until_ns = mesh_clock_deadline_ns(GOAWAY_GRACE_MS);
 
     if (!server->bound)
         return;
@@ -236,7 +237,7 @@ static void shut_down(mesh_tserver *server)
     if (server->started && !wait_for_connections(server, until_ns)) {
         /* clients that poll idle connections seldom, as the core's own do, answer a GOAWAY late */
         grpc_server_cancel_all_calls(server->server);
-        (void)wait_for_connections(server, INT64_MAX);
+        (void)wait_for_connections(server, MESH_NO_DEADLINE);
     }
     atomic_store(&server->ending, true);
     CORE_TAG_RELEASE(server);
