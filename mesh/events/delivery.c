@@ -46,8 +46,8 @@ static mesh_code handle_in_transaction(attempt *self, const ProtobufCMessage *ev
                                        mesh_error *err)
 {
     const mesh_consumer *consumer = self->delivery->consumer;
-    const mesh_tx_options options = {.deadline_ns = self->delivery->touched_ns +
-                                                    self->settings->ack_wait_ms * 1000000};
+    const mesh_tx_options options = {
+        .deadline_ns = mesh_clock_add_ms(self->delivery->touched_ns, self->settings->ack_wait_ms)};
     mesh_tx *tx = NULL;
     mesh_code code = mesh_tx_begin(self->settings->db, &options, &tx, err);
     if (code != MESH_OK) {

@@ -14,6 +14,7 @@
 
 enum {
     DEFAULT_ACK_WAIT_MS = 30000,
+    MAX_ACK_WAIT_MS = 24 * 3600 * 1000,
     DEFAULT_MAX_DELIVER = 10,
     DEFAULT_CONCURRENCY = 4,
     MAX_CONCURRENCY = 256
@@ -123,8 +124,11 @@ static mesh_code read_options(const mesh_events_options *given, mesh_events_opti
     if (!service_is_valid(options->service))
         return mesh_error_set(err, MESH_INVALID_ARGUMENT,
                               "the service's name is malformed; it is made of a-z 0-9 - _");
-    if (options->ack_wait_ms < 0 || options->max_deliver < 0 ||
-        options->concurrency > MAX_CONCURRENCY)
+    if (options->ack_wait_ms < 0 || options->ack_wait_ms > MAX_ACK_WAIT_MS)
+        return mesh_error_set(err, MESH_INVALID_ARGUMENT,
+                              "ack_wait_ms is out of range; it is at most %d, a day",
+                              MAX_ACK_WAIT_MS);
+    if (options->max_deliver < 0 || options->concurrency > MAX_CONCURRENCY)
         return mesh_error_set(err, MESH_INVALID_ARGUMENT, "a limit of the events is out of range");
     return MESH_OK;
 }

@@ -107,16 +107,17 @@ typedef struct mesh_events_options {
     mesh_db *db; /* borrowed; inbox and handlers' transactions, and the transactions that events
                     are added to */
     const mesh_consumer *consumers; /* ended by an entry without event; copied; NULL: none */
-    int64_t ack_wait_ms;            /* redelivery of what was not acknowledged, default 30,000 */
-    int max_deliver;                /* attempts, default 10 */
-    size_t concurrency; /* handlers at once, default 4; events of one aggregate stay in order */
+    int64_t ack_wait_ms; /* redelivery of what was not acknowledged, default 30,000, at most a
+                            day */
+    int max_deliver;     /* attempts, default 10 */
+    size_t concurrency;  /* handlers at once, default 4; events of one aggregate stay in order */
 } mesh_events_options;
 
 /*
  * Does not connect yet, but from now on events can be added in transactions of `db`: they wait
  * for the connection. INVALID_ARGUMENT: two consumers of one event, a malformed url, a service name
- * that is empty or has other characters than a-z 0-9 - _; FAILED_PRECONDITION: the db has a
- * publisher already; RESOURCE_EXHAUSTED: out of memory.
+ * that is empty or has other characters than a-z 0-9 - _, a limit out of range;
+ * FAILED_PRECONDITION: the db has a publisher already; RESOURCE_EXHAUSTED: out of memory.
  */
 MESH_API mesh_code mesh_events_create(const mesh_events_options *options, mesh_events **events,
                                       mesh_error *err);

@@ -317,6 +317,9 @@ static void a_database_without_a_publisher_takes_no_events(void **state)
 static void options_are_checked(void **state)
 {
     (void)state;
+    enum {
+        DAY_MS = 24 * 3600 * 1000
+    };
     mesh_db *db = NULL;
     mesh_events *events = NULL, *second = NULL;
     assert_int_equal(mesh_db_create(&(mesh_db_options){.url = url}, &db, NULL), MESH_OK);
@@ -338,6 +341,7 @@ static void options_are_checked(void **state)
         {.url = "nats://a:1", .service = NULL},
         {.url = "nats://a:1", .service = "stock", .consumers = twice},
         {.url = "nats://a:1", .service = "stock", .ack_wait_ms = -1},
+        {.url = "nats://a:1", .service = "stock", .ack_wait_ms = INT64_MAX},
         {.url = "nats://a:1", .service = "stock", .concurrency = 1000000},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
@@ -347,8 +351,13 @@ static void options_are_checked(void **state)
         assert_int_equal(mesh_events_create(&options, &events, NULL), MESH_INVALID_ARGUMENT);
         assert_null(events);
     }
-    const mesh_events_options good = {.url = "nats://a:1,nats://b:2", .service = "stock", .db = db};
-    assert_int_equal(mesh_events_create(&good, &events, NULL), MESH_OK);
+    mesh_error err = {0};
+    mesh_events_options good = {.url = "nats://a:1,nats://b:2", .service = "stock", .db = db};
+    good.ack_wait_ms = DAY_MS + 1;
+    assert_int_equal(mesh_events_create(&good, &events, &err), MESH_INVALID_ARGUMENT);
+    assert_string_equal(err.message, "ack_wait_ms is out of range; it is at most 86400000, a day");
+    good.ack_wait_ms = DAY_MS;
+    assert_int_equal(mesh_events_create(&good, &events, &err), MESH_OK);
     assert_int_equal(mesh_events_create(&good, &second, NULL), MESH_FAILED_PRECONDITION);
     mesh_events_destroy(events);
     assert_int_equal(mesh_events_create(&good, &events, NULL), MESH_OK);
