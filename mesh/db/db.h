@@ -26,14 +26,15 @@ typedef struct mesh_db_options {
     size_t pool_max;  /* connections at most, default 8 */
     int64_t acquire_timeout_ms;   /* wait for a free connection, default 2,000 */
     int64_t connect_timeout_ms;   /* default 5,000 */
-    int64_t statement_timeout_ms; /* default 5,000; the server ends the statement */
+    int64_t statement_timeout_ms; /* default 5,000, at most INT32_MAX as PostgreSQL's own; the
+                                     server ends the statement */
     int64_t idle_timeout_ms;      /* a connection unused for longer is closed, default 5 minutes */
     int64_t max_age_ms;           /* one older than this is closed after use, default 30 minutes */
 } mesh_db_options;
 
 /*
  * Does not connect yet, so that a service can start before its database. INVALID_ARGUMENT: the url
- * is malformed, or a limit is negative; RESOURCE_EXHAUSTED: out of memory.
+ * is malformed, or a limit is negative or too large; RESOURCE_EXHAUSTED: out of memory.
  */
 MESH_API mesh_code mesh_db_create(const mesh_db_options *options, mesh_db **db, mesh_error *err);
 

@@ -81,6 +81,10 @@ static mesh_code read_options(const mesh_db_options *given, mesh_db_settings *se
         settings->statement_timeout_ms < 0 || settings->idle_timeout_ms < 0 ||
         settings->max_age_ms < 0)
         return mesh_error_set(err, MESH_INVALID_ARGUMENT, "a time limit is negative");
+    if (settings->statement_timeout_ms > INT32_MAX)
+        return mesh_error_set(err, MESH_INVALID_ARGUMENT,
+                              "statement_timeout_ms is out of range; PostgreSQL's is at most %d",
+                              INT32_MAX);
     /* libpq's own message would repeat the url, and a password with it. */
     PQconninfoOption *parsed = options.url != NULL ? PQconninfoParse(options.url, NULL) : NULL;
     if (parsed == NULL)

@@ -64,6 +64,22 @@ static void urls_are_checked_and_never_repeated(void **state)
     mesh_db_destroy(NULL);
 }
 
+static void a_statement_timeout_is_at_most_what_postgresql_takes(void **state)
+{
+    (void)state;
+    mesh_error err = {0};
+    mesh_db *db = NULL;
+    mesh_db_options options = {.url = url, .statement_timeout_ms = INT64_C(1) + INT32_MAX};
+    assert_int_equal(mesh_db_create(&options, &db, &err), MESH_INVALID_ARGUMENT);
+    assert_string_equal(err.message,
+                        "statement_timeout_ms is out of range; PostgreSQL's is at most 2147483647");
+    assert_null(db);
+    options.statement_timeout_ms = INT32_MAX;
+    assert_int_equal(mesh_db_create(&options, &db, NULL), MESH_OK);
+    assert_int_equal(mesh_db_ping(db, NULL), MESH_OK);
+    mesh_db_destroy(db);
+}
+
 static void an_absent_database_is_unavailable_and_its_password_unsaid(void **state)
 {
     (void)state;
@@ -401,6 +417,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(urls_are_checked_and_never_repeated),
+        cmocka_unit_test(a_statement_timeout_is_at_most_what_postgresql_takes),
         cmocka_unit_test(an_absent_database_is_unavailable_and_its_password_unsaid),
         cmocka_unit_test(the_limit_holds_and_a_wait_ends),
         cmocka_unit_test(threads_are_served_in_the_order_they_came),
