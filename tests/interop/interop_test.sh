@@ -1,0 +1,140 @@
+#!/usr/bin/env bash
+# scripts/interop: that it plays, and that it sees what fails. Peers are stand-ins, by themselves or
+# around the programs of ours.
+set -euo pipefail
+# shellcheck source=tests/scripts/lib.sh
+. "$PWD/tests/scripts/lib.sh"
+
+trap 'rm -rf -- "$WORK"' EXIT
+
+TREE=$(mktemp -d "${TEST_TMPDIR:-/tmp}/interop.XXXXXX")
+PROGRAMS=$TREE/bazel-bin/tests/interop
+mkdir -p "$TREE/bin" "$PROGRAMS"
+cp -RL -- "$SCRIPTS" "$TREE/scripts"
+cp -L -- "$PWD/tests/interop/client" "$PWD/tests/interop/server" "$TREE/"
+printf '#!/bin/sh\n' >"$TREE/bin/bazel"
+chmod +x "$TREE/bin/bazel"
+PATH=$TREE/bin:$PATH
+
+# program PATH: stdin is the program.
+program() {
+    mkdir -p "${1%/*}"
+    rm -f -- "$1"
+    cat >"$1"
+    chmod +x "$1"
+}
+
+# Ours against itself, without any peer.
+reset() {
+    rm -rf -- "$TREE/.mesh"
+    cp -fL -- "$SCRIPTS/interop" "$TREE/scripts/interop"
+    chmod u+w -- "$TREE/scripts/interop"
+    cp -f -- "$TREE/client" "$TREE/server" "$PROGRAMS/"
+}
+
+last() { tail -n 1 <<<"$out"; }
+
+test_ours_plays_with_itself_with_and_without_tls() {
+    reset
+    expect 0 "$TREE/scripts/interop" --case empty_unary --case client_compressed_unary
+    [ "$(last)" = '8 passed, 0 failed, 0 skipped' ] || fail "$out"
+    grep -qE '^empty_unary +ok/ok +ok/ok$' <<<"$out" || fail "$out"
+    [[ $err == *'the peer go is not built (scripts/setup --peers): left out'* ]] || fail "$err"
+}
+
+test_what_a_client_says_counts() {
+    reset
+    program "$PROGRAMS/client" <<'END'
+#!/bin/sh
+case "$*" in *empty_unary*) echo 'it is wrong' && exit 3 ;; esac
+END
+    expect 1 "$TREE/scripts/interop" --case empty_unary --case large_unary --tls off
+    [ "$(last)" = '2 passed, 2 failed, 0 skipped' ] || fail "$out"
+    grep -qE '^empty_unary +FAIL +FAIL$' <<<"$out" || fail "$out"
+    [[ $err == *'self, TLS off, empty_unary failed: status 3'*'it is wrong'* ]] || fail "$err"
+}
+
+test_a_client_that_hangs_has_failed() {
+    reset
+    program "$PROGRAMS/client" <<'END'
+#!/bin/sh
+sleep 1000
+END
+    sed -i 's/^CASE_LIMIT_S=.*/CASE_LIMIT_S=1/' "$TREE/scripts/interop"
+    expect 1 "$TREE/scripts/interop" --case empty_unary --tls on
+    [[ $err == *'empty_unary failed: not within 1 s'* ]] || fail "$err"
+}
+
+test_a_server_that_dies_has_failed() {
+    reset
+    program "$PROGRAMS/server" <<'END'
+#!/bin/sh
+echo 'no such thing' && exit 1
+END
+    expect 1 "$TREE/scripts/interop" --case empty_unary --tls off
+    [ "$(last)" = '0 passed, 2 failed, 0 skipped' ] || fail "$out"
+    [[ $err == *'no such thing'*'the server does not listen'* ]] || fail "$err"
+}
+
+test_a_server_that_ends_badly_has_failed() {
+    reset
+    program "$PROGRAMS/server" <<END
+#!/usr/bin/env bash
+"$TREE/server" "\$@" &
+trap 'kill "\$!" && wait "\$!"; exit 7' TERM
+wait
+END
+    expect 1 "$TREE/scripts/interop" --case empty_unary --tls off
+    [[ $err == *'the server did not end as it should'* ]] || fail "$err"
+}
+
+test_a_case_that_a_peer_lacks_is_skipped_and_said() {
+    reset
+    program "$TREE/.mesh/tools/grpc-go/server" <<END
+#!/bin/sh
+exec "$TREE/server" "\$@"
+END
+    program "$TREE/.mesh/tools/grpc-go/client" <<END
+#!/bin/sh
+exec "$TREE/client" "\$@"
+END
+    expect 0 "$TREE/scripts/interop" --peer go --case large_unary --case pick_first_unary --tls off
+    [ "$(last)" = '3 passed, 0 failed, 1 skipped' ] || fail "$out"
+    grep -qE '^pick_first_unary +- +ok$' <<<"$out" || fail "$out"
+    [[ $out == *'go server: pick_first_unary: '* ]] || fail "$out"
+}
+
+test_a_peer_that_is_asked_for_must_be_there() {
+    reset
+    expect 1 "$TREE/scripts/interop" --peer go
+    [[ $err == *'the peer go is not built: scripts/setup --peers does it'* ]] || fail "$err"
+}
+
+test_json_has_a_line_for_each() {
+    reset
+    expect 0 "$TREE/scripts/interop" --case empty_unary --case orca_per_rpc --tls off --json
+    [[ $out == '{"results":[{"case":"empty_unary","peer":"meshc","peer_is":"both",'* ]] ||
+        fail "$out"
+    [[ $out == *'"verdict":"skipped","reason":"the gRPC C core'*'"passed":2,"failed":0,"skipped":2}' ]] ||
+        fail "$out"
+}
+
+test_wrong_use_is_refused() {
+    expect 2 "$TREE/scripts/interop" --case no_such
+    [[ $err == *"there is no case 'no_such'"* ]] || fail "$err"
+    expect 2 "$TREE/scripts/interop" --peer rust
+    expect 2 "$TREE/scripts/interop" --tls
+}
+
+test_the_programs_explain_themselves() {
+    expect 0 "$TREE/client" --help
+    [[ $out == *ping_pong*--server_host* ]] || fail "$out"
+    expect 0 "$TREE/server" --help
+    [[ $out == *--port* ]] || fail "$out"
+    expect 2 "$TREE/server" --nonsense
+    expect 2 "$TREE/client" --server_port=many
+    expect 1 "$TREE/client" --test_case=no_such
+    [[ $err == *'there is no such case'* ]] || fail "$err"
+}
+
+run_tests
