@@ -14,6 +14,9 @@ enum {
     MIN_PING_INTERVAL_MS = 10000 /* clients that ping more often are told to calm down (gRFC A8) */
 };
 
+/* what grpc_version_string() says of the core whose symbols below are meant: gRPC 1.51 */
+static const char core_version[] = "29.0.0";
+
 /*
  * grpc_server_shutdown_and_notify cancels what clients had sent before its GOAWAY reached them. The
  * steps that it is made of do not: these, which the core exports and uses in its own tests, but
@@ -52,13 +55,27 @@ static grpc_server *make_server(const mesh_server_options *options)
     return grpc_server_create(&list, NULL);
 }
 
+static mesh_code check_version(mesh_error *err)
+{
+    const char *version = grpc_version_string();
+
+    if (strcmp(version, core_version) == 0)
+        return MESH_OK;
+    return mesh_error_set(err, MESH_FAILED_PRECONDITION,
+                          "this program was made for gRPC core %s, but %s is loaded: install the "
+                          "libgrpc29 package of Debian 12",
+                          core_version, version);
+}
+
 mesh_code core_server_create(const mesh_server_options *options, const mesh_server_events *events,
                              void *upper, mesh_tserver **tserver, mesh_error *err)
 {
     mesh_tserver *server = NULL;
     grpc_server_credentials *credentials = NULL;
-    mesh_code code;
+    mesh_code code = check_version(err);
 
+    if (code != MESH_OK)
+        return code;
     core_init();
     code = core_server_credentials(options->tls, &credentials, err);
     if (code != MESH_OK)
