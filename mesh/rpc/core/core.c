@@ -303,11 +303,11 @@ gpr_timespec core_deadline_to(int64_t deadline_ns)
     if (deadline_ns == MESH_NO_DEADLINE)
         return gpr_inf_future(GPR_CLOCK_MONOTONIC);
     /*
-     * The core rounds up to its milliseconds, and what is left then to one (up to a second), ten (up
-     * to ten) or a hundred of them for the server, which would have more time than its client: 2,010
-     * ms of 2,000. A millisecond less keeps the round ones what they are.
+     * The core rounds up to its milliseconds, twice, and what is left then to one (up to a second),
+     * ten (up to ten) or a hundred of them for the server, which would have more time than its
+     * client: 2,010 ms of 2,000. Two milliseconds less keep the round ones what they are.
      */
-    return gpr_time_from_nanos(deadline_ns - 1000000, GPR_CLOCK_MONOTONIC);
+    return gpr_time_from_nanos(deadline_ns - 2000000, GPR_CLOCK_MONOTONIC);
 }
 
 int64_t core_deadline_from(gpr_timespec deadline)
