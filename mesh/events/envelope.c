@@ -8,7 +8,7 @@
 #include "mesh/db/time_text.h"
 #include "mesh/events/broker.h"
 #include "mesh/events/escape.h"
-#include "mesh/rpc/wire_check.h"
+#include "mesh/rpc/unpack.h"
 
 /* A header's value; NULL when it is not there. */
 static const char *header(natsMsg *message, const char *name)
@@ -73,17 +73,6 @@ mesh_code mesh_envelope_read(natsMsg *message, mesh_arena *arena, mesh_event *me
     return read_headers(message, arena, meta, err);
 }
 
-static void *arena_alloc(void *arena, size_t size)
-{
-    return mesh_arena_alloc(arena, size);
-}
-
-static void arena_free(void *arena, void *memory)
-{
-    (void)arena;
-    (void)memory;
-}
-
 mesh_code mesh_envelope_unpack(natsMsg *message, const mesh_event_descriptor *event,
                                mesh_arena *arena, const ProtobufCMessage **unpacked,
                                mesh_error *err)
@@ -93,14 +82,13 @@ mesh_code mesh_envelope_unpack(natsMsg *message, const mesh_event_descriptor *ev
         return bad_header(err, "ce-type");
     const uint8_t *data = (const uint8_t *)natsMsg_GetData(message);
     size_t size = (size_t)natsMsg_GetDataLength(message);
-    mesh_code code = mesh_wire_check(event->message, data, size, err);
-    if (code != MESH_OK)
-        return code;
-    ProtobufCAllocator allocator = {
-        .alloc = arena_alloc, .free = arena_free, .allocator_data = arena};
-    *unpacked = protobuf_c_message_unpack(event->message, &allocator, size, data);
-    if (*unpacked == NULL)
+    ProtobufCMessage *whole;
+    mesh_code code = mesh_unpack(event->message, data, size, arena, &whole, err);
+    /* Trouble that stays: what is too large now is too large whenever it is delivered. */
+    if (code == MESH_RESOURCE_EXHAUSTED)
         return mesh_error_set(err, MESH_INVALID_ARGUMENT,
                               "the event takes more memory than it may");
-    return MESH_OK;
+    if (code == MESH_OK)
+        *unpacked = whole;
+    return code;
 }

@@ -86,12 +86,11 @@ static code_response *read_response(mesh_arena *arena, const char *program, int 
     }
     const ProtobufCMessageDescriptor *type =
         &google__protobuf__compiler__code_generator_response__descriptor;
-    ProtobufCAllocator allocator = memory_allocator(arena);
     size_t size;
     const uint8_t *data = read_all(arena, fd, &size);
     code_response *response = NULL;
-    if (data != NULL && wire_check(type, data, size))
-        response = (code_response *)protobuf_c_message_unpack(type, &allocator, size, data);
+    if (data != NULL)
+        response = (code_response *)wire_unpack(arena, type, data, size);
     if (response == NULL)
         text_addf(why, "%s answered something that is no CodeGeneratorResponse", program);
     else if (response->error != NULL && response->error[0] != '\0')

@@ -12,19 +12,3 @@ void *memory_take(mesh_arena *arena, size_t count, size_t size)
     }
     return memory;
 }
-
-static void *allocate(void *arena, size_t size)
-{
-    return mesh_arena_alloc(arena, size);
-}
-
-static void release(void *arena, void *memory)
-{
-    (void)arena;
-    (void)memory;
-}
-
-ProtobufCAllocator memory_allocator(mesh_arena *arena)
-{
-    return (ProtobufCAllocator){.alloc = allocate, .free = release, .allocator_data = arena};
-}

@@ -5,15 +5,11 @@
 #ifndef MESH_PLUGIN_MEMORY_H
 #define MESH_PLUGIN_MEMORY_H
 
-#include <protobuf-c/protobuf-c.h>
 #include <stddef.h>
 
 #include "mesh/base/arena.h"
 
 /* `count` zeroed elements. */
 void *memory_take(mesh_arena *arena, size_t count, size_t size);
-
-/* The arena as protobuf-c wants it: what is unpacked with it is not freed by itself. */
-ProtobufCAllocator memory_allocator(mesh_arena *arena);
 
 #endif

@@ -56,9 +56,7 @@ bool options_unpack(mesh_arena *arena, const ProtobufCMessage *options, uint32_t
     const uint8_t *data = options_find(arena, options, number, &size);
     if (data == NULL)
         return true;
-    ProtobufCAllocator allocator = memory_allocator(arena);
-    if (wire_check(type, data, size))
-        *message = protobuf_c_message_unpack(type, &allocator, size, data);
+    *message = wire_unpack(arena, type, data, size);
     return *message != NULL;
 }
 

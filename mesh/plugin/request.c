@@ -2,7 +2,6 @@
 
 #include <string.h>
 
-#include "mesh/plugin/memory.h"
 #include "mesh/plugin/names.h"
 #include "mesh/plugin/schema.h"
 #include "mesh/plugin/wire.h"
@@ -142,10 +141,7 @@ code_request *request_read(mesh_arena *arena, const uint8_t *data, size_t size, 
 {
     const ProtobufCMessageDescriptor *type =
         &google__protobuf__compiler__code_generator_request__descriptor;
-    ProtobufCAllocator allocator = memory_allocator(arena);
-    ProtobufCMessage *message = wire_check(type, data, size)
-                                    ? protobuf_c_message_unpack(type, &allocator, size, data)
-                                    : NULL;
+    ProtobufCMessage *message = wire_unpack(arena, type, data, size);
     if (message == NULL) {
         text_add(why, "the input is no google.protobuf.compiler.CodeGeneratorRequest; protoc "
                       "runs this program with --mesh_out=DIR");

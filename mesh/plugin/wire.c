@@ -1,6 +1,7 @@
 #include "mesh/plugin/wire.h"
 
 #include "mesh/base/wire.h"
+#include "mesh/rpc/unpack.h"
 
 static bool check(const ProtobufCMessageDescriptor *type, const uint8_t *data, size_t size,
                   int depth)
@@ -20,7 +21,11 @@ static bool check(const ProtobufCMessageDescriptor *type, const uint8_t *data, s
     return reader.at == reader.end;
 }
 
-bool wire_check(const ProtobufCMessageDescriptor *type, const uint8_t *data, size_t size)
+ProtobufCMessage *wire_unpack(mesh_arena *arena, const ProtobufCMessageDescriptor *type,
+                              const uint8_t *data, size_t size)
 {
-    return size == 0 || check(type, data, size, 1);
+    ProtobufCAllocator allocator = mesh_arena_allocator(arena);
+    if (size > 0 && !check(type, data, size, 1))
+        return NULL;
+    return protobuf_c_message_unpack(type, &allocator, size, data);
 }

@@ -3,18 +3,7 @@
 #include <string.h>
 
 #include "mesh/rpc/reason.h"
-#include "mesh/rpc/wire_check.h"
-
-static void *allocate(void *arena, size_t size)
-{
-    return mesh_arena_alloc(arena, size);
-}
-
-static void do_not_free(void *arena, void *memory)
-{
-    (void)arena;
-    (void)memory;
-}
+#include "mesh/rpc/unpack.h"
 
 /* One contiguous run of bytes: the only slice, or a copy in the arena. */
 static const uint8_t *flatten(const mesh_message *message, mesh_arena *arena)
@@ -35,28 +24,6 @@ static const uint8_t *flatten(const mesh_message *message, mesh_arena *arena)
         at += message->slices[i].size;
     }
     return bytes;
-}
-
-static mesh_code unpack(const ProtobufCMessageDescriptor *descriptor, const uint8_t *bytes,
-                        size_t size, mesh_arena *arena, ProtobufCMessage **out, mesh_error *err)
-{
-    ProtobufCAllocator allocator = {
-        .alloc = allocate, .free = do_not_free, .allocator_data = arena};
-    mesh_code code = mesh_wire_check(descriptor, bytes, size, err);
-    ProtobufCMessage *unpacked;
-
-    if (code != MESH_OK)
-        return code;
-    unpacked = protobuf_c_message_unpack(descriptor, &allocator, size, bytes);
-    if (mesh_arena_overflowed(arena))
-        return mesh_error_reason(
-            err, MESH_RESOURCE_EXHAUSTED, MESH_RPC_DOMAIN, MESH_RPC_CALL_MEMORY_EXCEEDED,
-            "%s of %zu bytes: needs more memory than a call may have", descriptor->name, size);
-    if (unpacked == NULL)
-        return mesh_error_reason(err, MESH_INVALID_ARGUMENT, MESH_RPC_DOMAIN,
-                                 MESH_RPC_MESSAGE_MALFORMED, "%s: malformed", descriptor->name);
-    *out = unpacked;
-    return MESH_OK;
 }
 
 static mesh_code copy_raw(const uint8_t *bytes, size_t size, mesh_arena *arena,
@@ -95,7 +62,7 @@ mesh_code mesh_decode(const ProtobufCMessageDescriptor *descriptor, mesh_message
     else if (descriptor == NULL)
         code = copy_raw(bytes, message->size, arena, out, err);
     else
-        code = unpack(descriptor, bytes, message->size, arena, out, err);
+        code = mesh_unpack(descriptor, bytes, message->size, arena, out, err);
     mesh_message_release(message);
     return code;
 }

@@ -8,6 +8,7 @@
 #include "mesh/base/wire.h"
 #include "mesh/plugin/generate.h"
 #include "mesh/plugin/memory.h"
+#include "mesh/rpc/unpack.h"
 
 typedef Google__Protobuf__Compiler__CodeGeneratorRequest request;
 typedef Google__Protobuf__Compiler__CodeGeneratorResponse response;
@@ -258,7 +259,7 @@ static void what_protoc_guarantees_is_checked(void **state)
         /* Its memory is not given back one by one, since changes make it a graph. */
         mesh_arena *arena = mesh_arena_create(1 << 20, 0);
         assert_non_null(arena);
-        ProtobufCAllocator allocator = memory_allocator(arena);
+        ProtobufCAllocator allocator = mesh_arena_allocator(arena);
         request *whole = google__protobuf__compiler__code_generator_request__unpack(
             &allocator, real_size, real);
         assert_non_null(whole);

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "mesh/base/arena.h"
+#include "mesh/rpc/unpack.h"
 #include "mesh/rpc/wire_check.h"
 #include "tests/mesh/rpc/wire_check_test.pb-c.h"
 
@@ -12,21 +13,10 @@ enum {
 
 static size_t passed;
 
-static void *allocate(void *arena, size_t size)
-{
-    return mesh_arena_alloc(arena, size);
-}
-
-static void do_not_free(void *arena, void *memory)
-{
-    (void)arena;
-    (void)memory;
-}
-
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     mesh_arena *arena = mesh_arena_create(4096, ARENA_BYTES);
-    ProtobufCAllocator allocator = {allocate, do_not_free, arena};
+    ProtobufCAllocator allocator = mesh_arena_allocator(arena);
     ProtobufCMessage *message;
     mesh_error err;
     mesh_code code;

@@ -1,0 +1,41 @@
+#include "mesh/rpc/unpack.h"
+
+#include "mesh/rpc/reason.h"
+#include "mesh/rpc/wire_check.h"
+
+static void *allocate(void *arena, size_t size)
+{
+    return mesh_arena_alloc(arena, size);
+}
+
+static void do_not_free(void *arena, void *memory)
+{
+    (void)arena;
+    (void)memory;
+}
+
+ProtobufCAllocator mesh_arena_allocator(mesh_arena *arena)
+{
+    return (ProtobufCAllocator){.alloc = allocate, .free = do_not_free, .allocator_data = arena};
+}
+
+mesh_code mesh_unpack(const ProtobufCMessageDescriptor *descriptor, const uint8_t *bytes,
+                      size_t size, mesh_arena *arena, ProtobufCMessage **out, mesh_error *err)
+{
+    ProtobufCAllocator allocator = mesh_arena_allocator(arena);
+    mesh_code code = mesh_wire_check(descriptor, bytes, size, err);
+    ProtobufCMessage *unpacked;
+
+    if (code != MESH_OK)
+        return code;
+    unpacked = protobuf_c_message_unpack(descriptor, &allocator, size, bytes);
+    if (mesh_arena_overflowed(arena))
+        return mesh_error_reason(
+            err, MESH_RESOURCE_EXHAUSTED, MESH_RPC_DOMAIN, MESH_RPC_CALL_MEMORY_EXCEEDED,
+            "%s of %zu bytes: needs more memory than a call may have", descriptor->name, size);
+    if (unpacked == NULL)
+        return mesh_error_reason(err, MESH_INVALID_ARGUMENT, MESH_RPC_DOMAIN,
+                                 MESH_RPC_MESSAGE_MALFORMED, "%s: malformed", descriptor->name);
+    *out = unpacked;
+    return MESH_OK;
+}
