@@ -1,6 +1,6 @@
 /*
  * The command line of the interoperability programs, which is the same in all languages:
- * `--name=value` or `--name value`, and for a flag that is a bool also `--name` alone.
+ * `--name=value` or `--name value`; a flag that is a bool is `--name` or `--name=true` or `=false`.
  */
 #ifndef TESTS_INTEROP_FLAGS_H
 #define TESTS_INTEROP_FLAGS_H

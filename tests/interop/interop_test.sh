@@ -115,8 +115,8 @@ test_json_has_a_line_for_each() {
     expect 0 "$TREE/scripts/interop" --case empty_unary --case orca_per_rpc --tls off --json
     [[ $out == '{"results":[{"case":"empty_unary","peer":"meshc","peer_is":"both",'* ]] ||
         fail "$out"
-    [[ $out == *'"verdict":"skipped","reason":"the gRPC C core'*'"passed":2,"failed":0,"skipped":2}' ]] ||
-        fail "$out"
+    [[ $out == *'"verdict":"skipped","reason":"the gRPC C core'* ]] || fail "$out"
+    [[ $out == *'],"passed":2,"failed":0,"skipped":2}' ]] || fail "$out"
 }
 
 test_wrong_use_is_refused() {
