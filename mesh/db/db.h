@@ -187,6 +187,16 @@ MESH_API mesh_code mesh_tx_query(mesh_tx *tx, const char *sql, const mesh_param 
                                  size_t param_count, mesh_rows **rows, int64_t *affected,
                                  mesh_error *err);
 
+/*
+ * Runs one statement that is a transaction of its own, with one round trip: mesh_tx_begin with
+ * `autocommit` and `deadline_ns` (0: none), then mesh_tx_query; their errors. Afterwards *tx owns
+ * the rows; end it with mesh_tx_rollback, which takes nothing back. Without rows `tx` may be NULL.
+ * After an error there is no transaction to end (and no mesh_tx_constraint to ask for).
+ */
+MESH_API mesh_code mesh_db_query(mesh_db *db, int64_t deadline_ns, const char *sql,
+                                 const mesh_param *params, size_t param_count, mesh_tx **tx,
+                                 mesh_rows **rows, int64_t *affected, mesh_error *err);
+
 MESH_API size_t mesh_rows_count(const mesh_rows *rows);
 MESH_API bool mesh_rows_is_null(const mesh_rows *rows, size_t row, size_t column);
 

@@ -231,13 +231,24 @@ const char *mesh_tx_constraint(const mesh_tx *tx)
     return tx->constraint;
 }
 
-mesh_code mesh_db_ping(mesh_db *db, mesh_error *err)
+mesh_code mesh_db_query(mesh_db *db, int64_t deadline_ns, const char *sql, const mesh_param *params,
+                        size_t param_count, mesh_tx **out, mesh_rows **rows, int64_t *affected,
+                        mesh_error *err)
 {
-    const mesh_tx_options options = {.autocommit = true};
+    const mesh_tx_options options = {.autocommit = true, .deadline_ns = deadline_ns};
     mesh_tx *tx = NULL;
+    assert(rows == NULL || out != NULL);
     mesh_code code = mesh_tx_begin(db, &options, &tx, err);
     if (code == MESH_OK)
-        code = mesh_tx_query(tx, "SELECT 1", MESH_SQL_NO_PARAMS, NULL, NULL, err);
-    mesh_tx_rollback(tx);
+        code = mesh_tx_query(tx, sql, params, param_count, rows, affected, err);
+    if (code == MESH_OK && out != NULL)
+        *out = tx;
+    else
+        mesh_tx_rollback(tx);
     return code;
+}
+
+mesh_code mesh_db_ping(mesh_db *db, mesh_error *err)
+{
+    return mesh_db_query(db, 0, "SELECT 1", MESH_SQL_NO_PARAMS, NULL, NULL, NULL, err);
 }

@@ -37,20 +37,14 @@ mesh_code mesh_inbox_prune(mesh_db *db, int max_age_days, mesh_error *err)
     static const char sql[] = "DELETE FROM mesh_inbox WHERE (event_id, consumer) IN"
                               " (SELECT event_id, consumer FROM mesh_inbox WHERE event_id < $1"
                               " ORDER BY event_id LIMIT $2 FOR UPDATE SKIP LOCKED)";
-    const mesh_tx_options options = {.autocommit = true};
     char oldest[MESH_UUID_TEXT_BYTES];
     int64_t age_ns = (int64_t)max_age_days * 24 * 3600 * 1000000000;
     first_id_of(mesh_clock_wall_ns() - age_ns, oldest);
     int64_t removed = PRUNE_ROWS;
     mesh_code code = MESH_OK;
-    while (code == MESH_OK && removed == PRUNE_ROWS) {
-        mesh_tx *tx = NULL;
-        code = mesh_tx_begin(db, &options, &tx, err);
-        if (code == MESH_OK)
-            code = mesh_tx_query(tx, sql,
-                                 MESH_SQL_PARAMS(MESH_SQL_TEXT(oldest), MESH_SQL_INT(PRUNE_ROWS)),
-                                 NULL, &removed, err);
-        mesh_tx_rollback(tx);
-    }
+    while (code == MESH_OK && removed == PRUNE_ROWS)
+        code = mesh_db_query(db, 0, sql,
+                             MESH_SQL_PARAMS(MESH_SQL_TEXT(oldest), MESH_SQL_INT(PRUNE_ROWS)), NULL,
+                             NULL, &removed, err);
     return code;
 }

@@ -26,24 +26,6 @@ static void from_row(mesh_arena *arena, const mesh_rows *rows, size_t row,
         notification->read_time = mesh_timestamp(arena, mesh_rows_time(rows, row, 5));
 }
 
-/* Runs a statement that is a transaction of its own. The rows live as long as *tx. */
-static mesh_code run(mesh_db *db, int64_t deadline_ns, const char *sql, const mesh_param *params,
-                     size_t param_count, mesh_tx **tx, mesh_rows **rows, int64_t *affected,
-                     mesh_error *err)
-{
-    const mesh_tx_options options = {.autocommit = true, .deadline_ns = deadline_ns};
-    mesh_tx *begun = NULL;
-    mesh_code code = mesh_tx_begin(db, &options, &begun, err);
-    if (code != MESH_OK)
-        return code;
-    code = mesh_tx_query(begun, sql, params, param_count, rows, affected, err);
-    if (code != MESH_OK)
-        mesh_tx_rollback(begun);
-    else
-        *tx = begun;
-    return code;
-}
-
 mesh_code notification_store_add(mesh_tx *tx, Notification__V1__Notification__Kind kind,
                                  const char *text, const char *resource, mesh_error *err)
 {
@@ -64,8 +46,8 @@ static mesh_code one(const notification_scope *scope, const char *sql, const cha
     if (mesh_uuid_valid(id)) {
         mesh_tx *tx;
         mesh_rows *rows;
-        mesh_code code = run(scope->db, scope->deadline_ns, sql, MESH_SQL_PARAMS(MESH_SQL_TEXT(id)),
-                             &tx, &rows, NULL, err);
+        mesh_code code = mesh_db_query(scope->db, scope->deadline_ns, sql,
+                                       MESH_SQL_PARAMS(MESH_SQL_TEXT(id)), &tx, &rows, NULL, err);
         if (code != MESH_OK)
             return code;
         bool found = mesh_rows_count(rows) != 0;
@@ -110,10 +92,10 @@ mesh_code notification_store_list(const notification_scope *scope, const char *a
     static const char NEWEST[] = "ffffffff-ffff-ffff-ffff-ffffffffffff";
     mesh_tx *tx;
     mesh_rows *rows;
-    mesh_code code = run(scope->db, scope->deadline_ns, unread_only ? UNREAD : ALL,
-                         MESH_SQL_PARAMS(MESH_SQL_TEXT(after[0] == '\0' ? NEWEST : after),
-                                         MESH_SQL_INT((int64_t)limit)),
-                         &tx, &rows, NULL, err);
+    mesh_code code = mesh_db_query(scope->db, scope->deadline_ns, unread_only ? UNREAD : ALL,
+                                   MESH_SQL_PARAMS(MESH_SQL_TEXT(after[0] == '\0' ? NEWEST : after),
+                                                   MESH_SQL_INT((int64_t)limit)),
+                                   &tx, &rows, NULL, err);
     if (code != MESH_OK)
         return code;
 
@@ -151,15 +133,12 @@ mesh_code notification_store_place(mesh_db *db, size_t *placed, mesh_error *err)
         " UPDATE notification SET position = nextval('notification_position')"
         " WHERE position IS NULL AND id = ANY (ARRAY(SELECT id FROM notification, turn"
         "  WHERE turn.mine AND position IS NULL ORDER BY id LIMIT $1))";
-    mesh_tx *tx;
     int64_t affected;
-    mesh_code code = run(db, 0, SQL, MESH_SQL_PARAMS(MESH_SQL_INT(NOTIFICATION_BATCH)), &tx, NULL,
-                         &affected, err);
-    if (code != MESH_OK)
-        return code;
-    mesh_tx_rollback(tx);
-    *placed = (size_t)affected;
-    return MESH_OK;
+    mesh_code code = mesh_db_query(db, 0, SQL, MESH_SQL_PARAMS(MESH_SQL_INT(NOTIFICATION_BATCH)),
+                                   NULL, NULL, &affected, err);
+    if (code == MESH_OK)
+        *placed = (size_t)affected;
+    return code;
 }
 
 mesh_code notification_store_last_position(mesh_db *db, int64_t *position, mesh_error *err)
@@ -167,7 +146,7 @@ mesh_code notification_store_last_position(mesh_db *db, int64_t *position, mesh_
     static const char SQL[] = "SELECT max(position) FROM notification WHERE position IS NOT NULL";
     mesh_tx *tx;
     mesh_rows *rows;
-    mesh_code code = run(db, 0, SQL, MESH_SQL_NO_PARAMS, &tx, &rows, NULL, err);
+    mesh_code code = mesh_db_query(db, 0, SQL, MESH_SQL_NO_PARAMS, &tx, &rows, NULL, err);
     if (code != MESH_OK)
         return code;
     *position = mesh_rows_int(rows, 0, 0);
@@ -182,9 +161,9 @@ mesh_code notification_store_after(mesh_db *db, mesh_arena *arena, int64_t after
                               " ORDER BY position LIMIT $2";
     mesh_tx *tx;
     mesh_rows *rows;
-    mesh_code code = run(db, 0, SQL,
-                         MESH_SQL_PARAMS(MESH_SQL_INT(after), MESH_SQL_INT(NOTIFICATION_BATCH)),
-                         &tx, &rows, NULL, err);
+    mesh_code code = mesh_db_query(
+        db, 0, SQL, MESH_SQL_PARAMS(MESH_SQL_INT(after), MESH_SQL_INT(NOTIFICATION_BATCH)), &tx,
+        &rows, NULL, err);
     if (code != MESH_OK)
         return code;
 

@@ -86,30 +86,14 @@ done:
     return code;
 }
 
-/* Runs a reading statement that answers with ORDER_COLUMNS. The rows live as long as *tx. */
-static mesh_code select_rows(const order_scope *scope, const char *sql, const mesh_param *params,
-                             size_t param_count, mesh_tx **tx, mesh_rows **rows, mesh_error *err)
-{
-    const mesh_tx_options options = {.autocommit = true, .deadline_ns = scope->deadline_ns};
-    mesh_tx *reading = NULL;
-    mesh_code code = mesh_tx_begin(scope->service->db, &options, &reading, err);
-    if (code != MESH_OK)
-        return code;
-    code = mesh_tx_query(reading, sql, params, param_count, rows, NULL, err);
-    if (code != MESH_OK)
-        mesh_tx_rollback(reading);
-    else
-        *tx = reading;
-    return code;
-}
-
 /* One order at most. */
 static mesh_code select_one(const order_scope *scope, const char *sql, const char *key,
                             Order__V1__Order *order, bool *found, mesh_error *err)
 {
     mesh_tx *tx;
     mesh_rows *rows;
-    mesh_code code = select_rows(scope, sql, MESH_SQL_PARAMS(MESH_SQL_TEXT(key)), &tx, &rows, err);
+    mesh_code code = mesh_db_query(scope->service->db, scope->deadline_ns, sql,
+                                   MESH_SQL_PARAMS(MESH_SQL_TEXT(key)), &tx, &rows, NULL, err);
     if (code != MESH_OK)
         return code;
     size_t count = mesh_rows_count(rows);
@@ -162,10 +146,10 @@ mesh_code order_store_list(const order_scope *scope, const char *after, size_t l
     static const char NEWEST[] = "ffffffff-ffff-ffff-ffff-ffffffffffff";
     mesh_tx *tx = NULL;
     mesh_rows *rows;
-    mesh_code code = select_rows(scope, SQL,
-                                 MESH_SQL_PARAMS(MESH_SQL_TEXT(after[0] == '\0' ? NEWEST : after),
-                                                 MESH_SQL_INT((int64_t)limit)),
-                                 &tx, &rows, err);
+    mesh_code code = mesh_db_query(scope->service->db, scope->deadline_ns, SQL,
+                                   MESH_SQL_PARAMS(MESH_SQL_TEXT(after[0] == '\0' ? NEWEST : after),
+                                                   MESH_SQL_INT((int64_t)limit)),
+                                   &tx, &rows, NULL, err);
     if (code != MESH_OK)
         return code;
 

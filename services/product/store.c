@@ -6,13 +6,6 @@
 #include "mesh/db/array.h"
 #include "services/product/convert.h"
 
-/* Every function here runs statements that are transactions of their own. */
-static mesh_code begin(const product_scope *scope, mesh_tx **tx, mesh_error *err)
-{
-    const mesh_tx_options options = {.autocommit = true, .deadline_ns = scope->deadline_ns};
-    return mesh_tx_begin(scope->service->db, &options, tx, err);
-}
-
 static mesh_code not_found(const char *id, mesh_error *err)
 {
     product__v1__error_reason__set(
@@ -67,7 +60,7 @@ mesh_code product_store_add(const product_scope *scope, const Product__V1__Produ
         "INSERT INTO product (id, title, passenger_capacity, maximum_speed, in_stock, request_id,"
         " request) VALUES ($1, $2, $3, $4, $5, nullif($6, '')::uuid, $7)"
         " ON CONFLICT DO NOTHING RETURNING " PRODUCT_COLUMNS;
-    mesh_tx *tx = NULL;
+    mesh_tx *tx;
     mesh_rows *rows;
     const uint8_t *bytes = NULL;
     size_t size = 0;
@@ -77,23 +70,19 @@ mesh_code product_store_add(const product_scope *scope, const Product__V1__Produ
             return no_memory(err);
     }
 
-    mesh_code code = begin(scope, &tx, err);
+    mesh_code code = mesh_db_query(
+        scope->service->db, scope->deadline_ns, SQL,
+        MESH_SQL_PARAMS(MESH_SQL_TEXT(wanted->id), MESH_SQL_TEXT(wanted->title),
+                        MESH_SQL_INT(wanted->passenger_capacity),
+                        MESH_SQL_INT(wanted->maximum_speed), MESH_SQL_INT(wanted->in_stock),
+                        MESH_SQL_TEXT(request_id), MESH_SQL_BYTES(bytes, size)),
+        &tx, &rows, NULL, err);
     if (code != MESH_OK)
         return code;
-    code = mesh_tx_query(tx, SQL,
-                         MESH_SQL_PARAMS(MESH_SQL_TEXT(wanted->id), MESH_SQL_TEXT(wanted->title),
-                                         MESH_SQL_INT(wanted->passenger_capacity),
-                                         MESH_SQL_INT(wanted->maximum_speed),
-                                         MESH_SQL_INT(wanted->in_stock), MESH_SQL_TEXT(request_id),
-                                         MESH_SQL_BYTES(bytes, size)),
-                         &rows, NULL, err);
-    if (code != MESH_OK)
-        goto done;
     if (mesh_rows_count(rows) == 1)
         product_from_row(scope->service, scope->arena, rows, 0, product);
     else
         code = answer_conflict(scope, tx, wanted->id, request_id, bytes, size, product, err);
-done:
     mesh_tx_rollback(tx);
     return code;
 }
@@ -102,19 +91,16 @@ mesh_code product_store_get(const product_scope *scope, const char *id,
                             Product__V1__Product *product, mesh_error *err)
 {
     static const char SQL[] = "SELECT " PRODUCT_COLUMNS " FROM product WHERE id = $1";
-    mesh_tx *tx = NULL;
+    mesh_tx *tx;
     mesh_rows *rows;
-    mesh_code code = begin(scope, &tx, err);
+    mesh_code code = mesh_db_query(scope->service->db, scope->deadline_ns, SQL,
+                                   MESH_SQL_PARAMS(MESH_SQL_TEXT(id)), &tx, &rows, NULL, err);
     if (code != MESH_OK)
         return code;
-    code = mesh_tx_query(tx, SQL, MESH_SQL_PARAMS(MESH_SQL_TEXT(id)), &rows, NULL, err);
-    if (code != MESH_OK)
-        goto done;
     if (mesh_rows_count(rows) == 0)
         code = not_found(id, err);
     else
         product_from_row(scope->service, scope->arena, rows, 0, product);
-done:
     mesh_tx_rollback(tx);
     return code;
 }
@@ -124,14 +110,12 @@ static mesh_code select_many(const product_scope *scope, const char *sql, const 
                              size_t param_count, Product__V1__Product ***products, size_t *found,
                              mesh_error *err)
 {
-    mesh_tx *tx = NULL;
+    mesh_tx *tx;
     mesh_rows *rows;
-    mesh_code code = begin(scope, &tx, err);
+    mesh_code code = mesh_db_query(scope->service->db, scope->deadline_ns, sql, params, param_count,
+                                   &tx, &rows, NULL, err);
     if (code != MESH_OK)
         return code;
-    code = mesh_tx_query(tx, sql, params, param_count, &rows, NULL, err);
-    if (code != MESH_OK)
-        goto done;
 
     size_t count = mesh_rows_count(rows);
     Product__V1__Product *items = mesh_arena_calloc(scope->arena, count, sizeof *items);
@@ -185,15 +169,11 @@ mesh_code product_store_list(const product_scope *scope, const char *after, size
 mesh_code product_store_delete(const product_scope *scope, const char *id, mesh_error *err)
 {
     static const char SQL[] = "DELETE FROM product WHERE id = $1";
-    mesh_tx *tx = NULL;
     int64_t affected;
-    mesh_code code = begin(scope, &tx, err);
-    if (code != MESH_OK)
-        return code;
-    code = mesh_tx_query(tx, SQL, MESH_SQL_PARAMS(MESH_SQL_TEXT(id)), NULL, &affected, err);
+    mesh_code code = mesh_db_query(scope->service->db, scope->deadline_ns, SQL,
+                                   MESH_SQL_PARAMS(MESH_SQL_TEXT(id)), NULL, NULL, &affected, err);
     if (code == MESH_OK && affected == 0)
         code = not_found(id, err);
-    mesh_tx_rollback(tx);
     return code;
 }
 

@@ -374,6 +374,46 @@ static void autocommit_keeps_each_statement(void **state)
     assert_string_equal(postgres_value(db, "SELECT count(*) FROM product"), "1");
 }
 
+static void a_single_statement_is_a_transaction_of_its_own(void **state)
+{
+    (void)state;
+    static const char insert_one[] = "INSERT INTO product (id, stock) VALUES ($1, 1) RETURNING id";
+    mesh_tx *tx = NULL;
+    mesh_rows *rows = NULL;
+    int64_t affected = 0;
+    assert_int_equal(mesh_db_query(db, 0, insert_one, MESH_SQL_PARAMS(MESH_SQL_TEXT("a")), &tx,
+                                   &rows, &affected, NULL),
+                     MESH_OK);
+    assert_string_equal(mesh_rows_text(rows, 0, 0), "a");
+    assert_int_equal(affected, 1);
+    mesh_tx_rollback(tx);
+    assert_string_equal(postgres_value(db, "SELECT id FROM product"), "a");
+    assert_int_equal(mesh_db_query(db, 0, "DELETE FROM product", MESH_SQL_NO_PARAMS, NULL, NULL,
+                                   &affected, NULL),
+                     MESH_OK);
+    assert_int_equal(affected, 1);
+}
+
+static void a_single_statement_that_fails_leaves_no_transaction(void **state)
+{
+    (void)state;
+    mesh_tx *tx = NULL;
+    mesh_rows *rows = NULL;
+    mesh_error err = {0};
+    mesh_db_stats stats;
+    assert_int_equal(
+        mesh_db_query(db, 0, "SELECT 1 / 0", MESH_SQL_NO_PARAMS, &tx, &rows, NULL, &err),
+        MESH_INVALID_ARGUMENT);
+    assert_int_equal(err.code, MESH_INVALID_ARGUMENT);
+    assert_int_equal(mesh_db_query(db, mesh_clock_monotonic_ns(), "SELECT 1", MESH_SQL_NO_PARAMS,
+                                   &tx, &rows, NULL, NULL),
+                     MESH_DEADLINE_EXCEEDED);
+    assert_null(tx);
+    assert_null(rows);
+    mesh_db_get_stats(db, &stats);
+    assert_int_equal(stats.open, stats.idle);
+}
+
 static void a_statement_is_prepared_once(void **state)
 {
     (void)state;
@@ -548,6 +588,8 @@ int main(void)
         cmocka_unit_test(the_statement_timeout_ends_a_statement),
         cmocka_unit_test_setup(read_only_refuses_changes, empty_tables),
         cmocka_unit_test_setup(autocommit_keeps_each_statement, empty_tables),
+        cmocka_unit_test_setup(a_single_statement_is_a_transaction_of_its_own, empty_tables),
+        cmocka_unit_test(a_single_statement_that_fails_leaves_no_transaction),
         cmocka_unit_test_setup(a_statement_is_prepared_once, empty_tables),
         cmocka_unit_test(prepared_statements_are_bounded),
         cmocka_unit_test(a_table_may_change_under_a_prepared_statement),
