@@ -249,7 +249,7 @@ static void the_contracts_deadline_holds_when_the_caller_gives_none(void **state
     assert_int_equal(response->left_ms, 0);
 }
 
-/* As a rule: the core converts between clocks, and may be interrupted between looking at the two. */
+/* As a rule: the core converts between clocks, and may be interrupted when it looks at the two. */
 static void a_server_is_given_no_more_time_than_the_call_has(void **state)
 {
     static const int64_t timeouts_ms[] = {500, 2000, 9990, 30000};
