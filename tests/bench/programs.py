@@ -1,0 +1,147 @@
+"""The programs that are compared: what the table says, their builds, a running server."""
+
+import collections
+import contextlib
+import os
+import pathlib
+import re
+import shlex
+import socket
+import subprocess
+import sys
+import time
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+START_LIMIT_S = 30
+RUN_LIMIT_S = 300
+
+Program = collections.namedtuple("Program", "kind name command build ships serves")
+
+
+class Trouble(Exception):
+    """Something that is said to the user, without a stack."""
+
+
+def say(*words):
+    print(*words, file=sys.stderr, flush=True)
+
+
+def run(*command, **options):
+    """Runs a short command; its output, or Trouble with the end of what it said."""
+    done = subprocess.run(
+        command, cwd=ROOT, capture_output=True, timeout=RUN_LIMIT_S, check=False, **options
+    )
+    if done.returncode != 0:
+        said = (done.stderr or done.stdout).decode(errors="replace").strip()
+        raise Trouble(f"{command[0]}: {said[-300:] or 'exit code %d' % done.returncode}")
+    return done.stdout
+
+
+def read_programs():
+    programs = []
+    for line in (ROOT / "tests/bench/programs").read_text().splitlines():
+        if line.strip() and not line.startswith("#"):
+            programs.append(Program(*(field.strip() for field in line.split("|"))))
+    return programs
+
+
+def build(programs):
+    """Builds them; those that cannot be built, with the reason, by name."""
+    skipped, reasons = {}, {}
+    for program in programs:
+        if program.build not in reasons:
+            builder = subprocess.Popen(
+                shlex.split(program.build), cwd=ROOT, stdin=subprocess.DEVNULL,
+                stdout=sys.stderr, stderr=subprocess.PIPE, text=True,
+            )
+            last = "its build failed"
+            for line in builder.stderr:
+                sys.stderr.write(line)
+                last = line.strip() or last
+            reasons[program.build] = None if builder.wait() == 0 else last
+        if reasons[program.build] is not None:
+            skipped[program.name] = reasons[program.build]
+    return skipped
+
+
+def libraries(path):
+    """The shared libraries that a program loads, without those of the C library."""
+    done = subprocess.run(["ldd", path], capture_output=True, text=True, check=False)
+    found = re.findall(r"=> (/\S+)", done.stdout)
+    own = re.compile(r"/(libc|libm|libdl|librt|libpthread|ld-linux[^/]*)\.so")
+    return [pathlib.Path(library) for library in found if not own.search(library)]
+
+
+def shipped_mib(program):
+    size = 0
+    for path in (ROOT / word for word in program.ships.split()):
+        if path.is_dir():
+            size += sum(file.stat().st_size for file in path.rglob("*") if file.is_file())
+        else:
+            size += path.stat().st_size + sum(file.stat().st_size for file in libraries(path))
+    return size / 2**20
+
+
+CORES = sorted(os.sched_getaffinity(0))
+
+
+def pinned(core):
+    return lambda: os.sched_setaffinity(0, {core})
+
+
+def cpu_seconds(pid):
+    """CPU time of another process, to the nanosecond: clock_getcpuclockid(3)."""
+    return time.clock_gettime((~pid << 3) | 2)
+
+
+def memory_mib(pid, field):
+    status = pathlib.Path(f"/proc/{pid}/status").read_text()
+    return int(re.search(rf"^{field}:\s+(\d+) kB", status, re.M).group(1)) / 1024
+
+
+def free_port():
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return listener.getsockname()[1]
+
+
+def listens(port):
+    with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
+        return True
+    return False
+
+
+class Server:
+    """A program that serves until the `with` ends."""
+
+    def __init__(self, program, work, tls):
+        self.program = program
+        self.tls = tls
+        self.port = free_port()
+        self.log = open(work / f"{program.name}.log", "w+b")
+        command = shlex.split(program.command) + [str(self.port)]
+        if tls:
+            command += [str(work / "certificate.pem"), str(work / "key.pem")]
+        self.process = subprocess.Popen(
+            command, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log,
+            preexec_fn=pinned(CORES[0]),
+        )
+        self.pid = self.process.pid
+
+    def __enter__(self):
+        limit = time.monotonic() + START_LIMIT_S
+        while not listens(self.port):
+            if self.process.poll() is not None or time.monotonic() > limit:
+                self.__exit__()
+                raise Trouble(f"did not start: {self.said() or 'it says nothing'}")
+            time.sleep(0.05)
+        self.rest_mib = memory_mib(self.pid, "VmRSS")
+        return self
+
+    def __exit__(self, *_):
+        self.process.kill()
+        self.process.wait()
+
+    def said(self):
+        self.log.seek(0)
+        return self.log.read()[-300:].decode(errors="replace").strip()

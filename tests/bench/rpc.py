@@ -1,0 +1,247 @@
+#!/usr/bin/env python3
+"""Measures gRPC servers and clients side by side: one contract, one load generator, in turn.
+
+Every program of tests/bench/programs is built, or skipped by name with the reason, and every
+server's answers are compared with what was sent before it is measured. Servers have one core, what
+loads them another. A case's rounds go through all programs in turn, in another order each time.
+Printed are medians with their range. More: tests/bench/README.md.
+"""
+
+import argparse
+import contextlib
+import os
+import pathlib
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+
+import load
+import report
+from load import CLIENT_CASES, DRIVEN, GHZ, PACED, SERVER_CASES, STREAMS
+from programs import CORES, ROOT, Server, Trouble, build, read_programs, run, say, shipped_mib
+
+# title, case, figure, whose, compared with whose, at most
+AIMS = [
+    ("typed server, CPU of a raw byte echo", "order", "cpu_us", "typed", "raw", 1.25),
+    ("typed server, CPU of C++ async", "order", "cpu_us", "typed", "cpp-async", 1.00),
+    ("typed server, CPU of C++ callback", "order", "cpu_us", "typed", "cpp-callback", 0.90),
+    ("typed server, CPU of grpc-go", "order", "cpu_us", "typed", "grpc-go", 1.05),
+    ("typed client, CPU of the raw core client", "clients", "cpu_us", "typed", "raw", 1.15),
+    ("p99 at a fixed rate, of C++ async", PACED, "p99_ms", "typed", "cpp-async", 1.00),
+    ("p99 at a fixed rate, of C++ callback", PACED, "p99_ms", "typed", "cpp-callback", 1.00),
+    ("memory under load, of grpc-go", "order", "loaded_mib", "typed", "grpc-go", 0.80),
+]
+
+GHZ_WARM_UP_CALLS = 5000
+
+
+class Results:
+    """figures[case][program] is a list of a round's figures; troubles what went wrong, by name."""
+
+    def __init__(self):
+        self.figures = {}
+        self.troubles = {}
+
+    def trouble(self, case, name, error):
+        say(f"  {name}: {case}: {error}")
+        self.troubles.setdefault(case, {})[name] = str(error)
+
+    def rounds(self, case, names, rounds, one):
+        """Runs `one(name)` for each name, in turn, each round in another order."""
+        figures = self.figures[case] = {name: [] for name in names}
+        for number in range(rounds):
+            turn = names[number % len(names):] + names[: number % len(names)]
+            for name in turn if number % 2 == 0 else reversed(turn):
+                if name in self.troubles.get(case, ()):
+                    continue
+                try:
+                    figures[name].append(one(name))
+                except (Trouble, subprocess.TimeoutExpired) as error:
+                    figures[name].clear()
+                    self.trouble(case, name, error)
+        self.figures[case] = {name: values for name, values in figures.items() if values}
+
+    def spread(self, case, name, figure):
+        values = [one[figure] for one in self.figures.get(case, {}).get(name, ()) if figure in one]
+        return spread_of(values)
+
+    def ratio(self, case, figure, name, other):
+        """Round by round, so that a drift of the machine hits both."""
+        mine = self.figures.get(case, {}).get(name, ())
+        theirs = self.figures.get(case, {}).get(other, ())
+        return spread_of([a[figure] / b[figure] for a, b in zip(mine, theirs)])
+
+
+def spread_of(values):
+    if not values:
+        return None
+    return {"median": statistics.median(values), "min": min(values), "max": max(values)}
+
+
+def make_certificate(work):
+    run("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256",
+        "-nodes", "-days", "2", "-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1",
+        "-keyout", work / "key.pem", "-out", work / "certificate.pem")
+
+
+def check_servers(results, servers, tls, work, answers):
+    """Those whose answers are right."""
+    right = []
+    for server in servers:
+        say(f"Checking the answers of {server.name} ...")
+        try:
+            for with_tls in (False, True)[: 1 + tls]:
+                load.check_answers(server, with_tls, work, answers["order"])
+            right.append(server)
+        except (Trouble, subprocess.TimeoutExpired) as error:
+            results.trouble("answers", server.name, error)
+    return right
+
+
+def measure_servers(results, programs, selected, options, work, answers):
+    for name in selected:
+        case = SERVER_CASES["order" if name in (PACED, GHZ) else name]
+        size = answers["order" if name in (PACED, GHZ) else name]
+        ghz = shutil.which("ghz") or str(ROOT / ".mesh/tools/bin/ghz")
+        if name == GHZ and not os.access(ghz, os.X_OK):
+            say("ghz: skipped: not here (scripts/setup --tools)")
+            continue
+
+        def calibrate(server):
+            if name == GHZ:
+                rate = load.measure_ghz(server, case, ghz, GHZ_WARM_UP_CALLS)["calls_per_s"]
+                return load.calls_for(rate, case, options.seconds)
+            return load.calibrate(server, case, options.seconds, size, work)
+
+        def measure(server, calls):
+            if name == PACED:
+                return load.measure_paced(server, case, options.rate, options.seconds, size, work)
+            if name == GHZ:
+                return load.measure_ghz(server, case, ghz, calls)
+            return load.measure(server, case, calls, size, work)
+
+        say(f"{name} ...")
+        with contextlib.ExitStack() as stack:
+            servers, calls = {}, {}
+            for program in programs:
+                if case.method in STREAMS and program.serves != "all":
+                    continue
+                try:
+                    server = stack.enter_context(Server(program, work, case.tls))
+                    calls[program.name] = calibrate(server)
+                    servers[program.name] = server
+                except (Trouble, subprocess.TimeoutExpired) as error:
+                    results.trouble(name, program.name, error)
+            results.rounds(name, list(servers), options.rounds,
+                           lambda which: measure(servers[which], calls[which]))
+
+
+def measure_clients(results, clients, driven, selected, options, work):
+    by_name = {client.name: client for client in clients}
+    for name in selected:
+        say(f"{name} ...")
+        with Server(driven, work, False) as server:
+            results.rounds(
+                name, list(by_name), options.rounds,
+                lambda which: load.measure_client(
+                    by_name[which], server, CLIENT_CASES[name][1], options.seconds),
+            )
+
+
+def judge(results):
+    verdicts = []
+    for title, case, figure, mine, theirs, limit in AIMS:
+        ratio = results.ratio(case, figure, mine, theirs)
+        if ratio is not None:
+            met = ratio["median"] <= limit
+            verdicts.append({"aim": title, "at_most": limit, "ratio": ratio, "met": met})
+    return verdicts
+
+
+def arguments():
+    """The options of scripts/bench, which is their manual and has looked at them."""
+    parser = argparse.ArgumentParser(prog="bench", add_help=False)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--seconds", type=float, default=2)
+    parser.add_argument("--rate", type=int, default=10000)
+    parser.add_argument("--only", default="")
+    parser.add_argument("--short", action="store_true")
+    parser.add_argument("--limit", type=float)
+    parser.add_argument("--json", action="store_true")
+    return parser, parser.parse_args()
+
+
+def choose(parser, options, programs):
+    """The programs and the cases that are asked for."""
+    cases = [*SERVER_CASES, PACED, GHZ, *CLIENT_CASES]
+    if options.short:
+        options.only = "raw,typed,order"
+        options.seconds = 0.5
+    words = [word for word in options.only.split(",") if word]
+    names = {program.name for program in programs}
+    for word in words:
+        if word not in names and word not in cases:
+            parser.error(f"--only: '{word}' is neither a program nor a case")
+    if names.intersection(words):
+        programs = [program for program in programs if program.name in words]
+    cases = [case for case in cases if case in words] or cases
+    names = {program.name for program in programs}
+    if options.limit and not ("order" in cases and {"raw", "typed"} <= names):
+        parser.error("--limit needs the programs raw and typed, and the case order")
+    return programs, cases
+
+
+def main():
+    parser, options = arguments()
+    everyone = read_programs()
+    programs, cases = choose(parser, options, everyone)
+    client_cases = [case for case in cases if case in CLIENT_CASES]
+    server_cases = [case for case in cases if case not in CLIENT_CASES]
+    servers = [one for one in programs if one.kind == "server" and server_cases]
+    clients = [one for one in programs if one.kind == "client" and client_cases]
+    driven = next(one for one in everyone if one.kind == "server" and one.name == DRIVEN)
+    if len(CORES) < 2:
+        raise Trouble("needs two cores: one for the server, one for what loads it")
+    for tool, hint in (("h2load", "scripts/setup"), ("protoc", "scripts/setup")):
+        if not shutil.which(tool):
+            raise Trouble(f"{tool} is missing: run {hint}")
+
+    skipped = build(servers + clients + ([driven] if clients else []))
+    servers = [one for one in servers if one.name not in skipped]
+    clients = [one for one in clients if one.name not in skipped]
+    results = Results()
+    with tempfile.TemporaryDirectory(prefix="meshc-bench-") as folder:
+        work = pathlib.Path(folder)
+        answers = load.make_requests(work)
+        tls = any(case in SERVER_CASES and SERVER_CASES[case].tls for case in server_cases)
+        if tls:
+            make_certificate(work)
+        if not options.short:
+            servers = check_servers(results, servers, tls, work, answers)
+        measure_servers(results, servers, server_cases, options, work, answers)
+        if clients:
+            measure_clients(results, clients, driven, client_cases, options, work)
+
+    sizes = {server.name: shipped_mib(server) for server in servers}
+    verdicts = judge(results)
+    if options.json:
+        report.print_json(results, skipped, sizes, verdicts, options)
+    else:
+        report.print_tables(results, skipped, sizes, verdicts, options)
+    if options.limit:
+        ratio = results.ratio("order", "cpu_us", "typed", "raw")
+        if ratio is None or ratio["median"] > options.limit:
+            raise Trouble(f"typed/raw is {report.cell(ratio)}, above the limit of {options.limit}")
+    return 1 if "answers" in results.troubles else 0
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main())
+    except Trouble as trouble:
+        say(f"bench: {trouble}")
+        sys.exit(1)
+    except KeyboardInterrupt:
+        sys.exit(130)
