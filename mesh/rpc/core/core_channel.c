@@ -323,7 +323,7 @@ static void *poll_queue(void *argument)
     }
 }
 
-/* Waits for the answer to an operation of a blocking call and has it told. False: not until then. */
+/* Waits for the answer to an operation of a blocking call and has it told. False: not in time. */
 static bool pluck(client_call *call, tag_kind kind, gpr_timespec until)
 {
     core_tag *tag = &call->tags[kind];
