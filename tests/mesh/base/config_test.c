@@ -1,7 +1,7 @@
 /* Configuration: sources, types, and all mistakes at once. S2.18, S4.16 */
 #include "mesh/base/config.h"
 
-#include "mesh/base/alloc.h"
+#include "tests/fixtures/memory.h"
 #include "tests/mesh/base/test.h"
 
 static const char *listen_address, *password, *level, *label;
@@ -336,26 +336,18 @@ static void help_and_show_list_every_setting(void **state)
     assert_non_null(strstr(text, "MESH_PASSWORD=(not set)\n"));
 }
 
+static mesh_code load_file(void *file)
+{
+    workers = -1;
+    mesh_code code = load(file, nothing);
+    assert_int_equal(workers, code == MESH_OK ? 5 : -1);
+    return code;
+}
+
 static void running_out_of_memory_is_an_error_and_writes_nothing(void **state)
 {
-    const char *file = config_file("MESH_WORKERS=5\n");
-
     (void)state;
-    for (size_t n = 1;; n++) {
-        mesh_code code;
-
-        workers = -1;
-        mesh_alloc_fail_at(n);
-        code = load(file, nothing);
-        if (!mesh_alloc_failed()) {
-            mesh_alloc_fail_at(0);
-            assert_int_equal(code, MESH_OK);
-            assert_true(n > 2);
-            return;
-        }
-        assert_int_equal(code, MESH_RESOURCE_EXHAUSTED);
-        assert_int_equal(workers, -1);
-    }
+    assert_true(memory_fail_in_turn(load_file, (char *)config_file("MESH_WORKERS=5\n")) > 1);
 }
 
 #define CASE(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)

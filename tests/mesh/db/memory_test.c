@@ -8,8 +8,8 @@
 
 #include <cmocka.h>
 
-#include "mesh/base/alloc.h"
 #include "mesh/db/migrate.h"
+#include "tests/fixtures/memory.h"
 #include "tests/fixtures/postgres.h"
 #include "tests/mesh/db/test_migrations.h"
 
@@ -42,20 +42,22 @@ static mesh_code use_rows(mesh_tx *tx, mesh_error *err)
     return mesh_tx_after_commit(tx, nothing, NULL, err);
 }
 
-static mesh_code run_transaction(mesh_error *err)
+static mesh_code run_transaction(void *context)
 {
+    (void)context;
+    mesh_error err = {0};
     mesh_db *db = NULL;
     mesh_tx *tx = NULL;
     const mesh_db_options options = {.url = url};
-    mesh_code code = mesh_db_create(&options, &db, err);
+    mesh_code code = mesh_db_create(&options, &db, &err);
     if (code == MESH_OK)
-        code = mesh_migrate(db, "test", test_migrations, err);
+        code = mesh_migrate(db, "test", test_migrations, &err);
     if (code == MESH_OK)
-        code = mesh_tx_begin(db, NULL, &tx, err);
+        code = mesh_tx_begin(db, NULL, &tx, &err);
     if (code == MESH_OK)
-        code = use_rows(tx, err);
+        code = use_rows(tx, &err);
     if (code == MESH_OK) {
-        code = mesh_tx_commit(tx, err);
+        code = mesh_tx_commit(tx, &err);
         tx = NULL;
     }
     mesh_tx_rollback(tx);
@@ -71,22 +73,10 @@ static mesh_code run_transaction(mesh_error *err)
 static void every_failed_allocation_is_reported(void **state)
 {
     (void)state;
-    mesh_error err = {0};
-    assert_int_equal(run_transaction(&err), MESH_OK);
-    size_t n = 1;
-    for (;; n++) {
-        mesh_alloc_fail_at(n);
-        mesh_code code = run_transaction(&err);
-        bool failed = mesh_alloc_failed();
-        mesh_alloc_fail_at(0);
-        if (!failed) {
-            assert_int_equal(code, MESH_OK);
-            break;
-        }
-        assert_int_equal(code, MESH_RESOURCE_EXHAUSTED);
-    }
-    print_message("%zu allocations failed\n", n - 1);
-    assert_true(n > 5);
+    assert_int_equal(run_transaction(NULL), MESH_OK);
+    size_t failures = memory_fail_in_turn(run_transaction, NULL);
+    print_message("%zu allocations failed\n", failures);
+    assert_true(failures >= 5);
 }
 
 int main(void)

@@ -9,7 +9,7 @@
 #include <cmocka.h>
 
 #include "fixture.h"
-#include "mesh/base/alloc.h"
+#include "tests/fixtures/memory.h"
 
 static const char order[] = "{\"id\":\"o\",\"lines\":[{\"quantity\":2}],\"detail\":{\"@type\":"
                             "\"type.googleapis.com/dyn.test.Money\",\"currency\":\"EUR\"}}";
@@ -32,16 +32,23 @@ static mesh_code convert(mesh_dyn_pool *pool, mesh_arena *arena, mesh_error *err
     return code;
 }
 
-static mesh_code scenario(const uint8_t *set, size_t size, mesh_error *err)
+typedef struct descriptor_set {
+    uint8_t *bytes;
+    size_t size;
+} descriptor_set;
+
+static mesh_code scenario(void *context)
 {
+    const descriptor_set *set = context;
+    mesh_error err;
     mesh_dyn_pool *pool = NULL;
     /* A small first block, so that later ones are asked for. */
     mesh_arena *arena = mesh_arena_create(64, 0);
-    mesh_code code = arena == NULL ? MESH_RESOURCE_EXHAUSTED : mesh_dyn_pool_create(&pool, err);
+    mesh_code code = arena == NULL ? MESH_RESOURCE_EXHAUSTED : mesh_dyn_pool_create(&pool, &err);
     if (code == MESH_OK)
-        code = mesh_dyn_pool_add_set(pool, set, size, err);
+        code = mesh_dyn_pool_add_set(pool, set->bytes, set->size, &err);
     if (code == MESH_OK)
-        code = convert(pool, arena, err);
+        code = convert(pool, arena, &err);
     mesh_dyn_pool_destroy(pool);
     mesh_arena_destroy(arena);
     return code;
@@ -50,24 +57,10 @@ static mesh_code scenario(const uint8_t *set, size_t size, mesh_error *err)
 static void running_out_of_memory_is_an_error(void **state)
 {
     (void)state;
-    size_t size;
-    uint8_t *set = fixture_read("types.binpb", &size);
-    size_t failures = 0;
-    for (size_t n = 1;; n++) {
-        mesh_error err;
-        mesh_alloc_fail_at(n);
-        mesh_code code = scenario(set, size, &err);
-        bool failed = mesh_alloc_failed();
-        mesh_alloc_fail_at(0);
-        if (!failed) {
-            assert_int_equal(code, MESH_OK);
-            break;
-        }
-        failures++;
-        assert_int_equal(code, MESH_RESOURCE_EXHAUSTED);
-    }
-    assert_true(failures > 10);
-    free(set);
+    descriptor_set set;
+    set.bytes = fixture_read("types.binpb", &set.size);
+    assert_true(memory_fail_in_turn(scenario, &set) > 10);
+    free(set.bytes);
 }
 
 int main(void)

@@ -1,7 +1,7 @@
 /*
  * Every allocation of a service's events fails in turn: the caller is told, nothing is left.
  */
-#include "mesh/base/alloc.h"
+#include "tests/fixtures/memory.h"
 #include "tests/mesh/events/bus.h"
 
 static char url[POSTGRES_URL_BYTES];
@@ -26,19 +26,21 @@ static mesh_code add_event(mesh_db *db, mesh_error *err)
     return code;
 }
 
-static mesh_code run_service(mesh_error *err)
+static mesh_code run_service(void *context)
 {
+    (void)context;
+    mesh_error err = {0};
     mesh_db *db = NULL;
     mesh_events *events = NULL;
     const mesh_consumer consumers[] = {stock__v1__stock_lowered__consumer(bus_note, NULL),
                                        {.event = NULL}};
-    mesh_code code = mesh_db_create(&(mesh_db_options){.url = url}, &db, err);
+    mesh_code code = mesh_db_create(&(mesh_db_options){.url = url}, &db, &err);
     const mesh_events_options options = {
         .url = "nats://127.0.0.1:1", .service = "stock", .db = db, .consumers = consumers};
     if (code == MESH_OK)
-        code = mesh_events_create(&options, &events, err);
+        code = mesh_events_create(&options, &events, &err);
     if (code == MESH_OK)
-        code = add_event(db, err);
+        code = add_event(db, &err);
     mesh_events_destroy(events);
     mesh_db_destroy(db);
     return code;
@@ -47,22 +49,10 @@ static mesh_code run_service(mesh_error *err)
 static void every_failed_allocation_is_reported(void **state)
 {
     (void)state;
-    mesh_error err = {0};
-    assert_int_equal(run_service(&err), MESH_OK);
-    size_t n = 1;
-    for (;; n++) {
-        mesh_alloc_fail_at(n);
-        mesh_code code = run_service(&err);
-        bool failed = mesh_alloc_failed();
-        mesh_alloc_fail_at(0);
-        if (!failed) {
-            assert_int_equal(code, MESH_OK);
-            break;
-        }
-        assert_int_equal(code, MESH_RESOURCE_EXHAUSTED);
-    }
-    print_message("%zu allocations failed\n", n - 1);
-    assert_true(n > 10);
+    assert_int_equal(run_service(NULL), MESH_OK);
+    size_t failures = memory_fail_in_turn(run_service, NULL);
+    print_message("%zu allocations failed\n", failures);
+    assert_true(failures >= 10);
 }
 
 int main(void)

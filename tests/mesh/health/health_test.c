@@ -10,9 +10,9 @@
 #include <cmocka.h>
 
 #include "grpc/health/v1/health.mesh.h"
-#include "mesh/base/alloc.h"
 #include "mesh/rpc/channel.h"
 #include "mesh/rpc/server.h"
+#include "tests/fixtures/memory.h"
 
 #define NAME "order.v1.OrderService"
 
@@ -297,23 +297,22 @@ static void changes_and_watchers_may_meet_in_any_order(void **state)
     assert_int_equal(check(f, NAME), UNKNOWN);
 }
 
+static mesh_code make_and_set(void *context)
+{
+    mesh_health *health = NULL;
+    mesh_error err = {0};
+    (void)context;
+    mesh_code code = mesh_health_create(&health, &err);
+    if (code == MESH_OK)
+        code = mesh_health_set(health, NAME, MESH_HEALTH_SERVING, &err);
+    mesh_health_destroy(health);
+    return code;
+}
+
 static void out_of_memory_is_an_error(void **state)
 {
     (void)state;
-    for (size_t n = 1;; n++) {
-        mesh_health *health = NULL;
-        mesh_error err = {0};
-        mesh_alloc_fail_at(n);
-        mesh_code code = mesh_health_create(&health, &err);
-        if (code == MESH_OK)
-            code = mesh_health_set(health, NAME, MESH_HEALTH_SERVING, &err);
-        bool failed = mesh_alloc_failed();
-        mesh_alloc_fail_at(0);
-        mesh_health_destroy(health);
-        assert_int_equal(code, failed ? MESH_RESOURCE_EXHAUSTED : MESH_OK);
-        if (!failed)
-            break;
-    }
+    assert_true(memory_fail_in_turn(make_and_set, NULL) > 0);
 }
 
 #define SERVED(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)

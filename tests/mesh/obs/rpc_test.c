@@ -3,8 +3,8 @@
 #include <pthread.h>
 #include <time.h>
 
-#include "mesh/base/alloc.h"
 #include "mesh/base/clock.h"
+#include "tests/fixtures/memory.h"
 #include "tests/mesh/base/test.h"
 #include "tests/mesh/rpc/service.h"
 
@@ -228,32 +228,29 @@ static void more_methods_than_there_is_room_for_are_counted_together(void **stat
 }
 
 /* Without a server, whose threads allocate as well. */
+static mesh_code declare(void *context)
+{
+    const mesh_api *api = context;
+    mesh_metrics *registry = mesh_metrics_create();
+    mesh_rpc_metrics *made = NULL;
+    mesh_code code = MESH_RESOURCE_EXHAUSTED;
+
+    if (registry != NULL)
+        code = mesh_rpc_metrics_create(registry, &made, &err);
+    if (code == MESH_OK)
+        code = mesh_rpc_metrics_declare(made, api->descriptor, &err);
+    mesh_rpc_metrics_destroy(made);
+    mesh_metrics_destroy(registry);
+    return code;
+}
+
 static void a_method_that_memory_ran_out_for_is_an_error(void **state)
 {
     static const testing__v1__testing__handlers none = {0};
     mesh_api api = testing__v1__testing__api(&none, NULL);
-    size_t n = 0;
-    bool failed;
 
     (void)state;
-    do {
-        mesh_metrics *registry;
-        mesh_rpc_metrics *made = NULL;
-        mesh_code code = MESH_RESOURCE_EXHAUSTED;
-
-        mesh_alloc_fail_at(++n);
-        registry = mesh_metrics_create();
-        if (registry != NULL)
-            code = mesh_rpc_metrics_create(registry, &made, &err);
-        if (code == MESH_OK)
-            code = mesh_rpc_metrics_declare(made, api.descriptor, &err);
-        failed = mesh_alloc_failed();
-        assert_int_equal(code, failed ? MESH_RESOURCE_EXHAUSTED : MESH_OK);
-        mesh_rpc_metrics_destroy(made);
-        mesh_metrics_destroy(registry);
-    } while (failed);
-    mesh_alloc_fail_at(0);
-    assert_true(n > 5);
+    assert_true(memory_fail_in_turn(declare, &api) >= 5);
 }
 
 #define BOTH(name)                                             \

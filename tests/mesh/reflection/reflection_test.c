@@ -12,9 +12,9 @@
 #include "google/protobuf/descriptor.pb-c.h"
 #include "grpc/reflection/v1/reflection.mesh.h"
 #include "grpc/reflection/v1alpha/reflection.mesh.h"
-#include "mesh/base/alloc.h"
 #include "mesh/health/health.h"
 #include "mesh/rpc/channel.h"
+#include "tests/fixtures/memory.h"
 
 typedef Grpc__Reflection__V1__ServerReflectionRequest request_type;
 typedef Grpc__Reflection__V1__ServerReflectionResponse response_type;
@@ -382,6 +382,15 @@ static void old_clients_have_their_own_names(void **state)
     finish(stream);
 }
 
+static mesh_code make_reflection(void *server)
+{
+    mesh_reflection *reflection = NULL;
+    mesh_error err = {0};
+    mesh_code code = mesh_reflection_create(server, &reflection, &err);
+    mesh_reflection_destroy(reflection);
+    return code;
+}
+
 static void out_of_memory_is_an_error(void **state)
 {
     mesh_server *server = NULL; /* not started, so that no other thread allocates */
@@ -390,17 +399,7 @@ static void out_of_memory_is_an_error(void **state)
     assert_int_equal(
         mesh_server_create(&(mesh_server_options){.listen = "127.0.0.1:0"}, &server, &err),
         MESH_OK);
-    for (size_t n = 1;; n++) {
-        mesh_reflection *reflection = NULL;
-        mesh_alloc_fail_at(n);
-        mesh_code code = mesh_reflection_create(server, &reflection, &err);
-        bool failed = mesh_alloc_failed();
-        mesh_alloc_fail_at(0);
-        mesh_reflection_destroy(reflection);
-        assert_int_equal(code, failed ? MESH_RESOURCE_EXHAUSTED : MESH_OK);
-        if (!failed)
-            break;
-    }
+    assert_true(memory_fail_in_turn(make_reflection, server) > 0);
     mesh_server_destroy(server);
 }
 
