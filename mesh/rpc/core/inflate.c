@@ -42,8 +42,7 @@ mesh_code core_inflate(const mesh_slice *slices, size_t slice_count, size_t limi
 
     if (inflateInit2(&stream, WINDOW_BITS_ANY_HEADER) != Z_OK)
         return MESH_RESOURCE_EXHAUSTED;
-    /* an empty slice may follow: the core makes one of the empty frame that ends a stream */
-    for (; read < slice_count && (state == Z_OK || slices[read].size == 0); read++) {
+    for (; read < slice_count && state == Z_OK; read++) {
         stream.next_in = (Bytef *)(uintptr_t)slices[read].data;
         stream.avail_in = (uInt)slices[read].size;
         while (state == Z_OK && (stream.avail_in > 0 || stream.total_out == capacity)) {
@@ -62,7 +61,7 @@ mesh_code core_inflate(const mesh_slice *slices, size_t slice_count, size_t limi
         }
     }
     while (read < slice_count && slices[read].size == 0)
-        read++; /* an empty DATA frame behind the data */
+        read++; /* the core makes a slice of the empty frame that ends a stream, too */
     /* cut, broken, or followed by more */
     if (state != Z_STREAM_END || stream.avail_in > 0 || read < slice_count)
         goto done;

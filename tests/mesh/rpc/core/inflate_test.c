@@ -208,6 +208,11 @@ static void empty_slices_change_nothing(void **state)
     assert_memory_equal(out, content, 100);
     mesh_free(out);
     assert_int_equal(core_inflate(slices, 7, 1 << 20, &out, &out_size), MESH_INTERNAL);
+
+    /* nor do they hide what follows the end */
+    const mesh_slice more[] = {{.data = bytes, .size = size + 1}, {.data = bytes}};
+
+    assert_int_equal(core_inflate(more, 2, 1 << 20, &out, &out_size), MESH_INTERNAL);
     free(content);
 }
 
