@@ -130,6 +130,7 @@ END
             fail "$(<"$WORK/calls")"
         [ -e "$peers/grpc-go/$name" ] || fail "there is no $name of grpc-go"
     done
+    [ -e "$peers/conformance/connectconformance" ] || fail "there is no connectconformance"
     compgen -G "$peers/grpc-java/grpc-interop-testing-[0-9]*.jar" >/dev/null || fail "no gRPC Java"
     rm "$WORK/calls"
     expect 0 "$WORK/peers/scripts/setup" --peers
