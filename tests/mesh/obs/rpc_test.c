@@ -20,7 +20,7 @@ static mesh_client_interceptor client_interceptor;
 static mesh_error err;
 static char text[8 * 1024 * 1024];
 
-static int start(testing_style style)
+static int start(void **state)
 {
     metrics = mesh_metrics_create();
     if (metrics == NULL || mesh_rpc_metrics_create(metrics, &calls, &err) != MESH_OK)
@@ -28,22 +28,10 @@ static int start(testing_style style)
     server_interceptor = mesh_rpc_metrics_server(calls);
     client_interceptor = mesh_rpc_metrics_client(calls);
     testing_service_start(
-        &service, style,
+        &service, testing_style_of(state),
         &(mesh_server_options){.interceptors = &server_interceptor, .interceptor_count = 1},
         &(mesh_channel_options){.interceptors = &client_interceptor, .interceptor_count = 1});
     return 0;
-}
-
-static int start_worker(void **state)
-{
-    (void)state;
-    return start(TESTING_WORKER);
-}
-
-static int start_inline(void **state)
-{
-    (void)state;
-    return start(TESTING_INLINE);
 }
 
 static int stop(void **state)
@@ -252,11 +240,6 @@ static void a_method_that_memory_ran_out_for_is_an_error(void **state)
     (void)state;
     assert_true(memory_fail_in_turn(declare, &api) >= 5);
 }
-
-#define BOTH(name)                                             \
-    cmocka_unit_test_setup_teardown(name, start_worker, stop), \
-        cmocka_unit_test_setup_teardown(name, start_inline, stop)
-#define WORKER(name) cmocka_unit_test_setup_teardown(name, start_worker, stop)
 
 int main(void)
 {

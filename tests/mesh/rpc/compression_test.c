@@ -106,25 +106,17 @@ static const testing__v1__testing__handlers blocking = {.echo = echo, .double_ =
 static const testing__v1__testing__handlers evented = {.echo__inline = echo,
                                                        .double__events = &double_events};
 
-static int start(const testing__v1__testing__handlers *handlers)
+static int start(void **state)
 {
+    const testing__v1__testing__handlers *handlers = testing_style_of(state) == TESTING_WORKER
+                                                         ? &blocking
+                                                         : &evented;
+
     testing_service_serve(
         &service, testing__v1__testing__api(handlers, NULL),
         &(mesh_server_options){.max_receive_bytes = LIMIT_BYTES, .stream_budget_bytes = 16 << 20},
         &(mesh_channel_options){.max_receive_bytes = LIMIT_BYTES});
     return 0;
-}
-
-static int start_blocking(void **state)
-{
-    (void)state;
-    return start(&blocking);
-}
-
-static int start_evented(void **state)
-{
-    (void)state;
-    return start(&evented);
 }
 
 static int stop(void **state)
@@ -449,10 +441,6 @@ static void an_empty_frame_after_a_compressed_message_is_no_part_of_it(void **st
     testing_service_stop(&service);
     sem_destroy(&last.closed);
 }
-
-#define BOTH(test)                                               \
-    cmocka_unit_test_setup_teardown(test, start_blocking, stop), \
-        cmocka_unit_test_setup_teardown(test, start_evented, stop)
 
 int main(void)
 {

@@ -101,19 +101,14 @@ static const testing__v1__testing__handlers blocking = {.echo = echo, .double_ =
 static const testing__v1__testing__handlers evented = {.echo = echo,
                                                        .double__events = &double_events};
 
-static int start_blocking(void **state)
+static int start(void **state)
 {
-    (void)state;
-    sem_init(&leave, 0, 0);
-    testing_service_serve(&service, testing__v1__testing__api(&blocking, NULL), NULL, NULL);
-    return 0;
-}
+    const testing__v1__testing__handlers *handlers = testing_style_of(state) == TESTING_WORKER
+                                                         ? &blocking
+                                                         : &evented;
 
-static int start_evented(void **state)
-{
-    (void)state;
     sem_init(&leave, 0, 0);
-    testing_service_serve(&service, testing__v1__testing__api(&evented, NULL), NULL, NULL);
+    testing_service_serve(&service, testing__v1__testing__api(handlers, NULL), NULL, NULL);
     return 0;
 }
 
@@ -354,7 +349,6 @@ static void a_server_is_destroyed_in_the_middle_of_load(void **state)
         THREADS = 8
     };
 
-    (void)state;
     for (int round = 0; round < 10; round++) {
         load loads[THREADS];
 
@@ -374,7 +368,7 @@ static void a_server_is_destroyed_in_the_middle_of_load(void **state)
             assert_int_equal(loads[i].bad, 0);
         }
         (void)stop(NULL);
-        (void)(round % 2 ? start_blocking(NULL) : start_evented(NULL));
+        (void)start(state);
     }
 }
 
@@ -463,13 +457,9 @@ static void clients_move_on_without_any_other_trouble(void **state)
         }
         testing_service_stop(&other);
         (void)stop(NULL);
-        (void)start_blocking(state);
+        (void)start(state);
     }
 }
-
-#define BOTH(test)                                               \
-    cmocka_unit_test_setup_teardown(test, start_blocking, stop), \
-        cmocka_unit_test_setup_teardown(test, start_evented, stop)
 
 int main(void)
 {
@@ -479,10 +469,8 @@ int main(void)
         BOTH(a_deferred_call_is_waited_for),
         BOTH(a_deferred_call_is_told_at_the_drain_deadline),
         BOTH(an_open_stream_goes_on_until_its_end),
-        cmocka_unit_test_setup_teardown(an_open_stream_is_cancelled_at_the_drain_deadline,
-                                        start_blocking, stop),
-        cmocka_unit_test_setup_teardown(an_evented_stream_is_closed_at_the_drain_deadline,
-                                        start_evented, stop),
+        WORKER(an_open_stream_is_cancelled_at_the_drain_deadline),
+        INLINE(an_evented_stream_is_closed_at_the_drain_deadline),
         BOTH(a_server_is_destroyed_in_the_middle_of_load),
         BOTH(clients_move_on_without_any_other_trouble),
     };

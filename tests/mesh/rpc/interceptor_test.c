@@ -71,7 +71,7 @@ static void on_close(void *self, mesh_call *call, mesh_code code)
         sem_post(&all_closed);
 }
 
-static int start(testing_style style)
+static int start(void **state)
 {
     mesh_interceptor chain[WATCHERS];
     static bool slots_made;
@@ -88,22 +88,10 @@ static int start(testing_style style)
     sem_init(&all_closed, 0, 0);
     seen.text[0] = '\0';
     testing_service_start(
-        &service, style,
+        &service, testing_style_of(state),
         &(mesh_server_options){.interceptors = chain, .interceptor_count = WATCHERS}, NULL);
     options = (mesh_call_options){.arena = service.arena, .timeout_ms = 20000};
     return 0;
-}
-
-static int start_worker(void **state)
-{
-    (void)state;
-    return start(TESTING_WORKER);
-}
-
-static int start_evented(void **state)
-{
-    (void)state;
-    return start(TESTING_INLINE);
 }
 
 static int stop(void **state)
@@ -370,10 +358,6 @@ static void an_asynchronous_call_is_ended_before_its_callback(void **state)
     assert_int_not_equal(sem_trywait(&answered), 0);
     sem_destroy(&answered);
 }
-
-#define BOTH(test)                                             \
-    cmocka_unit_test_setup_teardown(test, start_worker, stop), \
-        cmocka_unit_test_setup_teardown(test, start_evented, stop)
 
 int main(void)
 {

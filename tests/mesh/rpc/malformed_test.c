@@ -46,7 +46,7 @@ static void on_close(void *self, mesh_call *call, mesh_code code)
 /* Whether calls that the runtime refuses are recorded, too. */
 static bool observed;
 
-static int start(testing_style style)
+static void serve(testing_style style)
 {
     const mesh_interceptor recorder = {
         .name = "recorder",
@@ -60,25 +60,18 @@ static int start(testing_style style)
     testing_service_start(&service, style,
                           &(mesh_server_options){.interceptors = &recorder, .interceptor_count = 1},
                           NULL);
+}
+
+static int start(void **state)
+{
+    serve(testing_style_of(state));
     return 0;
-}
-
-static int start_worker(void **state)
-{
-    (void)state;
-    return start(TESTING_WORKER);
-}
-
-static int start_evented(void **state)
-{
-    (void)state;
-    return start(TESTING_INLINE);
 }
 
 static int start_observed(void **state)
 {
     observed = true;
-    return start_worker(state);
+    return start(state);
 }
 
 static int stop(void **state)
@@ -171,7 +164,7 @@ static void a_second_message_is_unimplemented(void **state)
             raw_client client;
             uint32_t stream;
 
-            (void)start(cases[i].style);
+            serve(cases[i].style);
             raw_connect(&client, mesh_server_port(service.server));
             stream = raw_request(&client, cases[i].path, NULL, NULL, false);
             raw_message(&client, stream, false, message, sizeof message, false);
@@ -445,26 +438,20 @@ static void methods_made_at_run_time_are_called_by_their_path(void **state)
     }
 }
 
-#define BOTH(test)                                             \
-    cmocka_unit_test_setup_teardown(test, start_worker, stop), \
-        cmocka_unit_test_setup_teardown(test, start_evented, stop)
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         BOTH(a_request_without_a_message_is_unimplemented),
         cmocka_unit_test_setup_teardown(too_much_metadata_is_refused, start_observed, stop),
         cmocka_unit_test(a_second_message_is_unimplemented),
-        cmocka_unit_test_setup_teardown(a_call_is_handled_when_the_client_has_sent_all,
-                                        start_worker, stop),
+        WORKER(a_call_is_handled_when_the_client_has_sent_all),
         cmocka_unit_test_setup_teardown(
             a_call_that_never_ends_ends_with_its_deadline_or_its_connection, start_observed, stop),
         BOTH(what_cannot_be_decoded_is_an_invalid_argument),
         BOTH(a_peer_that_vanishes_leaves_nothing_behind),
         BOTH(a_call_whose_time_is_over_when_it_arrives_is_not_handled),
         BOTH(what_is_no_grpc_is_refused),
-        cmocka_unit_test_setup_teardown(a_stream_to_a_unary_method_works_for_one_message,
-                                        start_worker, stop),
+        WORKER(a_stream_to_a_unary_method_works_for_one_message),
         BOTH(an_answer_that_cannot_be_decoded_is_internal),
         BOTH(an_answer_of_a_stream_that_cannot_be_decoded_ends_it),
         BOTH(methods_made_at_run_time_are_called_by_their_path),

@@ -89,17 +89,13 @@ static const testing__v1__testing__handlers evented = {.echo__inline = echo,
 
 static testing_service service;
 
-static int start_blocking(void **state)
+static int start(void **state)
 {
-    (void)state;
-    testing_service_serve(&service, testing__v1__testing__api(&blocking, NULL), NULL, NULL);
-    return 0;
-}
+    const testing__v1__testing__handlers *handlers = testing_style_of(state) == TESTING_WORKER
+                                                         ? &blocking
+                                                         : &evented;
 
-static int start_evented(void **state)
-{
-    (void)state;
-    testing_service_serve(&service, testing__v1__testing__api(&evented, NULL), NULL, NULL);
+    testing_service_serve(&service, testing__v1__testing__api(handlers, NULL), NULL, NULL);
     return 0;
 }
 
@@ -603,26 +599,21 @@ static void a_client_takes_16_kib_of_metadata_and_says_when_it_was_more(void **s
     sem_destroy(&service.closed);
 }
 
-#define BOTH(test)                                               \
-    cmocka_unit_test_setup_teardown(test, start_blocking, stop), \
-        cmocka_unit_test_setup_teardown(test, start_evented, stop)
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         BOTH(a_unary_call_brings_it_both_ways),
         BOTH(a_stream_brings_it_both_ways),
-        cmocka_unit_test_setup_teardown(what_has_no_room_is_left_out, start_blocking, stop),
-        cmocka_unit_test_setup_teardown(the_counts_are_0_when_nothing_came, start_blocking, stop),
-        cmocka_unit_test_setup_teardown(a_client_may_not_send_what_is_invalid, start_blocking,
-                                        stop),
+        WORKER(what_has_no_room_is_left_out),
+        WORKER(the_counts_are_0_when_nothing_came),
+        WORKER(a_client_may_not_send_what_is_invalid),
         cmocka_unit_test(a_server_may_not_send_what_is_invalid),
         cmocka_unit_test(a_server_adds_64_entries_at_most),
-        cmocka_unit_test_setup_teardown(a_client_sends_64_entries_at_most, start_blocking, stop),
+        WORKER(a_client_sends_64_entries_at_most),
         BOTH(a_unary_call_brings_12_kib_and_refuses_more),
         BOTH(a_stream_brings_12_kib_and_refuses_more),
         cmocka_unit_test(the_largest_error_has_room_beside_it),
-        cmocka_unit_test_setup_teardown(a_client_sends_12_kib_at_most, start_blocking, stop),
+        WORKER(a_client_sends_12_kib_at_most),
         cmocka_unit_test(a_client_takes_16_kib_of_metadata_and_says_when_it_was_more),
     };
 

@@ -28,6 +28,22 @@ typedef enum testing_style {
     TESTING_INLINE
 } testing_style;
 
+/*
+ * Cases for a table of cmocka's, of a file whose `start` reads testing_style_of(state) and whose
+ * `stop` ends what that started.
+ */
+#define WITH(style, test) \
+    cmocka_unit_test_prestate_setup_teardown(test, start, stop, &(testing_style){style})
+#define WORKER(test) WITH(TESTING_WORKER, test)
+#define INLINE(test) WITH(TESTING_INLINE, test)
+#define BOTH(test) WORKER(test), INLINE(test)
+
+/* TESTING_WORKER in a case that says nothing. */
+static inline testing_style testing_style_of(void **state)
+{
+    return *state == NULL ? TESTING_WORKER : *(const testing_style *)*state;
+}
+
 /* Starts it; `options` may be NULL. Streams are blocking with TESTING_WORKER, else evented. */
 void testing_service_start(testing_service *service, testing_style style,
                            const mesh_server_options *options,

@@ -12,23 +12,11 @@
 static testing_service service;
 static mesh_call_options options;
 
-static int start(testing_style style)
+static int start(void **state)
 {
-    testing_service_start(&service, style, NULL, NULL);
+    testing_service_start(&service, testing_style_of(state), NULL, NULL);
     options = (mesh_call_options){.arena = service.arena, .timeout_ms = 30000};
     return 0;
-}
-
-static int start_worker(void **state)
-{
-    (void)state;
-    return start(TESTING_WORKER);
-}
-
-static int start_evented(void **state)
-{
-    (void)state;
-    return start(TESTING_INLINE);
 }
 
 static int stop(void **state)
@@ -213,10 +201,6 @@ static void long_lived_streams_hold_no_thread(void **state)
     }
 }
 
-#define BOTH(test)                                             \
-    cmocka_unit_test_setup_teardown(test, start_worker, stop), \
-        cmocka_unit_test_setup_teardown(test, start_evented, stop)
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -226,11 +210,10 @@ int main(void)
         BOTH(bidi_streaming_answers_each),
         BOTH(an_error_ends_a_stream_with_its_details),
         BOTH(finishing_without_reading_ends),
-        cmocka_unit_test_setup_teardown(a_blocking_handler_sees_the_cancel, start_worker, stop),
-        cmocka_unit_test_setup_teardown(an_evented_handler_sees_the_cancel, start_evented, stop),
-        cmocka_unit_test_setup_teardown(an_evented_handler_is_closed_once_with_its_own_code,
-                                        start_evented, stop),
-        cmocka_unit_test_setup_teardown(long_lived_streams_hold_no_thread, start_evented, stop),
+        WORKER(a_blocking_handler_sees_the_cancel),
+        INLINE(an_evented_handler_sees_the_cancel),
+        INLINE(an_evented_handler_is_closed_once_with_its_own_code),
+        INLINE(long_lived_streams_hold_no_thread),
     };
 
     return cmocka_run_group_tests_name("streams", tests, NULL, NULL);

@@ -12,17 +12,9 @@
 
 static testing_service service;
 
-static int start_worker(void **state)
+static int start(void **state)
 {
-    (void)state;
-    testing_service_start(&service, TESTING_WORKER, NULL, NULL);
-    return 0;
-}
-
-static int start_inline(void **state)
-{
-    (void)state;
-    testing_service_start(&service, TESTING_INLINE, NULL, NULL);
+    testing_service_start(&service, testing_style_of(state), NULL, NULL);
     return 0;
 }
 
@@ -426,10 +418,6 @@ static void a_call_needs_a_place_for_its_answer(void **state)
                      MESH_INVALID_ARGUMENT);
 }
 
-#define BOTH(test)                                             \
-    cmocka_unit_test_setup_teardown(test, start_worker, stop), \
-        cmocka_unit_test_setup_teardown(test, start_inline, stop)
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -445,16 +433,14 @@ int main(void)
         BOTH(a_request_beyond_the_servers_limit_is_resource_exhausted),
         BOTH(a_bad_string_is_refused_naming_the_field),
         BOTH(deep_nesting_is_refused),
-        cmocka_unit_test_setup_teardown(a_deadline_ends_a_call_on_both_sides, start_worker, stop),
+        WORKER(a_deadline_ends_a_call_on_both_sides),
         BOTH(the_contracts_deadline_holds_when_the_caller_gives_none),
         BOTH(a_server_is_given_no_more_time_than_the_call_has),
         BOTH(a_timeout_in_the_past_is_over_at_once),
-        cmocka_unit_test_setup_teardown(deadline_and_trace_travel_to_calls_made_for_a_call,
-                                        start_worker, stop),
-        cmocka_unit_test_setup_teardown(cancellation_travels_to_calls_made_for_a_call, start_worker,
-                                        stop),
+        WORKER(deadline_and_trace_travel_to_calls_made_for_a_call),
+        WORKER(cancellation_travels_to_calls_made_for_a_call),
         BOTH(asynchronous_calls_run_at_once),
-        cmocka_unit_test_setup_teardown(destroying_a_channel_ends_its_calls, start_worker, stop),
+        WORKER(destroying_a_channel_ends_its_calls),
         BOTH(nobody_listening_is_unavailable),
         BOTH(a_call_needs_a_place_for_its_answer),
     };
