@@ -1,6 +1,7 @@
 #include "tests/mesh/events/bus.h"
 
 #include <nats/nats.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -127,6 +128,17 @@ int bus_reset(void **state)
 {
     (void)state;
     nats_restart_empty();
+    return 0;
+}
+
+int bus_begin(char *url, instance *publisher)
+{
+    static int number;
+    char name[32];
+    snprintf(name, sizeof name, "bus_%d", ++number);
+    nats_restart_empty();
+    bus_database(name, url);
+    *publisher = bus_open(&(instance_options){.service = "shop", .url = url});
     return 0;
 }
 

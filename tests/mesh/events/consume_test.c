@@ -10,22 +10,10 @@
 static char url[POSTGRES_URL_BYTES];
 static instance publisher;
 
-static int setup(void **state)
-{
-    return servers_setup(state);
-}
-
-/* A database of its own for each test, and a publisher on it that consumes nothing. */
 static int test_setup(void **state)
 {
-    static int number;
-    char name[32];
-    snprintf(name, sizeof name, "consume_%d", ++number);
-    if (bus_reset(state) != 0)
-        return -1;
-    bus_database(name, url);
-    publisher = bus_open(&(instance_options){.service = "shop", .url = url});
-    return 0;
+    (void)state;
+    return bus_begin(url, &publisher);
 }
 
 static int test_teardown(void **state)
@@ -394,5 +382,5 @@ int main(void)
         CASE(a_handler_may_add_events),
         CASE(what_the_handler_sees_is_what_was_sent),
     };
-    return cmocka_run_group_tests(tests, setup, servers_teardown);
+    return cmocka_run_group_tests(tests, servers_setup, servers_teardown);
 }

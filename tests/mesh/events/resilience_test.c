@@ -20,14 +20,8 @@ static instance publisher;
 
 static int test_setup(void **state)
 {
-    static int number;
-    char name[32];
-    snprintf(name, sizeof name, "resilience_%d", ++number);
-    if (bus_reset(state) != 0)
-        return -1;
-    bus_database(name, url);
-    publisher = bus_open(&(instance_options){.service = "shop", .url = url});
-    return 0;
+    (void)state;
+    return bus_begin(url, &publisher);
 }
 
 static int test_teardown(void **state)
