@@ -70,8 +70,10 @@ struct client_call {
     core_incoming incoming;
     core_tag tags[TAG_KINDS];
     bool is_unary;
-    bool has_status;  /* the polling thread's */
-    bool told_status; /* the polling thread's */
+    client_call *next_waiting; /* the polling thread's: see poll_queue */
+    client_call **waits_at;    /* what points to it there; NULL: nothing does */
+    bool has_status;           /* the polling thread's */
+    bool told_status;          /* the polling thread's */
     /* Operations that the core has not answered, and one until release. */
     atomic_int pending;
 };
@@ -298,27 +300,49 @@ static void read_excess(client_call *call)
     start(call, TAG_READ, &op, 1);
 }
 
+static void start_waiting(client_call **list, client_call *call)
+{
+    call->next_waiting = *list;
+    if (*list != NULL)
+        (*list)->waits_at = &call->next_waiting;
+    call->waits_at = list;
+    *list = call;
+}
+
+static void stop_waiting(client_call *call)
+{
+    *call->waits_at = call->next_waiting;
+    if (call->next_waiting != NULL)
+        call->next_waiting->waits_at = call->waits_at;
+    call->waits_at = NULL;
+}
+
+/* Calls that want their status have it when the queue is empty, or need a read. */
 static void *poll_queue(void *argument)
 {
+    const gpr_timespec now = gpr_time_0(GPR_CLOCK_REALTIME);
+    const gpr_timespec never = gpr_inf_future(GPR_CLOCK_REALTIME);
     grpc_completion_queue *queue = argument;
-    client_call *waiting = NULL; /* its status would be the next event */
+    client_call *waiting = NULL;
 
     for (;;) {
-        gpr_timespec until = waiting != NULL ? gpr_time_0(GPR_CLOCK_REALTIME)
-                                             : gpr_inf_future(GPR_CLOCK_REALTIME);
-        grpc_event event = grpc_completion_queue_next(queue, until, NULL);
+        grpc_event event = grpc_completion_queue_next(queue, waiting != NULL ? now : never, NULL);
         const core_tag *tag = event.tag;
 
         if (event.type == GRPC_QUEUE_SHUTDOWN)
             return NULL;
-        if (waiting != NULL && (event.type == GRPC_QUEUE_TIMEOUT || tag->call != waiting))
-            read_excess(waiting);
-        waiting = NULL;
-        if (event.type == GRPC_QUEUE_TIMEOUT)
+        if (event.type == GRPC_QUEUE_TIMEOUT) {
+            client_call *call = waiting;
+
+            stop_waiting(call);
+            read_excess(call);
             continue;
+        }
         CORE_TAG_ACQUIRE(event.tag);
-        if (tag->kind == TAG_START && wants_status(tag->call))
-            waiting = tag->call;
+        if (tag->call->waits_at != NULL)
+            stop_waiting(tag->call);
+        else if (tag->kind == TAG_START && wants_status(tag->call))
+            start_waiting(&waiting, tag->call);
         on_event(tag, event.success != 0);
     }
 }
