@@ -1,5 +1,6 @@
 #include "mesh/plugin/options.h"
 
+#include <stdarg.h>
 #include <string.h>
 
 #include "mesh/base/wire.h"
@@ -48,16 +49,27 @@ const uint8_t *options_find(mesh_arena *arena, const ProtobufCMessage *options, 
     return joined;
 }
 
-bool options_unpack(mesh_arena *arena, const ProtobufCMessage *options, uint32_t number,
-                    const ProtobufCMessageDescriptor *type, ProtobufCMessage **message)
+void options_mistake(const options_place *where, const char *format, ...)
 {
-    *message = NULL;
+    va_list args;
+    va_start(args, format);
+    const char *mistake = mesh_arena_vprintf(where->all->arena, format, args);
+    va_end(args);
+    report_add(where->problems, where->file, where->path, "%s: %s", where->owner, mistake);
+}
+
+const ProtobufCMessage *options_read(const options_place *where, const ProtobufCMessage *options,
+                                     uint32_t number, const char *name,
+                                     const ProtobufCMessageDescriptor *type)
+{
     size_t size;
-    const uint8_t *data = options_find(arena, options, number, &size);
+    const uint8_t *data = options_find(where->all->arena, options, number, &size);
     if (data == NULL)
-        return true;
-    *message = wire_unpack(arena, type, data, size);
-    return *message != NULL;
+        return NULL;
+    const ProtobufCMessage *message = wire_unpack(where->all->arena, type, data, size);
+    if (message == NULL)
+        options_mistake(where, "the option (%s) is malformed", name);
+    return message;
 }
 
 static void refuse(const ProtobufCMessage *options, const file_proto *file, schema_path path,

@@ -24,11 +24,24 @@ void options_refuse_protobuf_c(const schema *all, report *problems);
 const uint8_t *options_find(mesh_arena *arena, const ProtobufCMessage *options, uint32_t number,
                             size_t *size);
 
+/* An option that is read, and where it stands. */
+typedef struct options_place {
+    schema *all;
+    const file_proto *file;
+    const char *owner; /* full name of what has it */
+    schema_path path;
+    report *problems;
+} options_place;
+
+/* Adds a mistake in the option: its place, the owner's name, and the text. */
+void options_mistake(const options_place *where, const char *format, ...) MESH_PRINTF(2, 3);
+
 /*
- * The same, unpacked as a message of the type. *message is NULL when the option is not given; false
- * when its bytes are no such message.
+ * The value of the option `number`, called `name`, as a message of the type. NULL when it is not
+ * given, or its bytes are no such message, which is a mistake.
  */
-bool options_unpack(mesh_arena *arena, const ProtobufCMessage *options, uint32_t number,
-                    const ProtobufCMessageDescriptor *type, ProtobufCMessage **message);
+const ProtobufCMessage *options_read(const options_place *where, const ProtobufCMessage *options,
+                                     uint32_t number, const char *name,
+                                     const ProtobufCMessageDescriptor *type);
 
 #endif

@@ -36,9 +36,9 @@ static bool is_subject(const char *subject)
     return token;
 }
 
-static const char *find_member(schema *all, const schema_type *type, schema_path path,
+static const char *find_member(const options_place *where, const schema_type *type,
                                const char *role, const char *name, int wanted,
-                               const char *wanted_name, report *problems)
+                               const char *wanted_name)
 {
     const message_proto *message = type->message;
     for (size_t i = 0; i < message->n_field; i++) {
@@ -47,68 +47,63 @@ static const char *find_member(schema *all, const schema_type *type, schema_path
             continue;
         if ((int)field->type != wanted || field->has_oneof_index ||
             field->label == GOOGLE__PROTOBUF__FIELD_DESCRIPTOR_PROTO__LABEL__LABEL_REPEATED)
-            report_add(problems, type->file->proto, path,
-                       "%s: `%s` names the field \"%s\", which is not a plain %s", type->full_name,
-                       role, name, wanted_name);
-        return names_member(all->arena, name);
+            options_mistake(where, "`%s` names the field \"%s\", which is not a plain %s", role,
+                            name, wanted_name);
+        return names_member(where->all->arena, name);
     }
-    report_add(problems, type->file->proto, path,
-               "%s: `%s` names the field \"%s\", which does not exist", type->full_name, role,
-               name);
+    options_mistake(where, "`%s` names the field \"%s\", which does not exist", role, name);
     return NULL;
 }
 
-static void read_event(schema *all, schema_type *type, schema_path path,
-                       const Mesh__V1__EventOptions *options, report *problems)
+static void read_event(const options_place *where, schema_type *type,
+                       const Mesh__V1__EventOptions *options)
 {
-    const file_proto *file = type->file->proto;
     type->event = true;
     type->subject = options->subject;
     if (!is_subject(options->subject))
-        report_add(problems, file, path,
-                   "%s: `subject` is \"%s\"; it has to be words of letters, digits, \"_\" and "
-                   "\"-\" with dots between",
-                   type->full_name, options->subject);
+        options_mistake(where,
+                        "`subject` is \"%s\"; it has to be words of letters, digits, \"_\" and "
+                        "\"-\" with dots between",
+                        options->subject);
     if (options->aggregate[0] == '\0')
-        report_add(problems, file, path, "%s: `aggregate` is missing", type->full_name);
+        options_mistake(where, "`aggregate` is missing");
     else
-        type->aggregate = find_member(all, type, path, "aggregate", options->aggregate,
+        type->aggregate = find_member(where, type, "aggregate", options->aggregate,
                                       GOOGLE__PROTOBUF__FIELD_DESCRIPTOR_PROTO__TYPE__TYPE_STRING,
-                                      "string", problems);
+                                      "string");
     if (options->version[0] != '\0')
-        type->version = find_member(all, type, path, "version", options->version,
+        type->version = find_member(where, type, "version", options->version,
                                     GOOGLE__PROTOBUF__FIELD_DESCRIPTOR_PROTO__TYPE__TYPE_INT64,
-                                    "int64", problems);
+                                    "int64");
     type->aggregate_type = options->aggregate_type;
     if (type->aggregate_type[0] == '\0') {
-        const char *package = file->package != NULL ? file->package : "";
-        type->aggregate_type = mesh_arena_strndup(all->arena, package, strcspn(package, "."));
+        const char *package = where->file->package != NULL ? where->file->package : "";
+        type->aggregate_type = mesh_arena_strndup(where->all->arena, package,
+                                                  strcspn(package, "."));
     }
     if (type->aggregate_type[0] == '\0')
-        report_add(problems, file, path,
-                   "%s: `aggregate_type` is missing, and there is no package to take it from",
-                   type->full_name);
+        options_mistake(where,
+                        "`aggregate_type` is missing, and there is no package to take it from");
 }
 
 void options_message(schema *all, schema_type *type, report *problems)
 {
     const ProtobufCMessage *base = (const ProtobufCMessage *)type->message->options;
-    schema_path path = schema_path_field(all->arena, type->path, MESSAGE_OPTIONS);
-    path = schema_path_field(all->arena, path, OPTION_EVENT);
-    ProtobufCMessage *message;
-    if (!options_unpack(all->arena, base, OPTION_EVENT, &mesh__v1__event_options__descriptor,
-                        &message)) {
-        report_add(problems, type->file->proto, path, "%s: the option (mesh.v1.event) is malformed",
-                   type->full_name);
-        return;
-    }
+    const options_place where = {
+        .all = all,
+        .file = type->file->proto,
+        .owner = type->full_name,
+        .path = schema_path_field(
+            all->arena, schema_path_field(all->arena, type->path, MESSAGE_OPTIONS), OPTION_EVENT),
+        .problems = problems};
+    const ProtobufCMessage *message = options_read(&where, base, OPTION_EVENT, "mesh.v1.event",
+                                                   &mesh__v1__event_options__descriptor);
     if (message == NULL)
         return;
     if (message->n_unknown_fields > 0)
-        report_add(problems, type->file->proto, path,
-                   "%s: (mesh.v1.event) has a field %u that this plugin does not know",
-                   type->full_name, message->unknown_fields[0].tag);
-    read_event(all, type, path, (const Mesh__V1__EventOptions *)message, problems);
+        options_mistake(&where, "(mesh.v1.event) has a field %u that this plugin does not know",
+                        message->unknown_fields[0].tag);
+    read_event(&where, type, (const Mesh__V1__EventOptions *)message);
 }
 
 /* AIP-193: [A-Z][A-Z0-9_]*[A-Z0-9], at most 63 characters. */

@@ -10,16 +10,6 @@ enum {
     METHOD_OPTIONS = 4
 };
 
-typedef struct place {
-    schema *all;
-    const schema_method *method;
-    schema_path path;
-    report *problems;
-} place;
-
-#define MISTAKE(where, ...) \
-    report_add((where)->problems, (where)->method->service->file->proto, (where)->path, __VA_ARGS__)
-
 static const field_proto *find_field(const schema_type *type, const char *name, size_t size)
 {
     for (size_t i = 0; i < type->message->n_field; i++) {
@@ -47,26 +37,23 @@ static bool has_field(const schema *all, const schema_type *type, const char *pa
     }
 }
 
-static void check_path(const place *where, const char *path)
+static void check_path(const options_place *where, const schema_method *method, const char *path)
 {
-    const schema_method *method = where->method;
     if (path[0] != '/') {
-        MISTAKE(where, "%s: the HTTP path \"%s\" does not begin with \"/\"", method->full_name,
-                path);
+        options_mistake(where, "the HTTP path \"%s\" does not begin with \"/\"", path);
         return;
     }
     for (const char *open = path; (open = strpbrk(open, "{}")) != NULL;) {
         size_t size = strcspn(open + 1, "{}=");
         const char *close = *open == '{' ? strpbrk(open + 1, "{}") : NULL;
         if (close == NULL || *close == '{' || size == 0) {
-            MISTAKE(where, "%s: the HTTP path \"%s\" has an unpaired or empty brace",
-                    method->full_name, path);
+            options_mistake(where, "the HTTP path \"%s\" has an unpaired or empty brace", path);
             return;
         }
         if (!has_field(where->all, method->request, open + 1, size))
-            MISTAKE(where,
-                    "%s: the HTTP path \"%s\" names the field \"%.*s\" that %s does not have",
-                    method->full_name, path, (int)size, open + 1, method->request->full_name);
+            options_mistake(where,
+                            "the HTTP path \"%s\" names the field \"%.*s\" that %s does not have",
+                            path, (int)size, open + 1, method->request->full_name);
         open = close + 1;
     }
 }
@@ -97,39 +84,40 @@ static bool read_pattern(const Google__Api__HttpRule *rule, const char **verb, c
     }
 }
 
-static void read_rule(const place *where, schema_method *method, const Google__Api__HttpRule *rule)
+static void read_rule(const options_place *where, schema_method *method,
+                      const Google__Api__HttpRule *rule)
 {
     schema_http *http = &method->http[method->http_count];
     if (!read_pattern(rule, &http->verb, &http->path)) {
-        MISTAKE(where, "%s: an HTTP rule needs a verb and a path", method->full_name);
+        options_mistake(where, "an HTTP rule needs a verb and a path");
         return;
     }
     method->http_count++;
     http->body = rule->body;
     http->response_body = rule->response_body;
-    check_path(where, http->path);
+    check_path(where, method, http->path);
     if (http->body[0] != '\0' && strcmp(http->body, "*") != 0 &&
         find_field(method->request, http->body, strlen(http->body)) == NULL)
-        MISTAKE(where, "%s: `body` names the field \"%s\" that %s does not have", method->full_name,
-                http->body, method->request->full_name);
+        options_mistake(where, "`body` names the field \"%s\" that %s does not have", http->body,
+                        method->request->full_name);
     if (http->response_body[0] != '\0' &&
         find_field(method->response, http->response_body, strlen(http->response_body)) == NULL)
-        MISTAKE(where, "%s: `response_body` names the field \"%s\" that %s does not have",
-                method->full_name, http->response_body, method->response->full_name);
+        options_mistake(where, "`response_body` names the field \"%s\" that %s does not have",
+                        http->response_body, method->response->full_name);
 }
 
 void options_http(schema *all, schema_method *method, report *problems)
 {
     const ProtobufCMessage *base = (const ProtobufCMessage *)method->proto->options;
-    place where = {.all = all, .method = method, .problems = problems};
-    where.path = schema_path_field(all->arena, method->path, METHOD_OPTIONS);
-    where.path = schema_path_field(all->arena, where.path, OPTION_HTTP);
-    ProtobufCMessage *message;
-    if (!options_unpack(all->arena, base, OPTION_HTTP, &google__api__http_rule__descriptor,
-                        &message)) {
-        MISTAKE(&where, "%s: the option (google.api.http) is malformed", method->full_name);
-        return;
-    }
+    const options_place where = {
+        .all = all,
+        .file = method->service->file->proto,
+        .owner = method->full_name,
+        .path = schema_path_field(
+            all->arena, schema_path_field(all->arena, method->path, METHOD_OPTIONS), OPTION_HTTP),
+        .problems = problems};
+    const ProtobufCMessage *message = options_read(&where, base, OPTION_HTTP, "google.api.http",
+                                                   &google__api__http_rule__descriptor);
     if (message == NULL)
         return;
     const Google__Api__HttpRule *rule = (const Google__Api__HttpRule *)message;
@@ -137,8 +125,8 @@ void options_http(schema *all, schema_method *method, report *problems)
     read_rule(&where, method, rule);
     for (size_t i = 0; i < rule->n_additional_bindings; i++) {
         if (rule->additional_bindings[i]->n_additional_bindings > 0)
-            MISTAKE(&where, "%s: an additional HTTP binding has additional bindings of its own",
-                    method->full_name);
+            options_mistake(&where,
+                            "an additional HTTP binding has additional bindings of its own");
         read_rule(&where, method, rule->additional_bindings[i]);
     }
 }

@@ -15,31 +15,22 @@ enum {
 /* google.protobuf.Duration's own limit, about 10,000 years. */
 static const int64_t max_seconds = 315576000000;
 
-typedef struct place {
-    const schema_method *method;
-    schema_path path;
-    report *problems;
-} place;
-
-#define MISTAKE(where, ...) \
-    report_add((where)->problems, (where)->method->service->file->proto, (where)->path, __VA_ARGS__)
-
-static void read_names(schema *all, schema_method *method, const place *where, const char *option,
+static void read_names(const options_place *where, schema_method *method, const char *option,
                        char *const *names, size_t count)
 {
-    method->names = memory_take(all->arena, count, sizeof *method->names);
+    method->names = memory_take(where->all->arena, count, sizeof *method->names);
     method->name_count = count;
     for (size_t i = 0; i < count; i++) {
         method->names[i] = names[i];
         if (names[i][0] == '\0')
-            MISTAKE(where, "%s: `%s` has an empty name", method->full_name, option);
+            options_mistake(where, "`%s` has an empty name", option);
         for (size_t k = 0; k < i; k++)
             if (names[i][0] != '\0' && strcmp(names[i], names[k]) == 0)
-                MISTAKE(where, "%s: `%s` names \"%s\" twice", method->full_name, option, names[i]);
+                options_mistake(where, "`%s` names \"%s\" twice", option, names[i]);
     }
 }
 
-static void read_policy(schema *all, schema_method *method, const place *where,
+static void read_policy(const options_place *where, schema_method *method,
                         const Mesh__V1__MethodOptions *options)
 {
     static const char *const names[] = {
@@ -58,23 +49,23 @@ static void read_policy(schema *all, schema_method *method, const place *where,
         if (!given[kind])
             continue;
         if (method->policy != MESH_POLICY_UNDECLARED)
-            MISTAKE(where, "%s: `%s` and `%s` contradict each other: a method has one policy",
-                    method->full_name, names[method->policy], names[kind]);
+            options_mistake(where, "`%s` and `%s` contradict each other: a method has one policy",
+                            names[method->policy], names[kind]);
         else
             method->policy = kind;
     }
     if (method->policy == MESH_POLICY_PERMISSION)
         method->permission = options->permission;
     if (method->policy == MESH_POLICY_ROLES)
-        read_names(all, method, where, "roles", options->roles, options->n_roles);
+        read_names(where, method, "roles", options->roles, options->n_roles);
     if (method->policy == MESH_POLICY_SERVICES)
-        read_names(all, method, where, "services", options->services, options->n_services);
+        read_names(where, method, "services", options->services, options->n_services);
     method->sensitive = options->sensitive;
     if (options->sensitive && !given[MESH_POLICY_PERMISSION])
-        MISTAKE(where, "%s: `sensitive` needs `permission`", method->full_name);
+        options_mistake(where, "`sensitive` needs `permission`");
 }
 
-static void read_deadline(schema_method *method, const place *where,
+static void read_deadline(const options_place *where, schema_method *method,
                           const Google__Protobuf__Duration *deadline)
 {
     if (deadline == NULL)
@@ -83,13 +74,12 @@ static void read_deadline(schema_method *method, const place *where,
         deadline->seconds > max_seconds || deadline->seconds < -max_seconds ||
         (deadline->seconds > 0 && deadline->nanos < 0) ||
         (deadline->seconds < 0 && deadline->nanos > 0))
-        MISTAKE(where,
-                "%s: `deadline` is no duration: nanos have the sign of seconds and are less than "
-                "a second",
-                method->full_name);
+        options_mistake(
+            where, "`deadline` is no duration: nanos have the sign of seconds and are less than "
+                   "a second");
     else if (deadline->seconds < 0 || deadline->nanos < 0 ||
              (deadline->seconds == 0 && deadline->nanos == 0))
-        MISTAKE(where, "%s: `deadline` must be more than zero", method->full_name);
+        options_mistake(where, "`deadline` must be more than zero");
     else
         method->deadline_ms = deadline->seconds * 1000 +
                               (deadline->nanos + NANOS_PER_MS - 1) / NANOS_PER_MS;
@@ -98,21 +88,21 @@ static void read_deadline(schema_method *method, const place *where,
 void options_method(schema *all, schema_method *method, report *problems)
 {
     const ProtobufCMessage *base = (const ProtobufCMessage *)method->proto->options;
-    place where = {.method = method, .problems = problems};
-    where.path = schema_path_field(all->arena, method->path, METHOD_OPTIONS);
-    where.path = schema_path_field(all->arena, where.path, OPTION_METHOD);
-    ProtobufCMessage *message;
-    if (!options_unpack(all->arena, base, OPTION_METHOD, &mesh__v1__method_options__descriptor,
-                        &message)) {
-        MISTAKE(&where, "%s: the option (mesh.v1.method) is malformed", method->full_name);
-        return;
-    }
+    const options_place where = {
+        .all = all,
+        .file = method->service->file->proto,
+        .owner = method->full_name,
+        .path = schema_path_field(
+            all->arena, schema_path_field(all->arena, method->path, METHOD_OPTIONS), OPTION_METHOD),
+        .problems = problems};
+    const ProtobufCMessage *message = options_read(&where, base, OPTION_METHOD, "mesh.v1.method",
+                                                   &mesh__v1__method_options__descriptor);
     if (message == NULL)
         return;
     const Mesh__V1__MethodOptions *options = (const Mesh__V1__MethodOptions *)message;
     if (message->n_unknown_fields > 0)
-        MISTAKE(&where, "%s: (mesh.v1.method) has a field %u that this plugin does not know",
-                method->full_name, message->unknown_fields[0].tag);
-    read_policy(all, method, &where, options);
-    read_deadline(method, &where, options->deadline);
+        options_mistake(&where, "(mesh.v1.method) has a field %u that this plugin does not know",
+                        message->unknown_fields[0].tag);
+    read_policy(&where, method, options);
+    read_deadline(&where, method, options->deadline);
 }
