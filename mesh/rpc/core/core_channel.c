@@ -18,7 +18,8 @@ enum {
     REGISTERED_METHODS_MAX = 256, /* power of two; later methods are called by name */
     RECONNECT_FIRST_MS = 100,
     RECONNECT_MAX_MS = 2000, /* a restarted service of the mesh is found again soon */
-    CONNECT_TIMEOUT_MS = 5000
+    CONNECT_TIMEOUT_MS = 5000,
+    STATUS_WAIT_MS = 10 /* after the answer to a blocking call, before a second one is looked for */
 };
 
 typedef struct client_call client_call;
@@ -360,14 +361,21 @@ static bool pluck(client_call *call, tag_kind kind, gpr_timespec until)
     return true;
 }
 
+static gpr_timespec soon(void)
+{
+    return gpr_time_add(gpr_now(GPR_CLOCK_MONOTONIC),
+                        gpr_time_from_millis(STATUS_WAIT_MS, GPR_TIMESPAN));
+}
+
+/* Waits for the status first, since it mostly comes with the answer: the thread is woken once. */
 void core_drive(mesh_tcall *tcall)
 {
-    const gpr_timespec now = gpr_time_0(GPR_CLOCK_REALTIME);
     const gpr_timespec never = gpr_inf_future(GPR_CLOCK_REALTIME);
     client_call *call = call_of(tcall);
+    bool has_status = pluck(call, TAG_STATUS, soon());
 
     (void)pluck(call, TAG_START, never);
-    if (pluck(call, TAG_STATUS, wants_status(call) ? now : never))
+    if (has_status || pluck(call, TAG_STATUS, wants_status(call) ? soon() : never))
         return;
     read_excess(call);
     (void)pluck(call, TAG_READ, never);
