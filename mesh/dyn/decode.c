@@ -18,6 +18,8 @@ enum {
 
 static bool is_whole(const void *data, size_t size)
 {
+    if (size == 0) /* then `data` may be NULL, to which nothing may be added */
+        return true;
     mesh_wire_reader reader = {data, (const uint8_t *)data + size};
     mesh_wire_field field;
     while (mesh_wire_next(&reader, &field))

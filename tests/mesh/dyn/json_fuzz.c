@@ -1,20 +1,15 @@
 /*
  * Any bytes as JSON and as an encoded message of a type that has every kind of field: whatever
- * they hold, the answer is a result or an error with a message, and a result can be read back. Runs
- * until it is stopped:
- *
- *   CC=clang bazel run --config=fuzz //tests/mesh/dyn:json_fuzz
+ * they hold, the answer is a result or an error with a message, and a result can be read back.
  */
-#include <stdlib.h>
 #include <string.h>
 
 #include "fixture.h"
+#include "tests/fuzz/fuzz.h"
 
 enum {
     ARENA_BYTES = 64 * 1024
 };
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static mesh_dyn_pool *pool;
 static const mesh_dyn_message *types[5];
@@ -30,8 +25,7 @@ static void set_up(void)
 
 static void want(mesh_code code, const mesh_error *err)
 {
-    if (code != MESH_OK && err->message[0] == '\0')
-        abort();
+    FUZZ_CHECK(code == MESH_OK || err->message[0] != '\0');
 }
 
 static void from_json(const mesh_dyn_message *type, const char *json, size_t size,
@@ -54,8 +48,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     uint8_t choice = data[0];
     const mesh_dyn_message *type = types[choice % 5];
     mesh_arena *arena = mesh_arena_create(ARENA_BYTES, 0);
-    if (arena == NULL)
-        abort();
+    FUZZ_CHECK(arena != NULL);
     if (choice & 0x80) {
         from_json(type, (const char *)data + 1, size - 1, arena);
     } else {
@@ -70,8 +63,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
                                                &json, &json_size, &err);
         want(code, &err);
         if (code == MESH_OK) {
-            if (strlen(json) != json_size)
-                abort();
+            FUZZ_CHECK(strlen(json) == json_size);
             from_json(type, json, json_size, arena);
         }
     }

@@ -1,7 +1,5 @@
 #include "tests/mesh/rpc/wire_check_fuzz.h"
 
-#include <stdlib.h>
-
 #include "mesh/base/arena.h"
 #include "mesh/rpc/unpack.h"
 #include "mesh/rpc/wire_check.h"
@@ -21,20 +19,16 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     mesh_error err;
     mesh_code code;
 
-    if (arena == NULL)
-        abort();
+    FUZZ_CHECK(arena != NULL);
     mesh_error_clear(&err);
     code = mesh_wire_check(&wirecheck__everything__descriptor, data, size, &err);
-    if (code != MESH_OK && (code != MESH_INVALID_ARGUMENT || err.message[0] == '\0'))
-        abort();
+    FUZZ_CHECK(code == MESH_OK || (code == MESH_INVALID_ARGUMENT && err.message[0] != '\0'));
     if (code == MESH_OK) {
         passed++;
         message = protobuf_c_message_unpack(&wirecheck__everything__descriptor, &allocator, size,
                                             data);
-        if ((message == NULL) != mesh_arena_overflowed(arena))
-            abort();
-        if (message != NULL && !protobuf_c_message_check(message))
-            abort();
+        FUZZ_CHECK((message == NULL) == mesh_arena_overflowed(arena));
+        FUZZ_CHECK(message == NULL || protobuf_c_message_check(message));
     }
     mesh_arena_destroy(arena);
     return 0;

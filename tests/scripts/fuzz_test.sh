@@ -1,0 +1,92 @@
+#!/usr/bin/env bash
+# scripts/fuzz: what it counts, prints and keeps. Bazel, clang and the targets are stand-ins.
+set -euo pipefail
+# shellcheck source=tests/scripts/lib.sh
+. "$PWD/tests/scripts/lib.sh"
+
+trap 'rm -rf -- "$WORK" "$TREE"' EXIT
+
+TREE=$(mktemp -d "${TEST_TMPDIR:-/tmp}/fuzz.XXXXXX")
+BIN=$TREE/out
+mkdir -p "$TREE/bin"
+cp -RL -- "$SCRIPTS" "$TREE/scripts"
+PATH=$TREE/bin:$PATH
+
+# program PATH: stdin is the program.
+program() {
+    mkdir -p "${1%/*}"
+    cat >"$1"
+    chmod +x "$1"
+}
+
+program "$TREE/bin/bazel" <<END
+#!/bin/sh
+case \$1 in
+query) printf '%s\n' //tests/a:good_fuzz //tests/b:bad_fuzz ;;
+info) echo "$BIN" ;;
+esac
+END
+printf '#!/bin/sh\n' | program "$TREE/bin/clang"
+
+for target in a/good b/bad; do
+    mkdir -p "$BIN/tests/${target}_fuzz.runfiles/meshc/tests/${target}_fuzz_corpus"
+done
+program "$BIN/tests/a/good_fuzz" <<'END'
+#!/bin/sh
+[ -d tests/a/good_fuzz_corpus ] || exit 3
+printf '#9\tDONE   cov: 42 ft: 60 corp: 3/9b\n' >&2
+printf 'stat::number_of_executed_units: 1000\nstat::new_units_added: 7\n' >&2
+END
+program "$BIN/tests/b/bad_fuzz" <<'END'
+#!/bin/sh
+for option; do
+    case $option in -artifact_prefix=*) prefix=${option#*=} ;; esac
+done
+echo 'it is broken' >&2
+[ -n "${prefix-}" ] || exit 77
+echo input >"${prefix}crash-1"
+echo "artifact_prefix='$prefix'; Test unit written to ${prefix}crash-1" >&2
+exit 77
+END
+
+last() { tail -n 1 <<<"$out"; }
+
+test_a_target_that_ends_well_has_passed() {
+    expect 0 "$TREE/scripts/fuzz" --seconds 5 --only good_fuzz
+    [ "$(last)" = '1 passed, 0 failed' ] || fail "$out"
+    grep -qE '^good_fuzz +1000 +42 +7 +0$' <<<"$out" || fail "$out"
+    expect 0 "$TREE/scripts/fuzz" --only good_fuzz --json
+    grep -qF '{"target":"good_fuzz","executions":1000,"coverage":42,"new_inputs":7,"crashes":0}' \
+        <<<"$out" || fail "$out"
+}
+
+test_a_crash_fails_and_says_how_to_see_it_again() {
+    local kept=$TREE/.mesh/fuzz/bad_fuzz-crash-1
+    expect 1 "$TREE/scripts/fuzz"
+    [ "$(last)" = '1 passed, 1 failed' ] || fail "$out"
+    grep -qE '^bad_fuzz +0 +0 +0 +1$' <<<"$out" || fail "$out"
+    [[ $err == *'it is broken'* ]] || fail "$err"
+    [ "$(<"$kept")" = input ] || fail "$kept was not kept"
+    grep -qF "  bad_fuzz: scripts/fuzz --only bad_fuzz --input $kept" <<<"$out" || fail "$out"
+    expect 77 "$TREE/scripts/fuzz" --only bad_fuzz --input "$kept"
+    [[ $err == *'it is broken'* ]] || fail "$err"
+}
+
+test_without_libfuzzer_all_are_skipped_and_it_is_said() {
+    printf '#!/bin/sh\nexit 1\n' | program "$TREE/bin/clang"
+    expect 0 "$TREE/scripts/fuzz"
+    [ "$(last)" = '0 passed, 0 failed, 2 skipped' ] || fail "$out"
+    [[ $err == *'no clang with libFuzzer here (scripts/setup --dev): nothing is fuzzed'* ]] ||
+        fail "$err"
+}
+
+test_what_cannot_be_is_refused() {
+    expect 1 "$TREE/scripts/fuzz" --only no_fuzz
+    [[ $err == *'no fuzz target no_fuzz; there are:'*good_fuzz*bad_fuzz* ]] || fail "$err"
+    expect 2 "$TREE/scripts/fuzz" --seconds 0
+    [[ $err == *'--seconds: must be a number above 0'* ]] || fail "$err"
+    expect 2 "$TREE/scripts/fuzz" --input "$TREE/bin/clang"
+    [[ $err == *'--input needs one --only'* ]] || fail "$err"
+}
+
+run_tests
