@@ -34,7 +34,8 @@ const mesh_transport mesh_transport_core = {
 
 enum {
     LOG_TEXT_MAX = 240, /* the core can say a kilobyte about an address that is taken */
-    SHUTDOWN_WAIT_MS = 2000
+    SHUTDOWN_WAIT_MS = 2000,
+    ROUNDED_NS = 2000000 /* at most added to a deadline by the core */
 };
 
 static atomic_int users; /* core_init without core_shutdown */
@@ -300,14 +301,20 @@ void core_peer(grpc_call *call, mesh_arena *arena, mesh_peer *peer)
 
 gpr_timespec core_deadline_to(int64_t deadline_ns)
 {
+    int64_t left_ns;
+
     if (deadline_ns == MESH_NO_DEADLINE)
         return gpr_inf_future(GPR_CLOCK_MONOTONIC);
     /*
      * The core rounds up to its milliseconds, twice, and what is left then to one (up to a second),
      * ten (up to ten) or a hundred of them for the server, which would have more time than its
-     * client: 2,010 ms of 2,000. Two milliseconds less keep the round ones what they are.
+     * client: 2,010 ms of 2,000. Two milliseconds less keep the round ones what they are, where
+     * they are no more than a hundredth of what is left.
      */
-    return gpr_time_from_nanos(deadline_ns - 2000000, GPR_CLOCK_MONOTONIC);
+    left_ns = deadline_ns - mesh_clock_monotonic_ns();
+    if (left_ns > 0)
+        deadline_ns -= left_ns / 100 < ROUNDED_NS ? left_ns / 100 : ROUNDED_NS;
+    return gpr_time_from_nanos(deadline_ns, GPR_CLOCK_MONOTONIC);
 }
 
 int64_t core_deadline_from(gpr_timespec deadline)

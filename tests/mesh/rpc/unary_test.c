@@ -10,6 +10,10 @@
 #include "mesh/base/clock.h"
 #include "tests/mesh/rpc/service.h"
 
+enum {
+    INTERRUPTED_MS = 500 /* for which a thread may be, on a machine that does other things */
+};
+
 static testing_service service;
 
 static int start(void **state)
@@ -258,10 +262,38 @@ static void a_server_is_given_no_more_time_than_the_call_has(void **state)
             assert_int_equal(
                 testing__v1__testing__echo(service.channel, &request, &response, &options, NULL),
                 MESH_OK);
+            assert_in_range(response->left_ms, 1, options.timeout_ms + INTERRUPTED_MS);
             kept += response->left_ms <= options.timeout_ms;
         }
         assert_in_range(kept, 15, 20);
     }
+}
+
+/* Nobody listens, so that only the time ends it. */
+static void a_call_is_not_ended_before_its_time(void **state)
+{
+    static const int64_t timeouts_ms[] = {1, 2, 5, 20};
+    Testing__V1__EchoRequest request = TESTING__V1__ECHO_REQUEST__INIT;
+    Testing__V1__EchoResponse *response = NULL;
+    mesh_call_options options = {.arena = service.arena, .wait_for_ready = true};
+    mesh_channel *channel = NULL;
+
+    (void)state;
+    assert_int_equal(mesh_channel_create("127.0.0.1:1", NULL, &channel, NULL), MESH_OK);
+    for (size_t i = 0; i < sizeof timeouts_ms / sizeof timeouts_ms[0]; i++) {
+        options.timeout_ms = timeouts_ms[i];
+        for (int round = 0; round < 20; round++) {
+            int64_t started_ns = mesh_clock_monotonic_ns();
+
+            assert_int_equal(
+                testing__v1__testing__echo(channel, &request, &response, &options, NULL),
+                MESH_DEADLINE_EXCEEDED);
+            /* in hundredths of a millisecond: one of a hundred is the core's rounding */
+            assert_true((mesh_clock_monotonic_ns() - started_ns) / 10000 >=
+                        options.timeout_ms * 99);
+        }
+    }
+    mesh_channel_destroy(channel);
 }
 
 static void a_timeout_in_the_past_is_over_at_once(void **state)
@@ -436,6 +468,7 @@ int main(void)
         WORKER(a_deadline_ends_a_call_on_both_sides),
         BOTH(the_contracts_deadline_holds_when_the_caller_gives_none),
         BOTH(a_server_is_given_no_more_time_than_the_call_has),
+        WORKER(a_call_is_not_ended_before_its_time),
         BOTH(a_timeout_in_the_past_is_over_at_once),
         WORKER(deadline_and_trace_travel_to_calls_made_for_a_call),
         WORKER(cancellation_travels_to_calls_made_for_a_call),
