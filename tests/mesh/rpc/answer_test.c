@@ -191,6 +191,35 @@ static void a_stream_of_answers_ends_with_its_status(void **state)
     }
 }
 
+/* --- the server's own side ------------------------------------------------------------------- */
+
+static void end_at_once(void *self, mesh_stream *stream)
+{
+    (void)self;
+    mesh_stream_end(stream, MESH_OK, NULL);
+}
+
+/* As gRPC Java's servers do. */
+static void a_stream_of_requests_that_ends_without_its_answer_is_internal(void **state)
+{
+    static const testing__v1__testing__sum__events events = {.on_end = end_at_once};
+    static const testing__v1__testing__handlers handlers = {.sum__events = &events};
+    Testing__V1__Number *response = NULL;
+    testing_service service;
+    mesh_stream *stream;
+    mesh_error err;
+
+    (void)state;
+    testing_service_serve(&service, testing__v1__testing__api(&handlers, NULL), NULL, NULL);
+    assert_int_equal(testing__v1__testing__sum(service.channel, &stream,
+                                               &(mesh_call_options){.arena = service.arena}, NULL),
+                     MESH_OK);
+    assert_int_equal(testing__v1__testing__sum__finish(stream, &response, &err), MESH_INTERNAL);
+    assert_string_equal(err.message, "/testing.v1.Testing/Sum ended without its response");
+    assert_null(response);
+    testing_service_stop(&service);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -198,6 +227,7 @@ int main(void)
         cmocka_unit_test(an_asynchronous_unary_call_ends_with_the_right_code),
         cmocka_unit_test(a_stream_of_requests_ends_with_the_right_code),
         cmocka_unit_test(a_stream_of_answers_ends_with_its_status),
+        cmocka_unit_test(a_stream_of_requests_that_ends_without_its_answer_is_internal),
     };
 
     return cmocka_run_group_tests_name("answers", tests, NULL, NULL);
