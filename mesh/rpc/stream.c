@@ -258,7 +258,10 @@ void mesh_stream_end(mesh_stream *stream, mesh_code code, const mesh_error *err)
         stream->ending = true;
         mesh_error_clear(&stream->end_error);
         stream->end_code = code;
-        if (code == MESH_OK && stream->method->kind == MESH_CLIENT_STREAMING && stream->sent == 0)
+        if (code == MESH_OK && (stream->over || mesh_call_cancelled(call)))
+            stream->end_code = mesh_call_cancel_code(call, &stream->end_error);
+        else if (code == MESH_OK && stream->method->kind == MESH_CLIENT_STREAMING &&
+                 stream->sent == 0)
             stream->end_code = mesh_error_set(&stream->end_error, MESH_INTERNAL,
                                               "%s ended without its response",
                                               stream->method->path);

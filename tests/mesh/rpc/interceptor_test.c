@@ -253,6 +253,22 @@ static void a_cancelled_call_is_closed_once(void **state)
     expect("cancelled", "+0+1+2-2:CANCELLED-1:CANCELLED-0:CANCELLED");
 }
 
+static void a_cancelled_stream_of_requests_is_closed_as_cancelled(void **state)
+{
+    Testing__V1__Number number = TESTING__V1__NUMBER__INIT;
+    Testing__V1__Number *sum;
+    mesh_stream *stream;
+
+    (void)state;
+    number.value = -1; /* the handler answers after the cancel */
+    assert_int_equal(testing__v1__testing__sum(service.channel, &stream, &options, NULL), MESH_OK);
+    assert_int_equal(testing__v1__testing__sum__send(stream, &number), MESH_OK);
+    testing_wait(&service.hanging);
+    mesh_stream_cancel(stream);
+    assert_int_equal(testing__v1__testing__sum__finish(stream, &sum, NULL), MESH_CANCELLED);
+    expect("cancelled", "+0+1+2-2:CANCELLED-1:CANCELLED-0:CANCELLED");
+}
+
 static void an_unknown_method_passes_nobody(void **state)
 {
     Testing__V1__EchoRequest request = TESTING__V1__ECHO_REQUEST__INIT;
@@ -365,6 +381,7 @@ int main(void)
         BOTH(each_call_passes_all_in_order_and_back),
         BOTH(a_refusal_ends_each_kind_of_call_there),
         BOTH(a_cancelled_call_is_closed_once),
+        WORKER(a_cancelled_stream_of_requests_is_closed_as_cancelled),
         BOTH(an_unknown_method_passes_nobody),
         cmocka_unit_test_setup_teardown(a_channels_are_told_in_order_and_back, start_client, stop),
         cmocka_unit_test_setup_teardown(a_channels_refusal_keeps_the_call_at_home, start_client,

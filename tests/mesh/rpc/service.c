@@ -127,10 +127,13 @@ static mesh_code sum(void *self, mesh_call *call, mesh_stream *stream,
     const Testing__V1__Number *number;
     mesh_code code;
 
-    (void)self;
-    (void)call;
-    while ((code = testing__v1__testing__sum__receive(stream, &number, err)) == MESH_OK)
+    while ((code = testing__v1__testing__sum__receive(stream, &number, err)) == MESH_OK) {
+        if (number->value < 0) {
+            hang_until_cancelled(self, call);
+            return MESH_OK; /* as if it had not noticed */
+        }
         response->value += number->value;
+    }
     return code == MESH_EOF ? MESH_OK : code;
 }
 
