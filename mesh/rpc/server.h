@@ -54,13 +54,14 @@ typedef struct mesh_server_options {
                             once */
     size_t poller_count; /* transport threads, default one a core */
     size_t max_calls;    /* running at once, default 10,000; beyond: RESOURCE_EXHAUSTED at once */
-    size_t max_receive_bytes;       /* largest message, default 4 MiB */
-    size_t arena_limit_bytes;       /* memory of one call, default 16 MiB */
-    size_t stream_budget_bytes;     /* messages waiting to be sent on a stream, default 64 KiB */
-    int64_t keepalive_ms;           /* PING after this silence, default 60,000 */
-    int64_t keepalive_timeout_ms;   /* answer to it, default 20,000 */
-    int64_t max_connection_idle_ms; /* default: never */
-    int64_t max_connection_age_ms;  /* default: never */
+    size_t max_receive_bytes;     /* largest message, default 4 MiB */
+    size_t arena_limit_bytes;     /* memory of one call, default 16 MiB */
+    size_t stream_budget_bytes;   /* messages waiting to be sent on a stream, each counted with 128
+                                       bytes more, default 64 KiB */
+    int64_t keepalive_ms;         /* PING after this silence, default 60,000 */
+    int64_t keepalive_timeout_ms; /* answer to it, default 20,000 */
+    int64_t max_connection_idle_ms;       /* default: never */
+    int64_t max_connection_age_ms;        /* default: never */
     const mesh_interceptor *interceptors; /* copied; `self` borrowed for the server's life */
     size_t interceptor_count;
 } mesh_server_options;

@@ -8,7 +8,8 @@
 #include "mesh/rpc/stream_impl.h"
 
 enum {
-    FIRST_MESSAGE_ARENA_BYTES = 1024
+    FIRST_MESSAGE_ARENA_BYTES = 1024,
+    OVERHEAD_BYTES = 128 /* of a message that waits: its frame, its slice, its place in the queue */
 };
 
 void mesh_stream_init(mesh_stream *stream, const mesh_transport *transport, mesh_tcall *tcall,
@@ -70,6 +71,12 @@ void *mesh_stream_data(const mesh_stream *stream)
 
 /* --- sending ---------------------------------------------------------------------------------- */
 
+/* What a message that waits counts against the budget; an empty one takes memory, too. */
+static size_t cost_of(const mesh_buffer *buffer)
+{
+    return buffer->size + OVERHEAD_BYTES;
+}
+
 /* Hands a message to the transport. mu is held, no write is outstanding. */
 static void write_now(mesh_stream *stream, const mesh_buffer *buffer, bool more)
 {
@@ -79,7 +86,7 @@ static void write_now(mesh_stream *stream, const mesh_buffer *buffer, bool more)
     if (with_headers)
         call->headers_sent = true;
     stream->writing = true;
-    stream->writing_bytes = buffer->size;
+    stream->writing_bytes = cost_of(buffer);
     stream->tcall->ops->write(stream->tcall, with_headers ? &call->headers : NULL, buffer,
                               call != NULL && call->compress, more);
 }
@@ -102,7 +109,7 @@ static mesh_code take(mesh_stream *stream, mesh_buffer *buffer)
     } else {
         write_now(stream, buffer, false);
     }
-    stream->waiting_bytes += buffer->size;
+    stream->waiting_bytes += cost_of(buffer);
     stream->sent++;
     return MESH_OK;
 }

@@ -24,7 +24,7 @@ struct mesh_stream {
     const ProtobufCMessageDescriptor *incoming;
     const ProtobufCMessageDescriptor *outgoing;
     const mesh_events_adapter *events; /* evented server streams */
-    size_t budget;                     /* bytes that may wait to be sent */
+    size_t budget;                     /* of what waits to be sent, in bytes */
     size_t arena_limit;
     mesh_arena *message_arena; /* the message being read; the reader's */
     bool was_compressed;       /* the same */
@@ -40,7 +40,7 @@ struct mesh_stream {
     /* sending */
     mesh_outgoing_message *first;
     mesh_outgoing_message **last;
-    size_t waiting_bytes; /* queued or being written */
+    size_t waiting_bytes; /* queued or being written, each with its overhead */
     size_t writing_bytes;
     bool writing;       /* a write is outstanding */
     bool want_writable; /* a send was refused */

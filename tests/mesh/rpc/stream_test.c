@@ -4,9 +4,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
+#include "tests/mesh/rpc/raw_client.h"
 #include "tests/mesh/rpc/service.h"
 
 static testing_service service;
@@ -201,6 +203,73 @@ static void long_lived_streams_hold_no_thread(void **state)
     }
 }
 
+/* --- messages without content ----------------------------------------------------------------- */
+
+enum {
+    UNREAD_MAX = 100000 /* what HTTP/2's first window, the core and the queue hold is less */
+};
+
+/* Sends empty messages until there is no room; how many there were. */
+static size_t fill(mesh_stream *stream)
+{
+    const Testing__V1__Number empty = TESTING__V1__NUMBER__INIT;
+    size_t sent = 0;
+
+    while (sent < UNREAD_MAX && mesh_stream_try_send(stream, &empty.base) == MESH_OK)
+        sent++;
+    return sent;
+}
+
+static mesh_code fill_and_end(void *self, mesh_call *call, const Testing__V1__CountRequest *request,
+                              mesh_stream *stream, mesh_error *err)
+{
+    (void)call;
+    (void)request;
+    (void)err;
+    *(size_t *)self = fill(stream);
+    sem_post(&service.opened);
+    return MESH_CANCELLED;
+}
+
+static void empty_answers_that_nobody_reads_have_a_limit(void **state)
+{
+    static const testing__v1__testing__handlers handlers = {.count = fill_and_end};
+    raw_client client;
+    uint32_t call;
+    size_t sent = 0;
+
+    (void)state;
+    testing_service_serve(&service, testing__v1__testing__api(&handlers, &sent), NULL, NULL);
+    raw_connect(&client, mesh_server_port(service.server));
+    call = raw_request(&client, "/testing.v1.Testing/Count", NULL, NULL, false);
+    raw_message(&client, call, false, NULL, 0, true);
+    testing_wait(&service.opened);
+    assert_in_range(sent, 1, UNREAD_MAX - 1);
+    raw_close(&client);
+    testing_service_stop(&service);
+}
+
+static void empty_requests_that_nobody_reads_have_a_limit(void **state)
+{
+    mesh_channel *channel;
+    mesh_stream *stream;
+    raw_client peer;
+    char target[32];
+    int port, listener = raw_listen(&port);
+
+    (void)state;
+    snprintf(target, sizeof target, "127.0.0.1:%d", port);
+    assert_int_equal(mesh_channel_create(target, NULL, &channel, NULL), MESH_OK);
+    assert_int_equal(testing__v1__testing__double(channel, &stream, NULL, NULL), MESH_OK);
+    assert_true(raw_accept(&peer, listener) > 0);
+    assert_in_range(fill(stream), 1, UNREAD_MAX - 1);
+    mesh_stream_cancel(stream);
+    assert_int_equal(mesh_stream_finish(stream, NULL), MESH_CANCELLED);
+    mesh_channel_destroy(channel);
+    raw_close(&peer);
+    (void)close(listener);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -214,6 +283,8 @@ int main(void)
         INLINE(an_evented_handler_sees_the_cancel),
         INLINE(an_evented_handler_is_closed_once_with_its_own_code),
         INLINE(long_lived_streams_hold_no_thread),
+        cmocka_unit_test(empty_answers_that_nobody_reads_have_a_limit),
+        cmocka_unit_test(empty_requests_that_nobody_reads_have_a_limit),
     };
 
     return cmocka_run_group_tests_name("streams", tests, NULL, NULL);
