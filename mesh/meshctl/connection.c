@@ -118,9 +118,8 @@ mesh_code ctl_connection_call(ctl_connection *connection, const char *service, c
                                .name = mesh_arena_strdup(arena, method),
                                .api = api,
                                .kind = MESH_BIDI_STREAMING};
-    timeout_ms = ctl_time_left(connection->run, timeout_ms);
     const mesh_call_options options = {.size = sizeof options,
-                                       .timeout_ms = timeout_ms == 0 ? MESH_NO_TIMEOUT : timeout_ms,
+                                       .timeout_ms = ctl_time_left(connection->run, timeout_ms),
                                        .metadata = connection->run->headers,
                                        .metadata_count = connection->run->header_count,
                                        .compress = compress};

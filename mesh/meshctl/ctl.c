@@ -3,6 +3,7 @@
 #include <stdarg.h>
 
 #include "mesh/base/clock.h"
+#include "mesh/rpc/channel.h"
 
 mesh_code ctl_fail(ctl_failure *failure, mesh_code code, const char *hint, const char *format, ...)
 {
@@ -17,10 +18,6 @@ mesh_code ctl_fail(ctl_failure *failure, mesh_code code, const char *hint, const
 
 int64_t ctl_time_left(const ctl *run, int64_t wanted_ms)
 {
-    if (run->end_ns == MESH_NO_DEADLINE)
-        return wanted_ms;
     int64_t left_ms = mesh_clock_left_ms(run->end_ns);
-    if (left_ms < 1)
-        left_ms = 1;
-    return wanted_ms == 0 || left_ms < wanted_ms ? left_ms : wanted_ms;
+    return wanted_ms != 0 && wanted_ms < left_ms ? wanted_ms : mesh_timeout_left(left_ms);
 }

@@ -43,8 +43,7 @@ typedef struct ctl_failure {
 mesh_code ctl_fail(ctl_failure *failure, mesh_code code, const char *hint, const char *format, ...)
     MESH_PRINTF(4, 5);
 
-/* Milliseconds that a call may take: `wanted` (0: no limit), at most what is left of --max-time.
- * Always at least 1, or 0 for no limit. */
+/* The `timeout_ms` of a call: what is wanted (0: no limit), at most what is left of --max-time. */
 int64_t ctl_time_left(const ctl *run, int64_t wanted_ms);
 
 /* The subcommands; each returns the exit code. */

@@ -190,7 +190,7 @@ mesh_code mesh_outgoing_begin(mesh_outgoing *outgoing, mesh_channel *channel,
     if (code != MESH_OK)
         return code;
     outgoing->deadline_ns = deadline_of(outgoing, options->timeout_ms);
-    if (options->timeout_ms < 0 && options->timeout_ms != MESH_NO_TIMEOUT)
+    if (options->timeout_ms < 0)
         return mesh_error_set(err, MESH_DEADLINE_EXCEEDED, "timeout_ms: it is over already");
     if (outgoing->parent != NULL && mesh_call_cancelled(outgoing->parent))
         return mesh_call_cancel_code(outgoing->parent, err);

@@ -85,8 +85,9 @@ typedef struct mesh_call_options {
     /* where a blocking answer lives instead; one of both is needed for unary calls */
     mesh_arena *arena;
     /*
-     * 0: the contract's default deadline; MESH_NO_TIMEOUT: none; otherwise below 0: it is over
-     * already, DEADLINE_EXCEEDED. Never later than the parent's.
+     * 0: the contract's default deadline; MESH_NO_TIMEOUT: none; below 0: it is over already,
+     * DEADLINE_EXCEEDED. Never later than the parent's. What is computed goes through
+     * mesh_timeout_left: 0 would be the default.
      */
     int64_t timeout_ms;
     /* sent with the call; at most 64 entries and 12 KiB, counting 32 bytes more for each */
@@ -113,7 +114,16 @@ typedef struct mesh_call_options {
     bool *was_compressed;
 } mesh_call_options;
 
-#define MESH_NO_TIMEOUT INT64_C(-1)
+#define MESH_NO_TIMEOUT INT64_MAX
+
+/*
+ * `timeout_ms` for the time that is left, as of mesh_clock_left_ms: below 0 when none is, which is
+ * DEADLINE_EXCEEDED, not the default.
+ */
+static inline int64_t mesh_timeout_left(int64_t left_ms)
+{
+    return left_ms > 0 ? left_ms : -1;
+}
 
 /*
  * Blocking unary call. On MESH_OK *response lives in options->arena or the parent's. Errors: those

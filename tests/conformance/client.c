@@ -454,7 +454,7 @@ static void set_options(test_case *test)
                 .size = strlen(request->request_headers[i]->value[j]),
             };
     if (connectrpc__conformance__v1__client_compat_request__has_timeout_ms(request))
-        test->options.timeout_ms = request->timeout_ms;
+        test->options.timeout_ms = mesh_timeout_left(request->timeout_ms);
 }
 
 static Connectrpc__Conformance__V1__ClientCompatResponse *run(mesh_arena *arena,

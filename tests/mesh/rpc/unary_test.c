@@ -298,14 +298,29 @@ static void a_call_is_not_ended_before_its_time(void **state)
 
 static void a_timeout_in_the_past_is_over_at_once(void **state)
 {
+    static const int64_t timeouts_ms[] = {-1, -7, INT64_MIN};
     Testing__V1__EchoRequest request = TESTING__V1__ECHO_REQUEST__INIT;
     Testing__V1__EchoResponse *response = NULL;
+    mesh_call_options options = {.arena = service.arena};
 
     (void)state;
-    assert_int_equal(testing__v1__testing__echo(
-                         service.channel, &request, &response,
-                         &(mesh_call_options){.arena = service.arena, .timeout_ms = -7}, NULL),
-                     MESH_DEADLINE_EXCEEDED);
+    for (size_t i = 0; i < sizeof timeouts_ms / sizeof timeouts_ms[0]; i++) {
+        options.timeout_ms = timeouts_ms[i];
+        assert_int_equal(
+            testing__v1__testing__echo(service.channel, &request, &response, &options, NULL),
+            MESH_DEADLINE_EXCEEDED);
+    }
+}
+
+static void a_deadline_that_has_passed_leaves_no_time(void **state)
+{
+    int64_t now_ns = mesh_clock_monotonic_ns();
+
+    (void)state;
+    assert_true(mesh_timeout_left(mesh_clock_left_ms(now_ns)) < 0);
+    assert_in_range(mesh_timeout_left(mesh_clock_left_ms(mesh_clock_add_ms(now_ns, 60000))), 1,
+                    60000);
+    assert_int_equal(mesh_timeout_left(mesh_clock_left_ms(MESH_NO_DEADLINE)), MESH_NO_TIMEOUT);
 }
 
 static void deadline_and_trace_travel_to_calls_made_for_a_call(void **state)
@@ -470,6 +485,7 @@ int main(void)
         BOTH(a_server_is_given_no_more_time_than_the_call_has),
         WORKER(a_call_is_not_ended_before_its_time),
         BOTH(a_timeout_in_the_past_is_over_at_once),
+        cmocka_unit_test(a_deadline_that_has_passed_leaves_no_time),
         WORKER(deadline_and_trace_travel_to_calls_made_for_a_call),
         WORKER(cancellation_travels_to_calls_made_for_a_call),
         BOTH(asynchronous_calls_run_at_once),
