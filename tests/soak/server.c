@@ -1,0 +1,148 @@
+/*
+ * The server of scripts/soak: handlers of every style. Listens on a free port and prints it.
+ *
+ *   server [LEAK]
+ *
+ * LEAK: bytes that each unary call leaks, to see that this is found.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "mesh/rpc/server.h"
+#include "testing/v1/testing.mesh.h"
+
+static size_t leak_bytes;
+static void *volatile leaked; /* volatile: or the compiler leaves the allocation out */
+
+static mesh_code echo(void *self, mesh_call *call, const Testing__V1__EchoRequest *request,
+                      Testing__V1__EchoResponse *response, mesh_error *err)
+{
+    size_t size = (size_t)request->answer_size;
+
+    (void)self;
+    if (leak_bytes > 0) {
+        leaked = malloc(leak_bytes);
+        if (leaked != NULL)
+            memset(leaked, 1, leak_bytes);
+    }
+    if (request->code != 0) {
+        (void)mesh_error_reason(err, (mesh_code)request->code, "testing.v1", "WANTED", "wanted");
+        mesh_error_metadata(err, "text", request->text);
+        return (mesh_code)request->code;
+    }
+    response->text = request->text;
+    if (size > 0) {
+        char *text = mesh_arena_alloc(mesh_call_arena(call), size + 1);
+
+        if (text == NULL)
+            return MESH_RESOURCE_EXHAUSTED;
+        memset(text, 'x', size);
+        text[size] = '\0';
+        response->text = text;
+    }
+    return MESH_OK;
+}
+
+/* On a worker: waits for each number. */
+static mesh_code sum(void *self, mesh_call *call, mesh_stream *stream,
+                     Testing__V1__Number *response, mesh_error *err)
+{
+    const Testing__V1__Number *number;
+    mesh_code code;
+
+    (void)self;
+    (void)call;
+    while ((code = testing__v1__testing__sum__receive(stream, &number, err)) == MESH_OK)
+        response->value += number->value;
+    return code == MESH_EOF ? MESH_OK : code;
+}
+
+typedef struct counter {
+    int64_t value;
+    int64_t until; /* below 0: without end */
+} counter;
+
+static void count_on(void *self, mesh_stream *stream)
+{
+    Testing__V1__Number number = TESTING__V1__NUMBER__INIT;
+    counter *counter = mesh_stream_data(stream);
+
+    (void)self;
+    while (counter->until < 0 || counter->value < counter->until) {
+        number.value = counter->value + 1;
+        if (testing__v1__testing__count__try_reply(stream, &number) != MESH_OK)
+            return;
+        counter->value++;
+    }
+    mesh_stream_end(stream, MESH_OK, NULL);
+}
+
+static mesh_code count_open(void *self, mesh_stream *stream,
+                            const Testing__V1__CountRequest *request, mesh_error *err)
+{
+    counter *made = mesh_arena_calloc(mesh_call_arena(mesh_stream_call(stream)), 1, sizeof *made);
+
+    if (made == NULL)
+        return mesh_error_set(err, MESH_RESOURCE_EXHAUSTED, "no memory");
+    made->until = request->value;
+    mesh_stream_set_data(stream, made);
+    count_on(self, stream);
+    return MESH_OK;
+}
+
+static const testing__v1__testing__count__events count_events = {
+    .on_open = count_open,
+    .on_writable = count_on,
+};
+
+static mesh_code double_message(void *self, mesh_stream *stream, const Testing__V1__Number *number,
+                                mesh_error *err)
+{
+    Testing__V1__Number doubled = TESTING__V1__NUMBER__INIT;
+    mesh_code code;
+
+    (void)self;
+    doubled.value = number->value * 2;
+    code = testing__v1__testing__double__try_reply(stream, &doubled);
+    return code == MESH_OK ? code : mesh_error_set(err, code, "nobody reads");
+}
+
+static void double_end(void *self, mesh_stream *stream)
+{
+    (void)self;
+    mesh_stream_end(stream, MESH_OK, NULL);
+}
+
+static const testing__v1__testing__double__events double_events = {
+    .on_message = double_message,
+    .on_end = double_end,
+};
+
+static const testing__v1__testing__handlers handlers = {
+    .echo__inline = echo,
+    .impatient = echo,
+    .sum = sum,
+    .count__events = &count_events,
+    .double__events = &double_events,
+};
+
+int main(int argc, char **argv)
+{
+    const mesh_server_options options = {.listen = "127.0.0.1:0"};
+    mesh_server *server;
+    mesh_error err;
+
+    leak_bytes = argc > 1 ? strtoul(argv[1], NULL, 10) : 0;
+    if (mesh_server_create(&options, &server, &err) != MESH_OK ||
+        mesh_server_add(server, testing__v1__testing__api(&handlers, NULL), &err) != MESH_OK ||
+        mesh_server_start(server, &err) != MESH_OK) {
+        fprintf(stderr, "server: %s\n", err.message);
+        return 1;
+    }
+    printf("%d\n", mesh_server_port(server));
+    fflush(stdout);
+    for (;;)
+        (void)pause();
+}
