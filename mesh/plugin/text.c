@@ -6,11 +6,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "mesh/base/alloc.h"
+
 static void reserve(text *out, size_t more)
 {
     if (more >= out->capacity - out->size) {
         size_t capacity = 2 * out->capacity + more + 256;
-        char *data = realloc(out->data, capacity);
+        char *data = mesh_realloc(out->data, capacity);
         if (data == NULL) {
             fputs("protoc-gen-mesh: out of memory\n", stderr);
             exit(1);
@@ -92,6 +94,6 @@ void text_add_literal(text *out, const char *value)
 
 void text_free(text *out)
 {
-    free(out->data);
+    mesh_free(out->data);
     *out = (text){0};
 }
