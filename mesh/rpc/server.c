@@ -27,7 +27,7 @@ enum {
     MAX_WORKER_QUEUE = 1 << 20,
     MAX_POLLERS = 256,
     IDLE_POLL_NS = 500000, /* while draining */
-    LATE_CALLS_MS = 1000,  /* what was sent before the client knew of the drain is served so long */
+    LATE_CALLS_MS = 1000,  /* what clients send that do not know of the drain is served so long */
     NAMES_BYTES = 128      /* of methods, in an error */
 };
 
@@ -263,15 +263,22 @@ size_t mesh_server_active(const mesh_server *server)
     return atomic_load(&server->active);
 }
 
+/* While a client is connected its calls may be on their way here: a moment without any says little. */
+static bool may_call(const mesh_server *server)
+{
+    return server->transport->server_has_connections(server->tserver);
+}
+
 /*
- * Waits until no call runs, at most until `until_ns`. It looks again and again: a call's end is one
- * atomic step and tells nobody, since after it the server may be gone.
+ * Waits until no call runs, at most until `until_ns`; with `late`, until none can come, either. It
+ * looks again and again: a call's end is one atomic step and tells nobody, since after it the
+ * server may be gone.
  */
-static bool wait_idle(const mesh_server *server, int64_t until_ns)
+static bool wait_idle(const mesh_server *server, bool late, int64_t until_ns)
 {
     const struct timespec pause = {.tv_nsec = IDLE_POLL_NS};
 
-    while (atomic_load(&server->active) > 0) {
+    while (atomic_load(&server->active) > 0 || (late && may_call(server))) {
         if (mesh_clock_monotonic_ns() >= until_ns)
             return false;
         (void)nanosleep(&pause, NULL);
@@ -288,14 +295,14 @@ bool mesh_server_drain(mesh_server *server, int64_t drain_timeout_ms)
     if (!server->started || atomic_exchange(&server->drained, true))
         return true;
     server->transport->server_refuse(server->tserver);
-    (void)wait_idle(server, until_ns < late_ns ? until_ns : late_ns);
+    (void)wait_idle(server, true, until_ns < late_ns ? until_ns : late_ns);
     atomic_store(&server->closed, true);
-    graceful = wait_idle(server, until_ns);
+    graceful = wait_idle(server, false, until_ns);
     if (!graceful) {
         mesh_log(MESH_LOG_WARN, "calls are cancelled at the drain deadline",
                  MESH_LOG_I("calls", (int64_t)mesh_server_active(server)));
         server->transport->server_cancel(server->tserver);
-        (void)wait_idle(server, INT64_MAX);
+        (void)wait_idle(server, false, INT64_MAX);
     }
     return graceful;
 }

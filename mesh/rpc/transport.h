@@ -211,6 +211,8 @@ typedef struct mesh_transport {
      * Running calls go on, and those come yet that a client had sent before it knew.
      */
     void (*server_refuse)(mesh_tserver *tserver);
+    /* Whether there are connections, so that such calls may come. */
+    bool (*server_has_connections)(mesh_tserver *tserver);
     void (*server_cancel)(mesh_tserver *tserver);  /* cancels all running calls */
     void (*server_destroy)(mesh_tserver *tserver); /* after the last on_done */
 

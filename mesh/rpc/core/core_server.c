@@ -217,6 +217,11 @@ void core_server_refuse(mesh_tserver *server)
         run_in_core(let_go, server->server);
 }
 
+bool core_server_has_connections(mesh_tserver *server)
+{
+    return server->started && has_open_connections(server->server);
+}
+
 void core_server_cancel(mesh_tserver *server)
 {
     if (server->started)
@@ -235,7 +240,7 @@ static const struct timespec pause = {.tv_nsec = 500000};
 
 static bool wait_for_connections(mesh_tserver *server, int64_t until_ns)
 {
-    while (has_open_connections(server->server)) {
+    while (core_server_has_connections(server)) {
         if (mesh_clock_monotonic_ns() >= until_ns)
             return false;
         (void)nanosleep(&pause, NULL);
@@ -251,7 +256,7 @@ static void shut_down(mesh_tserver *server)
     if (!server->bound)
         return;
     core_server_refuse(server);
-    if (server->started && !wait_for_connections(server, until_ns)) {
+    if (!wait_for_connections(server, until_ns)) {
         /* clients that poll idle connections seldom, as the core's own do, answer a GOAWAY late */
         grpc_server_cancel_all_calls(server->server);
         (void)wait_for_connections(server, MESH_NO_DEADLINE);

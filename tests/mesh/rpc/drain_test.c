@@ -12,10 +12,12 @@
 #include <cmocka.h>
 
 #include "mesh/base/clock.h"
+#include "tests/mesh/rpc/raw_client.h"
 #include "tests/mesh/rpc/service.h"
 
 static testing_service service;
 static sem_t leave;
+static atomic_size_t handled; /* echoes */
 static mesh_call *_Atomic deferred_call;
 
 /* --- handlers that take as long as the test wants --------------------------------------------- */
@@ -35,6 +37,7 @@ static mesh_code echo(void *self, mesh_call *call, const Testing__V1__EchoReques
     (void)self;
     (void)err;
     response->text = request->text;
+    atomic_fetch_add(&handled, 1);
     if (request->defer) {
         mesh_call_defer(call);
         atomic_store(&deferred_call, call);
@@ -108,6 +111,7 @@ static int start(void **state)
                                                          : &evented;
 
     sem_init(&leave, 0, 0);
+    atomic_store(&handled, 0);
     testing_service_serve(&service, testing__v1__testing__api(handlers, NULL), NULL, NULL);
     return 0;
 }
@@ -185,6 +189,12 @@ static bool end_drain(drain *one)
     return one->graceful;
 }
 
+/* Whether the server took a call only to refuse it. */
+static bool is_refused_late(const mesh_error *err)
+{
+    return strstr(err->message, "shuts down") != NULL;
+}
+
 /* Until new calls are refused. Those that the client sends before it has the GOAWAY are served. */
 static void wait_until_draining(void)
 {
@@ -195,8 +205,10 @@ static void wait_until_draining(void)
     do {
         Testing__V1__EchoRequest request = TESTING__V1__ECHO_REQUEST__INIT;
         Testing__V1__EchoResponse *response;
+        mesh_error err = {0};
 
-        code = testing__v1__testing__echo(service.channel, &request, &response, &options, NULL);
+        code = testing__v1__testing__echo(service.channel, &request, &response, &options, &err);
+        assert_false(is_refused_late(&err));
         if (mesh_clock_monotonic_ns() > until)
             fail_msg("calls are still answered %s", mesh_code_name(code));
     } while (code != MESH_UNAVAILABLE);
@@ -253,6 +265,69 @@ static void a_deferred_call_is_told_at_the_drain_deadline(void **state)
     assert_int_not_equal(answer_of(&running), MESH_OK);
     assert_false(end_drain(&one));
     assert_null(atomic_load(&deferred_call));
+}
+
+/* --- what a client sends that does not know of the drain yet ---------------------------------- */
+
+static const uint8_t echo_frame[] = {0, 0, 0, 0, 4, 0x0a, 2, 'h', 'i'};
+
+/* Calls Echo by hand: the first `sent` bytes of its request. */
+static uint32_t begin_echo(raw_client *client, size_t sent)
+{
+    uint32_t call = raw_request(client, "/testing.v1.Testing/Echo", NULL, NULL, false);
+
+    raw_data(client, call, echo_frame, sent, sent == sizeof echo_frame);
+    return call;
+}
+
+static void a_late_call_on_an_idle_server_is_served(void **state)
+{
+    raw_client client;
+    drain one;
+
+    (void)state;
+    raw_connect(&client, mesh_server_port(service.server));
+    assert_true(raw_wait(&client, begin_echo(&client, sizeof echo_frame)));
+    start_drain(&one, 20000);
+    assert_true(raw_wait_for_goaway(&client));
+    assert_true(raw_wait(&client, begin_echo(&client, sizeof echo_frame)));
+    assert_int_equal(handled, 2);
+    raw_close(&client);
+    assert_true(end_drain(&one));
+}
+
+static void a_call_that_is_half_here_is_served(void **state)
+{
+    const size_t half = sizeof echo_frame / 2;
+    raw_client client;
+    uint32_t call;
+    drain one;
+
+    (void)state;
+    raw_connect(&client, mesh_server_port(service.server));
+    assert_true(raw_wait(&client, begin_echo(&client, sizeof echo_frame)));
+    call = begin_echo(&client, half);
+    start_drain(&one, 20000);
+    assert_true(raw_wait_for_goaway(&client));
+    raw_data(&client, call, echo_frame + half, sizeof echo_frame - half, true);
+    assert_true(raw_wait(&client, call));
+    assert_int_equal(handled, 2);
+    raw_close(&client);
+    assert_true(end_drain(&one));
+}
+
+/* A client that never says that it knows holds up the end for a while only. */
+static void a_client_that_ignores_the_drain_does_not_hold_it_up(void **state)
+{
+    raw_client client;
+
+    (void)state;
+    raw_connect(&client, mesh_server_port(service.server));
+    assert_true(raw_wait(&client, begin_echo(&client, sizeof echo_frame)));
+    assert_true(mesh_server_drain(service.server, INT64_MAX));
+    assert_true(raw_wait(&client, begin_echo(&client, sizeof echo_frame)));
+    assert_int_equal(handled, 1);
+    raw_close(&client);
 }
 
 /* --- streams ---------------------------------------------------------------------------------- */
@@ -381,6 +456,7 @@ typedef struct moving {
     const char *target;
     atomic_bool *over;
     atomic_size_t counts[17]; /* answers by code */
+    size_t refused_late;
 } moving;
 
 static void *run_moving(void *argument)
@@ -393,11 +469,13 @@ static void *run_moving(void *argument)
         while (!atomic_load(one->over)) {
             Testing__V1__EchoRequest request = TESTING__V1__ECHO_REQUEST__INIT;
             Testing__V1__EchoResponse *response;
+            mesh_error err = {0};
 
             mesh_arena_reset(arena);
             one->counts[testing__v1__testing__echo(
                 channel, &request, &response,
-                &(mesh_call_options){.arena = arena, .timeout_ms = 20000}, NULL)]++;
+                &(mesh_call_options){.arena = arena, .timeout_ms = 20000}, &err)]++;
+            one->refused_late += is_refused_late(&err);
         }
     mesh_channel_destroy(channel);
     mesh_arena_destroy(arena);
@@ -425,8 +503,8 @@ static void wait_for_answers(const moving *clients, size_t more)
 }
 
 /*
- * What a client had sent before it knew of the drain is served, or refused so that it can be tried
- * again; then the other server has it all.
+ * What the server took before its clients knew of the drain it serves; what it did not take can be
+ * tried again; then the other server has it all.
  */
 static void clients_move_on_without_any_other_trouble(void **state)
 {
@@ -443,13 +521,14 @@ static void clients_move_on_without_any_other_trouble(void **state)
             assert_int_equal(pthread_create(&clients[i].thread, NULL, run_moving, &clients[i]), 0);
         }
         wait_for_answers(clients, 1000);
-        (void)mesh_server_drain(service.server, 20000);
+        assert_true(mesh_server_drain(service.server, 20000));
         mesh_server_destroy(service.server);
         service.server = NULL;
         wait_for_answers(clients, 1000);
         atomic_store(&over, true);
         for (size_t i = 0; i < CLIENTS; i++) {
             pthread_join(clients[i].thread, NULL);
+            assert_int_equal(clients[i].refused_late, 0);
             for (int code = 0; code < 17; code++)
                 if (clients[i].counts[code] > 0 && code != MESH_OK && code != MESH_UNAVAILABLE)
                     fail_msg("%zu calls ended %s", clients[i].counts[code],
@@ -468,6 +547,9 @@ int main(void)
         BOTH(a_running_call_is_waited_for_and_new_ones_are_unavailable),
         BOTH(a_deferred_call_is_waited_for),
         BOTH(a_deferred_call_is_told_at_the_drain_deadline),
+        WORKER(a_late_call_on_an_idle_server_is_served),
+        WORKER(a_call_that_is_half_here_is_served),
+        WORKER(a_client_that_ignores_the_drain_does_not_hold_it_up),
         BOTH(an_open_stream_goes_on_until_its_end),
         WORKER(an_open_stream_is_cancelled_at_the_drain_deadline),
         INLINE(an_evented_stream_is_closed_at_the_drain_deadline),

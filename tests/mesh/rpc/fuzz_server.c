@@ -328,6 +328,12 @@ static void nothing(mesh_tserver *tserver)
     (void)tserver;
 }
 
+static bool has_connections(mesh_tserver *tserver)
+{
+    (void)tserver;
+    return false;
+}
+
 static void server_destroy(mesh_tserver *tserver)
 {
     free(tserver);
@@ -341,6 +347,7 @@ const mesh_transport __wrap_mesh_transport_core = {
     .server_add_method = server_add_method,
     .server_start = server_start,
     .server_refuse = nothing,
+    .server_has_connections = has_connections,
     .server_cancel = nothing,
     .server_destroy = server_destroy,
 };

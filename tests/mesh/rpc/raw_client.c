@@ -20,6 +20,7 @@ enum {
     RST_STREAM = 3,
     SETTINGS = 4,
     PING = 6,
+    GOAWAY = 7,
     ACK = 1,
     END_STREAM = 1,
     END_HEADERS = 4,
@@ -242,6 +243,17 @@ bool raw_wait(raw_client *client, uint32_t stream)
             return true;
     }
     return false;
+}
+
+bool raw_wait_for_goaway(raw_client *client)
+{
+    frame next;
+
+    do
+        if (!receive_frame(client, &next))
+            return false;
+    while (next.type != GOAWAY);
+    return true;
 }
 
 bool raw_answer_pings(raw_client *client, size_t count)

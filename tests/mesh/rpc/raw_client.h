@@ -41,6 +41,9 @@ void raw_reset(raw_client *client, uint32_t stream);
 /* Reads until the server has ended the stream, or closed the connection: false then. */
 bool raw_wait(raw_client *client, uint32_t stream);
 
+/* Reads until the server asks for no new calls (GOAWAY). False: it closed the connection. */
+bool raw_wait_for_goaway(raw_client *client);
+
 /* Confirms as many PINGs, and reads on no further. False: the server closed the connection. */
 bool raw_answer_pings(raw_client *client, size_t count);
 
