@@ -136,7 +136,7 @@ mesh_code mesh_outgoing_add(mesh_outgoing *outgoing, const char *key, const void
 mesh_code mesh_known_call_options(const mesh_call_options *given, mesh_call_options *known,
                                   mesh_error *err)
 {
-    return MESH_OPTIONS_READ(mesh_call_options, trailer_count, known, given, err);
+    return MESH_OPTIONS_READ(mesh_call_options, was_compressed, known, given, err);
 }
 
 /* The earlier of the parent's deadline and the time-out: the caller's, else the contract's. */

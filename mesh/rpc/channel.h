@@ -110,7 +110,7 @@ typedef struct mesh_call_options {
     mesh_metadata *trailers;
     size_t trailers_capacity;
     size_t *trailer_count;
-    /* blocking unary: receives whether the answer was compressed on its way; with MESH_OPTIONS */
+    /* blocking unary: receives whether the answer was compressed on its way */
     bool *was_compressed;
 } mesh_call_options;
 

@@ -142,11 +142,11 @@ static mesh_code ask(size_t text_size, int32_t answer_size, bool compress, mesh_
     request.text = text;
     request.answer_size = answer_size;
     mesh_error_clear(err);
-    code = testing__v1__testing__echo(service.channel, &request, &response,
-                                      MESH_OPTIONS(mesh_call_options, .arena = service.arena,
-                                                   .compress = compress,
-                                                   .was_compressed = &answer_was_compressed),
-                                      err);
+    code = testing__v1__testing__echo(
+        service.channel, &request, &response,
+        &(mesh_call_options){
+            .arena = service.arena, .compress = compress, .was_compressed = &answer_was_compressed},
+        err);
     if (code == MESH_OK)
         assert_int_equal(strlen(response->text), answer_size > 0 ? (size_t)answer_size : text_size);
     free(text);
