@@ -70,9 +70,9 @@ enum {
 typedef struct mesh_service {
     size_t size;
     const char *name;                                    /* "order": lower case, digits, '-' */
-    mesh_api apis[MESH_SERVICE_MAX_APIS];                /* ended by an empty entry */
+    mesh_api apis[MESH_SERVICE_MAX_APIS];                /* up to the first empty entry */
     mesh_consumer consumers[MESH_SERVICE_MAX_CONSUMERS]; /* the same; needs migrations */
-    const char *peers[MESH_SERVICE_MAX_PEERS];           /* services it calls, ended by NULL; each
+    const char *peers[MESH_SERVICE_MAX_PEERS];           /* services it calls, up to NULL; each
                                                             gets a setting MESH_<NAME>_TARGET, upper
                                                             case, with '_' for '-' */
     const mesh_migration *migrations; /* not NULL: it has a database (MESH_DATABASE_URL) */

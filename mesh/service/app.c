@@ -22,13 +22,15 @@ static mesh_code create_store(mesh_app *app, mesh_error *err)
 
 static mesh_code create_events(mesh_app *app, mesh_error *err)
 {
+    /* A full table has no room for the entry that ends it. */
+    mesh_consumer consumers[MESH_SERVICE_MAX_CONSUMERS + 1] = {0};
     if (!mesh_service_has_events(app->service))
         return MESH_OK;
-    mesh_code code = mesh_events_create(MESH_OPTIONS(mesh_events_options,
-                                                     .url = app->config->nats_url,
-                                                     .service = app->service->name, .db = app->db,
-                                                     .consumers = app->service->consumers),
-                                        &app->events, err);
+    memcpy(consumers, app->service->consumers, sizeof app->service->consumers);
+    mesh_code code = mesh_events_create(
+        MESH_OPTIONS(mesh_events_options, .url = app->config->nats_url,
+                     .service = app->service->name, .db = app->db, .consumers = consumers),
+        &app->events, err);
     if (code != MESH_OK)
         mesh_error_prefix(err, "MESH_NATS_URL");
     return code;

@@ -1,10 +1,11 @@
 /*
- * The service under test. With BROKEN its migration fails. Its own setting DEMO_GREETING is logged
- * on start.
+ * The service under test. With BROKEN its migration fails; with FULL it has as many consumers as a
+ * service may have. Its own setting DEMO_GREETING is logged on start.
  */
 #include "demo/v1/demo.mesh.h"
 #include "mesh/service.h"
 
+#include <stdio.h>
 #include <time.h>
 
 #ifdef __SANITIZE_THREAD__
@@ -136,6 +137,20 @@ static const demo__v1__demo__handlers handlers = {
     .sleep = take_time,
 };
 
+#ifdef FULL
+/* The rest of the table gets consumers of events that nobody adds. */
+static void fill(mesh_consumer *consumers)
+{
+    static char subjects[MESH_SERVICE_MAX_CONSUMERS][16];
+    static mesh_event_descriptor events[MESH_SERVICE_MAX_CONSUMERS];
+    for (int i = 1; i < MESH_SERVICE_MAX_CONSUMERS; i++) {
+        snprintf(subjects[i], sizeof subjects[i], "a.Other%d", i);
+        events[i].subject = subjects[i];
+        consumers[i].event = &events[i];
+    }
+}
+#endif
+
 int main(int argc, char **argv)
 {
     static demo self;
@@ -146,18 +161,21 @@ int main(int argc, char **argv)
          .fallback = "hello",
          .help = "what to say on start"},
     };
-    return mesh_service_main(argc, argv,
-                             &(mesh_service){
-                                 .name = "demo",
-                                 .apis = {demo__v1__demo__api(&handlers, &self)},
-                                 .consumers = {demo__v1__added__consumer(on_added, &self)},
-                                 .peers = {"other-demo"},
-                                 .migrations = migrations,
-                                 .settings = settings,
-                                 .setting_count = 1,
-                                 .on_start = on_start,
-                                 .on_drain = on_drain,
-                                 .on_stop = on_stop,
-                                 .self = &self,
-                             });
+    mesh_service service = {
+        .name = "demo",
+        .apis = {demo__v1__demo__api(&handlers, &self)},
+        .consumers = {demo__v1__added__consumer(on_added, &self)},
+        .peers = {"other-demo"},
+        .migrations = migrations,
+        .settings = settings,
+        .setting_count = 1,
+        .on_start = on_start,
+        .on_drain = on_drain,
+        .on_stop = on_stop,
+        .self = &self,
+    };
+#ifdef FULL
+    fill(service.consumers);
+#endif
+    return mesh_service_main(argc, argv, &service);
 }

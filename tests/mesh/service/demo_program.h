@@ -24,6 +24,7 @@
 
 #define DEMO "tests/mesh/service/demo_service"
 #define BROKEN_DEMO "tests/mesh/service/broken_demo_service"
+#define FULL_DEMO "tests/mesh/service/full_demo_service"
 
 enum {
     SERVING = GRPC__HEALTH__V1__HEALTH_CHECK_RESPONSE__SERVING_STATUS__SERVING,
@@ -43,7 +44,7 @@ typedef struct demo {
 /* No settings beside those that let it start. */
 extern const char *const demo_defaults[];
 
-/* Starts DEMO or BROKEN_DEMO with the settings that it needs and `more`, ended by NULL. */
+/* Starts DEMO or a variant of it with the settings that it needs and `more`, ended by NULL. */
 program *demo_launch(const char *file, const char *database_url, const char *const *more);
 
 /* Starts DEMO, waits until it listens, and connects. */

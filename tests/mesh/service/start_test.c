@@ -1,6 +1,7 @@
 /* Starting: migrations first, and every way not to start. */
 #include "tests/mesh/service/demo_program.h"
 
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -49,6 +50,18 @@ static void failing_migration_ends_it_at_once(void **state)
     program_free(program);
 }
 
+static void table_of_consumers_may_be_full(void **state)
+{
+    char url[POSTGRES_URL_BYTES];
+    (void)state;
+    postgres_create_database("crowded", url);
+    program *program = demo_launch(FULL_DEMO, url, demo_defaults);
+    program_wait_log(program, "serving");
+    program_signal(program, SIGTERM);
+    program_expect(program, 0);
+    program_free(program);
+}
+
 static void taken_address_is_named(void **state)
 {
     char url[POSTGRES_URL_BYTES], listen[256];
@@ -84,6 +97,7 @@ int main(void)
         cmocka_unit_test(gives_up_when_nothing_answers_in_time),
         cmocka_unit_test(migrations_run_once_for_two_instances),
         cmocka_unit_test(failing_migration_ends_it_at_once),
+        cmocka_unit_test(table_of_consumers_may_be_full),
         cmocka_unit_test(taken_address_is_named),
         cmocka_unit_test(failing_on_start_ends_it),
     };
