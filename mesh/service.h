@@ -31,7 +31,8 @@
  *   3. on_drain; every health Watch is ended.
  *   4. No new calls; those running have MESH_DRAIN_TIMEOUT, then they are cancelled.
  *   5. Consumers stop, what waits to be published is published, within what is left of that time,
- *      but at least a second.
+ *      but at least a second. A consumer's handler that takes longer is waited for: its transaction
+ *      has a deadline.
  *   6. on_stop, exit status 0.
  * A second signal ends the process at once with status 1.
  *

@@ -189,13 +189,16 @@ void mesh_events_get_stats(mesh_events *self, mesh_events_stats *stats)
     mesh_broker_figures(self->broker, &stats->lag, &stats->reconnects);
 }
 
-void mesh_events_drain(mesh_events *self, int64_t timeout_ms)
+bool mesh_events_drain(mesh_events *self, int64_t timeout_ms)
 {
     int64_t deadline_ns = mesh_clock_deadline_ns(timeout_ms);
-    if (self->consumption != NULL && !mesh_consumption_drain(self->consumption, timeout_ms))
+    if (self->consumption != NULL && !mesh_consumption_drain(self->consumption, timeout_ms)) {
         mesh_log(MESH_LOG_WARN, "handlers of events still run after the drain");
+        return false;
+    }
     if (!mesh_publisher_drain(self->publisher, mesh_clock_left_ms(deadline_ns)))
         mesh_log(MESH_LOG_WARN, "events still wait to be published after the drain");
+    return true;
 }
 
 void mesh_events_destroy(mesh_events *self)

@@ -151,8 +151,10 @@ typedef struct mesh_events_stats {
 MESH_API void mesh_events_get_stats(mesh_events *events, mesh_events_stats *stats);
 
 /* Stops fetching, waits for running handlers and what waits to be published, at most `timeout_ms`.
- * Events can still be added until destroy, but are lost when they are not published by then. */
-MESH_API void mesh_events_drain(mesh_events *events, int64_t timeout_ms);
+ * False: a handler still runs; called again, it goes on waiting. True: none runs any more, and none
+ * will. Events can still be added until destroy, but are lost when they are not published by then.
+ */
+MESH_API bool mesh_events_drain(mesh_events *events, int64_t timeout_ms);
 
 /* No transaction of the db may be open. Events not published yet are lost (and logged): drain
  * first. NULL is accepted. */

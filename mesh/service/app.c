@@ -169,8 +169,8 @@ bool mesh_app_drain_calls(mesh_app *app)
 
 void mesh_app_drain_events(mesh_app *app, int64_t timeout_ms)
 {
-    if (app->events != NULL)
-        mesh_events_drain(app->events, timeout_ms);
+    while (app->events != NULL && !mesh_events_drain(app->events, timeout_ms))
+        continue; /* a handler must not outlive what on_stop frees */
 }
 
 /*

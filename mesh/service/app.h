@@ -42,7 +42,7 @@ void mesh_app_set_serving(mesh_app *app, bool serving);
 /* Stops serving: steps 1 to 4 of the drain in mesh/service.h. True: no call had to be cancelled. */
 bool mesh_app_drain_calls(mesh_app *app);
 
-/* Step 5, with `timeout_ms` for it. */
+/* Step 5, with `timeout_ms` for it; a handler that takes longer is waited for. */
 void mesh_app_drain_events(mesh_app *app, int64_t timeout_ms);
 
 /* NULL is accepted. */

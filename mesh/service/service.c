@@ -201,6 +201,7 @@ static int serve(mesh_app *app, const sigset_t *signals)
     }
     if (code != MESH_OK) {
         mesh_app_log_error(MESH_LOG_ERROR, "cannot start", &err);
+        (void)mesh_server_drain(app->server, 0); /* it may listen already */
         if (service->on_stop != NULL)
             service->on_stop(service->self);
         mesh_app_destroy(app);

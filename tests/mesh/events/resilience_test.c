@@ -264,7 +264,8 @@ static void a_drain_finishes_what_runs_and_gives_the_rest_back(void **state)
     instance other = bus_open(
         &(instance_options){.service = "stock", .url = url, .handler = bus_note});
     assert_int_equal(pthread_create(&thread, NULL, let_it_go_on, &other), 0);
-    mesh_events_drain(self.events, 10000);
+    assert_false(mesh_events_drain(self.events, 0));
+    assert_true(mesh_events_drain(self.events, 10000));
     pthread_join(thread, NULL);
     assert_int_equal(bus_stats(&self).consumed, 1);
     assert_int_equal(bus_stats(&other).consumed, 9);

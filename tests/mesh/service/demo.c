@@ -60,8 +60,11 @@ static mesh_code on_added(void *self, mesh_tx *tx, const mesh_event *meta,
 {
     (void)self;
     (void)meta;
-    return mesh_tx_query(tx, "INSERT INTO heard VALUES ($1) ON CONFLICT DO NOTHING",
-                         MESH_SQL_PARAMS(MESH_SQL_TEXT(event->name)), NULL, NULL, err);
+    mesh_log(MESH_LOG_INFO, "hearing");
+    mesh_code code = mesh_tx_query(tx, "INSERT INTO heard VALUES ($1) ON CONFLICT DO NOTHING",
+                                   MESH_SQL_PARAMS(MESH_SQL_TEXT(event->name)), NULL, NULL, err);
+    mesh_log(MESH_LOG_INFO, "heard");
+    return code;
 }
 
 static mesh_code hear(void *self, mesh_call *call, const Demo__V1__HearRequest *request,

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <signal.h>
+#include <string.h>
 #include <sys/ptrace.h>
 #include <sys/wait.h>
 
@@ -42,6 +43,43 @@ static void calls_are_cancelled_when_the_drain_takes_too_long(void **state)
     demo_end(&demo, 0);
     assert_int_not_equal(nap.code, MESH_OK);
     assert_int_not_equal(nap.code, -1);
+}
+
+/* Inserts a row that the handler of the event `name` waits for, until the transaction ends. */
+static mesh_tx *hold_up(mesh_db *db, const char *name)
+{
+    mesh_tx *tx = NULL;
+    mesh_error err = {0};
+    assert_int_equal(mesh_tx_begin(db, NULL, &tx, &err), MESH_OK);
+    assert_int_equal(mesh_tx_query(tx, "INSERT INTO heard VALUES ($1)",
+                                   MESH_SQL_PARAMS(MESH_SQL_TEXT(name)), NULL, NULL, &err),
+                     MESH_OK);
+    return tx;
+}
+
+static void on_stop_comes_when_no_handler_of_events_runs_any_more(void **state)
+{
+    const char *const more[] = {"MESH_DRAIN_TIMEOUT=100ms", NULL};
+    char url[POSTGRES_URL_BYTES];
+    mesh_db *db = NULL;
+    (void)state;
+    postgres_create_database("handling", url);
+    demo demo = demo_start(url, more);
+    program_wait_log(demo.program, "serving");
+    assert_int_equal(mesh_db_create(&(mesh_db_options){.url = url}, &db, NULL), MESH_OK);
+    mesh_tx *tx = hold_up(db, "late");
+    assert_int_equal(demo_add(&demo, "late"), MESH_OK);
+    program_wait_log(demo.program, "hearing");
+    program_signal(demo.program, SIGTERM);
+    program_wait_log(demo.program, "handlers of events still run after the drain");
+    mesh_tx_rollback(tx);
+    program_wait_log(demo.program, "stopped");
+    const char *output = program_output(demo.program);
+    const char *heard = strstr(output, "\"message\":\"heard\"");
+    assert_non_null(heard);
+    assert_true(heard < strstr(output, "\"message\":\"on_stop\""));
+    mesh_db_destroy(db);
+    demo_end(&demo, 0);
 }
 
 static void lame_duck_says_not_serving_and_still_answers(void **state)
@@ -122,6 +160,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(signal_lets_running_calls_end),
         cmocka_unit_test(calls_are_cancelled_when_the_drain_takes_too_long),
+        cmocka_unit_test(on_stop_comes_when_no_handler_of_events_runs_any_more),
         cmocka_unit_test(lame_duck_says_not_serving_and_still_answers),
         cmocka_unit_test(second_signal_ends_it_at_once),
         cmocka_unit_test(debugger_gets_sigint_before_the_service),
