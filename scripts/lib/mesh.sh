@@ -185,9 +185,29 @@ named_units() {
     done
 }
 
+# The process of a debugged unit, when it runs: scripts/debug has started gdb, which has started it.
+debugged_pid() {
+    local debug gdb child
+    debug=$(<"$data/run/$1/debugged")
+    # shellcheck disable=SC2013
+    for gdb in $(cat "/proc/$debug/task/$debug/children" 2>/dev/null); do
+        for child in $(cat "/proc/$gdb/task/$gdb/children" 2>/dev/null); do
+            if process_has "$child" "$data/bin/$(unit_service "$1")"; then
+                echo "$child"
+                return
+            fi
+        done
+    done
+    return 1
+}
+
 # unit_pid UNIT: its process, when it runs.
 unit_pid() {
     local pid
+    if is_debugged "$1"; then
+        debugged_pid "$1"
+        return
+    fi
     pid=$(cat "$data/run/$1/supervise/pid" 2>/dev/null) && [ -n "$pid" ] && is_supervised "$1" &&
         echo "$pid"
 }

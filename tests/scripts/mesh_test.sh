@@ -42,7 +42,8 @@ two_services() { conf 'product @/stand-in 1 postgres nats' 'order @/stand-in-2 1
 cleanup() {
     local dir
     for dir in "$WORK"/data*/; do
-        MESH_DATA=$dir "$SCRIPTS/down" >/dev/null 2>&1 || true
+        # After a failure a debugger may take a moment to end.
+        MESH_DATA=$dir wait_until 20 "$SCRIPTS/down" >/dev/null 2>&1 || true
     done
     rm -rf -- "$WORK" "$link"
 }
@@ -254,6 +255,7 @@ test_debug_runs_a_service_in_its_place_and_gives_it_back() {
 echo "\$@"
 env -u MESH_LISTEN "$SCRIPTS/up" --only product 2>&1
 "$SCRIPTS/status"
+"$SCRIPTS/down" --wipe 2>&1
 env
 END
     chmod +x "$WORK/bin/gdb"
@@ -263,6 +265,9 @@ END
     [[ $out == *'leaving product to scripts/debug'* ]] || fail "up took it away: $out"
     [[ $out == *"product 127.0.0.1:$(port product) DOWN"* ]] || fail "it ran beside: $out"
     [[ $out == *"MESH_LISTEN=127.0.0.1:$(port product)"* ]] || fail "another environment: $out"
+    [[ $out =~ down:\ scripts/debug\ \(process\ [0-9]+\)\ holds\ product:\ quit\ it\ first ]] ||
+        fail "down did not refuse: $out"
+    [ -s "$MESH_DATA/secret/product.url" ] || fail "the data was wiped under the debugger"
     given_back() { is_serving product && [ "$(pid_of product)" != "$before" ]; }
     wait_until 20 given_back || fail "it was not given back"
     expect 1 "$SCRIPTS/debug" nobody
@@ -283,6 +288,7 @@ test_control_c_breaks_in_under_the_debugger() {
     exec {keys}>"$WORK/keys"
     says() { [ "$(grep -c -- "$1" "$seen")" -ge "${2-1}" ]; }
     wait_until 60 says '"message":"listening"' || fail "it does not run: $(<"$seen")"
+    wait_until 30 all_serve || fail "it serves, but its state is $("$SCRIPTS/status")"
     printf '\003' >&"$keys"
     wait_until 30 says 'received signal SIGINT' || fail "Ctrl-C: $(<"$seen")"
     printf 'continue\n' >&"$keys"
@@ -292,6 +298,7 @@ test_control_c_breaks_in_under_the_debugger() {
     ! says draining || fail "it drained: $(<"$seen")"
     printf 'signal SIGTERM\n' >&"$keys"
     wait_until 30 says 'exited normally' || fail "SIGTERM: $(<"$seen")"
+    [[ $("$SCRIPTS/status") == *' DOWN' ]] || fail "it ended, but its state is $("$SCRIPTS/status")"
     printf 'quit\n' >&"$keys"
     exec {keys}>&-
     wait "$terminal" || fail "gdb ended with $?: $(<"$seen")"
