@@ -62,10 +62,15 @@ unlock_choice() { exec 8<&-; }
 choose_base() {
     local taken='' known=''
     chosen=no
-    [ ! -s "$data/base" ] || known=$(<"$data/base")
+    if [ "${1-}" = again ]; then
+        known=$base
+    elif [ -s "$data/base" ] && [ ! -e "$data/base.untried" ]; then
+        known=$(<"$data/base")
+    fi
     if [ -n "${MESH_PORT_BASE-}" ]; then
-        is_port "$MESH_PORT_BASE" && [ "$MESH_PORT_BASE" -le $((65535 - BLOCK_SIZE)) ] ||
-            die "MESH_PORT_BASE must be a number from 1 to $((65535 - BLOCK_SIZE)), not '$MESH_PORT_BASE'"
+        is_port "$MESH_PORT_BASE" && [ "$MESH_PORT_BASE" -ge "$BASE_MIN" ] &&
+            [ "$MESH_PORT_BASE" -le "$BASE_MAX" ] ||
+            die "MESH_PORT_BASE must be a number from $BASE_MIN to $BASE_MAX, not '$MESH_PORT_BASE'"
     fi
     if [ "${1-}" != again ] && [ -n "$known" ] && mesh_runs; then
         base=$known
@@ -90,8 +95,12 @@ choose another base, or leave MESH_PORT_BASE out to get a free one"
         [ "$base" -le "$BLOCK_LAST" ] || die "no free block of ports from $BLOCK_FIRST on"
         [ -z "$known" ] || say "the ports from $known are taken: using those from $base"
     fi
+    [ "$base" = "$known" ] || : >"$data/base.untried"
     printf '%s\n' "$base" >"$data/base"
 }
+
+# Once PostgreSQL and NATS have their ports: until then a later start may choose another block.
+remember_base() { rm -f -- "$data/base.untried"; }
 
 # collision UNIT...: did a unit fail since somebody took its port after we had chosen? Sets taken. A
 # lock cannot exclude it: others may not know of it, or have another /tmp.

@@ -2,7 +2,7 @@
 #
 # The data folder (MESH_DATA, else .mesh in the checkout):
 #   services        NAME ADDRESS METRICS_ADDRESS, a line per instance (meshctl reads it)
-#   base            the first port of our block
+#   base            the first port of our block; base.untried: none has served there yet
 #   bin/            the programs that run (copies: a build does not pull them away)
 #   run/UNIT/       what runit supervises; a unit is postgres, nats or an instance of a service
 #   env/UNIT/       its environment, a file per variable (mode 0600)
@@ -17,6 +17,8 @@
 MESH_HOST=127.0.0.1
 MESH_MAX_INSTANCES=4
 BLOCK_FIRST=20000 BLOCK_LAST=31800 BLOCK_SIZE=200
+# Below, ports are for root alone, which PostgreSQL never is.
+BASE_MIN=1024 BASE_MAX=$((65535 - BLOCK_SIZE))
 STOP_UNIT_LIMIT_S=45
 
 base=

@@ -42,7 +42,6 @@ two_services() { conf 'product @/stand-in 1 postgres nats' 'order @/stand-in-2 1
 cleanup() {
     local dir
     for dir in "$WORK"/data*/; do
-        # After a failure a debugger may take a moment to end.
         MESH_DATA=$dir wait_until 20 "$SCRIPTS/down" >/dev/null 2>&1 || true
     done
     rm -rf -- "$WORK" "$link"
@@ -221,7 +220,28 @@ test_an_explicit_base_that_is_taken_is_an_error() {
     [[ $err == *"port $((base + 1)) of MESH_PORT_BASE=$base is taken by nats-server (process "* ]] ||
         fail "said: $err"
     MESH_PORT_BASE=high expect 1 "$SCRIPTS/up"
+    MESH_PORT_BASE=1023 expect 1 "$SCRIPTS/up"
+    [[ $err == *'must be a number from 1024 to '*"not '1023'"* ]] || fail "said: $err"
     use first
+    expect 0 "$SCRIPTS/down"
+}
+
+# NATS cannot write its configuration, where a folder is.
+test_a_base_that_never_served_is_not_remembered() {
+    two_services
+    use unserved
+    local base=$((32000 + 20 * (RANDOM % 35)))
+    mkdir -p "$MESH_DATA/nats/nats.conf"
+    MESH_PORT_BASE=$base expect 1 "$SCRIPTS/up" --only nats
+    [[ $err == *'not started: nats'* ]] || fail "said: $err"
+    expect 1 "$SCRIPTS/status" --all
+    rmdir "$MESH_DATA/nats/nats.conf"
+    expect 0 "$SCRIPTS/up" --only nats
+    [ "$(<"$MESH_DATA/base")" != "$base" ] || fail "it stayed at $base"
+    base=$(<"$MESH_DATA/base")
+    expect 0 "$SCRIPTS/down"
+    expect 0 "$SCRIPTS/up" --only nats
+    [ "$(<"$MESH_DATA/base")" = "$base" ] || fail "it moved from $base"
     expect 0 "$SCRIPTS/down"
 }
 
@@ -285,6 +305,7 @@ test_control_c_breaks_in_under_the_debugger() {
     SHELL=/bin/bash TERM=dumb script -qfec "$(printf '%q ' "$SCRIPTS/debug" hello -ex run)" "$seen" \
         <"$WORK/keys" >/dev/null 2>&1 &
     terminal=$!
+    trap 'kill "$terminal" 2>/dev/null || true' EXIT
     exec {keys}>"$WORK/keys"
     says() { [ "$(grep -c -- "$1" "$seen")" -ge "${2-1}" ]; }
     wait_until 60 says '"message":"listening"' || fail "it does not run: $(<"$seen")"
