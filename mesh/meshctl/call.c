@@ -88,7 +88,10 @@ static mesh_code send_all(exchange *x, mesh_arena *arena, ctl_failure *failure)
             code = convert(x, json, size, arena, &wire, &wire_size, failure);
         if (code != MESH_OK)
             return code;
-        if (mesh_stream_send_bytes(x->stream, wire, wire_size) != MESH_OK)
+        code = mesh_stream_send_bytes(x->stream, wire, wire_size);
+        if (code == MESH_RESOURCE_EXHAUSTED)
+            return ctl_fail(failure, code, NULL, "out of memory");
+        if (code != MESH_OK)
             return MESH_OK; /* the call is over; its status says why */
         x->sent++;
     }

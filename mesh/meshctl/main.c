@@ -11,7 +11,7 @@
 #include "mesh/meshctl/style.h"
 
 enum {
-    ARENA_BYTES = 64 * 1024
+    ARENA_BYTES = 4096 /* the first block of what a run needs */
 };
 
 static int dispatch(ctl *run)
@@ -77,6 +77,10 @@ int main(int argc, char **argv)
     }
     if (fflush(stdout) != 0 && exit_code == CTL_EXIT_OK)
         exit_code = CTL_EXIT_FAILED;
+    if (mesh_arena_overflowed(run.arena)) { /* texts may be empty that should not */
+        fprintf(stderr, "meshctl: out of memory\n");
+        exit_code = CTL_EXIT_FAILED;
+    }
     mesh_arena_destroy(run.arena);
     return exit_code;
 }

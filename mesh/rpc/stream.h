@@ -54,6 +54,7 @@ MESH_API mesh_code mesh_stream_next(mesh_stream *stream, const ProtobufCMessage 
 /*
  * Sends a message and waits until there is room for more. MESH_OK does not mean that the peer has
  * it. CANCELLED or UNAVAILABLE: the call is over; a client learns the status by mesh_stream_finish.
+ * RESOURCE_EXHAUSTED: out of memory; the message was not taken, and the call goes on without it.
  */
 MESH_API mesh_code mesh_stream_send(mesh_stream *stream, const ProtobufCMessage *message);
 
