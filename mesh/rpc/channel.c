@@ -109,6 +109,32 @@ const char *mesh_channel_target(const mesh_channel *channel)
     return channel->target;
 }
 
+/* --- cancellation ----------------------------------------------------------------------------- */
+
+mesh_cancel *mesh_cancel_create(void)
+{
+    mesh_cancel *cancel = mesh_calloc(1, sizeof *cancel);
+
+    if (cancel != NULL)
+        mesh_links_init(&cancel->links);
+    return cancel;
+}
+
+void mesh_cancel_calls(mesh_cancel *cancel)
+{
+    mesh_links_cancel(&cancel->links);
+}
+
+void mesh_cancel_destroy(mesh_cancel *cancel)
+{
+    if (cancel == NULL)
+        return;
+    mesh_links_cancel(&cancel->links);
+    mesh_links_wait(&cancel->links);
+    mesh_links_destroy(&cancel->links);
+    mesh_free(cancel);
+}
+
 /* --- a call on its way out -------------------------------------------------------------------- */
 
 const mesh_method *mesh_outgoing_method(const mesh_outgoing *outgoing)
@@ -183,6 +209,7 @@ mesh_code mesh_outgoing_begin(mesh_outgoing *outgoing, mesh_channel *channel,
         .channel = channel,
         .method = method,
         .parent = options->parent,
+        .cancel = options->cancel,
         .arena = arena,
         .started_ns = mesh_clock_monotonic_ns(),
     };
@@ -245,6 +272,8 @@ mesh_code mesh_outgoing_start(mesh_outgoing *outgoing, const ProtobufCMessage *r
         mesh_call_ref(outgoing->parent);
         mesh_links_add(&outgoing->parent->links, &outgoing->parent_link, outgoing->tcall);
     }
+    if (outgoing->cancel != NULL)
+        mesh_links_add(&outgoing->cancel->links, &outgoing->cancel_link, outgoing->tcall);
     channel->transport->call_start(outgoing->tcall, &start);
     return MESH_OK;
 }
@@ -253,16 +282,21 @@ void mesh_outgoing_release(mesh_outgoing *outgoing)
 {
     mesh_tcall *tcall = outgoing->tcall;
     mesh_call *parent = outgoing->parent;
+    mesh_cancel *cancel = outgoing->cancel;
 
     /* after the last link is gone, the channel may be destroyed: release comes first */
     if (parent != NULL)
         mesh_links_detach(&parent->links, &outgoing->parent_link);
+    if (cancel != NULL)
+        mesh_links_detach(&cancel->links, &outgoing->cancel_link);
     mesh_links_detach(&outgoing->channel->links, &outgoing->channel_link);
     tcall->ops->release(tcall);
     if (parent != NULL) {
         mesh_links_remove(&parent->links, &outgoing->parent_link);
         mesh_call_unref(parent);
     }
+    if (cancel != NULL)
+        mesh_links_remove(&cancel->links, &outgoing->cancel_link);
     mesh_links_remove(&outgoing->channel->links, &outgoing->channel_link);
 }
 

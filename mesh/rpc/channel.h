@@ -75,8 +75,20 @@ MESH_API void mesh_channel_destroy(mesh_channel *channel);
 MESH_API const char *mesh_channel_target(const mesh_channel *channel);
 
 /*
+ * mesh_cancel: gives calls up, of any kind and on any channel, that were made with it as the option
+ * `cancel`. mesh_cancel_calls ends those that run, and those made with it later at once, with
+ * CANCELLED unless they ended before. mesh_cancel_destroy does the same and waits until they have
+ * ended (their callbacks have returned, their streams were finished); not from such a callback.
+ * NULL is accepted. mesh_cancel_create returns NULL when out of memory. Any thread.
+ */
+typedef struct mesh_cancel mesh_cancel;
+MESH_API mesh_cancel *mesh_cancel_create(void);
+MESH_API void mesh_cancel_calls(mesh_cancel *cancel);
+MESH_API void mesh_cancel_destroy(mesh_cancel *cancel);
+
+/*
  * How a call is made; all zero is the default. Everything is borrowed for the call of the function
- * only, except `parent`, which must outlive the call (the runtime waits for it).
+ * only, except `parent` and `cancel`, which must outlive the call (the runtime waits for it).
  */
 typedef struct mesh_call_options {
     size_t size;
@@ -90,6 +102,8 @@ typedef struct mesh_call_options {
      * mesh_timeout_left: 0 would be the default.
      */
     int64_t timeout_ms;
+    /* who may give the call up besides; NULL: nobody */
+    mesh_cancel *cancel;
     /* sent with the call; at most 64 entries and 12 KiB, counting 32 bytes more for each */
     const mesh_metadata *metadata;
     size_t metadata_count;

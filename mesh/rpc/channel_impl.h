@@ -14,11 +14,16 @@ struct mesh_channel {
     mesh_links links; /* calls that run */
 };
 
+struct mesh_cancel {
+    mesh_links links;
+};
+
 /* A call on its way out: what unary calls and streams share. */
 struct mesh_outgoing {
     mesh_channel *channel;
     const mesh_method *method;
     mesh_call *parent;
+    mesh_cancel *cancel;
     mesh_arena *arena; /* of metadata */
     mesh_metadata_list metadata;
     int64_t started_ns;
@@ -28,6 +33,7 @@ struct mesh_outgoing {
     mesh_tcall *tcall;
     mesh_link channel_link;
     mesh_link parent_link;
+    mesh_link cancel_link;
 };
 
 /* The caller's options, as far as they are known. NULL: all default. */
@@ -41,14 +47,14 @@ mesh_code mesh_outgoing_begin(mesh_outgoing *outgoing, mesh_channel *channel,
                               mesh_arena *arena, mesh_error *err);
 
 /*
- * Encodes the request (NULL: none) and starts the call, linked to channel and parent. `tcall` is
- * set before the first event. After MESH_OK mesh_outgoing_release is due.
+ * Encodes the request (NULL: none) and starts the call, linked to channel, parent and `cancel`.
+ * `tcall` is set before the first event. After MESH_OK mesh_outgoing_release is due.
  */
 mesh_code mesh_outgoing_start(mesh_outgoing *outgoing, const ProtobufCMessage *request,
                               const mesh_call_options *options, bool blocking,
                               const mesh_client_events *events, void *upper, mesh_error *err);
 
-/* Releases the transport's call and lets go of parent and channel, which may end then. */
+/* Releases the transport's call and lets go of parent, `cancel` and channel, which may end then. */
 void mesh_outgoing_release(mesh_outgoing *outgoing);
 
 /* Tells the interceptors how it ended. Once, before release. */

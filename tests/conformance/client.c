@@ -173,22 +173,22 @@ static void unary_done(void *context, mesh_code code,
     set_error(test, code, err);
 }
 
-/* A unary call is cancelled with its channel. */
 static void call_unary_to_cancel(test_case *test,
                                  const Connectrpc__Conformance__V1__UnaryRequest *message,
                                  const cancel_plan *plan)
 {
-    mesh_error err;
+    mesh_cancel *cancel = mesh_cancel_create();
     mesh_code code;
 
-    mesh_error_clear(&err);
+    if (cancel == NULL)
+        compat_die("out of memory");
+    test->options.cancel = cancel;
     code = connectrpc__conformance__v1__conformance_service__unary__async(
         test->channel, message, &test->options, unary_done, test);
     if (code != MESH_OK)
         compat_die("a call cannot be started: %s", mesh_code_name(code));
     compat_sleep(plan->after_ms);
-    mesh_channel_destroy(test->channel);
-    test->channel = NULL;
+    mesh_cancel_destroy(cancel);
 }
 
 static void call_unary(test_case *test)
