@@ -220,7 +220,8 @@ def main():
         if not shutil.which(tool):
             raise Trouble(f"{tool} is missing: run {hint}")
 
-    skipped = build(servers + clients + ([driven] if clients else []))
+    # with this one come the others of this tree, also what compares answers
+    skipped = build([driven] + servers + clients)
     servers = [one for one in servers if one.name not in skipped]
     clients = [one for one in clients if one.name not in skipped]
     results = Results()
