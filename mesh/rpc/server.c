@@ -176,15 +176,11 @@ static mesh_code check_method(const mesh_server *server, const mesh_method *meth
     return MESH_OK;
 }
 
-/*
- * When calls of a method come up. A handler whose calls cost little more than the core itself does
- * not wait for the client's end: that is one more operation, 5 % of such a call.
- */
-static mesh_arrival arrival_of(const mesh_method *method, mesh_handler_style style)
+static mesh_arrival arrival_of(const mesh_method *method)
 {
     if (method->kind == MESH_CLIENT_STREAMING || method->kind == MESH_BIDI_STREAMING)
         return MESH_AT_HEADERS;
-    return style == MESH_HANDLER_INLINE ? MESH_AT_MESSAGE : MESH_AT_END;
+    return MESH_AT_MESSAGE;
 }
 
 mesh_code mesh_server_add(mesh_server *server, mesh_api api, mesh_error *err)
@@ -226,8 +222,8 @@ mesh_code mesh_server_add(mesh_server *server, mesh_api api, mesh_error *err)
         *handler = (mesh_handler){
             .server = server, .method = method, .api = api, .style = method->style(api.handlers)};
         server->handlers[server->handler_count++] = handler;
-        code = server->transport->server_add_method(
-            server->tserver, method->path, arrival_of(method, handler->style), handler, err);
+        code = server->transport->server_add_method(server->tserver, method->path,
+                                                    arrival_of(method), handler, err);
         if (code != MESH_OK)
             return code;
     }
@@ -263,7 +259,7 @@ size_t mesh_server_active(const mesh_server *server)
     return atomic_load(&server->active);
 }
 
-/* While a client is connected its calls may be on their way here: a moment without any says little. */
+/* While a client is connected its calls may be on their way here: that none runs says little. */
 static bool may_call(const mesh_server *server)
 {
     return server->transport->server_has_connections(server->tserver);

@@ -15,9 +15,10 @@
  * Server calls
  *   on_open is the first event, on_done the last one. Between them at most one read and one write
  *   are outstanding; each read is answered by one on_message, each write by one on_written,
- *   watch_close by one on_close. Every server call is finished exactly once, also after on_close
- *   said that it was cancelled. on_done follows when finish and everything outstanding have been
- *   answered.
+ *   watch_close by one on_close, which comes before the on_message that the close is the cause of:
+ *   who watches does not take a call that was given up for one that ended. Every server call is
+ *   finished exactly once, also after on_close said that it was cancelled. on_done follows when
+ *   finish and everything outstanding have been answered.
  *
  * One-step answers
  *   finish sends what is missing of headers, message and status in one operation; a unary call
@@ -34,9 +35,10 @@
  *
  * Ownership
  *   A received message is the receiver's until mesh_message_release, which comes before the next
- *   read. A buffer is reserved, filled and then given away with a write or finish, or discarded.
- *   All other pointers are borrowed for the call of the function or the event. The memory of a
- *   server call is the transport's; it holds `upper_bytes` for the layer above.
+ *   read; that of on_open may be kept over reads. A buffer is reserved, filled and then given away
+ *   with a write or finish, or discarded. All other pointers are borrowed for the call of the
+ *   function or the event. The memory of a server call is the transport's; it holds `upper_bytes`
+ *   for the layer above.
  *
  * Failure
  *   Operations cannot fail: trouble shows as `ok == false` in the answer, or as a status.
@@ -144,8 +146,7 @@ struct mesh_tcall {
 /* When a new call of a method comes up. */
 typedef enum mesh_arrival {
     MESH_AT_HEADERS, /* streams of requests */
-    MESH_AT_MESSAGE, /* with the one request */
-    MESH_AT_END      /* with the one request, once nothing more than it can come */
+    MESH_AT_MESSAGE  /* with the one request; a read tells that the client ended, or sent more */
 } mesh_arrival;
 
 /* What a new server call brings. */
@@ -157,7 +158,6 @@ typedef struct mesh_open {
     bool too_much_metadata; /* more than the transport allows: to be refused */
     bool has_message;       /* the request, unless the call came AT_HEADERS */
     mesh_message message;
-    bool more_messages; /* AT_END: another one followed */
 } mesh_open;
 
 typedef struct mesh_server_events {

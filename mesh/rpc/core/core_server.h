@@ -91,10 +91,13 @@ struct core_server_call {
     grpc_byte_buffer *payload; /* the request that came with the call, until that is open */
     grpc_byte_buffer *received;
     grpc_byte_buffer *sent;
+    core_incoming request; /* that came with the call */
     core_incoming incoming;
     core_server_tag tags[TAG_KINDS];
     int cancelled;
     bool close_watched;
+    bool close_told;
+    atomic_bool finished; /* finish was called, on whatever thread */
     bool headers_sent;
     /* Operations that the core has not answered, and one more until finish was answered. */
     atomic_int pending;

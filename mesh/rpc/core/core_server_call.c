@@ -105,6 +105,7 @@ static void op_finish(mesh_tcall *tcall, const mesh_final *final)
     grpc_op *op;
     size_t count = 0;
 
+    atomic_store_explicit(&call->finished, true, memory_order_relaxed);
     headers.count = trailers.count = 0; /* the arrays are large: not cleared for every call */
     /* without a message this is a trailers-only answer: the core merges headers and status */
     count += add_headers(call, &ops[count], final->headers, &headers, final->compress);
@@ -159,7 +160,8 @@ void core_server_call_reset(core_server_call *call)
         grpc_call_details_init(&call->details);
     }
     call->cancelled = 0;
-    call->close_watched = call->headers_sent = false;
+    call->close_watched = call->close_told = call->headers_sent = false;
+    atomic_store_explicit(&call->finished, false, memory_order_relaxed);
 }
 
 void core_server_call_destroy(core_server_call *call)
@@ -218,13 +220,12 @@ static bool has_too_much_metadata(const grpc_metadata_array *metadata)
     return size > CORE_METADATA_BYTES_MAX;
 }
 
-static void open_call(core_server_call *call)
+void core_server_call_arrived(core_server_call *call)
 {
     mesh_tserver *server = call->lane->server;
     const core_method *method = call->lane->method;
     mesh_open open = {.method = method->upper,
                       .too_much_metadata = has_too_much_metadata(&call->metadata),
-                      .more_messages = call->received != NULL,
                       .deadline_ns = core_deadline_from(call->deadline)};
 
     if (method->path == NULL) {
@@ -234,20 +235,29 @@ static void open_call(core_server_call *call)
     }
     if (call->payload != NULL) {
         open.has_message = true;
-        core_incoming_open(&call->incoming, call->payload, server->max_receive_bytes,
-                           &open.message);
+        core_incoming_open(&call->request, call->payload, server->max_receive_bytes, &open.message);
         call->payload = NULL;
     }
     server->events->on_open(server->upper, &call->head, &open);
 }
 
-void core_server_call_arrived(core_server_call *call)
+static void tell_close(core_server_call *call, bool cancelled)
 {
-    /* the core tells of the client's end only by a read that brings nothing */
-    if (call->lane->method->arrival == MESH_AT_END && call->payload != NULL)
-        op_read(&call->head);
-    else
-        open_call(call);
+    if (call->close_told)
+        return;
+    call->close_told = true;
+    call->lane->server->events->on_close(&call->head, cancelled);
+}
+
+/*
+ * Whether a read brought nothing because the client gave the call up, or is gone. The core ends the
+ * read first and tells of the close after it; what is left to read when the server itself ends the
+ * call fails, too.
+ */
+static bool was_given_up(const core_server_call *call)
+{
+    return call->close_watched && grpc_call_failed_before_recv_message(call->call) != 0 &&
+           !atomic_load_explicit(&call->finished, memory_order_relaxed);
 }
 
 static void on_read(core_server_call *call, bool ok)
@@ -255,11 +265,9 @@ static void on_read(core_server_call *call, bool ok)
     const mesh_server_events *events = call->lane->server->events;
     mesh_message message;
 
-    if (call->payload != NULL) {
-        open_call(call);
-        return;
-    }
     if (!ok || call->received == NULL) {
+        if (was_given_up(call))
+            tell_close(call, true);
         events->on_message(&call->head, NULL);
         return;
     }
@@ -280,7 +288,7 @@ void core_server_call_answer(core_server_call *call, core_server_tag_kind kind, 
 {
     switch (kind) {
     case TAG_CLOSE:
-        call->lane->server->events->on_close(&call->head, call->cancelled != 0);
+        tell_close(call, call->cancelled != 0);
         break;
     case TAG_READ:
         on_read(call, ok);

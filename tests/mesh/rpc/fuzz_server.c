@@ -21,6 +21,11 @@ struct mesh_tserver {
     size_t method_count;
 };
 
+typedef struct fuzz_message {
+    uint8_t *bytes; /* NULL: none */
+    mesh_slice slices[2];
+} fuzz_message;
+
 /* What an operation asked for and no event answered yet. */
 typedef struct fuzz_call {
     mesh_tcall head; /* first: the layer above knows a call by it */
@@ -29,8 +34,7 @@ typedef struct fuzz_call {
     mesh_metadata metadata[MAX_METADATA];
     size_t key_sizes[MAX_METADATA];
     size_t metadata_count;
-    mesh_slice slices[2];
-    uint8_t *message; /* the one that is with the layer above */
+    fuzz_message request, read; /* those that are with the layer above */
     bool reading, writing, watching;
     bool finished, cancelled, released;
 } fuzz_call;
@@ -43,34 +47,34 @@ static mesh_tserver *last_server;
 
 static void release_message(void *owner)
 {
-    fuzz_call *call = owner;
+    fuzz_message *held = owner;
 
-    FUZZ_CHECK(call->message != NULL);
-    free(call->message);
-    call->message = NULL;
+    FUZZ_CHECK(held->bytes != NULL);
+    free(held->bytes);
+    held->bytes = NULL;
 }
 
 /* The next message; false when there is none. Each has memory of its own. */
-static bool next_message(fuzz_call *call, mesh_message *message)
+static bool next_message(fuzz_call *call, fuzz_message *held, mesh_message *message)
 {
     fuzz_input block;
     size_t first;
 
     if (call->input.size == 0)
         return false;
-    FUZZ_CHECK(call->message == NULL); /* released before the next read */
+    FUZZ_CHECK(held->bytes == NULL); /* released before the next read */
     block = fuzz_block(&call->input);
     first = call->what & FUZZ_CALL_SLICES ? block.size / 2 : 0;
-    call->message = malloc(block.size > 0 ? block.size : 1);
-    FUZZ_CHECK(call->message != NULL);
+    held->bytes = malloc(block.size > 0 ? block.size : 1);
+    FUZZ_CHECK(held->bytes != NULL);
     if (block.size > 0)
-        memcpy(call->message, block.data, block.size);
+        memcpy(held->bytes, block.data, block.size);
     *message = (mesh_message){
-        .slices = call->slices, .size = block.size, .owner = call, .release = release_message};
+        .slices = held->slices, .size = block.size, .owner = held, .release = release_message};
     if (first > 0)
-        call->slices[message->slice_count++] = (mesh_slice){call->message, first};
+        held->slices[message->slice_count++] = (mesh_slice){held->bytes, first};
     if (block.size > first)
-        call->slices[message->slice_count++] = (mesh_slice){call->message + first,
+        held->slices[message->slice_count++] = (mesh_slice){held->bytes + first,
                                                             block.size - first};
     if (call->what & FUZZ_CALL_BROKEN && call->input.size == 0) {
         message->code = MESH_INTERNAL;
@@ -217,9 +221,7 @@ static void open_call(mesh_tserver *tserver, fuzz_call *call, size_t method)
     } else {
         open.method = tserver->methods[method].method;
         if (tserver->methods[method].arrival != MESH_AT_HEADERS)
-            open.has_message = next_message(call, &open.message);
-        if (tserver->methods[method].arrival == MESH_AT_END)
-            open.more_messages = call->input.size > 0;
+            open.has_message = next_message(call, &call->request, &open.message);
     }
     tserver->events->on_open(tserver->server, &call->head, &open);
 }
@@ -229,7 +231,7 @@ static void bring_message(mesh_tserver *tserver, fuzz_call *call)
     mesh_message message;
 
     call->reading = false;
-    if (!call->cancelled && next_message(call, &message))
+    if (!call->cancelled && next_message(call, &call->read, &message))
         tserver->events->on_message(&call->head, &message);
     else
         tserver->events->on_message(&call->head, NULL);
@@ -283,7 +285,7 @@ void fuzz_server_call(mesh_server *server, fuzz_input input)
     FUZZ_CHECK(call.finished);
     if (!tserver->events->on_done(&call.head))
         FUZZ_CHECK(call.released);
-    FUZZ_CHECK(call.message == NULL);
+    FUZZ_CHECK(call.request.bytes == NULL && call.read.bytes == NULL);
     FUZZ_CHECK(mesh_server_active(server) == 0);
     tserver->events->on_free(call.head.upper);
     free(call.head.upper);

@@ -277,6 +277,35 @@ static void a_peer_that_vanishes_leaves_nothing_behind(void **state)
         sched_yield();
 }
 
+/*
+ * A call that was given up before its end is not taken for a whole one: no handler answers it, and
+ * one that runs already does not see an end where there is none.
+ */
+static void a_call_reset_before_its_end_is_cancelled(void **state)
+{
+    enum {
+        CALLS = 20
+    };
+    static const char *const paths[] = {COUNT_PATH, SUM_PATH, DOUBLE_PATH, ECHO_PATH};
+    bool is_inline = testing_style_of(state) == TESTING_INLINE;
+    raw_client client;
+
+    raw_connect(&client, mesh_server_port(service.server));
+    for (size_t i = 0; i < (is_inline ? 3 : 4); i++)
+        for (int j = 0; j < CALLS; j++) {
+            int opened = atomic_load(&last.opened);
+            uint32_t stream = raw_request(&client, paths[i], NULL, NULL, false);
+
+            raw_message(&client, stream, false, NULL, 0, false);
+            while (atomic_load(&last.opened) == opened)
+                sched_yield();
+            raw_reset(&client, stream);
+            expect_closed(paths[i], MESH_CANCELLED);
+        }
+    raw_close(&client);
+    expect_alive();
+}
+
 /* The core rounds a time-out up to its milliseconds, so a few are in time. */
 static void a_call_whose_time_is_over_when_it_arrives_is_not_handled(void **state)
 {
@@ -449,6 +478,7 @@ int main(void)
             a_call_that_never_ends_ends_with_its_deadline_or_its_connection, start_observed, stop),
         BOTH(what_cannot_be_decoded_is_an_invalid_argument),
         BOTH(a_peer_that_vanishes_leaves_nothing_behind),
+        BOTH(a_call_reset_before_its_end_is_cancelled),
         BOTH(a_call_whose_time_is_over_when_it_arrives_is_not_handled),
         BOTH(what_is_no_grpc_is_refused),
         WORKER(a_stream_to_a_unary_method_works_for_one_message),

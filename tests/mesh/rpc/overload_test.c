@@ -8,6 +8,7 @@
 #include <cmocka.h>
 
 #include "mesh/base/clock.h"
+#include "tests/mesh/rpc/raw_client.h"
 #include "tests/mesh/rpc/service.h"
 
 /* A handler that waits until the test lets it go on, and counts. */
@@ -212,6 +213,36 @@ static void more_than_max_calls_are_refused_at_once(void **state)
     close_gate(&here);
 }
 
+/* A call whose client has sent the request, but not its end, takes its place like any other. */
+static void calls_that_wait_for_their_end_count(void **state)
+{
+    enum {
+        CALLS = 3
+    };
+    gate here;
+    raw_client client;
+    uint32_t calls[CALLS];
+
+    (void)state;
+    open_gate(&here, &on_workers, &(mesh_server_options){.max_calls = CALLS});
+    raw_connect(&client, mesh_server_port(here.service.server));
+    for (int i = 0; i < CALLS; i++) {
+        calls[i] = raw_request(&client, "/testing.v1.Testing/Echo", NULL, NULL, false);
+        raw_message(&client, calls[i], false, NULL, 0, false);
+    }
+    wait_for_active(&here, CALLS);
+    assert_int_equal(testing_echo(&here.service, "no room", NULL), MESH_RESOURCE_EXHAUSTED);
+    assert_int_equal(atomic_load(&here.handled), 0);
+    for (int i = 0; i < CALLS; i++) {
+        sem_post(&here.leave);
+        raw_data(&client, calls[i], NULL, 0, true);
+        assert_true(raw_wait(&client, calls[i]));
+    }
+    assert_int_equal(atomic_load(&here.handled), CALLS);
+    raw_close(&client);
+    close_gate(&here);
+}
+
 typedef struct seen {
     atomic_int opened;
     atomic_int refused; /* closed with RESOURCE_EXHAUSTED */
@@ -305,6 +336,7 @@ int main(void)
         cmocka_unit_test(a_new_pool_is_not_full),
         cmocka_unit_test(a_stream_is_refused_by_a_full_pool_too),
         cmocka_unit_test(more_than_max_calls_are_refused_at_once),
+        cmocka_unit_test(calls_that_wait_for_their_end_count),
         cmocka_unit_test(a_refused_call_is_seen_by_those_who_observe),
         cmocka_unit_test(a_deadline_that_passes_in_the_queue_keeps_the_handler_from_running),
     };
