@@ -160,7 +160,8 @@ static mesh_code receive(exchange *x, ctl_failure *failure)
                          : MESH_OK;
     const uint8_t *data;
     size_t size;
-    while (code == MESH_OK && mesh_stream_next_bytes(x->stream, &data, &size, NULL) == MESH_OK) {
+    while (code == MESH_OK &&
+           ctl_connection_next(x->session.connection, x->stream, &data, &size) == MESH_OK) {
         if (x->received++ == 0 && x->run->args.verbose) {
             size_t count;
             const mesh_metadata *headers = mesh_stream_headers(x->stream, &count);

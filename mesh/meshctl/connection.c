@@ -8,6 +8,7 @@ struct ctl_connection {
     ctl *run; /* borrowed */
     ctl_target target;
     mesh_channel *channel;
+    bool answered; /* a message has come: what listens there speaks as we do */
 };
 
 enum {
@@ -79,14 +80,28 @@ static const char *misunderstanding(const ctl_connection *connection, const mesh
     return NULL;
 }
 
+/* Do we say that, not the server: so the gRPC core begins when it never had a connection. */
+static bool never_connected(const mesh_error *err)
+{
+    static const char *const said[] = {"failed to connect to all addresses",
+                                       "connections to all backends failing",
+                                       "DNS resolution failed"};
+    for (size_t i = 0; i < sizeof said / sizeof said[0]; i++)
+        if (strncmp(err->message, said[i], strlen(said[i])) == 0)
+            return true;
+    return false;
+}
+
 /* What to do about a failed call. */
 static const char *hint(const ctl_connection *connection, mesh_code code, const mesh_error *err)
 {
     const char *known;
     switch (code) {
     case MESH_UNAVAILABLE:
+        if (connection->answered)
+            return NULL; /* it is there, and says what ails it, or whom it calls */
         known = misunderstanding(connection, err);
-        if (known != NULL)
+        if (known != NULL || !never_connected(err))
             return known;
         return connection->target.named
                    ? "is the mesh up? meshctl status shows it, scripts/up starts it"
@@ -130,6 +145,15 @@ mesh_code ctl_connection_call(ctl_connection *connection, const char *service, c
     return code;
 }
 
+mesh_code ctl_connection_next(ctl_connection *connection, mesh_stream *stream, const uint8_t **data,
+                              size_t *size)
+{
+    mesh_code code = mesh_stream_next_bytes(stream, data, size, NULL);
+    if (code == MESH_OK)
+        connection->answered = true;
+    return code;
+}
+
 mesh_code ctl_connection_finish(ctl_connection *connection, mesh_stream *stream,
                                 ctl_failure *failure)
 {
@@ -155,7 +179,7 @@ mesh_code ctl_connection_unary(ctl_connection *connection, const char *service, 
     /* What goes wrong on the way is told by the status. */
     if (mesh_stream_send_bytes(stream, request, request_size) == MESH_OK &&
         mesh_stream_close_send(stream) == MESH_OK &&
-        mesh_stream_next_bytes(stream, &data, &size, NULL) == MESH_OK) {
+        ctl_connection_next(connection, stream, &data, &size) == MESH_OK) {
         copy = mesh_arena_memdup(connection->run->arena, data, size);
         copy_size = size;
     }

@@ -23,7 +23,11 @@ mesh_code ctl_connection_call(ctl_connection *connection, const char *service, c
                               int64_t timeout_ms, bool compress, mesh_stream **stream,
                               ctl_failure *failure);
 
-/* Ends a call; the failure of a call that did not end well is remote and has a hint. */
+/* The next message of a call's answer, as mesh_stream_next_bytes has it. */
+mesh_code ctl_connection_next(ctl_connection *connection, mesh_stream *stream, const uint8_t **data,
+                              size_t *size);
+
+/* Ends a call; the failure of a call that did not end well is remote and may have a hint. */
 mesh_code ctl_connection_finish(ctl_connection *connection, mesh_stream *stream,
                                 ctl_failure *failure);
 

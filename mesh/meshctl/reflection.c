@@ -90,7 +90,7 @@ static mesh_code ask(ctl_reflection *r, uint32_t field, const char *text, mesh_w
         const uint8_t *data;
         size_t size;
         if (mesh_stream_send_bytes(r->stream, question, (size_t)(out.at - question)) == MESH_OK &&
-            mesh_stream_next_bytes(r->stream, &data, &size, NULL) == MESH_OK) {
+            ctl_connection_next(r->connection, r->stream, &data, &size) == MESH_OK) {
             r->answered = true;
             *answer = (mesh_wire_reader){data, data + size};
             return MESH_OK;

@@ -160,6 +160,35 @@ static void exit_codes_tell_what_happened(void **state)
     assert_true(p.status == 128 + SIGINT || p.status == 256 + SIGINT);
 }
 
+/* How to connect is no advice to who was connected. */
+static void what_an_answering_server_says_gets_no_hint_about_the_connection(void **state)
+{
+    (void)state;
+    static program p;
+    static shop dying;
+    program_run(&p, (const char *const[]){MESHCTL, "call", A, "Buy", "{\"failCode\":14}", NULL},
+                NULL);
+    assert_int_equal(p.status, 64 + 14);
+    assert_non_null(strstr(p.err, "OUT_OF_STOCK"));
+    assert_null(strstr(p.err, "does a server listen there?"));
+    program_run(&p,
+                (const char *const[]){MESHCTL, "call", A, "Buy", "{\"failCode\":14}", "--protoset",
+                                      "tests/mesh/meshctl/shop_v1.protoset", NULL},
+                NULL);
+    assert_int_equal(p.status, 64 + 14);
+    assert_null(strstr(p.err, "does a server listen there?"));
+
+    shop_open(&dying, NULL);
+    program_start(&p, (const char *const[]){MESHCTL, "call", dying.address, "ShopService.Count",
+                                            "{\"upTo\":1,\"stay\":true}", NULL});
+    program_expect(&p, "{\"quantity\":1}\n");
+    assert_int_equal(kill(dying.server.pid, SIGKILL), 0);
+    program_wait(&p);
+    program_wait(&dying.server);
+    assert_int_equal(p.status, 64 + 14);
+    assert_null(strstr(p.err, "--tls"));
+}
+
 static void deadlines_are_kept(void **state)
 {
     (void)state;
@@ -437,6 +466,7 @@ int main(void)
         cmocka_unit_test(control_c_cancels_the_call_at_the_server),
         cmocka_unit_test(headers_travel_and_answers_show_theirs),
         cmocka_unit_test(exit_codes_tell_what_happened),
+        cmocka_unit_test(what_an_answering_server_says_gets_no_hint_about_the_connection),
         cmocka_unit_test(deadlines_are_kept),
         cmocka_unit_test(compressed_messages_arrive),
         cmocka_unit_test(a_bad_message_in_a_stream_stops_it),
