@@ -212,6 +212,11 @@ static bool find_command(const char *text, ctl_args *args, char message[CTL_MESS
     args->command = ctl_command_find(text);
     if (args->command != 0)
         return true;
+    if (text[0] == '-') {
+        snprintf(message, CTL_MESSAGE_BYTES, "%s: the command comes first, options follow it",
+                 text);
+        return false;
+    }
     ctl_suggestions near = ctl_suggest_begin(text);
     for (size_t i = 0; i < COMMAND_COUNT; i++)
         if (commands[i].command != CTL_COMPLETE)

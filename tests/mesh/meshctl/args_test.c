@@ -99,6 +99,7 @@ static void mistakes_say_what_would_be_right(void **state)
     } cases[] = {
         {{"calls"}, "no command calls; did you mean call?"},
         {{"xyzzy"}, "no command xyzzy"},
+        {{"--json", "call"}, "--json: the command comes first, options follow it"},
         {{"call", "--deadlin", "2s"}, "no option --deadlin for call; did you mean --deadline?"},
         {{"list", "--template"}, "no option --template for list"},
         {{"call", "-x"}, "no option -x for call"},
