@@ -88,15 +88,22 @@ static void check_extensions(const schema *all, const file_proto *file, schema_p
                        extensions[i]->name);
 }
 
+/* Its field has the name in lower case only. */
+static const char *group_name(const field_proto *field)
+{
+    const char *dot = strrchr(field->type_name, '.');
+    return dot == NULL ? field->name : dot + 1;
+}
+
 static void check_message(const schema *all, const schema_type *type, report *problems)
 {
     const message_proto *message = type->message;
     const file_proto *file = type->file->proto;
     for (size_t i = 0; i < message->n_field; i++)
         if (message->field[i]->type == GOOGLE__PROTOBUF__FIELD_DESCRIPTOR_PROTO__TYPE__TYPE_GROUP)
-            report_add(problems, file,
-                       schema_path_add(all->arena, type->path, MESSAGE_FIELD, (int32_t)i),
-                       "the group \"%s\" is not supported: use a message", message->field[i]->name);
+            report_add(
+                problems, file, schema_path_add(all->arena, type->path, MESSAGE_FIELD, (int32_t)i),
+                "the group \"%s\" is not supported: use a message", group_name(message->field[i]));
     if (message->options != NULL && message->options->message_set_wire_format)
         report_add(problems, file, schema_path_field(all->arena, type->path, MESSAGE_OPTIONS),
                    "%s: message_set_wire_format is not supported", type->full_name);

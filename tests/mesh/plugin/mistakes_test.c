@@ -151,7 +151,7 @@ static const mistake names[] = {
 
 static const mistake features[] = {
     {PROTO2 "message N {\n  optional group Part = 1 { optional int32 a = 1; }\n}\n",
-     "x.proto:7:3: the group \"part\" is not supported: use a message\n"},
+     "x.proto:7:3: the group \"Part\" is not supported: use a message\n"},
     {PROTO2
      "message N {\n  extensions 100 to 199;\n}\nextend N {\n  optional int32 more = 100;\n}\n",
      "x.proto:10:3: the extension \"more\" is not supported: protobuf-c has no extensions of "
