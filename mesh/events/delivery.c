@@ -12,7 +12,7 @@
  * A delivery's number also counts those that no handler answered (its process was killed) and those
  * that failed for trouble of the surroundings. So many times `max_deliver` is an event in itself.
  */
-static const int patience = 60;
+static const int64_t patience = 60;
 
 typedef struct attempt {
     const mesh_delivery_settings *settings;
@@ -101,8 +101,8 @@ static mesh_delivery_result give_up(const attempt *self, const mesh_error *err)
     return MESH_DELIVERY_DEAD;
 }
 
-/* Trouble that passes: a lock held long, a full disk, a peer that is away. No event is given up
- * for it, however long it lasts. */
+/* Trouble that passes: a lock held long, a full disk, a peer that is away. An event is given up for
+ * it only when its deliveries were `patience` times as many as those of one that fails itself. */
 static bool is_environment(mesh_code code)
 {
     return code == MESH_UNAVAILABLE || code == MESH_DEADLINE_EXCEEDED || code == MESH_ABORTED ||

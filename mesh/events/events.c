@@ -16,6 +16,7 @@ enum {
     DEFAULT_ACK_WAIT_MS = 30000,
     MAX_ACK_WAIT_MS = 24 * 3600 * 1000,
     DEFAULT_MAX_DELIVER = 10,
+    MAX_MAX_DELIVER = 1000000,
     DEFAULT_CONCURRENCY = 4,
     MAX_CONCURRENCY = 256
 };
@@ -128,7 +129,8 @@ static mesh_code read_options(const mesh_events_options *given, mesh_events_opti
         return mesh_error_set(err, MESH_INVALID_ARGUMENT,
                               "ack_wait_ms is out of range; it is at most %d, a day",
                               MAX_ACK_WAIT_MS);
-    if (options->max_deliver < 0 || options->concurrency > MAX_CONCURRENCY)
+    if (options->max_deliver < 0 || options->max_deliver > MAX_MAX_DELIVER ||
+        options->concurrency > MAX_CONCURRENCY)
         return mesh_error_set(err, MESH_INVALID_ARGUMENT, "a limit of the events is out of range");
     return MESH_OK;
 }

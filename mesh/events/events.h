@@ -58,8 +58,9 @@ typedef struct mesh_event {
  * Adapter from the untyped runtime to a typed handler. MESH_OK: committed and acknowledged. Another
  * code: rolled back and delivered again later; INVALID_ARGUMENT, NOT_FOUND and FAILED_PRECONDITION
  * are final causes for operators to read, but are tried again all the same until the last attempt;
- * UNAVAILABLE (a peer, the database) is not the event's fault and gets three times as many. The
- * transaction's deadline is the moment when the broker would deliver the event to another instance.
+ * trouble that passes (UNAVAILABLE, DEADLINE_EXCEEDED, ABORTED, RESOURCE_EXHAUSTED, CANCELLED) is
+ * not held against the event, which then comes up to 60 times as often. The transaction's deadline
+ * is the moment when the broker would deliver the event to another instance.
  */
 typedef mesh_code mesh_consume_fn(void (*handler)(void), void *self, mesh_tx *tx,
                                   const mesh_event *meta, const ProtobufCMessage *event,
@@ -109,8 +110,9 @@ typedef struct mesh_events_options {
     const mesh_consumer *consumers; /* ended by an entry without event; copied; NULL: none */
     int64_t ack_wait_ms; /* redelivery of what was not acknowledged, default 30,000, at most a
                             day */
-    int max_deliver;     /* attempts, default 10 */
-    size_t concurrency;  /* handlers at once, default 4; events of one aggregate stay in order */
+    int max_deliver;     /* attempts, default 10, at most 1,000,000 */
+    size_t concurrency;  /* handlers at once, default 4; events of one aggregate stay in order, but
+                            for one that fails, and between instances (README.md) */
 } mesh_events_options;
 
 /*
