@@ -38,7 +38,8 @@ struct mesh_broker {
     mesh_link *link;     /* NULL: not connected */
     uint64_t connects;
     uint64_t lag;
-    mesh_broker *next; /* guarded by registry_mu */
+    int64_t max_payload; /* of the last link; 0: there was none */
+    mesh_broker *next;   /* guarded by registry_mu */
 };
 
 /*
@@ -339,6 +340,7 @@ static void *keep(void *context)
         if (link != NULL) {
             broker->link = link;
             broker->connects++;
+            broker->max_payload = natsConnection_GetMaxPayload(link->connection);
             pthread_mutex_unlock(&broker->mu);
             keep_link(broker, link);
             pthread_mutex_lock(&broker->mu);
@@ -452,6 +454,14 @@ mesh_code mesh_broker_ready(mesh_broker *broker, mesh_error *err)
         code = mesh_error_set(err, MESH_UNAVAILABLE, NO_CONNECTION);
     pthread_mutex_unlock(&broker->mu);
     return code;
+}
+
+int64_t mesh_broker_max_payload(mesh_broker *broker)
+{
+    pthread_mutex_lock(&broker->mu);
+    int64_t bytes = broker->max_payload;
+    pthread_mutex_unlock(&broker->mu);
+    return bytes;
 }
 
 void mesh_broker_figures(mesh_broker *broker, uint64_t *lag, uint64_t *reconnects)

@@ -56,6 +56,10 @@ void mesh_broker_suspect(mesh_broker *broker);
 /* As mesh_events_ready. */
 mesh_code mesh_broker_ready(mesh_broker *broker, mesh_error *err);
 
+/* The largest message that the broker takes, headers included, as it said when it was
+ * connected to last; 0: it never was. */
+int64_t mesh_broker_max_payload(mesh_broker *broker);
+
 /* Events that the durable consumer has not been given yet, as of a few seconds ago; connections
  * made after the first one. */
 void mesh_broker_figures(mesh_broker *broker, uint64_t *lag, uint64_t *reconnects);

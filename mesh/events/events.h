@@ -86,10 +86,11 @@ static inline mesh_consumer mesh_consumer_make(const mesh_event_descriptor *even
 
 /*
  * Called by generated code. The event gets its id and time and is encoded now, with the thread's
- * current trace; it is published after the commit. INVALID_ARGUMENT: the aggregate id is empty, or
- * the encoding is longer than MESH_EVENT_MAX_BYTES; FAILED_PRECONDITION: no mesh_events was created
- * for the transaction's database, or the transaction is an autocommit one; RESOURCE_EXHAUSTED: out
- * of memory. Errors of mesh_tx_query.
+ * current trace; it is published after the commit. INVALID_ARGUMENT: the aggregate id is empty or
+ * longer than 512 bytes, the encoding is longer than MESH_EVENT_MAX_BYTES, or the message with its
+ * headers than the broker takes (its max_payload, which is known from the first connection on);
+ * FAILED_PRECONDITION: no mesh_events was created for the transaction's database, or the
+ * transaction is an autocommit one; RESOURCE_EXHAUSTED: out of memory. Errors of mesh_tx_query.
  */
 enum {
     MESH_EVENT_MAX_BYTES = 512 * 1024
@@ -146,7 +147,9 @@ typedef struct mesh_events_stats {
     uint64_t dead;            /* events given up after the last attempt */
     uint64_t lag;             /* events in the stream that this service has not been given yet */
     uint64_t reconnects;
-    uint64_t reserved[8]; /* for figures to come */
+    uint64_t publish_refused; /* of those pending: refused, and tried again; each holds back what
+                                 follows it in its aggregate */
+    uint64_t reserved[7];     /* for figures to come */
 } mesh_events_stats;
 
 /* A snapshot; the lag is a few seconds old at most while connected. */

@@ -8,6 +8,7 @@
 #include "mesh/base/alloc.h"
 #include "mesh/base/clock.h"
 #include "mesh/base/cond.h"
+#include "mesh/base/hash.h"
 #include "mesh/base/log.h"
 #include "mesh/base/uuid.h"
 #include "mesh/db/publisher.h"
@@ -18,6 +19,7 @@ enum {
     ACK_TIMEOUT_MS = 5000, /* for the broker's word on one */
     RETRY_FIRST_MS = 100,  /* after a failure; doubles up to the next one */
     RETRY_LAST_MS = 2000,
+    REFUSED_RETRY_MS = 500, /* between attempts with an event that was refused */
     ACQUIRE_TIMEOUT_MS = 500,
     LOOK_PERIOD_MS = 50 /* at the connection, while answers are missing */
 };
@@ -35,28 +37,78 @@ typedef struct entry {
     int64_t version;
     size_t total_size; /* of the struct and what follows it */
     size_t aggregate_id_size;
-    size_t size;    /* of the payload */
-    char follows[]; /* aggregate id (escaped, with its NUL), payload */
+    uint64_t aggregate_hash; /* of its id */
+    size_t size;             /* of the payload */
+    bool refused;            /* of the publisher's thread: at least once */
+    char follows[];          /* aggregate id (escaped, with its NUL), payload */
 } entry;
+
+/* A chain of entries. */
+typedef struct list {
+    entry *first;
+    entry **last; /* where the next one goes */
+} list;
 
 struct mesh_publisher {
     mesh_broker *broker;
     char *source; /* "/order", immutable */
     pthread_t thread;
+    int64_t retry_ns;        /* of the thread: when a refused event is tried again */
+    entry *const *exhausted; /* of the thread: the queue's end, when all in it waits for refused
+                                ones; else NULL */
 
     pthread_mutex_t mu;
     pthread_cond_t changed;
     /* Guarded by mu. */
     bool started;
     bool stopping;
-    entry *first; /* the thread's window is the head of the queue */
-    entry **last;
-    size_t count;
+    list queue;   /* in order of the commits; the thread's window is of its head */
+    list refused; /* taken out of it: no two of one aggregate; what follows them stays and waits */
+    size_t count; /* of both */
     size_t bytes;
+    size_t refused_count;
     uint64_t published;
     uint64_t retries;
     uint64_t lost;
 };
+
+static void push_back(list *list, entry *e)
+{
+    e->next = NULL;
+    *list->last = e;
+    list->last = &e->next;
+}
+
+static void push_front(list *list, entry *e)
+{
+    if (list->first == NULL)
+        list->last = &e->next;
+    e->next = list->first;
+    list->first = e;
+}
+
+/* Takes out the entry that `place`, a link of the list, points to. */
+static entry *take_out(list *list, entry **place)
+{
+    entry *e = *place;
+    *place = e->next;
+    if (e->next == NULL)
+        list->last = place;
+    return e;
+}
+
+/* One event of a window. */
+typedef struct slot {
+    const entry *entry;
+    natsMsg *message; /* while its answer is missing; only compared with */
+    enum {
+        NO_WORD, /* it may be stored or not */
+        STORED,
+        REFUSED
+    } outcome;
+    const char *cause; /* why it is not stored, static; NULL: not known */
+    int jetstream_code;
+} slot;
 
 /*
  * What is on its way to the broker in one go. Not more than one event of an aggregate: when the
@@ -64,13 +116,9 @@ struct mesh_publisher {
  * put them in order, since the broker keeps the place of what it has stored already (Nats-Msg-Id).
  */
 typedef struct window {
-    const entry *entries[WINDOW]; /* in order of the queue, which only this thread takes from */
-    int entry_count;
-    natsMsg *messages[WINDOW]; /* of the first `count`; only compared with, once handed over */
-    bool stored[WINDOW];
+    slot slots[WINDOW]; /* in order of the queue, which only this thread takes from */
     int count;
     int unanswered;
-    const char *cause; /* of the first failure, static; NULL: none */
     struct window *next;
 } window;
 
@@ -90,14 +138,17 @@ static void on_answer(jsCtx *js, natsMsg *message, jsPubAck *ack, jsPubAckErr *f
     (void)closure;
     pthread_mutex_lock(&windows_mu);
     for (window *w = windows; w != NULL; w = w->next) {
-        for (int i = 0; i < w->count; i++) {
-            if (w->messages[i] != message)
+        for (slot *at = w->slots; at < w->slots + w->count; at++) {
+            if (at->message != message)
                 continue;
-            w->messages[i] = NULL;
-            w->stored[i] = ack != NULL;
+            at->message = NULL;
+            if (ack != NULL)
+                at->outcome = STORED;
+            else if (failure != NULL && failure->ErrCode != 0)
+                at->outcome = REFUSED; /* the stream's own word */
+            at->cause = failure != NULL ? natsStatus_GetText(failure->Err) : NULL;
+            at->jetstream_code = failure != NULL ? (int)failure->ErrCode : 0;
             w->unanswered--;
-            if (ack == NULL && w->cause == NULL)
-                w->cause = failure != NULL ? natsStatus_GetText(failure->Err) : "no answer";
             pthread_cond_broadcast(&windows_changed);
         }
     }
@@ -126,121 +177,217 @@ static void close_window(window *w, natsConnection *connection)
     pthread_mutex_unlock(&windows_mu);
 }
 
-static natsStatus set_headers(natsMsg *message, const entry *e, const char *source)
+enum {
+    HEADERS_MAX = 11,
+    VERSION_BYTES = 24
+};
+
+typedef struct header {
+    const char *name;
+    const char *value;
+} header;
+
+/* Lists the headers of an event; how many. They live as long as the entry and `version`. */
+static size_t list_headers(const entry *e, const char *source, char version[VERSION_BYTES],
+                           header headers[HEADERS_MAX])
 {
-    char version[24];
-    snprintf(version, sizeof version, "%" PRId64, e->version);
-    const struct {
-        const char *name;
-        const char *value;
-    } headers[] = {
-        {"ce-specversion", "1.0"},
-        {"ce-id", e->id},
-        {"ce-type", e->type},
-        {"ce-source", source},
-        {"ce-subject", e->follows},
-        {"ce-time", e->time},
-        {"ce-aggregateversion", version},
-        {"content-type", "application/protobuf"},
-        {"traceparent", e->traceparent[0] != '\0' ? e->traceparent : NULL},
-        {"Nats-Msg-Id", e->id},
-    };
-    natsStatus status = NATS_OK;
-    for (size_t i = 0; status == NATS_OK && i < sizeof headers / sizeof headers[0]; i++) {
-        if (headers[i].value != NULL)
-            status = natsMsgHeader_Set(message, headers[i].name, headers[i].value);
-    }
-    return status;
+    size_t count = 0;
+    snprintf(version, VERSION_BYTES, "%" PRId64, e->version);
+    headers[count++] = (header){"ce-specversion", "1.0"};
+    headers[count++] = (header){"ce-id", e->id};
+    headers[count++] = (header){"ce-type", e->type};
+    headers[count++] = (header){"ce-source", source};
+    headers[count++] = (header){"ce-subject", e->follows};
+    headers[count++] = (header){"ce-time", e->time};
+    headers[count++] = (header){"ce-aggregateversion", version};
+    headers[count++] = (header){"content-type", "application/protobuf"};
+    headers[count++] = (header){"Nats-Msg-Id", e->id};
+    headers[count++] = (header){"Nats-Expected-Stream", MESH_EVENTS_STREAM};
+    if (e->traceparent[0] != '\0')
+        headers[count++] = (header){"traceparent", e->traceparent};
+    return count;
+}
+
+/* What the broker's max_payload counts: headers, in the form of the protocol, and payload. */
+static size_t message_size(const entry *e, const char *source)
+{
+    header headers[HEADERS_MAX];
+    char version[VERSION_BYTES];
+    size_t size = strlen("NATS/1.0\r\n\r\n") + e->size;
+    size_t count = list_headers(e, source, version, headers);
+    for (size_t i = 0; i < count; i++)
+        size += strlen(headers[i].name) + strlen(": \r\n") + strlen(headers[i].value);
+    return size;
 }
 
 static natsStatus make_message(const mesh_publisher *self, const entry *e, natsMsg **message)
 {
     char subject[sizeof MESH_EVENTS_PREFIX + MESH_EVENTS_SUBJECT_BYTES];
+    header headers[HEADERS_MAX];
+    char version[VERSION_BYTES];
     snprintf(subject, sizeof subject, MESH_EVENTS_PREFIX "%s", e->subject);
     natsStatus status = natsMsg_Create(message, subject, NULL, e->follows + e->aggregate_id_size,
                                        (int)e->size);
-    if (status == NATS_OK)
-        status = set_headers(*message, e, self->source);
+    size_t count = list_headers(e, self->source, version, headers);
+    for (size_t i = 0; status == NATS_OK && i < count; i++)
+        status = natsMsgHeader_Set(*message, headers[i].name, headers[i].value);
     return status;
 }
 
-static void send_window(mesh_publisher *self, jsCtx *js, window *w)
+/* Notes what is in the slot: a message on its way, or NULL and why there is none. */
+static void note(window *w, slot *at, natsMsg *message, natsStatus status)
+{
+    pthread_mutex_lock(&windows_mu);
+    w->unanswered += (message != NULL) - (at->message != NULL);
+    at->message = message;
+    if (status != NATS_OK) {
+        at->outcome = REFUSED;
+        at->cause = natsStatus_GetText(status);
+    }
+    pthread_mutex_unlock(&windows_mu);
+}
+
+/* Sends one after the other; one that cannot be sent stops the others only when it is for the
+ * connection. */
+static void send_window(mesh_publisher *self, jsCtx *js, natsConnection *connection, window *w)
 {
     jsPubOptions options;
     jsPubOptions_Init(&options);
     options.MaxWait = ACK_TIMEOUT_MS;
-    options.ExpectStream = MESH_EVENTS_STREAM;
-    natsStatus status = NATS_OK;
-    for (int i = 0; status == NATS_OK && i < w->entry_count; i++) {
+    for (slot *at = w->slots; at < w->slots + w->count; at++) {
         natsMsg *message = NULL;
-        status = make_message(self, w->entries[i], &message);
+        natsStatus status = make_message(self, at->entry, &message);
         if (status == NATS_OK) {
-            pthread_mutex_lock(&windows_mu);
-            w->messages[w->count++] = message;
-            w->unanswered++;
-            pthread_mutex_unlock(&windows_mu);
+            note(w, at, message, NATS_OK); /* before the answer can come */
             status = js_PublishMsgAsync(js, &message, &options);
         }
-        if (status != NATS_OK) {
-            pthread_mutex_lock(&windows_mu);
-            if (message != NULL && w->count > 0 && w->messages[w->count - 1] == message) {
-                w->count--;
-                w->unanswered--;
-            }
-            w->cause = natsStatus_GetText(status);
-            pthread_mutex_unlock(&windows_mu);
-            natsMsg_Destroy(message);
-        }
+        if (status == NATS_OK)
+            continue;
+        bool closed = natsConnection_IsClosed(connection);
+        note(w, at, NULL, closed ? NATS_OK : status);
+        natsMsg_Destroy(message);
+        if (closed)
+            return;
     }
+}
+
+static bool same_aggregate(const entry *a, const entry *b)
+{
+    return a->aggregate_hash == b->aggregate_hash && strcmp(a->follows, b->follows) == 0;
 }
 
 static bool has_aggregate_of(const window *w, const entry *e)
 {
-    for (int i = 0; i < w->entry_count; i++) {
-        if (strcmp(w->entries[i]->follows, e->follows) == 0)
+    for (int i = 0; i < w->count; i++) {
+        if (same_aggregate(w->slots[i].entry, e))
             return true;
     }
     return false;
 }
 
-/* Takes from the head of the queue; what is left out keeps its place there. */
+static bool waits_for_refused(const mesh_publisher *self, const entry *e)
+{
+    for (const entry *refused = self->refused.first; refused != NULL; refused = refused->next) {
+        if (same_aggregate(refused, e))
+            return true;
+    }
+    return false;
+}
+
+/* Takes from the head of the queue, but for what waits for a refused event; what is left out keeps
+ * its place there. Others only add to the queue's end, so that it is walked through unlocked. */
 static void fill_window(mesh_publisher *self, window *w)
 {
-    const entry *head[WINDOW];
-    int head_count = 0;
     pthread_mutex_lock(&self->mu);
-    for (const entry *e = self->first; e != NULL && head_count < WINDOW; e = e->next)
-        head[head_count++] = e;
+    const entry *e = self->queue.first;
+    entry *const *end = self->queue.last;
     pthread_mutex_unlock(&self->mu);
-    for (int i = 0; i < head_count; i++) {
-        if (!has_aggregate_of(w, head[i]))
-            w->entries[w->entry_count++] = head[i];
+    for (int seen = 0; e != NULL && seen < WINDOW; e = &e->next != end ? e->next : NULL) {
+        if (waits_for_refused(self, e))
+            continue;
+        seen++;
+        if (!has_aggregate_of(w, e))
+            w->slots[w->count++].entry = e;
+    }
+    self->exhausted = w->count == 0 ? end : NULL;
+}
+
+/* Puts refused events, at most `count`, back in front of the queue. Called with mu held. */
+static void bring_back(mesh_publisher *self, size_t count)
+{
+    self->exhausted = NULL;
+    for (; count > 0 && self->refused.first != NULL; count--) {
+        push_front(&self->queue, take_out(&self->refused, &self->refused.first));
+        self->refused_count--;
     }
 }
 
-/* Takes what was stored out of the queue; the rest stays, in its order. */
-static void settle(mesh_publisher *self, const window *w)
+/* Takes out of the queue what was stored, and what was refused; the rest stays. Called with mu
+ * held. */
+static void settle_slot(mesh_publisher *self, const slot *at, entry **place)
 {
-    pthread_mutex_lock(&self->mu);
-    entry **place = &self->first;
-    for (int i = 0; i < w->entry_count; i++) {
-        while (*place != w->entries[i])
-            place = &(*place)->next;
-        entry *e = *place;
-        if (i >= w->count || !w->stored[i]) {
-            self->retries++;
-            continue;
-        }
-        *place = e->next;
-        if (e->next == NULL)
-            self->last = place;
+    entry *e = *place;
+    self->retries += at->outcome != STORED;
+    if (at->outcome == STORED) {
+        take_out(&self->queue, place);
         self->count--;
         self->bytes -= e->total_size;
         self->published++;
         mesh_free(e);
+    } else if (at->outcome == REFUSED) {
+        e->refused = true;
+        push_back(&self->refused, take_out(&self->queue, place));
+        self->refused_count++;
     }
+}
+
+static void settle(mesh_publisher *self, const window *w)
+{
+    bool again = false; /* one is taken that was refused before: so may be the others */
+    pthread_mutex_lock(&self->mu);
+    entry **place = &self->queue.first;
+    for (const slot *at = w->slots; at < w->slots + w->count; at++) {
+        while (*place != at->entry)
+            place = &(*place)->next;
+        again = again || (at->outcome == STORED && at->entry->refused);
+        settle_slot(self, at, place);
+    }
+    if (again)
+        bring_back(self, self->refused_count);
     pthread_cond_broadcast(&self->changed);
     pthread_mutex_unlock(&self->mu);
+}
+
+static void log_event(const char *message, const entry *e, const char *cause, int jetstream_code)
+{
+    mesh_log(MESH_LOG_ERROR, message, MESH_LOG_S("cause", cause),
+             MESH_LOG_I("jetstream_code", jetstream_code), MESH_LOG_S("event_id", e->id),
+             MESH_LOG_S("subject", e->subject), MESH_LOG_S("aggregate_id", e->follows),
+             MESH_LOG_I("version", e->version));
+}
+
+/*
+ * What the window says about the broker. It works when it has answered, and stored something or had
+ * nothing but events that it refused before: one of those, tried again, says nothing about others.
+ */
+static bool judge(const window *w)
+{
+    bool stored = false, fresh = false;
+    const slot *silent = NULL;
+    for (const slot *at = w->slots; at < w->slots + w->count; at++) {
+        stored = stored || at->outcome == STORED;
+        fresh = fresh || !at->entry->refused;
+        if (at->outcome == NO_WORD && silent == NULL)
+            silent = at;
+        if (at->outcome == REFUSED && !at->entry->refused)
+            log_event("an event is refused and holds back its aggregate", at->entry, at->cause,
+                      at->jetstream_code);
+    }
+    if (silent != NULL)
+        mesh_log(
+            MESH_LOG_WARN, "publishing events failed and is tried again",
+            MESH_LOG_S("cause", silent->cause != NULL ? silent->cause : "the connection was lost"));
+    return silent == NULL && (stored || !fresh);
 }
 
 static bool publish_window(mesh_publisher *self, jsCtx *js, natsConnection *connection)
@@ -248,14 +395,35 @@ static bool publish_window(mesh_publisher *self, jsCtx *js, natsConnection *conn
     window w = {.count = 0};
     fill_window(self, &w);
     open_window(&w);
-    send_window(self, js, &w);
+    send_window(self, js, connection, &w);
     close_window(&w, connection);
+    bool works = judge(&w);
     settle(self, &w);
-    if (w.cause == NULL && w.unanswered == 0)
-        return true;
-    mesh_log(MESH_LOG_WARN, "publishing events failed and is tried again",
-             MESH_LOG_S("cause", w.cause != NULL ? w.cause : "the connection was lost"));
-    return false;
+    return works;
+}
+
+/*
+ * Waits for something to publish; false: the publisher stops (with `finish`: and there is nothing).
+ * One of the refused events is tried again when its time has come.
+ */
+static bool wait_for_events(mesh_publisher *self, bool finish)
+{
+    bool some = false, stopping = false;
+    pthread_mutex_lock(&self->mu);
+    for (;;) {
+        if (self->refused.first != NULL && mesh_clock_monotonic_ns() >= self->retry_ns) {
+            bring_back(self, 1);
+            self->retry_ns = mesh_clock_deadline_ns(REFUSED_RETRY_MS);
+        }
+        some = self->queue.first != NULL && self->queue.last != self->exhausted;
+        stopping = self->stopping;
+        if (some || stopping)
+            break;
+        mesh_cond_wait_until(&self->changed, &self->mu,
+                             self->refused.first != NULL ? self->retry_ns : MESH_NO_DEADLINE);
+    }
+    pthread_mutex_unlock(&self->mu);
+    return some && (finish || !stopping);
 }
 
 /* Publishes on one connection until that fails, or the publisher stops. True when at least one
@@ -271,30 +439,11 @@ static bool publish_on(mesh_publisher *self, mesh_link *link)
         return false;
     }
     bool worked = false;
-    for (;;) {
-        pthread_mutex_lock(&self->mu);
-        while (self->count == 0 && !self->stopping)
-            pthread_cond_wait(&self->changed, &self->mu);
-        bool some = self->count > 0;
-        pthread_mutex_unlock(&self->mu);
-        if (!some || natsConnection_IsClosed(link->connection) ||
-            !publish_window(self, js, link->connection))
-            break;
+    while (wait_for_events(self, true) && !natsConnection_IsClosed(link->connection) &&
+           publish_window(self, js, link->connection))
         worked = true;
-    }
     jsCtx_Destroy(js);
     return worked;
-}
-
-/* Waits for something to publish; false when the publisher stops without it. */
-static bool wait_for_events(mesh_publisher *self)
-{
-    pthread_mutex_lock(&self->mu);
-    while (self->count == 0 && !self->stopping)
-        pthread_cond_wait(&self->changed, &self->mu);
-    bool some = !self->stopping;
-    pthread_mutex_unlock(&self->mu);
-    return some;
 }
 
 /* After a failure, unless the publisher stops. */
@@ -311,7 +460,7 @@ static void *publish(void *context)
 {
     mesh_publisher *self = context;
     int64_t pause_ms = RETRY_FIRST_MS;
-    while (wait_for_events(self)) {
+    while (wait_for_events(self, false)) {
         mesh_link *link = mesh_broker_acquire(self->broker, ACQUIRE_TIMEOUT_MS);
         if (link == NULL)
             continue;
@@ -340,7 +489,8 @@ mesh_code mesh_publisher_create(mesh_broker *broker, const char *service, mesh_p
     mesh_event_escape(service, source + 1);
     self->broker = broker;
     self->source = source;
-    self->last = &self->first;
+    self->queue.last = &self->queue.first;
+    self->refused.last = &self->refused.first;
     pthread_mutex_init(&self->mu, NULL);
     pthread_cond_init(&self->changed, NULL);
     *out = self;
@@ -361,9 +511,7 @@ mesh_code mesh_publisher_start(mesh_publisher *self, mesh_error *err)
 
 static void log_lost(const entry *e, const char *cause)
 {
-    mesh_log(MESH_LOG_ERROR, "an event is lost", MESH_LOG_S("cause", cause),
-             MESH_LOG_S("event_id", e->id), MESH_LOG_S("subject", e->subject),
-             MESH_LOG_S("aggregate_id", e->follows), MESH_LOG_I("version", e->version));
+    log_event("an event is lost", e, cause, 0);
 }
 
 bool mesh_publisher_drain(mesh_publisher *self, int64_t timeout_ms)
@@ -387,9 +535,9 @@ void mesh_publisher_destroy(mesh_publisher *self)
     pthread_mutex_unlock(&self->mu);
     if (self->started)
         pthread_join(self->thread, NULL);
-    while (self->first != NULL) {
-        entry *e = self->first;
-        self->first = e->next;
+    bring_back(self, self->refused_count);
+    while (self->queue.first != NULL) {
+        entry *e = take_out(&self->queue, &self->queue.first);
         log_lost(e, "the process ends");
         mesh_free(e);
     }
@@ -411,9 +559,7 @@ static void enqueue(void *context)
     bool room = self->count < MESH_EVENTS_QUEUE_MAX &&
                 self->bytes + committed->total_size <= MESH_EVENTS_QUEUE_BYTES;
     if (e != NULL && room) {
-        e->next = NULL;
-        *self->last = e;
-        self->last = &e->next;
+        push_back(&self->queue, e);
         self->count++;
         self->bytes += e->total_size;
         pthread_cond_broadcast(&self->changed);
@@ -465,6 +611,7 @@ static mesh_code make_entry(mesh_publisher *self, mesh_arena *arena,
     if (trace != NULL && mesh_trace_valid(trace))
         mesh_trace_format(trace, e->traceparent);
     mesh_event_escape(aggregate_id, e->follows);
+    e->aggregate_hash = mesh_hash_text(MESH_HASH_EMPTY, e->follows);
     protobuf_c_message_pack(message, (uint8_t *)e->follows + id_size);
     *out = e;
     return MESH_OK;
@@ -477,6 +624,13 @@ mesh_code mesh_publisher_add(mesh_publisher *self, mesh_tx *tx, const mesh_event
     mesh_code code = make_entry(self, mesh_tx_arena(tx), event, message, &e, err);
     if (code != MESH_OK)
         return code;
+    size_t size = message_size(e, self->source);
+    int64_t most = mesh_broker_max_payload(self->broker);
+    if (most > 0 && size > (size_t)most)
+        return mesh_error_set(err, MESH_INVALID_ARGUMENT,
+                              "%s: %zu bytes with headers are too long for the broker, whose "
+                              "max_payload is %" PRId64,
+                              event->subject, size, most);
     return mesh_tx_after_commit(tx, enqueue, e, err);
 }
 
@@ -487,5 +641,6 @@ void mesh_publisher_figures(mesh_publisher *self, mesh_events_stats *stats)
     stats->publish_retries = self->retries;
     stats->publish_lost = self->lost;
     stats->pending = self->count;
+    stats->publish_refused = self->refused_count;
     pthread_mutex_unlock(&self->mu);
 }

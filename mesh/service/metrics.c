@@ -56,6 +56,7 @@ static const mesh_metric events_figures[] = {
     COUNTER("mesh_events_dead_total", "Events given up after the last attempt."),
     GAUGE("mesh_events_lag", "Events in the stream that were not delivered yet."),
     COUNTER("mesh_events_reconnects_total", "Connections to the broker made again."),
+    GAUGE("mesh_events_publish_refused", "Events refused, each holding back its aggregate."),
 };
 
 static void read_events(void *context, double *values)
@@ -73,6 +74,7 @@ static void read_events(void *context, double *values)
     *values++ = (double)stats.dead;
     *values++ = (double)stats.lag;
     *values++ = (double)stats.reconnects;
+    *values++ = (double)stats.publish_refused;
 }
 
 mesh_code mesh_service_metrics_create(mesh_service_metrics *metrics, mesh_error *err)

@@ -1,3 +1,4 @@
+#include <limits.h>
 #include <nats/nats.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -212,17 +213,23 @@ static void set_largest(stored *self, int32_t bytes)
     jsStreamInfo_Destroy(info);
 }
 
+static mesh_code add_large(mesh_tx *tx, const char *product_id, size_t size, mesh_error *err)
+{
+    Stock__V1__StockLowered event = STOCK__V1__STOCK_LOWERED__INIT;
+    event.product_id = (char *)product_id;
+    event.filling.data = calloc(1, size);
+    event.filling.len = size;
+    mesh_code code = stock__v1__stock_lowered__add(tx, &event, err);
+    free(event.filling.data);
+    return code;
+}
+
 /* Adds three events in one transaction; the stream takes all but the first. */
 static void add_with_a_large_one(instance *self)
 {
-    static uint8_t filling[8192];
-    Stock__V1__StockLowered large = STOCK__V1__STOCK_LOWERED__INIT;
-    large.product_id = (char *)"odyssey";
-    large.filling.data = filling;
-    large.filling.len = sizeof filling;
     mesh_tx *tx = NULL;
     assert_int_equal(mesh_tx_begin(self->db, NULL, &tx, NULL), MESH_OK);
-    assert_int_equal(stock__v1__stock_lowered__add(tx, &large, NULL), MESH_OK);
+    assert_int_equal(add_large(tx, "odyssey", 8192, NULL), MESH_OK);
     assert_int_equal(add(tx, "odyssey", 1, NULL), MESH_OK);
     assert_int_equal(add(tx, "ilias", 1, NULL), MESH_OK);
     assert_int_equal(mesh_tx_commit(tx, NULL), MESH_OK);
@@ -249,16 +256,105 @@ static void an_event_that_fails_is_overtaken_by_none_of_its_aggregate(void **sta
     bus_close(&self);
 }
 
+/* Creates what publishes, without a connection. */
+static instance create_publisher(void)
+{
+    instance self = {.db = NULL};
+    assert_int_equal(mesh_db_create(&(mesh_db_options){.url = url}, &self.db, NULL), MESH_OK);
+    const mesh_events_options options = {.url = nats_url(), .service = "stock", .db = self.db};
+    assert_int_equal(mesh_events_create(&options, &self.events, NULL), MESH_OK);
+    return self;
+}
+
+/* What the broker tells whoever connects to it. */
+static int64_t max_payload(void)
+{
+    stored self = open_stored();
+    int64_t bytes = natsConnection_GetMaxPayload(self.connection);
+    close_stored(&self);
+    return bytes;
+}
+
+enum {
+    SMALL_PAYLOAD = 64 * 1024
+};
+
+static void an_event_that_cannot_be_sent_holds_back_its_aggregate_alone(void **state)
+{
+    (void)state;
+    enum {
+        LATER = 600, /* events of its aggregate: more than are sent at once */
+        OTHERS = 10
+    };
+    nats_set_max_payload(SMALL_PAYLOAD);
+    WAIT_FOR(max_payload() == SMALL_PAYLOAD);
+    instance self = create_publisher(); /* which cannot know the limit yet */
+    mesh_tx *tx = NULL;
+    assert_int_equal(mesh_tx_begin(self.db, NULL, &tx, NULL), MESH_OK);
+    assert_int_equal(add_large(tx, "odyssey", 200 * 1024, NULL), MESH_OK);
+    for (int i = 1; i <= LATER; i++)
+        assert_int_equal(add(tx, "odyssey", i, NULL), MESH_OK);
+    for (int i = 1; i <= OTHERS; i++)
+        assert_int_equal(add(tx, "ilias", i, NULL), MESH_OK);
+    assert_int_equal(mesh_tx_commit(tx, NULL), MESH_OK);
+    assert_int_equal(mesh_events_start(self.events, NULL), MESH_OK);
+    WAIT_FOR(bus_stats(&self).published == OTHERS);
+    assert_int_equal(bus_stats(&self).publish_refused, 1);
+    assert_int_equal(bus_stats(&self).pending, 1 + LATER);
+    assert_int_equal(mesh_events_ready(self.events, NULL), MESH_OK);
+
+    nats_restart(); /* with a larger one */
+    WAIT_FOR(bus_stats(&self).published == OTHERS + 1 + LATER);
+    assert_int_equal(bus_stats(&self).publish_refused, 0);
+    stored stream = open_stored();
+    for (int i = 0; i <= LATER; i += 37) {
+        natsMsg *message = stored_message(&stream, (uint64_t)(OTHERS + 1 + i));
+        assert_int_equal(strtol(header(message, "ce-aggregateversion"), NULL, 10), i);
+        natsMsg_Destroy(message);
+    }
+    close_stored(&stream);
+    bus_close(&self);
+}
+
+static void an_event_that_the_broker_would_not_take_is_refused_at_once(void **state)
+{
+    (void)state;
+    nats_set_max_payload(SMALL_PAYLOAD);
+    WAIT_FOR(max_payload() == SMALL_PAYLOAD);
+    instance self = open_publisher();
+    mesh_error err = {0};
+    mesh_tx *tx = NULL;
+    size_t fits = 0, too_long = SMALL_PAYLOAD;
+    while (too_long - fits > 1) {
+        size_t size = (fits + too_long) / 2;
+        assert_int_equal(mesh_tx_begin(self.db, NULL, &tx, NULL), MESH_OK);
+        mesh_code code = add_large(tx, "odyssey", size, &err);
+        if (code == MESH_OK)
+            fits = size;
+        else
+            too_long = size;
+        mesh_tx_rollback(tx);
+    }
+    assert_int_equal(err.code, MESH_INVALID_ARGUMENT);
+    assert_non_null(strstr(err.message, "65536"));
+    assert_true(fits > SMALL_PAYLOAD - 1024);
+
+    /* What it does take goes through, to the last byte. */
+    assert_int_equal(mesh_tx_begin(self.db, NULL, &tx, NULL), MESH_OK);
+    assert_int_equal(add_large(tx, "odyssey", fits, NULL), MESH_OK);
+    assert_int_equal(mesh_tx_commit(tx, NULL), MESH_OK);
+    WAIT_FOR(bus_stats(&self).published == 1);
+    assert_int_equal(bus_stats(&self).publish_retries, 0);
+    bus_close(&self);
+}
+
 /* S0.9: a service starts before its broker, and says so. */
 static void a_publisher_starts_before_its_broker(void **state)
 {
     (void)state;
-    instance self = {.db = NULL};
     mesh_error err = {0};
     nats_stop();
-    assert_int_equal(mesh_db_create(&(mesh_db_options){.url = url}, &self.db, NULL), MESH_OK);
-    const mesh_events_options options = {.url = nats_url(), .service = "stock", .db = self.db};
-    assert_int_equal(mesh_events_create(&options, &self.events, NULL), MESH_OK);
+    instance self = create_publisher();
     assert_int_equal(mesh_events_ready(self.events, &err), MESH_UNAVAILABLE);
     assert_int_equal(mesh_events_start(self.events, NULL), MESH_OK);
     bus_add(&self, "odyssey", 1);
@@ -342,6 +438,8 @@ static void options_are_checked(void **state)
         {.url = "nats://a:1", .service = "stock", .consumers = twice},
         {.url = "nats://a:1", .service = "stock", .ack_wait_ms = -1},
         {.url = "nats://a:1", .service = "stock", .ack_wait_ms = INT64_MAX},
+        {.url = "nats://a:1", .service = "stock", .max_deliver = -1},
+        {.url = "nats://a:1", .service = "stock", .max_deliver = INT_MAX},
         {.url = "nats://a:1", .service = "stock", .concurrency = 1000000},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
@@ -376,6 +474,10 @@ int main(void)
         cmocka_unit_test_setup(
             what_was_added_while_the_broker_was_away_is_published_once_and_in_order, bus_reset),
         cmocka_unit_test_setup(an_event_that_fails_is_overtaken_by_none_of_its_aggregate,
+                               bus_reset),
+        cmocka_unit_test_setup(an_event_that_cannot_be_sent_holds_back_its_aggregate_alone,
+                               bus_reset),
+        cmocka_unit_test_setup(an_event_that_the_broker_would_not_take_is_refused_at_once,
                                bus_reset),
         cmocka_unit_test_setup(a_publisher_starts_before_its_broker, bus_reset),
         cmocka_unit_test_setup(what_cannot_be_an_event_is_refused, bus_reset),
