@@ -257,11 +257,13 @@ static void count_end(side *in, const mesh_method *method, mesh_code code, int64
     mesh_counter_add(metrics->handled[code], 1);
 }
 
-static int start_slot = -1; /* of every call: when it began */
+/* Of every call: when it began. Made once a process. */
+static int start_slot;
+static mesh_error slot_error;
 
 static void create_slot(void)
 {
-    start_slot = mesh_call_slot_create();
+    (void)mesh_call_slot_create(&start_slot, &slot_error);
 }
 
 static mesh_code on_open(void *self, mesh_call *call, mesh_error *err)
@@ -331,6 +333,11 @@ mesh_code mesh_rpc_metrics_create(mesh_metrics *metrics, mesh_rpc_metrics **call
     mesh_rpc_metrics *made;
 
     pthread_once(&once, create_slot);
+    if (slot_error.code != MESH_OK) {
+        if (err != NULL)
+            *err = slot_error;
+        return slot_error.code;
+    }
     made = mesh_calloc(1, sizeof *made);
     if (made == NULL)
         return mesh_error_set(err, MESH_RESOURCE_EXHAUSTED, "out of memory for metrics of calls");

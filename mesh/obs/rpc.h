@@ -25,7 +25,8 @@ typedef struct mesh_rpc_metrics mesh_rpc_metrics;
 
 /*
  * `metrics` is borrowed until destroy; a registry takes one. Takes one of the slots for data of
- * calls (mesh_call_slot_create), once a process. RESOURCE_EXHAUSTED: out of memory.
+ * calls (mesh_call_slot_create), once a process. RESOURCE_EXHAUSTED: out of memory, or
+ * all slots are taken.
  */
 MESH_API mesh_code mesh_rpc_metrics_create(mesh_metrics *metrics, mesh_rpc_metrics **calls,
                                            mesh_error *err);

@@ -1,9 +1,7 @@
 #include <assert.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "mesh/base/clock.h"
-#include "mesh/base/log.h"
 #include "mesh/rpc/call_impl.h"
 
 mesh_arena *mesh_call_arena(mesh_call *call)
@@ -87,17 +85,18 @@ bool mesh_call_was_compressed(const mesh_call *call)
     return call->message.compressed;
 }
 
-int mesh_call_slot_create(void)
+mesh_code mesh_call_slot_create(int *slot, mesh_error *err)
 {
     static atomic_int next;
-    int slot = atomic_fetch_add(&next, 1);
+    int made = atomic_load(&next);
 
-    if (slot >= MESH_CALL_SLOTS) {
-        mesh_log(MESH_LOG_ERROR, "more slots of calls than there are",
-                 MESH_LOG_I("slots", MESH_CALL_SLOTS));
-        abort();
-    }
-    return slot;
+    do {
+        if (made == MESH_CALL_SLOTS)
+            return mesh_error_set(err, MESH_RESOURCE_EXHAUSTED,
+                                  "all %d slots for data of calls are taken", MESH_CALL_SLOTS);
+    } while (!atomic_compare_exchange_weak(&next, &made, made + 1));
+    *slot = made;
+    return MESH_OK;
 }
 
 void mesh_call_slot_set(mesh_call *call, int slot, void *data)

@@ -91,11 +91,16 @@ MESH_API void mesh_call_compress(mesh_call *call);
  */
 MESH_API bool mesh_call_was_compressed(const mesh_call *call);
 
-/* Data of the interceptors' own, one pointer for each slot that mesh_call_slot_create gave out. */
+/*
+ * Data of the interceptors' own: each call has one pointer for each slot, NULL at first. A process
+ * has MESH_CALL_SLOTS of them for all of its servers and never gets one back, so that one is taken
+ * once and kept in a static variable; mesh_rpc_metrics takes one. Any thread. RESOURCE_EXHAUSTED:
+ * all are taken.
+ */
 enum {
     MESH_CALL_SLOTS = 4
 };
-MESH_API int mesh_call_slot_create(void);
+MESH_API mesh_code mesh_call_slot_create(int *slot, mesh_error *err);
 MESH_API void mesh_call_slot_set(mesh_call *call, int slot, void *data);
 MESH_API void *mesh_call_slot_get(const mesh_call *call, int slot);
 

@@ -78,7 +78,7 @@ static int start(void **state)
 
     for (int i = 0; i < WATCHERS; i++) {
         if (!slots_made)
-            watchers[i].slot = mesh_call_slot_create();
+            assert_int_equal(mesh_call_slot_create(&watchers[i].slot, NULL), MESH_OK);
         watchers[i].number = i;
         watchers[i].refusal = MESH_OK;
         chain[i] = (mesh_interceptor){
@@ -375,6 +375,24 @@ static void an_asynchronous_call_is_ended_before_its_callback(void **state)
     sem_destroy(&answered);
 }
 
+/* The last test: nobody gets a slot after it. */
+static void a_slot_too_many_is_an_error(void **state)
+{
+    mesh_error err = {0};
+    int slot = -1;
+    int left = MESH_CALL_SLOTS - WATCHERS;
+
+    (void)state;
+    while (left-- > 0)
+        assert_int_equal(mesh_call_slot_create(&slot, &err), MESH_OK);
+    assert_int_equal(slot, MESH_CALL_SLOTS - 1);
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(mesh_call_slot_create(&slot, &err), MESH_RESOURCE_EXHAUSTED);
+        assert_int_equal(slot, MESH_CALL_SLOTS - 1);
+        assert_non_null(strstr(err.message, "all 4 slots"));
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -388,6 +406,7 @@ int main(void)
                                         stop),
         cmocka_unit_test_setup_teardown(an_asynchronous_call_is_ended_before_its_callback,
                                         start_client, stop),
+        cmocka_unit_test(a_slot_too_many_is_an_error),
     };
 
     return cmocka_run_group_tests_name("interceptors", tests, NULL, NULL);
