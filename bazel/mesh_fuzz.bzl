@@ -3,7 +3,7 @@
 load("@rules_cc//cc:defs.bzl", "cc_binary", "cc_library", "cc_test")
 load("//bazel:copts.bzl", "MESH_COPTS")
 
-def mesh_fuzz_test(name, deps, srcs = None, hdrs = [], linkopts = [], data = [], seeds = []):
+def mesh_fuzz_test(name, deps, srcs = None, hdrs = [], linkopts = [], data = [], seeds = [], memory = False):
     """Makes a fuzz target of NAME.c, which has the function of tests/fuzz/fuzz.h.
 
     The files of NAME_corpus/ are its corpus: seeds, and inputs that crashed it once.
@@ -19,6 +19,7 @@ def mesh_fuzz_test(name, deps, srcs = None, hdrs = [], linkopts = [], data = [],
       linkopts: as of cc_library.
       data: what it reads.
       seeds: more corpus: generated files, whose names begin with NAME_corpus/.
+      memory: whether the test lets every allocation fail in turn, too; the target must bear it.
     """
     corpus = native.glob([name + "_corpus/*"]) + seeds
     cc_library(
@@ -34,7 +35,7 @@ def mesh_fuzz_test(name, deps, srcs = None, hdrs = [], linkopts = [], data = [],
     cc_test(
         name = name + "_test",
         size = "small",
-        args = ["$(rootpaths %s)" % label if label in seeds else "$(rootpath %s)" % label for label in corpus],
+        args = (["--memory"] if memory else []) + ["$(rootpaths %s)" % label if label in seeds else "$(rootpath %s)" % label for label in corpus],
         data = corpus + data,
         deps = [
             ":" + name + "_lib",

@@ -1,7 +1,28 @@
-/* Runs a target on the files that are given: what was found once is not forgotten. */
+/*
+ * Runs a target on the files that are given: what was found once is not forgotten. With --memory
+ * first, each file once more for every allocation that this makes, which fails then.
+ */
+#include <string.h>
+
+#include "mesh/base/alloc.h"
 #include "tests/fuzz/fuzz.h"
 
-static int replay(const char *path)
+/* How many failed. */
+static size_t fail_in_turn(const uint8_t *data, size_t size)
+{
+    for (size_t n = 1;; n++) {
+        bool failed;
+
+        mesh_alloc_fail_at(n);
+        (void)LLVMFuzzerTestOneInput(data, size);
+        failed = mesh_alloc_failed();
+        mesh_alloc_fail_at(0);
+        if (!failed)
+            return n - 1;
+    }
+}
+
+static int replay(const char *path, bool memory)
 {
     FILE *file = fopen(path, "rb");
     uint8_t *data = NULL;
@@ -18,6 +39,8 @@ static int replay(const char *path)
     if (data == NULL || fread(data, 1, (size_t)size, file) != (size_t)size)
         goto done;
     failed = LLVMFuzzerTestOneInput(data, (size_t)size) != 0;
+    if (memory)
+        printf("  %zu allocations failed in turn\n", fail_in_turn(data, (size_t)size));
 
 done:
     if (failed != 0)
@@ -31,12 +54,13 @@ done:
 int main(int argc, char **argv)
 {
     int failed = LLVMFuzzerTestOneInput((const uint8_t *)"", 0);
+    bool memory = argc > 1 && strcmp(argv[1], "--memory") == 0;
 
-    if (argc < 2) {
+    if (argc < 2 + memory) {
         fprintf(stderr, "no inputs\n");
         return 1;
     }
-    for (int i = 1; i < argc; i++)
-        failed += replay(argv[i]);
+    for (int i = 1 + memory; i < argc; i++)
+        failed += replay(argv[i], memory);
     return failed == 0 ? 0 : 1;
 }

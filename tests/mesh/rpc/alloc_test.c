@@ -134,6 +134,58 @@ static mesh_code sum(mesh_channel *channel)
     return allowed(code);
 }
 
+/* More than can be on their way at once, so that some wait; what was not taken is not answered. */
+static mesh_code both_ways(mesh_channel *channel)
+{
+    Testing__V1__Number number = TESTING__V1__NUMBER__INIT;
+    const mesh_call_options options = {.timeout_ms = TIMEOUT_MS};
+    const Testing__V1__Number *doubled = NULL;
+    mesh_stream *stream;
+    mesh_error err;
+    mesh_code sent = MESH_OK, code;
+    int64_t got = 0;
+
+    code = testing__v1__testing__double(channel, &stream, &options, &err);
+    if (code != MESH_OK)
+        return allowed(code);
+    for (int i = 0; i < 20 && sent == MESH_OK; i++) {
+        number.value = i;
+        sent = testing__v1__testing__double__send(stream, &number);
+    }
+    (void)mesh_stream_close_send(stream);
+    while (testing__v1__testing__double__next(stream, &doubled) == MESH_OK)
+        assert_int_equal(doubled->value, 2 * got++);
+    code = mesh_stream_finish(stream, &err);
+    if (code == MESH_OK && sent == MESH_OK)
+        assert_int_equal(got, 20);
+    else if (code == MESH_OK)
+        code = sent;
+    return allowed(code);
+}
+
+/* Given up while the server sends more than the windows take. */
+static mesh_code give_up(mesh_channel *channel)
+{
+    Testing__V1__CountRequest request = TESTING__V1__COUNT_REQUEST__INIT;
+    const mesh_call_options options = {.timeout_ms = TIMEOUT_MS};
+    const Testing__V1__Number *number = NULL;
+    mesh_stream *stream;
+    mesh_error err;
+    mesh_code code;
+
+    request.value = 100;
+    request.padding = 3000;
+    code = testing__v1__testing__count(channel, &request, &stream, &options, &err);
+    if (code != MESH_OK)
+        return allowed(code);
+    code = testing__v1__testing__count__next(stream, &number);
+    mesh_stream_cancel(stream);
+    if (mesh_stream_finish(stream, &err) == MESH_CANCELLED)
+        return MESH_OK;
+    assert_true(code != MESH_OK || err.code == MESH_RESOURCE_EXHAUSTED);
+    return allowed(err.code);
+}
+
 /* Everything from the first option to the last free. */
 static mesh_code live(testing_style style)
 {
@@ -160,9 +212,10 @@ static mesh_code live(testing_style style)
         code = mesh_channel_create(address, NULL, &channel, &err);
     }
     if (code == MESH_OK) {
-        mesh_code (*const calls[])(mesh_channel *) = {echo, async_echo, count, sum};
+        mesh_code (*const calls[])(mesh_channel *) = {echo, async_echo, count,
+                                                      sum,  both_ways,  give_up};
 
-        for (size_t i = 0; i < 4; i++) {
+        for (size_t i = 0; i < sizeof calls / sizeof calls[0]; i++) {
             mesh_code one = calls[i](channel);
 
             code = one != MESH_OK ? one : code;

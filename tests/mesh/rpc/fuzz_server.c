@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "mesh/base/alloc.h"
 #include "mesh/base/clock.h"
 #include "mesh/rpc/transport.h"
 
@@ -85,13 +86,13 @@ static bool next_message(fuzz_call *call, fuzz_message *held, mesh_message *mess
 
 static bool reserve(size_t size, mesh_buffer *buffer)
 {
-    *buffer = (mesh_buffer){.data = malloc(size > 0 ? size : 1), .size = size};
+    *buffer = (mesh_buffer){.data = mesh_malloc(size > 0 ? size : 1), .size = size};
     return buffer->data != NULL;
 }
 
 static void discard(mesh_buffer *buffer)
 {
-    free(buffer->data);
+    mesh_free(buffer->data);
 }
 
 /* Reads what is sent to its last byte. */
@@ -102,7 +103,7 @@ static void send_message(const mesh_buffer *buffer)
     FUZZ_CHECK(copy != NULL);
     memcpy(copy, buffer->data, buffer->size);
     free(copy);
-    free(buffer->data);
+    mesh_free(buffer->data);
 }
 
 /* --- operations ------------------------------------------------------------------------------- */
