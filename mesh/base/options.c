@@ -32,7 +32,7 @@ mesh_code mesh_options_read(const mesh_options_layout *layout, void *known, cons
         memcpy(&size, given, sizeof size);
         if (size == 0)
             size = layout->first_size;
-        if (size < sizeof size || size > SIZE_MAX_BYTES)
+        if (size < layout->first_size || size > SIZE_MAX_BYTES)
             code = mesh_error_set(err, MESH_INVALID_ARGUMENT,
                                   "%s: its size cannot be %zu; set it by MESH_OPTIONS, or to 0",
                                   layout->name, size);

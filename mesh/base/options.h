@@ -29,8 +29,8 @@ typedef struct mesh_options_layout {
 
 /*
  * Fills `known` with what the caller gave and with zeros where it knew less; its `size` is then the
- * known one. `given` NULL: all default. INVALID_ARGUMENT: the size is none, or something is set
- * that this library does not know. Then `known` is all default.
+ * known one. `given` NULL: all default. INVALID_ARGUMENT: no version had such a size, or
+ * something is set that this library does not know. Then `known` is all default.
  */
 MESH_MUST_CHECK mesh_code mesh_options_read(const mesh_options_layout *layout, void *known,
                                             const void *given, mesh_error *err);

@@ -99,40 +99,30 @@ static const mesh_db_options db_options = {.url = "postgresql://" NOWHERE "/noth
 static const mesh_tx_options tx_options = {.read_only = true};
 static mesh_events_options events_options;
 
-/* `known` bytes are all that the oldest caller knows; what is behind them must not be read. */
 static const struct {
     const char *name;
     mesh_code (*use)(const void *options, mesh_error *err);
     const void *options;
     size_t size;
-    size_t known;
 } cases[] = {
-    {"mesh_server_options", make_server, &server_options, sizeof server_options,
-     offsetof(mesh_server_options, worker_count)},
-    {"mesh_channel_options", make_channel, &channel_options, sizeof channel_options,
-     offsetof(mesh_channel_options, arena_limit_bytes)},
-    {"mesh_tls_options", make_tls_server, &tls_options, sizeof tls_options,
-     offsetof(mesh_tls_options, ca_file)},
-    {"mesh_tls_options", make_tls_channel, &tls_options, sizeof tls_options,
-     offsetof(mesh_tls_options, ca_file)},
-    {"mesh_call_options", make_call, &call_options, sizeof call_options,
-     offsetof(mesh_call_options, timeout_ms)},
-    {"mesh_call_options", open_stream, &call_options, sizeof call_options,
-     offsetof(mesh_call_options, timeout_ms)},
-    {"mesh_db_options", make_db, &db_options, sizeof db_options, offsetof(mesh_db_options, name)},
-    {"mesh_tx_options", begin, &tx_options, sizeof tx_options,
-     offsetof(mesh_tx_options, deadline_ns)},
-    {"mesh_events_options", make_events, &events_options, sizeof events_options,
-     offsetof(mesh_events_options, consumers)},
+    {"mesh_server_options", make_server, &server_options, sizeof server_options},
+    {"mesh_channel_options", make_channel, &channel_options, sizeof channel_options},
+    {"mesh_tls_options", make_tls_server, &tls_options, sizeof tls_options},
+    {"mesh_tls_options", make_tls_channel, &tls_options, sizeof tls_options},
+    {"mesh_call_options", make_call, &call_options, sizeof call_options},
+    {"mesh_call_options", open_stream, &call_options, sizeof call_options},
+    {"mesh_db_options", make_db, &db_options, sizeof db_options},
+    {"mesh_tx_options", begin, &tx_options, sizeof tx_options},
+    {"mesh_events_options", make_events, &events_options, sizeof events_options},
 };
 
-/* Hands over the first `known` bytes, then `filler`s, as a struct of `size`; the answer. */
-static mesh_code use(size_t index, size_t known, size_t size, int filler, mesh_error *err)
+/* Hands over what is known, then `filler`s, as a struct of `size`; the answer. */
+static mesh_code use(size_t index, size_t size, int filler, mesh_error *err)
 {
     _Alignas(max_align_t) uint8_t given[1024];
     assert_true(cases[index].size + LATER_BYTES <= sizeof given);
     memset(given, filler, sizeof given);
-    memcpy(given, cases[index].options, known);
+    memcpy(given, cases[index].options, cases[index].size);
     memcpy(given, &size, sizeof size);
     mesh_error_clear(err);
     return cases[index].use(given, err);
@@ -150,15 +140,25 @@ static void options_of_every_size_mean_the_same(void **state)
     for (size_t i = 0; i < COUNT(cases); i++) {
         size_t size = cases[i].size;
         mesh_error plain, err;
-        mesh_code expected = use(i, size, 0, 0xff, &plain);
+        mesh_code expected = use(i, 0, 0xff, &plain);
         assert_false(is_refused(expected, &plain, cases[i].name));
-        assert_int_equal(use(i, size, size, 0xff, &err), expected);
+        assert_int_equal(use(i, size, 0xff, &err), expected);
         assert_string_equal(err.message, plain.message);
-        assert_int_equal(use(i, cases[i].known, cases[i].known, 0xff, &err), expected);
-        assert_string_equal(err.message, plain.message);
-        assert_int_equal(use(i, size, size + LATER_BYTES, 0, &err), expected);
+        assert_int_equal(use(i, size + LATER_BYTES, 0, &err), expected);
         assert_string_equal(err.message, plain.message);
     }
+}
+
+/* It would cut a field in two, or leave out one that every caller knows. */
+static void options_smaller_than_those_of_the_first_version_are_refused(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < COUNT(cases); i++)
+        for (size_t size = 1; size <= cases[i].size - sizeof(size_t); size++) {
+            mesh_error err;
+            assert_int_equal(use(i, size, 0, &err), MESH_INVALID_ARGUMENT);
+            assert_non_null(strstr(err.message, "its size cannot be"));
+        }
 }
 
 static void options_that_a_later_version_knows_are_refused_by_their_name(void **state)
@@ -166,7 +166,7 @@ static void options_that_a_later_version_knows_are_refused_by_their_name(void **
     (void)state;
     for (size_t i = 0; i < COUNT(cases); i++) {
         mesh_error err;
-        mesh_code code = use(i, cases[i].size, cases[i].size + LATER_BYTES, 1, &err);
+        mesh_code code = use(i, cases[i].size + LATER_BYTES, 1, &err);
         if (!is_refused(code, &err, cases[i].name))
             fail_msg("%s: %s \"%s\"", cases[i].name, mesh_code_name(code), err.message);
     }
@@ -193,14 +193,16 @@ static void a_service_of_every_size_is_taken_unless_it_says_more(void **state)
         uint8_t later[LATER_BYTES];
     } service = {.known.name = "grown"};
     char *arguments[] = {"grown", "--version", NULL};
-    const size_t sizes[] = {0, offsetof(mesh_service, on_start), sizeof service.known,
-                            sizeof service};
+    const size_t sizes[] = {0, sizeof service.known, sizeof service};
     for (size_t i = 0; i < COUNT(sizes); i++) {
         service.known.size = sizes[i];
         optind = 1;
         assert_int_equal(mesh_service_main(2, arguments, &service.known), 0);
     }
     service.later[0] = 1;
+    optind = 1;
+    assert_int_equal(mesh_service_main(2, arguments, &service.known), 1);
+    service.known.size = offsetof(mesh_service, on_start);
     optind = 1;
     assert_int_equal(mesh_service_main(2, arguments, &service.known), 1);
 }
@@ -353,6 +355,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(options_of_every_size_mean_the_same),
+        cmocka_unit_test(options_smaller_than_those_of_the_first_version_are_refused),
         cmocka_unit_test(options_that_a_later_version_knows_are_refused_by_their_name),
         cmocka_unit_test(asynchronous_calls_are_refused_alike),
         cmocka_unit_test(a_service_of_every_size_is_taken_unless_it_says_more),

@@ -105,7 +105,8 @@ static void a_newer_caller_that_sets_more_is_refused(void **state)
 static void a_size_that_nobody_set_is_refused(void **state)
 {
     (void)state;
-    static const size_t sizes[] = {1, sizeof(size_t) - 1, 16385, SIZE_MAX};
+    static const size_t sizes[] = {
+        1, sizeof(size_t) - 1, sizeof(size_t), sizeof(first_options) - 1, 16385, SIZE_MAX};
     for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
         mesh_error err = {0};
         known_options known;
