@@ -347,22 +347,6 @@ static void a_server_that_never_started_is_destroyed(void **state)
     mesh_server_destroy(server);
 }
 
-/* The struct may grow: what an older caller did not know is default. */
-static void a_smaller_options_struct_is_an_older_callers(void **state)
-{
-    mesh_server_options options;
-    mesh_server *server = NULL;
-
-    (void)state;
-    memset(&options, 0xff, sizeof options);
-    options.listen = "127.0.0.1:0";
-    options.tls = NULL;
-    options.size = offsetof(mesh_server_options, worker_count);
-    assert_int_equal(mesh_server_create(&options, &server, NULL), MESH_OK);
-    assert_int_equal(mesh_server_start(server, NULL), MESH_OK);
-    mesh_server_destroy(server);
-}
-
 /* Makes one call to the port that it reads, says so, and keeps the idle connection until the pipe
  * ends. */
 static _Noreturn void be_an_idle_client(int from, int to)
@@ -438,7 +422,6 @@ int main(void)
         cmocka_unit_test(several_services_are_served_by_one_server),
         cmocka_unit_test(a_server_without_services_answers_unimplemented),
         cmocka_unit_test(a_server_that_never_started_is_destroyed),
-        cmocka_unit_test(a_smaller_options_struct_is_an_older_callers),
     };
 
     return cmocka_run_group_tests_name("servers", tests, NULL, NULL);
