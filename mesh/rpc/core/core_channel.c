@@ -19,7 +19,9 @@ enum {
     RECONNECT_FIRST_MS = 100,
     RECONNECT_MAX_MS = 2000, /* a restarted service of the mesh is found again soon */
     CONNECT_TIMEOUT_MS = 5000,
-    STATUS_WAIT_MS = 10 /* after the answer to a blocking call, before a second one is looked for */
+    STATUS_WAIT_MS =
+        10, /* after the answer to a blocking call, before a second one is looked for */
+    STATUS_WAIT_EVENTS = 64 /* the same for calls that share a queue */
 };
 
 typedef struct client_call client_call;
@@ -318,33 +320,48 @@ static void stop_waiting(client_call *call)
     call->waits_at = NULL;
 }
 
-/* Calls that want their status have it when the queue is empty, or need a read. */
+/* True when the event was for a call. */
+static bool take_event(const grpc_event *event, client_call **waiting)
+{
+    const core_tag *tag = event->tag;
+
+    if (event->type != GRPC_OP_COMPLETE)
+        return false;
+    CORE_TAG_ACQUIRE(event->tag);
+    if (tag->call->waits_at != NULL)
+        stop_waiting(tag->call);
+    else if (tag->kind == TAG_START && wants_status(tag->call))
+        start_waiting(waiting, tag->call);
+    on_event(tag, event->success != 0);
+    return true;
+}
+
+/*
+ * Calls that want their status have it when the queue is empty, or after some events of others, or
+ * need a read.
+ */
 static void *poll_queue(void *argument)
 {
     const gpr_timespec now = gpr_time_0(GPR_CLOCK_REALTIME);
     const gpr_timespec never = gpr_inf_future(GPR_CLOCK_REALTIME);
     grpc_completion_queue *queue = argument;
     client_call *waiting = NULL;
+    int events = 0; /* since `waiting` was empty */
 
     for (;;) {
         grpc_event event = grpc_completion_queue_next(queue, waiting != NULL ? now : never, NULL);
-        const core_tag *tag = event.tag;
 
         if (event.type == GRPC_QUEUE_SHUTDOWN)
             return NULL;
-        if (event.type == GRPC_QUEUE_TIMEOUT) {
+        events = take_event(&event, &waiting) ? events + 1 : STATUS_WAIT_EVENTS;
+        while (waiting != NULL && events >= STATUS_WAIT_EVENTS) {
             client_call *call = waiting;
 
             stop_waiting(call);
             read_excess(call);
-            continue;
         }
-        CORE_TAG_ACQUIRE(event.tag);
-        if (tag->call->waits_at != NULL)
-            stop_waiting(tag->call);
-        else if (tag->kind == TAG_START && wants_status(tag->call))
-            start_waiting(&waiting, tag->call);
-        on_event(tag, event.success != 0);
+        if (waiting == NULL)
+            events = 0;
     }
 }
 

@@ -11,6 +11,10 @@
 #include "tests/mesh/rpc/raw_client.h"
 #include "tests/mesh/rpc/service.h"
 
+enum {
+    LOAD_CALLS = 4
+};
+
 /* An answer by hand. */
 typedef struct answer {
     const char *what;
@@ -39,6 +43,8 @@ typedef struct server {
     char target[32];
     pthread_t thread;
     raw_client peer;
+    sem_t called;
+    sem_t may_answer;
     mesh_channel *channel;
     mesh_arena *arena;
 } server;
@@ -48,6 +54,8 @@ static void *serve(void *argument)
     server *server = argument;
     uint32_t stream = raw_accept(&server->peer, server->listener);
 
+    sem_post(&server->called);
+    testing_wait(&server->may_answer);
     raw_answer(&server->peer, stream);
     for (int i = 0; i < server->answer->messages; i++)
         raw_message(&server->peer, stream, false, "", 0, false);
@@ -56,16 +64,24 @@ static void *serve(void *argument)
     return NULL;
 }
 
-static void start(server *server, const answer *answer)
+static void start_waiting(server *server, const answer *answer)
 {
     int port;
 
     *server = (struct server){.answer = answer, .listener = raw_listen(&port)};
+    sem_init(&server->called, 0, 0);
+    sem_init(&server->may_answer, 0, 0);
     snprintf(server->target, sizeof server->target, "127.0.0.1:%d", port);
     assert_int_equal(mesh_channel_create(server->target, NULL, &server->channel, NULL), MESH_OK);
     server->arena = mesh_arena_create(0, 0);
     assert_non_null(server->arena);
     assert_int_equal(pthread_create(&server->thread, NULL, serve, server), 0);
+}
+
+static void start(server *server, const answer *answer)
+{
+    start_waiting(server, answer);
+    sem_post(&server->may_answer);
 }
 
 static void stop(server *server)
@@ -75,6 +91,8 @@ static void stop(server *server)
     mesh_arena_destroy(server->arena);
     raw_close(&server->peer);
     close(server->listener);
+    sem_destroy(&server->called);
+    sem_destroy(&server->may_answer);
 }
 
 static void expect(const answer *answer, mesh_code code)
@@ -134,6 +152,81 @@ static void an_asynchronous_unary_call_ends_with_the_right_code(void **state)
         expect(&answers[i], last.code);
         stop(&server);
     }
+    sem_destroy(&last.done);
+}
+
+/* Calls that end as soon as they begin, each followed by the next: the queue is never empty. */
+typedef struct load {
+    mesh_channel *channel;
+    mesh_call_options options;
+    atomic_bool over;
+    sem_t ended;
+} load;
+
+static void go_on(void *context, mesh_code code, const Testing__V1__EchoResponse *response,
+                  const mesh_error *err)
+{
+    Testing__V1__EchoRequest request = TESTING__V1__ECHO_REQUEST__INIT;
+    load *load = context;
+
+    (void)code;
+    (void)response;
+    (void)err;
+    if (atomic_load(&load->over) ||
+        testing__v1__testing__echo__async(load->channel, &request, &load->options, go_on, load) !=
+            MESH_OK)
+        sem_post(&load->ended);
+}
+
+/* Reads the connection meanwhile, which a thread with so much to do does not. */
+static void *call_in_vain(void *argument)
+{
+    const load *load = argument;
+    Testing__V1__EchoRequest request = TESTING__V1__ECHO_REQUEST__INIT;
+    Testing__V1__EchoResponse *response;
+    mesh_arena *arena = mesh_arena_create(0, 0);
+
+    while (!atomic_load(&load->over))
+        (void)testing__v1__testing__echo(load->channel, &request, &response,
+                                         &(mesh_call_options){.arena = arena, .timeout_ms = 100},
+                                         NULL);
+    mesh_arena_destroy(arena);
+    return NULL;
+}
+
+static void a_second_answer_is_found_under_load(void **state)
+{
+    static const answer two = {"two messages", 2, true, "grpc-status", "0", MESH_UNIMPLEMENTED};
+    Testing__V1__EchoRequest request = TESTING__V1__ECHO_REQUEST__INIT;
+    mesh_cancel *cancel = mesh_cancel_create();
+    load load = {.options = {.cancel = cancel}};
+    pthread_t thread;
+    server server;
+
+    (void)state;
+    assert_non_null(cancel);
+    mesh_cancel_calls(cancel);
+    sem_init(&last.done, 0, 0);
+    sem_init(&load.ended, 0, 0);
+    start_waiting(&server, &two);
+    load.channel = server.channel;
+    assert_int_equal(
+        testing__v1__testing__echo__async(server.channel, &request, NULL, keep_code, NULL),
+        MESH_OK);
+    testing_wait(&server.called);
+    for (int i = 0; i < LOAD_CALLS; i++)
+        go_on(&load, MESH_OK, NULL, NULL);
+    assert_int_equal(pthread_create(&thread, NULL, call_in_vain, &load), 0);
+    sem_post(&server.may_answer);
+    testing_wait(&last.done);
+    atomic_store(&load.over, true);
+    for (int i = 0; i < LOAD_CALLS; i++)
+        testing_wait(&load.ended);
+    (void)pthread_join(thread, NULL);
+    expect(&two, last.code);
+    mesh_cancel_destroy(cancel);
+    stop(&server);
+    sem_destroy(&load.ended);
     sem_destroy(&last.done);
 }
 
@@ -225,6 +318,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_blocking_unary_call_ends_with_the_right_code),
         cmocka_unit_test(an_asynchronous_unary_call_ends_with_the_right_code),
+        cmocka_unit_test(a_second_answer_is_found_under_load),
         cmocka_unit_test(a_stream_of_requests_ends_with_the_right_code),
         cmocka_unit_test(a_stream_of_answers_ends_with_its_status),
         cmocka_unit_test(a_stream_of_requests_that_ends_without_its_answer_is_internal),
