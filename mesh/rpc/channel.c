@@ -38,10 +38,12 @@ static mesh_code read_options(const mesh_channel_options *given, mesh_channel_op
         return code;
     if (options->max_receive_bytes > INT32_MAX)
         return mesh_error_set(err, MESH_INVALID_ARGUMENT, "max_receive_bytes: must be below 2 GiB");
-    if (options->keepalive_ms < KEEPALIVE_MIN_MS || options->keepalive_ms > INT32_MAX ||
-        options->keepalive_timeout_ms < 0 || options->keepalive_timeout_ms > INT32_MAX)
-        return mesh_error_set(err, MESH_INVALID_ARGUMENT, "keepalive_ms: must be at least %d",
-                              KEEPALIVE_MIN_MS);
+    if (options->keepalive_ms < KEEPALIVE_MIN_MS || options->keepalive_ms > INT32_MAX)
+        return mesh_error_set(err, MESH_INVALID_ARGUMENT, "keepalive_ms: must be within %d to %d",
+                              KEEPALIVE_MIN_MS, INT32_MAX);
+    if (options->keepalive_timeout_ms < 0 || options->keepalive_timeout_ms > INT32_MAX)
+        return mesh_error_set(err, MESH_INVALID_ARGUMENT,
+                              "keepalive_timeout_ms: must be within 0 to %d", INT32_MAX);
     return MESH_OK;
 }
 

@@ -45,15 +45,18 @@ MESH_API void *mesh_stream_data(const mesh_stream *stream);
 /*
  * Waits for the next message. MESH_OK: *message is set and valid until the next call of this
  * function on the stream. MESH_EOF: the peer sends no more; a client learns the status by
- * mesh_stream_finish. Another code (server only): the message was refused (INVALID_ARGUMENT,
- * RESOURCE_EXHAUSTED) or the call was cancelled; `err` says why.
+ * mesh_stream_finish. Another code: `err` says why the message was refused, INVALID_ARGUMENT on a
+ * server or INTERNAL on a client (malformed), RESOURCE_EXHAUSTED (too large, or out of memory). A
+ * client's call is given up then, and mesh_stream_finish says the same. On a server also CANCELLED
+ * or DEADLINE_EXCEEDED: the call is over.
  */
 MESH_API mesh_code mesh_stream_next(mesh_stream *stream, const ProtobufCMessage **message,
                                     mesh_error *err);
 
 /*
  * Sends a message and waits until there is room for more. MESH_OK does not mean that the peer has
- * it. CANCELLED or UNAVAILABLE: the call is over; a client learns the status by mesh_stream_finish.
+ * it. CANCELLED: the call or its sending side is over; a client learns the status by
+ * mesh_stream_finish.
  * RESOURCE_EXHAUSTED: out of memory; the message was not taken, and the call goes on without it.
  */
 MESH_API mesh_code mesh_stream_send(mesh_stream *stream, const ProtobufCMessage *message);
@@ -74,7 +77,7 @@ MESH_API void mesh_stream_compress(mesh_stream *stream, bool compress);
 /* Whether the last message that was read was compressed on its way. For the thread that reads. */
 MESH_API bool mesh_stream_was_compressed(const mesh_stream *stream);
 
-/* Client: no more messages from this side. */
+/* Client: no more messages from this side. Always MESH_OK. */
 MESH_API mesh_code mesh_stream_close_send(mesh_stream *stream);
 
 /*

@@ -84,6 +84,32 @@ static void an_option_out_of_range_is_refused_by_its_name(void **state)
     }
 }
 
+static void a_channels_bad_option_is_refused_by_its_name(void **state)
+{
+    const struct {
+        mesh_channel_options options;
+        const char *name;
+    } cases[] = {
+        {{.max_receive_bytes = SIZE_MAX}, "max_receive_bytes: "},
+        {{.keepalive_ms = 9999}, "keepalive_ms: "},
+        {{.keepalive_ms = INT64_MAX}, "keepalive_ms: "},
+        {{.keepalive_timeout_ms = -1}, "keepalive_timeout_ms: "},
+        {{.keepalive_timeout_ms = INT64_MAX}, "keepalive_timeout_ms: "},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        mesh_channel *channel = NULL;
+        mesh_error err;
+
+        assert_int_equal(mesh_channel_create("127.0.0.1:1", &cases[i].options, &channel, &err),
+                         MESH_INVALID_ARGUMENT);
+        assert_null(channel);
+        if (strncmp(err.message, cases[i].name, strlen(cases[i].name)) != 0)
+            fail_msg("\"%s\" does not name %s", err.message, cases[i].name);
+    }
+}
+
 static void what_nobody_decides_is_refused_by_its_name(void **state)
 {
     const struct {
@@ -411,6 +437,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_idle_client_does_not_hold_up_the_end),
         cmocka_unit_test(an_option_out_of_range_is_refused_by_its_name),
+        cmocka_unit_test(a_channels_bad_option_is_refused_by_its_name),
         cmocka_unit_test(what_nobody_decides_is_refused_by_its_name),
         cmocka_unit_test(all_methods_without_a_policy_are_named_as_far_as_there_is_room),
         cmocka_unit_test(a_service_of_a_later_version_is_refused_by_its_name),
