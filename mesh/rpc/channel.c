@@ -1,5 +1,6 @@
 #include "mesh/rpc/channel.h"
 
+#include <assert.h>
 #include <string.h>
 
 #include "mesh/base/alloc.h"
@@ -380,6 +381,7 @@ mesh_code mesh_unary_call(mesh_channel *channel, const mesh_method *method,
     mesh_call_options options;
     unary_call call = {.options = &options, .err = err};
 
+    assert(request != NULL);
     call.code = mesh_known_call_options(caller_options, &options, err);
     if (call.code != MESH_OK)
         return call.code;
@@ -455,6 +457,7 @@ mesh_code mesh_unary_call_async(mesh_channel *channel, const mesh_method *method
     mesh_arena *arena;
     async_call *call;
 
+    assert(request != NULL);
     if (code != MESH_OK)
         return code;
     arena = mesh_arena_create(ASYNC_ARENA_BYTES, channel->options.arena_limit_bytes);

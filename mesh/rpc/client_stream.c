@@ -108,6 +108,7 @@ mesh_code mesh_stream_open(mesh_channel *channel, const mesh_method *method,
     mesh_arena *arena;
     client_stream *client;
 
+    assert(method->kind != MESH_UNARY);
     if (code != MESH_OK)
         return code;
     arena = mesh_arena_create(ARENA_BYTES, channel->options.arena_limit_bytes);

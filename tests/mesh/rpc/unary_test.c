@@ -4,6 +4,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -465,6 +468,67 @@ static void a_call_needs_a_place_for_its_answer(void **state)
                      MESH_INVALID_ARGUMENT);
 }
 
+/* --- programmer errors ------------------------------------------------------------------------ */
+
+#ifndef NDEBUG
+
+enum {
+    ALARM_SECONDS = 3
+};
+
+static void call_without_a_request(const mesh_call_options *options)
+{
+    Testing__V1__EchoResponse *response;
+
+    (void)testing__v1__testing__echo(service.channel, NULL, &response, options, NULL);
+}
+
+static void call_later_without_a_request(const mesh_call_options *options)
+{
+    (void)testing__v1__testing__echo__async(service.channel, NULL, options, NULL, NULL);
+}
+
+static void open_a_stream_of_a_unary_method(const mesh_call_options *options)
+{
+    const Testing__V1__EchoRequest request = TESTING__V1__ECHO_REQUEST__INIT;
+    mesh_method method = testing__v1__testing__methods[0];
+    mesh_stream *stream;
+
+    method.kind = MESH_UNARY;
+    (void)mesh_stream_open(service.channel, &method, &request.base, options, &stream, NULL);
+}
+
+static void calls_that_make_no_sense_stop_at_an_assertion(void **state)
+{
+    static void (*const calls[])(const mesh_call_options *options) = {
+        call_without_a_request,
+        call_later_without_a_request,
+        open_a_stream_of_a_unary_method,
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof calls / sizeof calls[0]; i++) {
+        int status = 0;
+        pid_t child = fork();
+
+        assert_true(child >= 0);
+        if (child == 0) {
+            const struct rlimit no_core = {0};
+
+            (void)setrlimit(RLIMIT_CORE, &no_core);
+            (void)close(STDERR_FILENO);
+            (void)alarm(ALARM_SECONDS);
+            calls[i](&(mesh_call_options){.arena = service.arena});
+            _exit(0);
+        }
+        assert_int_equal(waitpid(child, &status, 0), child);
+        assert_true(WIFSIGNALED(status));
+        assert_int_equal(WTERMSIG(status), SIGABRT);
+    }
+}
+
+#endif
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -492,6 +556,9 @@ int main(void)
         WORKER(destroying_a_channel_ends_its_calls),
         BOTH(nobody_listening_is_unavailable),
         BOTH(a_call_needs_a_place_for_its_answer),
+#ifndef NDEBUG
+        WORKER(calls_that_make_no_sense_stop_at_an_assertion),
+#endif
     };
 
     return cmocka_run_group_tests_name("unary calls", tests, NULL, NULL);
