@@ -360,7 +360,8 @@ static void load_one(loader *to, const mesh_setting *setting, mesh_setting_value
 static bool is_string(const mesh_setting *setting)
 {
     return setting->type == MESH_SETTING_STRING || setting->type == MESH_SETTING_SECRET ||
-           setting->type == MESH_SETTING_ADDRESS || setting->type == MESH_SETTING_CHOICE;
+           setting->type == MESH_SETTING_ADDRESS || setting->type == MESH_SETTING_TCP_ADDRESS ||
+           setting->type == MESH_SETTING_CHOICE;
 }
 
 /* Writes a value to its setting's target. */
@@ -370,6 +371,7 @@ static void store(const mesh_setting *setting, const mesh_setting_value *value)
     case MESH_SETTING_STRING:
     case MESH_SETTING_SECRET:
     case MESH_SETTING_ADDRESS:
+    case MESH_SETTING_TCP_ADDRESS:
     case MESH_SETTING_CHOICE:
         *(const char **)setting->target = value->text;
         break;

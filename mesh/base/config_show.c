@@ -41,6 +41,7 @@ void mesh_config_show(FILE *out, const mesh_setting *settings, size_t count)
             break;
         case MESH_SETTING_STRING:
         case MESH_SETTING_ADDRESS:
+        case MESH_SETTING_TCP_ADDRESS:
         case MESH_SETTING_CHOICE:
             text = *(const char **)setting->target;
             break;

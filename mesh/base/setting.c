@@ -43,6 +43,7 @@ const char *mesh_setting_form(const mesh_setting *setting)
     case MESH_SETTING_BOOL:
         return "true|false";
     case MESH_SETTING_ADDRESS:
+    case MESH_SETTING_TCP_ADDRESS:
         return "address";
     case MESH_SETTING_CHOICE:
         return setting->choices;
@@ -60,6 +61,8 @@ static const char *example(mesh_setting_type type)
         return "give a number, with KiB, MiB or GiB if you like";
     case MESH_SETTING_ADDRESS:
         return "give HOST:PORT, [V6]:PORT or unix:PATH";
+    case MESH_SETTING_TCP_ADDRESS:
+        return "give HOST:PORT or [V6]:PORT";
     default:
         return "give a whole number";
     }
@@ -188,7 +191,9 @@ bool mesh_setting_parse(const mesh_setting *setting, const char *text, mesh_sett
         snprintf(mistake, MESH_SETTING_MISTAKE_BYTES, "\"%s\" is neither true nor false", shown);
         return false;
     case MESH_SETTING_ADDRESS:
-        if (mesh_address_parse(text, &address))
+    case MESH_SETTING_TCP_ADDRESS:
+        if (mesh_address_parse(text, &address) &&
+            (address.path == NULL || setting->type == MESH_SETTING_ADDRESS))
             return true;
         break;
     case MESH_SETTING_CHOICE:

@@ -44,7 +44,7 @@ mesh_code mesh_service_settings(const mesh_service *service, mesh_service_config
                                 .help = "where calls are accepted; port 0 takes a free one, "
                                         "which the log names"};
     table[n++] = (mesh_setting){.name = "MESH_METRICS_LISTEN",
-                                .type = MESH_SETTING_ADDRESS,
+                                .type = MESH_SETTING_TCP_ADDRESS,
                                 .target = &config->metrics_listen,
                                 .fallback = "127.0.0.1:0",
                                 .help = "where Prometheus reads metrics: GET /metrics"};

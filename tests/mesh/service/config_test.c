@@ -48,6 +48,9 @@ static void all_mistakes_are_named_at_once(void **state)
           "MESH_OTHER_DEMO_TARGET=127.0.0.1:1", "MESH_TLS_KEY=/key",
           "MESH_TLS_REQUIRE_CLIENT_CERT=true"},
          {"MESH_TLS_CERT", "MESH_TLS_REQUIRE_CLIENT_CERT", "MESH_TLS_CA"}},
+        {{"MESH_DATABASE_URL=postgresql://x/y", "MESH_NATS_URL=nats://127.0.0.1:1",
+          "MESH_OTHER_DEMO_TARGET=127.0.0.1:1", "MESH_METRICS_LISTEN=unix:/x"},
+         {"MESH_METRICS_LISTEN", "unix:/x", "give HOST:PORT or [V6]:PORT"}},
         {{"MESH_CONFIG=/no/such/file"}, {"/no/such/file"}},
     };
     const char *const arguments[] = {DEMO, NULL};
