@@ -114,6 +114,7 @@ mesh_code mesh_app_create(const mesh_service *service, const mesh_service_config
         return mesh_error_set(err, MESH_RESOURCE_EXHAUSTED, "out of memory");
     made->service = service;
     made->config = config;
+    pthread_mutex_init(&made->mu, NULL);
     made->stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     mesh_code code = MESH_OK;
     if (made->stop_fd < 0)
@@ -148,17 +149,26 @@ mesh_code mesh_app_listen(mesh_app *app, mesh_error *err)
     return code;
 }
 
-void mesh_app_set_serving(mesh_app *app, bool serving)
+bool mesh_app_set_serving(mesh_app *app, bool serving)
 {
-    mesh_gauge_set(app->metrics.serving, serving);
-    mesh_health_set_all(app->health, serving ? MESH_HEALTH_SERVING : MESH_HEALTH_NOT_SERVING);
+    pthread_mutex_lock(&app->mu);
+    bool told = !app->draining;
+    if (told) {
+        mesh_gauge_set(app->metrics.serving, serving);
+        mesh_health_set_all(app->health, serving ? MESH_HEALTH_SERVING : MESH_HEALTH_NOT_SERVING);
+    }
+    pthread_mutex_unlock(&app->mu);
+    return told;
 }
 
 bool mesh_app_drain_calls(mesh_app *app)
 {
     const mesh_service *service = app->service;
+    pthread_mutex_lock(&app->mu);
+    app->draining = true;
     mesh_gauge_set(app->metrics.serving, 0);
     mesh_health_shutdown(app->health);
+    pthread_mutex_unlock(&app->mu);
     if (app->config->drain_delay_ms > 0)
         poll(NULL, 0, (int)app->config->drain_delay_ms);
     if (service->on_drain != NULL)
@@ -192,6 +202,7 @@ void mesh_app_destroy(mesh_app *app)
     mesh_service_metrics_destroy(&app->metrics);
     if (app->stop_fd >= 0)
         close(app->stop_fd);
+    pthread_mutex_destroy(&app->mu);
     mesh_free(app);
 }
 

@@ -7,6 +7,8 @@
 #ifndef MESH_SERVICE_APP_H
 #define MESH_SERVICE_APP_H
 
+#include <pthread.h>
+
 #include "mesh/health/health.h"
 #include "mesh/reflection/reflection.h"
 #include "mesh/service.h"
@@ -24,6 +26,9 @@ struct mesh_app {
     mesh_server *server;
     mesh_health *health;
     mesh_reflection *reflection;
+
+    pthread_mutex_t mu;
+    bool draining; /* guarded by mu, as is what everybody is told: nothing good any more */
 };
 
 /*
@@ -36,8 +41,9 @@ mesh_code mesh_app_create(const mesh_service *service, const mesh_service_config
 /* Listens, for calls and for who reads the metrics. UNAVAILABLE: an address cannot be bound. */
 mesh_code mesh_app_listen(mesh_app *app, mesh_error *err);
 
-/* Tells everybody whether the service is ready: health and metrics. Any thread. */
-void mesh_app_set_serving(mesh_app *app, bool serving);
+/* Tells everybody whether the service is ready: health and metrics. False, and nobody is told: it
+ * drains. Any thread. */
+bool mesh_app_set_serving(mesh_app *app, bool serving);
 
 /* Stops serving: steps 1 to 4 of the drain in mesh/service.h. True: no call had to be cancelled. */
 bool mesh_app_drain_calls(mesh_app *app);

@@ -2,7 +2,6 @@
 
 #include <pthread.h>
 #include <string.h>
-#include <time.h>
 
 #include "mesh/base/alloc.h"
 #include "mesh/base/clock.h"
@@ -19,8 +18,9 @@ struct mesh_ready {
     mesh_db *probe; /* one connection of its own, that handlers cannot keep; NULL: no database */
     pthread_t thread;
     pthread_mutex_t mu;
-    pthread_cond_t wake; /* `stop` changed */
-    bool stop;           /* guarded by mu */
+    pthread_cond_t changed;
+    bool stop;  /* guarded by mu; the thread shall end */
+    bool ended; /* guarded by mu; it does, at once */
 
     /* The thread's own; `gave_up` is read by others once it ended. */
     int64_t give_up_ns; /* when, unless it has served by then */
@@ -78,10 +78,9 @@ static bool passes(mesh_code code)
 
 static void come_up(struct mesh_ready *ready)
 {
-    if (!ready->serving) {
+    if (!ready->serving && mesh_app_set_serving(ready->app, true)) {
         ready->serving = ready->served = true;
         mesh_error_clear(&ready->last);
-        mesh_app_set_serving(ready->app, true);
         mesh_log(MESH_LOG_INFO, "serving");
     }
 }
@@ -90,7 +89,7 @@ static void come_up(struct mesh_ready *ready)
 static bool go_down(struct mesh_ready *ready, const mesh_error *why)
 {
     if (ready->serving)
-        mesh_app_set_serving(ready->app, false);
+        (void)mesh_app_set_serving(ready->app, false);
     if (!ready->served && strcmp(ready->last.message, why->message) != 0)
         mesh_app_log_error(MESH_LOG_INFO, "waiting", why);
     else if (ready->serving)
@@ -114,7 +113,7 @@ static bool pause_for(struct mesh_ready *ready, int64_t ms)
 {
     int64_t until_ns = mesh_clock_deadline_ns(ms);
     pthread_mutex_lock(&ready->mu);
-    while (!ready->stop && mesh_cond_wait_until(&ready->wake, &ready->mu, until_ns))
+    while (!ready->stop && mesh_cond_wait_until(&ready->changed, &ready->mu, until_ns))
         continue;
     bool stop = ready->stop;
     pthread_mutex_unlock(&ready->mu);
@@ -134,13 +133,17 @@ static void *run(void *context)
             break;
         }
     } while (!pause_for(ready, ready->serving ? SERVING_INTERVAL_MS : AWAY_INTERVAL_MS));
+    pthread_mutex_lock(&ready->mu);
+    ready->ended = true;
+    pthread_cond_broadcast(&ready->changed);
+    pthread_mutex_unlock(&ready->mu);
     return NULL;
 }
 
 static void release(struct mesh_ready *ready)
 {
     mesh_db_destroy(ready->probe);
-    pthread_cond_destroy(&ready->wake);
+    pthread_cond_destroy(&ready->changed);
     pthread_mutex_destroy(&ready->mu);
     mesh_free(ready);
 }
@@ -153,7 +156,7 @@ mesh_code mesh_ready_start(mesh_app *app, mesh_ready **ready, mesh_error *err)
     made->app = app;
     made->give_up_ns = mesh_clock_deadline_ns(app->config->startup_timeout_ms);
     pthread_mutex_init(&made->mu, NULL);
-    pthread_cond_init(&made->wake, NULL);
+    pthread_cond_init(&made->changed, NULL);
 
     mesh_code code = MESH_OK;
     if (app->db != NULL)
@@ -178,7 +181,7 @@ void mesh_ready_stop(mesh_ready *ready)
         return;
     pthread_mutex_lock(&ready->mu);
     ready->stop = true;
-    pthread_cond_signal(&ready->wake);
+    pthread_cond_broadcast(&ready->changed);
     pthread_mutex_unlock(&ready->mu);
 }
 
@@ -186,11 +189,16 @@ bool mesh_ready_join(mesh_ready *ready, int64_t timeout_ms, bool *gave_up)
 {
     if (ready == NULL)
         return true;
-    int64_t until = mesh_clock_add_ms(mesh_clock_wall_ns(), timeout_ms); /* the join's clock */
-    struct timespec at = {.tv_sec = until / 1000000000, .tv_nsec = until % 1000000000};
-    if (pthread_timedjoin_np(ready->thread, NULL, &at) != 0)
+    int64_t until_ns = mesh_clock_deadline_ns(timeout_ms);
+    pthread_mutex_lock(&ready->mu);
+    while (!ready->ended && mesh_cond_wait_until(&ready->changed, &ready->mu, until_ns))
+        continue;
+    bool ended = ready->ended;
+    pthread_mutex_unlock(&ready->mu);
+    if (!ended)
         return false;
 
+    pthread_join(ready->thread, NULL);
     *gave_up = ready->gave_up;
     release(ready);
     return true;
