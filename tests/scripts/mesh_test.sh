@@ -307,7 +307,7 @@ test_control_c_breaks_in_under_the_debugger() {
     terminal=$!
     trap 'kill "$terminal" 2>/dev/null || true' EXIT
     exec {keys}>"$WORK/keys"
-    says() { [ "$(grep -c -- "$1" "$seen")" -ge "${2-1}" ]; }
+    says() { [ -e "$seen" ] && [ "$(grep -c -- "$1" "$seen")" -ge "${2-1}" ]; }
     wait_until 60 says '"message":"listening"' || fail "it does not run: $(<"$seen")"
     wait_until 30 all_serve || fail "it serves, but its state is $("$SCRIPTS/status")"
     printf '\003' >&"$keys"
