@@ -154,8 +154,10 @@ static void timeout_on_sleeping_server(const interop_client *client)
 {
     Grpc__Testing__StreamingOutputCallRequest request =
         GRPC__TESTING__STREAMING_OUTPUT_CALL_REQUEST__INIT;
-    mesh_stream *stream = open_full_duplex(client, &(mesh_call_options){.timeout_ms = 1});
+    mesh_stream *stream;
 
+    empty_stream(client); /* there is a server, which is connected to */
+    stream = open_full_duplex(client, &(mesh_call_options){.timeout_ms = 1});
     request.payload = make_payload(client->arena, request_sizes[0]);
     /* may fail already, since the time is over soon */
     (void)grpc__testing__test_service__full_duplex_call__send(stream, &request);
