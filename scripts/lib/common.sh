@@ -146,12 +146,16 @@ url_encode() {
     printf '%s\n' "$out"
 }
 
-# The end of a log, indented, for a failure report.
+# show_log_end FILE [LINES [FROM]]: the end of a log, indented, for a failure report; without its
+# first FROM bytes, unless it is shorter now and so another one.
 show_log_end() {
-    if [ -s "$1" ]; then
+    local from=${3:-0} size
+    size=$(stat -c %s -- "$1" 2>/dev/null || echo 0)
+    [ "$from" -le "$size" ] || from=0
+    if [ "$size" -gt "$from" ]; then
         say "  the end of $1:"
-        tail -n "${2:-15}" -- "$1" | sed 's/^/    /' >&2
+        tail -c "+$((from + 1))" -- "$1" | tail -n "${2:-15}" | sed 's/^/    /' >&2
     else
-        say "  its log $1 is empty"
+        say "  nothing was logged to $1"
     fi
 }

@@ -344,6 +344,7 @@ start_unit() {
         "$sv" -w "$STOP_UNIT_LIMIT_S" force-stop "$dir" >/dev/null
     fi
     rm -f -- "$dir/ended"
+    stat -c %s "$data/log/$unit/current" >"$dir/log_from" 2>/dev/null || true
     "$sv" up "$dir" >/dev/null
 }
 

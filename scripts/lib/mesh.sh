@@ -287,7 +287,7 @@ lock_data() {
     fi
 }
 
-# Where a failed unit stands and what it said last.
+# Where a failed unit stands and what it said last, since scripts/up started it.
 report_unit() {
     local ended=
     if [ -s "$data/run/$1/ended" ]; then
@@ -295,5 +295,5 @@ report_unit() {
             "$data/run/$1/ended")"
     fi
     say "  $1 at $(address "$1"): $(states "$1" | sed 's/.* //')$ended"
-    show_log_end "$data/log/$1/current"
+    show_log_end "$data/log/$1/current" 15 "$(cat "$data/run/$1/log_from" 2>/dev/null)"
 }

@@ -102,6 +102,8 @@ order 127.0.0.1:PORT 127.0.0.1:PORT' ] || fail "services: $(<"$MESH_DATA/service
     [ "$out" = 7 ] || fail "read '$out'"
     expect 0 "$SCRIPTS/down" --wipe
     [ ! -e "$MESH_DATA/postgres" ] || fail "the data was not wiped"
+    expect 0 "$SCRIPTS/down"
+    [[ $err == "down: there is no mesh in $MESH_DATA" ]] || fail "said: $err"
 }
 
 test_what_is_killed_comes_back_in_its_place() {
@@ -333,6 +335,9 @@ test_a_failure_names_the_part_and_shows_its_log() {
     expect 1 "$SCRIPTS/up"
     [[ $err == *'not started: order'*'last with exit code 2'*'no such setting'* ]] || fail "said: $err"
     is_serving product || fail "product was stopped"
+    printf '#!/bin/sh\necho "no such peer"\nexit 2\n' >"$WORK/broken"
+    expect 1 "$SCRIPTS/up"
+    [[ $err == *'the end of '*'no such peer'* && $err != *'no such setting'* ]] || fail "said: $err"
     expect 0 "$SCRIPTS/down"
     conf 'product @/nowhere 1 postgres'
     expect 1 "$SCRIPTS/up"
