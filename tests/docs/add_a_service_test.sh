@@ -95,6 +95,8 @@ test_a_reader_gets_a_running_service() {
     says 'SERVING'              # the table of scripts/up
     says 'note.v1.NoteService'  # reflection
     says 'water the plants'     # the answer
+    grep -q '^note__v1__' gen/libmeshc.symbols || fail "the library does not export the contract"
+    bazel test //tests/gen:symbols_test >"$WORK/err" 2>&1 || fail "stale: $(<"$WORK/err")"
 }
 
 run_tests
