@@ -6,6 +6,10 @@
 int main(int argc, char **argv)
 {
     const char *address = argc > 1 ? argv[1] : "127.0.0.1:50051";
+    if (argc > 3 || address[0] == '-') {
+        fprintf(stderr, "usage: %s [ADDRESS [NAME]]\n", argv[0]);
+        return 2;
+    }
     mesh_arena *arena = mesh_arena_create(1024, 0); /* the answer lives in it */
     mesh_channel *channel = NULL;
     mesh_error err = {0};
