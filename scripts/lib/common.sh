@@ -63,6 +63,9 @@ wait_until() {
     done
 }
 
+# ended PID: a zombie has, too.
+ended() { ! kill -0 "$1" 2>/dev/null || grep -q '^State:.Z' "/proc/$1/status" 2>/dev/null; }
+
 # used_ports: the local ports of all sockets of this machine, four hexadecimal digits a line. From
 # /proc, so that it needs no right; 06 is TIME_WAIT, which does not keep a listener away.
 used_ports() {

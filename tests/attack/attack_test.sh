@@ -1,0 +1,202 @@
+#!/usr/bin/env bash
+# scripts/attack: that it sees what breaks. Programs are ours, or stand-ins around them.
+set -euo pipefail
+# shellcheck source=tests/scripts/lib.sh
+. "$PWD/tests/scripts/lib.sh"
+
+trap 'rm -rf -- "$WORK" "$TREE"' EXIT
+
+TREE=$(mktemp -d "${TEST_TMPDIR:-/tmp}/attack.XXXXXX")
+PROGRAMS=$TREE/bazel-bin/tests/attack
+KNOWN=$TREE/tests/attack/core.known
+LIST=$PWD/tests/attack/core.known
+mkdir -p "$TREE/bin" "$PROGRAMS" "${KNOWN%/*}"
+cp -RL -- "$SCRIPTS" "$TREE/scripts"
+cp -L -- "$PWD/tests/attack/target" "$PWD/tests/attack/attacker" "$TREE/"
+printf '#!/bin/sh\n' >"$TREE/bin/bazel"
+chmod +x "$TREE/bin/bazel"
+PATH=$TREE/bin:$PATH
+
+# program NAME: stdin is the program.
+program() {
+    rm -f -- "${PROGRAMS:?}/$1"
+    cat >"$PROGRAMS/$1"
+    chmod +x "$PROGRAMS/$1"
+}
+
+# Ours, and nothing known.
+reset() {
+    cp -fL -- "$SCRIPTS/attack" "$TREE/scripts/attack"
+    chmod u+w -- "$TREE/scripts/attack"
+    cp -f -- "$TREE/target" "$TREE/attacker" "$PROGRAMS/"
+    : >"$KNOWN"
+}
+
+# attacker_says BROKEN...: an attacker that attacks nothing, and says one after the other.
+attacker_says() {
+    printf '%s\n' "$@" >"$WORK/says"
+    program attacker <<END
+#!/usr/bin/env bash
+[ "\$1" != --list ] || exec "$TREE/attacker" --list
+broken=\$(head -n 1 "$WORK/says")
+sed -i 1d "$WORK/says"
+echo HEADING
+echo "\$2 1 0.1 13 14 14 0.1 10 0 5 3 \$broken"
+[ "\$broken" = - ]
+END
+}
+
+last() { tail -n 1 <<<"$out"; }
+
+attack() { "$TREE/scripts/attack" "$@"; }
+
+test_what_holds_passes() {
+    reset
+    expect 0 attack --only bad_strings
+    [ "$(last)" = '1 passed, 0 failed' ] || fail "$out"
+    grep -qE '^bad_strings +12000 .* holds$' <<<"$out" || fail "$out"
+}
+
+# What is known must break: so these two do.
+test_what_is_known_to_break_passes_with_its_cause() {
+    reset
+    grep -E '^(slow_reader_blocking|fd_exhaustion) ' "$LIST" >"$KNOWN"
+    expect 0 attack --only slow_reader_blocking --only fd_exhaustion
+    [ "$(last)" = '2 passed, 0 failed' ] || fail "$out"
+    grep -qE '^slow_reader_blocking .* known \(calls\)$' <<<"$out" || fail "$out"
+    grep -qE '^fd_exhaustion .* known \(recovery\)$' <<<"$out" || fail "$out"
+    [[ $out == *'fd_exhaustion (recovery): the core stops listening'* ]] || fail "$out"
+}
+
+test_too_much_memory_fails() {
+    reset
+    sed -i 's/^MEMORY_MIB=.*/MEMORY_MIB=1/' "$TREE/scripts/attack"
+    expect 1 attack --only nested_groups
+    [ "$(last)" = '0 passed, 1 failed' ] || fail "$out"
+    [[ $err == *'nested_groups failed: it broke memory'* ]] || fail "$err"
+}
+
+test_an_attack_is_broken_off_before_the_machine_suffers() {
+    reset
+    sed -i 's/^STOP_MIB=.*/STOP_MIB=1/' "$TREE/scripts/attack"
+    expect 0 attack --only bad_strings
+    ! grep -qE '^bad_strings +12000 ' <<<"$out" || fail "$out"
+}
+
+test_a_server_that_dies_has_failed() {
+    reset
+    program attacker <<END
+#!/usr/bin/env bash
+[ "\$1" != --list ] || exec "$TREE/attacker" --list
+"$TREE/attacker" "\$@" &
+[[ "\$*" =~ --pid\ ([0-9]+) ]]
+sleep 1
+kill -KILL "\${BASH_REMATCH[1]}"
+wait \$!
+END
+    expect 1 attack --only slow_sender
+    [[ $err == *'slow_sender failed: it broke crash'* ]] || fail "$err"
+}
+
+test_a_server_that_does_not_start_has_failed() {
+    reset
+    program target <<'END'
+#!/bin/sh
+echo 'no such thing' >&2 && exit 1
+END
+    expect 1 attack --only bad_strings
+    [[ $err == *'bad_strings failed: it broke untried'*'no such thing'* ]] || fail "$err"
+}
+
+test_a_server_that_does_not_end_has_failed() {
+    reset
+    attacker_says -
+    program target <<END
+#!/usr/bin/env bash
+trap '' TERM
+echo 1
+sleep 30
+END
+    sed -i 's/^END_LIMIT_S=.*/END_LIMIT_S=1/' "$TREE/scripts/attack"
+    expect 1 attack --only bad_strings
+    [[ $err == *'bad_strings failed: it broke end'* ]] || fail "$err"
+}
+
+test_what_breaks_and_is_not_known_fails() {
+    reset
+    attacker_says memory
+    expect 1 attack --only bad_strings
+    [[ $err == *'bad_strings failed: it broke memory'* ]] || fail "$err"
+}
+
+test_what_breaks_otherwise_than_known_fails() {
+    reset
+    attacker_says crash,memory
+    echo 'bad_strings memory,calls because' >"$KNOWN"
+    expect 1 attack --only bad_strings
+    [[ $err == *'it broke crash,memory, and only memory,calls is known'* ]] || fail "$err"
+}
+
+test_what_is_known_to_break_and_holds_fails() {
+    reset
+    attacker_says - - -
+    echo 'bad_strings memory because' >"$KNOWN"
+    expect 1 attack --only bad_strings
+    [ "$(last)" = '0 passed, 1 failed' ] || fail "$out"
+    [[ $err == *'bad_strings failed: it holds now: take it off core.known'* ]] || fail "$err"
+}
+
+# A busy machine is no mistake of the server's; a crash now and then is.
+test_what_was_too_slow_is_tried_again() {
+    reset
+    attacker_says calls,recovery calls -
+    expect 0 attack --only bad_strings
+    [ "$(last)" = '1 passed, 0 failed' ] || fail "$out"
+    attacker_says calls recovery calls
+    expect 1 attack --only bad_strings
+    attacker_says crash -
+    expect 1 attack --only bad_strings
+}
+
+test_the_list_must_name_attacks_and_causes() {
+    reset
+    echo 'bad_strings memory' >"$KNOWN"
+    expect 1 attack --only bad_strings
+    [[ $err == *'bad_strings has no cause'* ]] || fail "$err"
+    echo 'bad_thing memory because' >"$KNOWN"
+    expect 1 attack --only bad_strings
+    [[ $err == *"there is no attack 'bad_thing'"* ]] || fail "$err"
+}
+
+test_json_has_a_line_for_each() {
+    reset
+    attacker_says - memory
+    echo 'held_messages memory because' >"$KNOWN"
+    expect 0 attack --only bad_strings --only held_messages --json
+    [[ $out == '{"server":"core","results":[{"attack":"bad_strings","units":1,"seconds":0.1,'* ]] ||
+        fail "$out"
+    [[ $out == *'"back_ms":3,"broken":"","verdict":"holds"},'*'"broken":"memory","verdict":"known"}],"passed":2,"failed":0}' ]] ||
+        fail "$out"
+}
+
+test_wrong_use_is_refused() {
+    reset
+    expect 2 attack --only no_such
+    [[ $err == *"there is no attack 'no_such'"* ]] || fail "$err"
+    expect 2 attack --server no_such
+    expect 2 attack --only
+}
+
+test_the_programs_explain_themselves() {
+    expect 0 "$TREE/attacker" --help
+    [[ $out == *--target* ]] || fail "$out"
+    expect 0 "$TREE/target" --help
+    [[ $out == *--transport* ]] || fail "$out"
+    expect 2 "$TREE/target" --transport no_such
+    expect 2 "$TREE/attacker" --attack no_such --target 127.0.0.1:1
+    expect 2 "$TREE/attacker" --attack garbage --target nowhere
+    expect 2 "$TREE/attacker" --attack garbage --target 127.0.0.1:1
+    [[ $err == *'127.0.0.1:1 does not answer'* ]] || fail "$err"
+}
+
+run_tests

@@ -1,0 +1,260 @@
+/*
+ * Attacks a server, bounded in time and count, and says what that did to it and to its other
+ * clients: a line of figures, and which promises broke. Exit status 0: none, 1: some, 2: it could
+ * not be tried.
+ */
+#include <netdb.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+
+#include "tests/attack/watch.h"
+#include "tests/interop/flags.h"
+
+enum {
+    EXIT_BROKEN = 1,
+    EXIT_NOT_TRIED = 2,
+    FRESH_LIMIT_MS = 500, /* of one call, which may meet a backlog that nobody accepts */
+    SETTLE_MS = 1000
+};
+
+static struct {
+    const char *attack;
+    const char *target;
+    const char *path;
+    int pid;
+    int seconds;
+    int most;
+    int memory_mib;
+    int stop_mib;
+    int recovery_ms;
+    bool list;
+} options = {
+    .path = "/grpc.health.v1.Health/Check",
+    .seconds = 15,
+    .memory_mib = 256,
+    .stop_mib = 1500,
+    .recovery_ms = 1000,
+};
+
+static const flag flags[] = {
+    {.name = "attack", .text = &options.attack, .help = "its name; --list says which there are"},
+    {.name = "target", .text = &options.target, .help = "HOST:PORT, without TLS"},
+    {.name = "path",
+     .text = &options.path,
+     .help = "a unary method that takes an empty message; default health's Check"},
+    {.name = "pid", .number = &options.pid, .help = "the server's, to watch it; 0: unwatched"},
+    {.name = "seconds", .number = &options.seconds, .help = "at most; default 15"},
+    {.name = "most", .number = &options.most, .help = "units at most; 0: the attack's own number"},
+    {.name = "memory_mib",
+     .number = &options.memory_mib,
+     .help = "resident memory that it may take at its peak; default 256"},
+    {.name = "stop_mib",
+     .number = &options.stop_mib,
+     .help = "the attack is broken off there; default 1500"},
+    {.name = "recovery_ms",
+     .number = &options.recovery_ms,
+     .help = "in which a new client must be served afterwards; default 1000"},
+    {.name = "list", .boolean = &options.list, .help = "names the attacks"},
+};
+
+static const char about[] =
+    "Attacks a server and says what that did to it. Prints two lines: a heading, and\n"
+    "ATTACK UNITS SECONDS BEFORE PEAK AFTER CPU SERVED FAILED SLOWEST BACK BROKEN\n"
+    "with memory in MiB (PEAK since the server's start), its CPU in seconds, another client's "
+    "calls\n"
+    "during the attack (SLOWEST in ms), after how many ms a new client was served (- never), and\n"
+    "what broke: memory, calls, recovery, crash (- nothing). Attack only what is yours.";
+
+static const attack *const tables[] = {flood_attacks, connection_attacks, message_attacks};
+
+static const attack *next_attack(size_t *table, size_t *at)
+{
+    while (*table < sizeof tables / sizeof tables[0]) {
+        const attack *next = &tables[*table][(*at)++];
+
+        if (next->name != NULL)
+            return next;
+        (*table)++;
+        *at = 0;
+    }
+    return NULL;
+}
+
+static void list(void)
+{
+    const attack *next;
+    size_t table = 0, at = 0;
+
+    while ((next = next_attack(&table, &at)) != NULL)
+        printf("%-22s %9llu %-12s %s\n", next->name, (unsigned long long)next->most, next->unit,
+               next->about);
+}
+
+static const attack *find(const char *name)
+{
+    const attack *next;
+    size_t table = 0, at = 0;
+
+    do
+        next = next_attack(&table, &at);
+    while (next != NULL && strcmp(next->name, name) != 0);
+    return next;
+}
+
+/* HOST:PORT, as the frames made by hand need it. */
+static bool resolve(const char *target, attempt *attempt)
+{
+    const struct addrinfo hints = {.ai_socktype = SOCK_STREAM};
+    const char *colon = strrchr(target, ':');
+    struct addrinfo *found;
+    char host[256];
+
+    if (colon == NULL || (size_t)(colon - target) >= sizeof host)
+        return false;
+    (void)snprintf(host, sizeof host, "%.*s", (int)(colon - target), target);
+    if (getaddrinfo(host, colon + 1, &hints, &found) != 0)
+        return false;
+    memcpy(&attempt->address, found->ai_addr, found->ai_addrlen);
+    attempt->address_size = found->ai_addrlen;
+    freeaddrinfo(found);
+    return true;
+}
+
+/* Milliseconds until a new client was served; -1: not within many times what is allowed. */
+static int64_t recover(const attempt *attempt, const mesh_method *method)
+{
+    int64_t since_ns = mesh_clock_monotonic_ns();
+    int64_t until_ns = mesh_clock_deadline_ns(options.recovery_ms * INT64_C(5));
+
+    for (int i = 0; mesh_clock_left_ms(until_ns) > 0; i++) {
+        mesh_channel *fresh = channel_connect(attempt->target, i);
+        bool served = fresh != NULL && channel_call(fresh, method, FRESH_LIMIT_MS);
+
+        mesh_channel_destroy(fresh);
+        if (served)
+            return (mesh_clock_monotonic_ns() - since_ns) / 1000000;
+    }
+    return -1;
+}
+
+typedef struct outcome {
+    process_figures before, after;
+    int64_t took_ms, back_ms;
+    bool crashed;
+} outcome;
+
+/* Writes what broke, comma-separated, and returns whether something did. */
+static bool broken(const outcome *outcome, const watch *watch, char *text, size_t size)
+{
+    const struct {
+        bool is;
+        const char *name;
+    } promises[] = {
+        {outcome->crashed, "crash"},
+        {outcome->after.peak_kib > options.memory_mib * INT64_C(1024), "memory"},
+        {watch->failed > 0, "calls"},
+        {outcome->back_ms < 0 || outcome->back_ms > options.recovery_ms, "recovery"},
+    };
+    size_t at = 0;
+
+    for (size_t i = 0; i < sizeof promises / sizeof promises[0]; i++)
+        if (promises[i].is)
+            at += (size_t)snprintf(text + at, size - at, "%s%s", at > 0 ? "," : "",
+                                   promises[i].name);
+    if (at == 0)
+        (void)snprintf(text, size, "-");
+    return at > 0;
+}
+
+static bool print(const attempt *attempt, const outcome *outcome, const watch *watch)
+{
+    char what[64], back[24] = "-";
+    bool is_broken = broken(outcome, watch, what, sizeof what);
+
+    if (outcome->back_ms >= 0)
+        (void)snprintf(back, sizeof back, "%lld", (long long)outcome->back_ms);
+    printf("%-22s %8s %7s %6s %6s %6s %6s %6s %6s %7s %5s %s\n", "ATTACK", "UNITS", "SECONDS",
+           "BEFORE", "PEAK", "AFTER", "CPU", "SERVED", "FAILED", "SLOWEST", "BACK", "BROKEN");
+    printf("%-22s %8llu %7.1f %6lld %6lld %6lld %6.1f %6llu %6llu %7lld %5s %s\n", options.attack,
+           (unsigned long long)attempt->units, (double)outcome->took_ms / 1000,
+           (long long)outcome->before.rss_kib / 1024, (long long)outcome->after.peak_kib / 1024,
+           (long long)outcome->after.rss_kib / 1024,
+           (double)(outcome->after.cpu_ms - outcome->before.cpu_ms) / 1000,
+           (unsigned long long)watch->served, (unsigned long long)watch->failed,
+           (long long)watch->slowest_ms, back, what);
+    return is_broken;
+}
+
+static int run(const attack *attack, attempt *attempt)
+{
+    watch watch = {.attempt = attempt,
+                   .pid = options.pid,
+                   .most_kib = options.stop_mib * INT64_C(1024),
+                   .method = channel_method(options.path, MESH_UNARY)};
+    outcome outcome = {.back_ms = -1};
+    int64_t started_ns;
+
+    if (options.pid != 0 && !process_read(options.pid, &outcome.before)) {
+        fprintf(stderr, "attacker: there is no process %d\n", options.pid);
+        return EXIT_NOT_TRIED;
+    }
+    if (!watch_start(&watch)) {
+        fprintf(stderr, "attacker: %s does not answer %s\n", options.target, options.path);
+        return EXIT_NOT_TRIED;
+    }
+    started_ns = mesh_clock_monotonic_ns();
+    attempt->until_ns = mesh_clock_deadline_ns(options.seconds * INT64_C(1000));
+    attack->run(attempt);
+    outcome.took_ms = (mesh_clock_monotonic_ns() - started_ns) / 1000000;
+    outcome.back_ms = recover(attempt, &watch.method);
+    watch_stop(&watch);
+    outcome.crashed = atomic_load(&watch.died);
+    if (options.pid != 0 && !outcome.crashed) {
+        /* what it gives back, it gives back in this time */
+        attempt->until_ns = mesh_clock_deadline_ns(SETTLE_MS);
+        atomic_store(&attempt->stop, false);
+        attempt_pause(attempt, SETTLE_MS);
+        outcome.crashed = !process_read(options.pid, &outcome.after);
+    }
+    return print(attempt, &outcome, &watch) ? EXIT_BROKEN : EXIT_SUCCESS;
+}
+
+/* As many connections as this process may have. */
+static void raise_limit(void)
+{
+    struct rlimit limit;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
+        limit.rlim_cur = limit.rlim_max;
+        (void)setrlimit(RLIMIT_NOFILE, &limit);
+    }
+}
+
+int main(int argc, char **argv)
+{
+    static attempt attempt;
+    const attack *attack;
+
+    flags_read(argc, argv, flags, sizeof flags / sizeof flags[0], about);
+    if (options.list) {
+        list();
+        return EXIT_SUCCESS;
+    }
+    attack = options.attack != NULL ? find(options.attack) : NULL;
+    if (attack == NULL || options.target == NULL || !resolve(options.target, &attempt)) {
+        fprintf(stderr, "attacker: %s\n",
+                attack == NULL ? "--attack: there is no such attack; --list names them"
+                               : "--target: needs HOST:PORT");
+        return EXIT_NOT_TRIED;
+    }
+    attempt.target = options.target;
+    attempt.path = options.path;
+    attempt.most = options.most > 0 ? (uint64_t)options.most : attack->most;
+    attempt.bytes = channel_method(options.path, MESH_BIDI_STREAMING);
+    (void)signal(SIGPIPE, SIG_IGN);
+    raise_limit();
+    return run(attack, &attempt);
+}

@@ -1,0 +1,23 @@
+#include "tests/attack/attempt.h"
+
+#include <poll.h>
+
+#include "mesh/base/clock.h"
+
+bool attempt_may_last(const attempt *attempt)
+{
+    return !atomic_load(&attempt->stop) && mesh_clock_left_ms(attempt->until_ns) > 0;
+}
+
+bool attempt_goes_on(const attempt *attempt)
+{
+    return attempt->units < attempt->most && attempt_may_last(attempt);
+}
+
+void attempt_pause(const attempt *attempt, int64_t ms)
+{
+    int64_t until_ns = mesh_clock_deadline_ns(ms);
+
+    while (attempt_may_last(attempt) && mesh_clock_left_ms(until_ns) > 0)
+        (void)poll(NULL, 0, ATTEMPT_LOOK_MS);
+}

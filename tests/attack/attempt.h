@@ -1,0 +1,49 @@
+/* An attack that runs: at whom it aims, and how far it goes. */
+#ifndef TESTS_ATTACK_ATTEMPT_H
+#define TESTS_ATTACK_ATTEMPT_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/socket.h>
+
+#include "mesh/rpc/method.h"
+
+enum {
+    ATTEMPT_LOOK_MS = 20 /* how long an attack may wait without asking whether it may last */
+};
+
+typedef struct attempt {
+    const char *target; /* HOST:PORT */
+    struct sockaddr_storage address;
+    socklen_t address_size;
+    const char *path;  /* of a unary method that takes an empty message */
+    uint64_t most;     /* units, and then it ends */
+    int64_t until_ns;  /* CLOCK_MONOTONIC; the same */
+    atomic_bool stop;  /* the same; set by the watch */
+    uint64_t units;    /* done */
+    mesh_method bytes; /* the method of the path, for messages that are made by hand */
+} attempt;
+
+/* Neither its time is over nor the target at its end; and, with goes_on, units are left. */
+bool attempt_may_last(const attempt *attempt);
+bool attempt_goes_on(const attempt *attempt);
+
+/* Lets time pass, less when the attack is to end. */
+void attempt_pause(const attempt *attempt, int64_t ms);
+
+/* An attack. `unit` is what it counts, in the plural. */
+typedef struct attack {
+    const char *name;
+    const char *unit;
+    uint64_t most;
+    void (*run)(attempt *attempt);
+    const char *about;
+} attack;
+
+/* The tables, each ended by an entry without a name. */
+extern const attack flood_attacks[];
+extern const attack connection_attacks[];
+extern const attack message_attacks[];
+
+#endif
