@@ -17,9 +17,9 @@ typedef struct mesh_options_layout {
 } mesh_options_layout;
 
 /*
- * MESH_OPTIONS_READ(mesh_call_options, was_compressed, &known, given, err): `was_compressed` was the
- * last field in version 0.1.0. A new field goes behind all others and never into the padding at the
- * end, since what an older caller has there may be anything.
+ * MESH_OPTIONS_READ(mesh_call_options, was_compressed, &known, given, err): `was_compressed` was
+ * the last field in version 0.1.0. A new field goes behind all others and never into the padding at
+ * the end, since what an older caller has there may be anything.
  */
 #define MESH_OPTIONS_READ(type, last, known, given, err)                                \
     mesh_options_read(                                                                  \

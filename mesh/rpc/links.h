@@ -1,6 +1,7 @@
 /*
  * The calls that depend on something else: those made for a server call, those that run on a
- * channel, those that share a mesh_cancel. They are cancelled together and waited for. Internal, thread-safe.
+ * channel, those that share a mesh_cancel. They are cancelled together and waited for. Internal,
+ * thread-safe.
  */
 #ifndef MESH_RPC_LINKS_H
 #define MESH_RPC_LINKS_H
