@@ -289,7 +289,7 @@ const attack message_attacks[] = {
     {"empty_submessages", "messages", 100, empty_submessages,
      "2 million empty submessages in 4 MiB"},
     {"bad_strings", "messages", 12000, bad_strings, "strings with NUL, or that are no UTF-8"},
-    {"held_messages", "messages", 120, held_messages,
+    {"held_messages", "messages", 180, held_messages,
      "messages of 4 MiB, each of a call that is not ended"},
     {0},
 };
