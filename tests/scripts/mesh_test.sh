@@ -325,6 +325,7 @@ test_control_c_breaks_in_under_the_debugger() {
     printf 'quit\n' >&"$keys"
     exec {keys}>&-
     wait "$terminal" || fail "gdb ended with $?: $(<"$seen")"
+    trap - EXIT
     wait_until 20 all_serve || fail "it was not given back"
     expect 0 "$SCRIPTS/down"
 }
