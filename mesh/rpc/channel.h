@@ -3,7 +3,8 @@
  *
  * A channel is cheap to share and dear to make: one for each service a program calls. It connects
  * by itself when first used, again after a loss, and balances over the addresses that its target
- * resolves to. All functions may be called from any thread.
+ * resolves to. It shares no connection with another channel. All functions may be called from any
+ * thread.
  */
 #ifndef MESH_RPC_CHANNEL_H
 #define MESH_RPC_CHANNEL_H

@@ -615,7 +615,8 @@ static grpc_channel *make_channel(const char *target, const mesh_channel_options
     ADD(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, RECONNECT_MAX_MS);
     ADD(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, CONNECT_TIMEOUT_MS);
     ADD(GRPC_ARG_ENABLE_HTTP_PROXY, 0);
-    ADD(GRPC_ARG_ENABLE_RETRIES, 0); /* its filter aborts when an answer has no status */
+    ADD(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1); /* no connection shared with another channel */
+    ADD(GRPC_ARG_ENABLE_RETRIES, 0);            /* its filter aborts when an answer has no status */
     ADD_TEXT(GRPC_ARG_LB_POLICY_NAME, "round_robin");
     ADD_TEXT(GRPC_ARG_PRIMARY_USER_AGENT_STRING, "meshc/" MESH_VERSION);
     if (options->tls != NULL && options->tls->server_name != NULL)

@@ -1,4 +1,5 @@
 /* What no decent server answers: a status each, and the client neither waits nor falls. */
+#include <poll.h>
 #include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -313,9 +314,52 @@ static void a_stream_of_requests_that_ends_without_its_answer_is_internal(void *
     testing_service_stop(&service);
 }
 
+static void ended(void *context, mesh_code code, const Testing__V1__EchoResponse *response,
+                  const mesh_error *err)
+{
+    (void)response;
+    (void)err;
+    assert_int_equal(code, MESH_UNAVAILABLE);
+    sem_post(context);
+}
+
+/* So that what a server does to one does not end the calls of the others. */
+static void each_channel_has_a_connection_of_its_own(void **state)
+{
+    static sem_t done; /* sem_post may look at it after the wait */
+    Testing__V1__EchoRequest request = TESTING__V1__ECHO_REQUEST__INIT;
+    mesh_channel *channels[2];
+    raw_client peers[2];
+    char target[32];
+    int port;
+    int listener = raw_listen(&port);
+
+    (void)state;
+    sem_init(&done, 0, 0);
+    snprintf(target, sizeof target, "127.0.0.1:%d", port);
+    for (size_t i = 0; i < 2; i++) {
+        struct pollfd connected = {.fd = listener, .events = POLLIN};
+
+        assert_int_equal(mesh_channel_create(target, NULL, &channels[i], NULL), MESH_OK);
+        assert_int_equal(
+            testing__v1__testing__echo__async(channels[i], &request, NULL, ended, &done), MESH_OK);
+        assert_int_equal(poll(&connected, 1, 10000), 1);
+        assert_true(raw_accept(&peers[i], listener) > 0);
+    }
+    for (size_t i = 0; i < 2; i++)
+        raw_close(&peers[i]);
+    close(listener);
+    for (size_t i = 0; i < 2; i++)
+        testing_wait(&done);
+    for (size_t i = 0; i < 2; i++)
+        mesh_channel_destroy(channels[i]);
+    sem_destroy(&done);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(each_channel_has_a_connection_of_its_own),
         cmocka_unit_test(a_blocking_unary_call_ends_with_the_right_code),
         cmocka_unit_test(an_asynchronous_unary_call_ends_with_the_right_code),
         cmocka_unit_test(a_second_answer_is_found_under_load),
