@@ -110,12 +110,12 @@ collision() {
     for unit; do
         [ -s "$data/run/$unit/ended" ] || continue
         # Once it is stopped, the port is free or a stranger's.
-        "$sv" -w "$STOP_UNIT_LIMIT_S" force-stop "$data/run/$unit" >/dev/null || true
+        stop_unit "$unit"
         port=$(port_of "$base" "$unit")
         if ! port_free "$port" || { [ "$port" -ge $((base + 10)) ] && ! port_free $((port + 1)); }; then
             return 0
         fi
-        "$sv" up "$data/run/$unit" >/dev/null
+        raise_unit "$unit"
     done
     return 1
 }
@@ -167,7 +167,7 @@ END
 #!/bin/sh
 read -r count rest 2>/dev/null <ended || count=0
 if [ "$1" = -1 ]; then how="signal $2"; else how="exit code $1"; fi
-echo "$((count + 1)) $how" >ended
+echo "$((count + 1)) $how" >.ended && mv -f .ended ended
 END
     write "$dir/log/run" 700 <<END
 #!/bin/sh
@@ -332,20 +332,20 @@ fingerprint() {
 # start_unit UNIT: starts it, or restarts it when it is not what runs.
 start_unit() {
     local unit=$1 dir=$data/run/$1 print
-    wait_until 20 is_supervised "$unit" || die "the supervisor does not take up $unit"
+    wait_until "$SUPERVISOR_LIMIT_S" is_supervised "$unit" || die "the supervisor does not take up $unit"
     print=$(fingerprint "$unit")
     rm -f -- "$dir/down" "$dir/ended"
     if unit_pid "$unit" >/dev/null && [ "$print" = "$(cat "$dir/fingerprint" 2>/dev/null)" ]; then
         return
     fi
     printf '%s\n' "$print" >"$dir/fingerprint"
-    if unit_pid "$unit" >/dev/null; then
-        say "restarting $unit, which changed"
-        "$sv" -w "$STOP_UNIT_LIMIT_S" force-stop "$dir" >/dev/null
+    if ! is_stopped "$unit"; then
+        say "restarting $unit"
+        stop_unit "$unit"
     fi
     rm -f -- "$dir/ended"
     stat -c %s "$data/log/$unit/current" >"$dir/log_from" 2>/dev/null || true
-    "$sv" up "$dir" >/dev/null
+    raise_unit "$unit"
 }
 
 # Instances and services that the list has no more. Not with --only: what runs, stays.
@@ -362,7 +362,7 @@ remove_surplus() {
         fi
         say "stopping $unit, which is no longer listed"
         : >"$dir/down"
-        "$sv" -w "$STOP_UNIT_LIMIT_S" force-stop "$data/run/$unit" >/dev/null || true
+        stop_unit "$unit"
         rm -rf -- "$data/run/$unit" "$data/env/$unit"
     done
 }

@@ -20,6 +20,7 @@ BLOCK_FIRST=20000 BLOCK_LAST=31800 BLOCK_SIZE=200
 # Below, ports are for root alone, which PostgreSQL never is.
 BASE_MIN=1024 BASE_MAX=$((65535 - BLOCK_SIZE))
 STOP_UNIT_LIMIT_S=45
+SUPERVISOR_LIMIT_S=20
 
 base=
 declare -a service_names=()
@@ -142,6 +143,28 @@ supervisor_pid() {
 
 # Is a unit supervised (by runsv), even where runsvdir itself was killed?
 is_supervised() { "$sv" status "$data/run/$1" >/dev/null 2>&1; }
+
+# Is it down, and does its supervisor mean to leave it so?
+is_stopped() {
+    local status
+    status=$("$sv" status "$data/run/$1") || return 1
+    status=${status%%;*}
+    [[ $status == down:* && $status != *', want up'* ]]
+}
+
+# runsv obeys when it gets to it (after a quick end it rests for a second), and sv leaves out an order
+# that the last status shows as obeyed: so each order must be seen in the status before the next one.
+
+is_raised() { ! is_stopped "$1"; }
+raise_unit() {
+    "$sv" up "$data/run/$1" >/dev/null && wait_until "$SUPERVISOR_LIMIT_S" is_raised "$1" ||
+        die "the supervisor of $1 does not start it: scripts/down, then scripts/up"
+}
+
+stop_unit() {
+    "$sv" -w "$STOP_UNIT_LIMIT_S" force-stop "$data/run/$1" >/dev/null || say "$1 had to be killed"
+    wait_until "$SUPERVISOR_LIMIT_S" is_stopped "$1" || die "the supervisor of $1 does not stop it"
+}
 
 # Does scripts/debug hold it? The process that the file names must still be one for this unit.
 is_debugged() {
@@ -289,10 +312,9 @@ lock_data() {
 
 # Where a failed unit stands and what it said last, since scripts/up started it.
 report_unit() {
-    local ended=
-    if [ -s "$data/run/$1/ended" ]; then
-        ended="; it ended $(sed 's/ .*//' "$data/run/$1/ended") time(s), last with $(sed 's/[^ ]* //' \
-            "$data/run/$1/ended")"
+    local ended='' count how
+    if read -r count how 2>/dev/null <"$data/run/$1/ended"; then
+        ended="; it ended $count time(s), last with $how"
     fi
     say "  $1 at $(address "$1"): $(states "$1" | sed 's/.* //')$ended"
     show_log_end "$data/log/$1/current" 15 "$(cat "$data/run/$1/log_from" 2>/dev/null)"

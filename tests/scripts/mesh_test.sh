@@ -336,6 +336,12 @@ test_a_failure_names_the_part_and_shows_its_log() {
     expect 1 "$SCRIPTS/up"
     [[ $err == *'not started: order'*'last with exit code 2'*'no such setting'* ]] || fail "said: $err"
     is_serving product || fail "product was stopped"
+    tries() { cut -d' ' -f1 "$MESH_DATA/run/order/ended"; }
+    local before
+    before=$(tries)
+    is_tried_again() { [ "$(tries)" -gt "$before" ]; }
+    wait_until 20 is_tried_again || fail "order is not tried again: $(sv status "$MESH_DATA/run/order")"
+    expect 1 "$SCRIPTS/up"
     printf '#!/bin/sh\necho "no such peer"\nexit 2\n' >"$WORK/broken"
     expect 1 "$SCRIPTS/up"
     [[ $err == *'the end of '*'no such peer'* && $err != *'no such setting'* ]] || fail "said: $err"
