@@ -310,7 +310,8 @@ gpr_timespec core_deadline_to(int64_t deadline_ns)
      * The core rounds up to its milliseconds, twice, and what is left then to one (up to a second),
      * ten (up to ten) or a hundred of them for the server, which would have more time than its
      * client: 2,010 ms of 2,000. Two milliseconds less keep the round ones what they are, where
-     * they are no more than a hundredth of what is left.
+     * they are no more than a hundredth of what is left. That it may send an earlier time-out of
+     * the connection again, up to three percent longer, cannot be helped.
      */
     left_ns = deadline_ns - mesh_clock_monotonic_ns();
     if (left_ns > 0)
