@@ -6,7 +6,7 @@ set -euo pipefail
 
 trap 'rm -rf -- "$WORK"' EXIT
 
-MANUAL=$PWD/docs/operate.md
+MANUAL=$PWD/README.md
 cd -- "$SCRIPTS"
 mapfile -t NAMES < <(find . -maxdepth 1 ! -type d ! -name BUILD -printf '%P\n' | sort)
 cd /
@@ -80,9 +80,9 @@ test_every_script_is_in_the_table() {
     local name listed
     listed=$(sed -nE 's/^\| `scripts\/([a-z]+).*/\1/p' "$MANUAL")
     for name in "${NAMES[@]}"; do
-        [[ $'\n'$listed$'\n' == *$'\n'"$name"$'\n'* ]] || fail "docs/operate.md lacks scripts/$name"
+        [[ $'\n'$listed$'\n' == *$'\n'"$name"$'\n'* ]] || fail "README.md lacks scripts/$name"
     done
-    [ "$(wc -l <<<"$listed")" -eq "${#NAMES[@]}" ] || fail "docs/operate.md lists $(xargs <<<"$listed")"
+    [ "$(wc -l <<<"$listed")" -eq "${#NAMES[@]}" ] || fail "README.md lists $(xargs <<<"$listed")"
 }
 
 run_tests
