@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+#include "mesh/base/alloc.h"
+#include "mesh/rpc/inflate.h"
 #include "mesh/rpc/reason.h"
 #include "mesh/rpc/unpack.h"
 
@@ -42,27 +44,49 @@ static mesh_code copy_raw(const uint8_t *bytes, size_t size, mesh_arena *arena,
     return MESH_OK;
 }
 
+/*
+ * The bytes of a message, in one run. `*inflated` is what the caller frees in any case: the content
+ * of a compressed message, or NULL.
+ */
+static mesh_code read_bytes(const mesh_message *message, mesh_arena *arena, uint8_t **inflated,
+                            const uint8_t **bytes, size_t *size, mesh_error *err)
+{
+    mesh_code code = message->code;
+
+    if (code != MESH_OK)
+        return mesh_error_set(err, code, "no memory for a message");
+    if (message->compressed) {
+        code = mesh_inflate(message->slices, message->slice_count, message->limit, inflated, size);
+        *bytes = *inflated;
+        if (code == MESH_RESOURCE_EXHAUSTED)
+            return mesh_error_set(err, code, "a compressed message is too large when inflated");
+        if (code != MESH_OK)
+            return mesh_error_reason(err, code, MESH_RPC_DOMAIN, MESH_RPC_MESSAGE_MALFORMED,
+                                     "a compressed message cannot be inflated");
+        return MESH_OK;
+    }
+    *size = message->size;
+    *bytes = flatten(message, arena);
+    if (*bytes == NULL)
+        return mesh_error_reason(
+            err, MESH_RESOURCE_EXHAUSTED, MESH_RPC_DOMAIN, MESH_RPC_CALL_MEMORY_EXCEEDED,
+            "a message of %zu bytes: needs more memory than a call may have", message->size);
+    return MESH_OK;
+}
+
 mesh_code mesh_decode(const ProtobufCMessageDescriptor *descriptor, mesh_message *message,
                       mesh_arena *arena, ProtobufCMessage **out, mesh_error *err)
 {
-    const uint8_t *bytes = flatten(message, arena);
-    mesh_code code;
+    uint8_t *inflated = NULL;
+    const uint8_t *bytes = NULL;
+    size_t size = 0;
+    mesh_code code = read_bytes(message, arena, &inflated, &bytes, &size, err);
 
-    if (message->code != MESH_OK)
-        code = message->code == MESH_RESOURCE_EXHAUSTED
-                   ? mesh_error_set(err, message->code,
-                                    "a compressed message is too large when inflated")
-                   : mesh_error_reason(err, message->code, MESH_RPC_DOMAIN,
-                                       MESH_RPC_MESSAGE_MALFORMED,
-                                       "a compressed message cannot be inflated");
-    else if (bytes == NULL)
-        code = mesh_error_reason(
-            err, MESH_RESOURCE_EXHAUSTED, MESH_RPC_DOMAIN, MESH_RPC_CALL_MEMORY_EXCEEDED,
-            "a message of %zu bytes: needs more memory than a call may have", message->size);
-    else if (descriptor == NULL)
-        code = copy_raw(bytes, message->size, arena, out, err);
-    else
-        code = mesh_unpack(descriptor, bytes, message->size, arena, out, err);
+    if (code == MESH_OK && descriptor == NULL)
+        code = copy_raw(bytes, size, arena, out, err);
+    else if (code == MESH_OK)
+        code = mesh_unpack(descriptor, bytes, size, arena, out, err);
+    mesh_free(inflated);
     mesh_message_release(message);
     return code;
 }

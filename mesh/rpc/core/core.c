@@ -117,11 +117,9 @@ static void release_incoming(void *owner)
     core_incoming *incoming = owner;
 
     mesh_free(incoming->more_views);
-    mesh_free(incoming->inflated);
     if (incoming->buffer != NULL)
         grpc_byte_buffer_destroy(incoming->buffer);
     incoming->more_views = NULL;
-    incoming->inflated = NULL;
     incoming->buffer = NULL;
 }
 
@@ -131,7 +129,12 @@ void core_incoming_open(core_incoming *incoming, grpc_byte_buffer *buffer, size_
     const grpc_slice_buffer *slices = &buffer->data.raw.slice_buffer;
     mesh_slice *views = incoming->views;
 
-    *message = (mesh_message){.owner = incoming, .release = release_incoming};
+    *message = (mesh_message){
+        .compressed = buffer->data.raw.compression != GRPC_COMPRESS_NONE,
+        .limit = limit,
+        .owner = incoming,
+        .release = release_incoming,
+    };
     incoming->buffer = buffer;
     if (slices->count > CORE_INLINE_SLICES) {
         incoming->more_views = mesh_calloc(slices->count, sizeof *views);
@@ -148,16 +151,6 @@ void core_incoming_open(core_incoming *incoming, grpc_byte_buffer *buffer, size_
     message->slices = views;
     message->slice_count = slices->count;
     message->size = slices->length;
-
-    if (buffer->data.raw.compression != GRPC_COMPRESS_NONE) {
-        size_t size = 0;
-        message->compressed = true;
-        message->code = core_inflate(views, slices->count, limit, &incoming->inflated, &size);
-        incoming->views[0] = (mesh_slice){.data = incoming->inflated, .size = size};
-        message->slices = incoming->views;
-        message->slice_count = message->code == MESH_OK && size > 0 ? 1 : 0;
-        message->size = message->code == MESH_OK ? size : 0;
-    }
 }
 
 bool core_reserve(size_t size, mesh_buffer *buffer)

@@ -65,10 +65,9 @@ typedef struct core_incoming {
     grpc_byte_buffer *buffer;
     mesh_slice views[CORE_INLINE_SLICES];
     mesh_slice *more_views; /* for messages of more slices */
-    uint8_t *inflated;      /* a compressed message's content */
 } core_incoming;
 
-/* Takes `buffer`, inflates a compressed one to at most `limit` bytes, and describes it. */
+/* Takes `buffer` and describes it; `limit` is what a compressed one may become. */
 void core_incoming_open(core_incoming *incoming, grpc_byte_buffer *buffer, size_t limit,
                         mesh_message *message);
 
@@ -111,10 +110,6 @@ mesh_code core_channel_credentials(const mesh_tls_options *tls,
 
 /* Starts a batch whose tag is `tag`. A refused batch is a mistake of ours: logged, then abort. */
 void core_start_batch(grpc_call *call, const grpc_op *ops, size_t count, void *tag);
-
-/* Inflates gzip or zlib data to at most `limit` bytes. */
-mesh_code core_inflate(const mesh_slice *slices, size_t slice_count, size_t limit, uint8_t **out,
-                       size_t *out_size);
 
 /* The parts of mesh_transport_core. */
 mesh_code core_server_create(const mesh_server_options *options, const mesh_server_events *events,

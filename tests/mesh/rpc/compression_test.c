@@ -2,6 +2,7 @@
  * gzip both ways. Whether a message was compressed on its way shows in which limit it runs into: a
  * compressed one passes the transport's and is refused when inflated, with a message of its own.
  */
+#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -26,6 +27,18 @@ static testing_service service;
 static atomic_bool request_was_compressed;
 static atomic_uint_fast64_t numbers_compressed; /* bit n: number n was, on its way to the server */
 
+/* The threads that inflated, and that ran a handler, last. */
+static atomic_uintptr_t inflated_by, handled_by;
+
+int __real_inflate(z_streamp stream, int flush);
+int __wrap_inflate(z_streamp stream, int flush);
+
+int __wrap_inflate(z_streamp stream, int flush)
+{
+    atomic_store(&inflated_by, (uintptr_t)pthread_self());
+    return __real_inflate(stream, flush);
+}
+
 /* --- handlers that compress ------------------------------------------------------------------- */
 
 static mesh_code echo(void *self, mesh_call *call, const Testing__V1__EchoRequest *request,
@@ -34,6 +47,7 @@ static mesh_code echo(void *self, mesh_call *call, const Testing__V1__EchoReques
     (void)self;
     (void)err;
     atomic_store(&request_was_compressed, mesh_call_was_compressed(call));
+    atomic_store(&handled_by, (uintptr_t)pthread_self());
     mesh_call_compress(call);
     response->text = request->text;
     if (request->answer_size > 0) {
@@ -52,6 +66,7 @@ static Testing__V1__Number answer_to(mesh_stream *stream, const Testing__V1__Num
 {
     Testing__V1__Number doubled = *number;
 
+    atomic_store(&handled_by, (uintptr_t)pthread_self());
     if (mesh_stream_was_compressed(stream))
         atomic_fetch_or(&numbers_compressed, UINT64_C(1) << (number->value % 64));
     mesh_stream_compress(stream, number->value % 3 == 0);
@@ -387,6 +402,31 @@ static void a_bomb_is_refused_and_costs_no_memory(void **state)
     sem_destroy(&last.closed);
 }
 
+/*
+ * Inflating takes long: it must not hold up the calls of others, as what a thread of the transport
+ * does would. The raw client inflates nothing.
+ */
+static void a_message_is_inflated_by_the_thread_of_its_handler(void **state)
+{
+    static const char *const paths[] = {"/testing.v1.Testing/Echo", "/testing.v1.Testing/Double"};
+    uint8_t gzip[1000];
+    size_t size = gzip_zeros(gzip, sizeof gzip, 0);
+    raw_client client;
+
+    (void)state;
+    raw_connect(&client, mesh_server_port(service.server));
+    for (size_t i = 0; i < 2; i++) {
+        uint32_t stream = raw_request(&client, paths[i], "grpc-encoding", "gzip", false);
+
+        atomic_store(&inflated_by, 0);
+        raw_message(&client, stream, true, gzip, size, true);
+        assert_true(raw_wait(&client, stream));
+        assert_int_not_equal(atomic_load(&inflated_by), 0);
+        assert_int_equal(atomic_load(&inflated_by), atomic_load(&handled_by));
+    }
+    raw_close(&client);
+}
+
 static void broken_gzip_is_an_internal_error(void **state)
 {
     static const uint8_t none[] = {0};
@@ -453,6 +493,7 @@ int main(void)
         BOTH(each_message_of_a_stream_is_compressed_or_not),
         BOTH(a_stream_that_was_not_opened_so_compresses_nothing),
         BOTH(a_streams_answer_too_large_when_inflated_ends_it),
+        BOTH(a_message_is_inflated_by_the_thread_of_its_handler),
         cmocka_unit_test(a_bomb_is_refused_and_costs_no_memory),
         cmocka_unit_test(broken_gzip_is_an_internal_error),
         cmocka_unit_test(an_empty_frame_after_a_compressed_message_is_no_part_of_it),

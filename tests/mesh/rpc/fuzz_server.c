@@ -9,7 +9,8 @@
 enum {
     MAX_METHODS = 16,
     MAX_METADATA = 16,
-    MAX_EVENTS = 10000 /* of a call: more is one that never ends */
+    MAX_EVENTS = 10000, /* of a call: more is one that never ends */
+    INFLATED_MAX = 10000
 };
 
 struct mesh_tserver {
@@ -77,10 +78,8 @@ static bool next_message(fuzz_call *call, fuzz_message *held, mesh_message *mess
     if (block.size > first)
         held->slices[message->slice_count++] = (mesh_slice){held->bytes + first,
                                                             block.size - first};
-    if (call->what & FUZZ_CALL_BROKEN && call->input.size == 0) {
-        message->code = MESH_INTERNAL;
-        message->size = message->slice_count = 0;
-    }
+    message->compressed = call->what & FUZZ_CALL_GZIP && call->input.size == 0;
+    message->limit = INFLATED_MAX;
     return true;
 }
 

@@ -22,7 +22,7 @@ enum {
     FUZZ_CALL_METADATA = 2,  /* too much metadata */
     FUZZ_CALL_CANCELLED = 4, /* it is given up after its messages */
     FUZZ_CALL_SLICES = 8,    /* messages come in two slices */
-    FUZZ_CALL_BROKEN = 16,   /* the last message cannot be inflated */
+    FUZZ_CALL_GZIP = 16,     /* the last message is compressed */
     FUZZ_CALL_SLOW = 32      /* what is written goes out last */
 };
 

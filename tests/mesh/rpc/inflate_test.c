@@ -11,7 +11,7 @@
 #include <cmocka.h>
 
 #include "mesh/base/alloc.h"
-#include "mesh/rpc/core/core.h"
+#include "mesh/rpc/inflate.h"
 
 enum {
     GZIP = 15 + 16,
@@ -65,7 +65,7 @@ static mesh_code inflate_in_steps(const uint8_t *bytes, size_t size, size_t step
     for (size_t i = 0; i < count; i++)
         slices[i] = (mesh_slice){.data = bytes + i * step,
                                  .size = i + 1 < count ? step : size - i * step};
-    code = core_inflate(slices, count, limit, &out, &out_size);
+    code = mesh_inflate(slices, count, limit, &out, &out_size);
     free(slices);
     if (code == MESH_OK) {
         assert_int_equal(out_size, content_size);
@@ -122,7 +122,60 @@ static void the_limit_is_exact(void **state)
     }
 }
 
-/* A bomb of 128 MiB costs no more than the limit: nothing larger is ever allocated. */
+static int begun; /* how often zlib was asked */
+
+int __real_inflate(z_streamp stream, int flush);
+int __wrap_inflate(z_streamp stream, int flush);
+
+int __wrap_inflate(z_streamp stream, int flush)
+{
+    begun++;
+    return __real_inflate(stream, flush);
+}
+
+/* The last four bytes of gzip say how much it is. Where they cannot be true nothing is begun. */
+static void what_says_that_it_is_too_much_is_not_even_begun(void **state)
+{
+    enum {
+        SIZE = 1 << 20
+    };
+    uint8_t *content = calloc(1, SIZE);
+    uint8_t bytes[2000];
+    size_t size;
+
+    (void)state;
+    assert_non_null(content);
+    size = compress_to(bytes, sizeof bytes, content, SIZE, GZIP);
+    begun = 0;
+    assert_int_equal(inflate_in_steps(bytes, size, 100, SIZE - 1, NULL, 0),
+                     MESH_RESOURCE_EXHAUSTED);
+    assert_int_equal(inflate_in_steps(bytes, size, 1, SIZE - 1, NULL, 0), MESH_RESOURCE_EXHAUSTED);
+    bytes[size - 1] = 1; /* 16 MiB more: so few bytes do not become that */
+    assert_int_equal(inflate_in_steps(bytes, size, 100, 64 << 20, NULL, 0), MESH_INTERNAL);
+    assert_int_equal(begun, 0);
+    free(content);
+}
+
+/* Who says less than there is gets no more than that inflated. */
+static void what_is_more_than_it_says_is_an_internal_error(void **state)
+{
+    uint8_t *content = make_content(100000);
+    uint8_t *bytes = malloc(101000);
+    size_t size;
+
+    (void)state;
+    assert_non_null(bytes);
+    size = compress_to(bytes, 101000, content, 100000, GZIP);
+    for (uint32_t said = 0; said < 100000; said += 3333) {
+        for (size_t i = 0; i < 4; i++)
+            bytes[size - 4 + i] = (uint8_t)(said >> 8 * i);
+        assert_int_equal(inflate_in_steps(bytes, size, 5000, 1 << 20, NULL, 0), MESH_INTERNAL);
+    }
+    free(bytes);
+    free(content);
+}
+
+/* A bomb of 128 MiB, as zlib, which does not say so, costs no more than the limit. */
 static void a_bomb_stops_at_the_limit(void **state)
 {
     static uint8_t zeros[1 << 20];
@@ -131,7 +184,7 @@ static void a_bomb_stops_at_the_limit(void **state)
 
     (void)state;
     assert_non_null(bytes);
-    assert_int_equal(deflateInit2(&stream, Z_BEST_SPEED, Z_DEFLATED, GZIP, 9, Z_DEFAULT_STRATEGY),
+    assert_int_equal(deflateInit2(&stream, Z_BEST_SPEED, Z_DEFLATED, ZLIB, 9, Z_DEFAULT_STRATEGY),
                      Z_OK);
     for (int i = 0; i < 128; i++) {
         stream.next_in = zeros;
@@ -203,16 +256,16 @@ static void empty_slices_change_nothing(void **state)
     size_t out_size = 0;
 
     (void)state;
-    assert_int_equal(core_inflate(slices, 6, 1 << 20, &out, &out_size), MESH_OK);
+    assert_int_equal(mesh_inflate(slices, 6, 1 << 20, &out, &out_size), MESH_OK);
     assert_int_equal(out_size, 100);
     assert_memory_equal(out, content, 100);
     mesh_free(out);
-    assert_int_equal(core_inflate(slices, 7, 1 << 20, &out, &out_size), MESH_INTERNAL);
+    assert_int_equal(mesh_inflate(slices, 7, 1 << 20, &out, &out_size), MESH_INTERNAL);
 
     /* nor do they hide what follows the end */
     const mesh_slice more[] = {{.data = bytes, .size = size + 1}, {.data = bytes}};
 
-    assert_int_equal(core_inflate(more, 2, 1 << 20, &out, &out_size), MESH_INTERNAL);
+    assert_int_equal(mesh_inflate(more, 2, 1 << 20, &out, &out_size), MESH_INTERNAL);
     free(content);
 }
 
@@ -250,6 +303,8 @@ int main(void)
         cmocka_unit_test(gzip_and_zlib_come_out_whole_however_they_are_cut),
         cmocka_unit_test(the_limit_is_exact),
         cmocka_unit_test(a_bomb_stops_at_the_limit),
+        cmocka_unit_test(what_says_that_it_is_too_much_is_not_even_begun),
+        cmocka_unit_test(what_is_more_than_it_says_is_an_internal_error),
         cmocka_unit_test(what_is_broken_is_an_internal_error),
         cmocka_unit_test(what_follows_the_end_is_an_internal_error),
         cmocka_unit_test(empty_slices_change_nothing),

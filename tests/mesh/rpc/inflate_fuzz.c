@@ -1,6 +1,6 @@
 /* Any bytes as a compressed message, in slices: never more comes out than the limit. */
 #include "mesh/base/alloc.h"
-#include "mesh/rpc/core/core.h"
+#include "mesh/rpc/inflate.h"
 #include "tests/fuzz/fuzz.h"
 
 enum {
@@ -23,7 +23,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         input = (fuzz_input){input.data + step, input.size - step};
     }
     slices[count++] = (mesh_slice){input.data, input.size};
-    code = core_inflate(slices, count, LIMIT, &out, &out_size);
+    code = mesh_inflate(slices, count, LIMIT, &out, &out_size);
     FUZZ_CHECK(code == MESH_OK || code == MESH_INTERNAL || code == MESH_RESOURCE_EXHAUSTED);
     if (code == MESH_OK) {
         FUZZ_CHECK(out_size <= LIMIT);

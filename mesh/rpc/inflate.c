@@ -1,0 +1,93 @@
+#include "mesh/rpc/inflate.h"
+
+#include <zlib.h>
+
+#include "mesh/base/alloc.h"
+
+enum {
+    WINDOW_BITS_ANY_HEADER = 15 + 32,
+    RATIO_MAX = 1032,    /* of deflate: 258 bytes in two bits (zlib_tech.html) */
+    GZIP_BYTES_MIN = 18, /* header and trailer, RFC 1952, section 2.3 */
+    GZIP_MAGIC = 0x1f    /* its first byte; no zlib header begins so */
+};
+
+static size_t size_of(const mesh_slice *slices, size_t slice_count)
+{
+    size_t size = 0;
+
+    for (size_t i = 0; i < slice_count; i++)
+        size += slices[i].size;
+    return size;
+}
+
+static uint8_t byte_at(const mesh_slice *slices, size_t at)
+{
+    while (at >= slices->size)
+        at -= slices++->size;
+    return slices->data[at];
+}
+
+/*
+ * What the content can be at most: a gzip message ends with the number of its bytes (ISIZE, modulo
+ * 2^32, which no limit reaches). MESH_INTERNAL: so few bytes do not become what they say.
+ */
+static mesh_code bound(const mesh_slice *slices, size_t slice_count, size_t limit, size_t *most)
+{
+    size_t size = size_of(slices, slice_count);
+    size_t said = 0;
+
+    if (size < GZIP_BYTES_MIN || byte_at(slices, 0) != GZIP_MAGIC) {
+        *most = size < limit / RATIO_MAX ? size * RATIO_MAX : limit;
+        return MESH_OK;
+    }
+    for (size_t i = 1; i <= 4; i++)
+        said = said << 8 | byte_at(slices, size - i);
+    if (said / RATIO_MAX > size)
+        return MESH_INTERNAL;
+    if (said > limit)
+        return MESH_RESOURCE_EXHAUSTED;
+    *most = said;
+    return MESH_OK;
+}
+
+mesh_code mesh_inflate(const mesh_slice *slices, size_t slice_count, size_t limit, uint8_t **out,
+                       size_t *out_size)
+{
+    z_stream stream = {0};
+    uint8_t *result;
+    size_t most;
+    size_t read = 0; /* slices that were looked into */
+    int state = Z_OK;
+    mesh_code code = bound(slices, slice_count, limit, &most);
+
+    if (code != MESH_OK)
+        return code;
+    code = MESH_RESOURCE_EXHAUSTED;
+    result = mesh_malloc(most + 1); /* the one byte more shows an excess */
+    if (result == NULL || inflateInit2(&stream, WINDOW_BITS_ANY_HEADER) != Z_OK)
+        goto done;
+    stream.next_out = result;
+    stream.avail_out = (uInt)most + 1;
+    for (; read < slice_count && state == Z_OK && stream.avail_out > 0; read++) {
+        stream.next_in = (Bytef *)(uintptr_t)slices[read].data;
+        stream.avail_in = (uInt)slices[read].size;
+        if (stream.avail_in > 0)
+            state = inflate(&stream, Z_NO_FLUSH);
+    }
+    while (read < slice_count && slices[read].size == 0)
+        read++; /* the core makes a slice of the empty frame that ends a stream, too */
+    if (stream.total_out > limit)
+        goto done;
+    /* cut, broken, more than it says, or followed by more */
+    code = MESH_INTERNAL;
+    if (state != Z_STREAM_END || stream.avail_in > 0 || read < slice_count)
+        goto done;
+    *out = result;
+    *out_size = stream.total_out;
+    result = NULL;
+    code = MESH_OK;
+done:
+    mesh_free(result);
+    (void)inflateEnd(&stream);
+    return code;
+}
