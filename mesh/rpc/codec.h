@@ -17,7 +17,7 @@ typedef struct mesh_raw_message {
 /*
  * Inflates, checks and unpacks a received message into the arena and releases it, whatever is
  * returned. `descriptor` NULL gives a mesh_raw_message. INVALID_ARGUMENT: malformed, names the
- * field; RESOURCE_EXHAUSTED: does not fit the arena, or too large once inflated; INTERNAL: it cannot
+ * field; RESOURCE_EXHAUSTED: does not fit the arena, or too large once inflated; INTERNAL: cannot
  * be inflated.
  */
 mesh_code mesh_decode(const ProtobufCMessageDescriptor *descriptor, mesh_message *message,

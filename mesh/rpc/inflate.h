@@ -6,8 +6,8 @@
 
 /*
  * Inflates gzip (RFC 1952) or zlib (RFC 1950) data into memory of its own, `*out`, which the caller
- * frees with mesh_free. RESOURCE_EXHAUSTED: more than `limit` bytes, or no memory for them; INTERNAL:
- * cut off, broken, or followed by more. `out` and `out_size` are written only on success.
+ * frees with mesh_free. RESOURCE_EXHAUSTED: more than `limit` bytes, or no memory for them.
+ * INTERNAL: cut off, broken, or followed by more. `out` and `out_size` are written only on success.
  *
  * A message that says itself that it is too large is refused before anything is inflated, and no
  * more is allocated than it says, or than so many bytes can become.
