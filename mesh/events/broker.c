@@ -221,6 +221,22 @@ static natsStatus make_stream(jsCtx *js, jsErrCode *reason)
     return *reason == JSStreamNameExistErr ? NATS_OK : status;
 }
 
+/*
+ * nats-server 2.9 shows a stream to others while the one who makes it still waits, and a consumer
+ * that is made in that moment never delivers anything: it has taken over the stream's queue of
+ * messages to send before there was one. A stream that answers a publisher has its queue. What is
+ * published expects a stream of another name, so it is refused and not stored.
+ */
+static natsStatus ask_stream(jsCtx *js, jsErrCode *reason)
+{
+    jsPubOptions options;
+    jsPubOptions_Init(&options);
+    options.ExpectStream = "."; /* no stream can be called so */
+    *reason = 0;
+    natsStatus status = js_Publish(NULL, js, MESH_EVENTS_PROBE, "", 0, &options, reason);
+    return *reason == JSStreamNotMatchErr ? NATS_OK : status;
+}
+
 static natsStatus make_consumer(mesh_broker *broker, jsCtx *js, jsErrCode *reason)
 {
     jsConsumerConfig config;
@@ -241,6 +257,10 @@ static bool put_in_place(mesh_broker *broker, mesh_link *link)
     jsErrCode reason = 0;
     const char *what = "the stream " MESH_EVENTS_STREAM " is not there yet";
     natsStatus status = make_stream(link->js, &reason);
+    if (status == NATS_OK) {
+        what = "the stream " MESH_EVENTS_STREAM " takes no events yet";
+        status = ask_stream(link->js, &reason);
+    }
     if (status == NATS_OK && broker->settings.consumes) {
         what = "the durable consumer is not there yet";
         status = make_consumer(broker, link->js, &reason);

@@ -11,6 +11,8 @@
 
 #define MESH_EVENTS_STREAM "EVENTS"
 #define MESH_EVENTS_PREFIX "events." /* of every subject on the bus */
+/* Published to see whether the stream answers; it is never stored. */
+#define MESH_EVENTS_PROBE MESH_EVENTS_PREFIX "probe"
 
 enum {
     MESH_EVENTS_MAX_AGE_DAYS = 30,

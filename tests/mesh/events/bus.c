@@ -29,7 +29,7 @@ void bus_database(const char *name, char *url)
     mesh_db_destroy(db);
 }
 
-instance bus_open(const instance_options *options)
+instance bus_start(const instance_options *options)
 {
     instance self = {.db = NULL};
     mesh_error err = {0};
@@ -50,6 +50,12 @@ instance bus_open(const instance_options *options)
     if (mesh_events_create(&events, &self.events, &err) != MESH_OK ||
         mesh_events_start(self.events, &err) != MESH_OK)
         fail_msg("%s", err.message);
+    return self;
+}
+
+instance bus_open(const instance_options *options)
+{
+    instance self = bus_start(options);
     WAIT_FOR(mesh_events_ready(self.events, NULL) == MESH_OK);
     return self;
 }
@@ -122,6 +128,34 @@ int64_t bus_unanswered(const char *service)
     jsCtx_Destroy(js);
     natsConnection_Destroy(connection);
     return unanswered;
+}
+
+bool bus_has_consumer(const char *service)
+{
+    jsCtx *js = NULL;
+    jsConsumerInfo *info = NULL;
+    natsConnection *connection = connect_raw(&js);
+    natsStatus status = js_GetConsumerInfo(&info, js, "EVENTS", service, NULL, NULL);
+    assert_true(status == NATS_OK || status == NATS_NOT_FOUND);
+    jsConsumerInfo_Destroy(info);
+    jsCtx_Destroy(js);
+    natsConnection_Destroy(connection);
+    return status == NATS_OK;
+}
+
+void bus_set_subjects(const char *subjects)
+{
+    jsCtx *js = NULL;
+    jsStreamInfo *info = NULL;
+    natsConnection *connection = connect_raw(&js);
+    assert_int_equal(js_GetStreamInfo(&info, js, "EVENTS", NULL, NULL), NATS_OK);
+    jsStreamConfig config = *info->Config;
+    config.Subjects = &subjects;
+    config.SubjectsLen = 1;
+    assert_int_equal(js_UpdateStream(NULL, js, &config, NULL, NULL), NATS_OK);
+    jsStreamInfo_Destroy(info);
+    jsCtx_Destroy(js);
+    natsConnection_Destroy(connection);
 }
 
 int bus_reset(void **state)

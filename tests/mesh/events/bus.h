@@ -37,7 +37,8 @@ typedef struct instance_options {
 /* Makes a database with the tables, `handled` included, and writes its URL. */
 void bus_database(const char *name, char *url);
 
-/* Opens an instance, starts its events, and waits until they are ready. */
+/* Opens an instance and starts its events; bus_open also waits until they are ready. */
+instance bus_start(const instance_options *options);
 instance bus_open(const instance_options *options);
 void bus_close(instance *instance);
 
@@ -55,6 +56,12 @@ mesh_events_stats bus_stats(instance *instance);
 
 /* Deliveries of a service's durable consumer that the broker has no answer to. */
 int64_t bus_unanswered(const char *service);
+
+/* Whether the service's durable consumer is there. */
+bool bus_has_consumer(const char *service);
+
+/* Changes what the stream takes. */
+void bus_set_subjects(const char *subjects);
 
 /* Set-up of a test: the stream of the last one is gone. (By a restart, since this server gets
  * confused by a stream that is made right after its deletion.) */

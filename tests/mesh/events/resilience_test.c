@@ -82,6 +82,29 @@ static void a_broker_that_lost_its_data_gets_stream_and_consumer_again(void **st
     bus_close(&self);
 }
 
+static bool misses(instance *self, const char *what)
+{
+    mesh_error err = {0};
+    return mesh_events_ready(self->events, &err) == MESH_UNAVAILABLE &&
+           strstr(err.message, what) != NULL;
+}
+
+/* A consumer that is made while the broker still makes its stream never gets anything. */
+static void a_consumer_is_made_only_when_its_stream_answers(void **state)
+{
+    (void)state;
+    bus_set_subjects("elsewhere.>");
+    instance self = bus_start(
+        &(instance_options){.service = "stock", .url = url, .handler = bus_note});
+    WAIT_FOR(misses(&self, "the stream EVENTS takes no events yet"));
+    assert_false(bus_has_consumer("stock"));
+    bus_set_subjects("events.>");
+    WAIT_FOR(mesh_events_ready(self.events, NULL) == MESH_OK);
+    bus_add(&publisher, "odyssey", 1);
+    WAIT_FOR(bus_handled(&self) == 1);
+    bus_close(&self);
+}
+
 static void publish_to_absent(int version)
 {
     char id[MESH_UUID_TEXT_BYTES], headers[512];
@@ -283,6 +306,7 @@ int main(int argc, char **argv)
     const struct CMUnitTest tests[] = {
         CASE(a_restart_of_the_broker_loses_and_repeats_nothing),
         CASE(a_broker_that_lost_its_data_gets_stream_and_consumer_again),
+        CASE(a_consumer_is_made_only_when_its_stream_answers),
         CASE(events_wait_while_the_database_is_away),
         CASE(what_a_killed_process_had_begun_another_one_does_once),
         CASE(events_that_wait_for_their_turn_are_not_delivered_again),
