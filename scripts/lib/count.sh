@@ -1,7 +1,7 @@
 # Runs Bazel's tests and counts their cases. Sourced after common.sh.
 # shellcheck shell=bash disable=SC2034
 
-cases_passed=0 cases_failed=0 cases_skipped=0 failures=()
+cases_passed=0 cases_failed=0 cases_skipped=0 failures=() reasons=()
 
 add_failure() {
     cases_failed=$((cases_failed + ${2:-1}))
@@ -13,13 +13,14 @@ sum() { sed -nE "s/.*$1.*/\\1/p" "$2" | awk '{ total += $1 } END { print total +
 
 # count_log LABEL STATUS LOG: cmocka's summary lines, which tests/scripts/lib.sh prints as well. A
 # program without them is one case. One that broke off before its summary: the cases that it
-# finished, and a failed one.
+# finished, and a failed one. A script says why it skips.
 count_log() {
     local label=$1 status=$2 log=$3 passed=0 failed=0
     if [ -f "$log" ] && grep -q '\[==========\].*[0-9] test(s)' "$log"; then
         passed=$(sum '\[  PASSED  \] ([0-9]+) test\(s\)' "$log")
         failed=$(sum '\[  FAILED  \] ([0-9]+) test\(s\)' "$log")
         cases_skipped=$((cases_skipped + $(sum '\[  SKIPPED \] ([0-9]+) test\(s\)' "$log")))
+        mapfile -t -O "${#reasons[@]}" reasons < <(sed -n "s|^  left out: |$label: |p" "$log")
         if ! grep -q '\[  PASSED  \] [0-9]* test(s)' "$log"; then
             passed=$(grep -c '\[       OK \]' "$log" || true)
         fi
@@ -94,6 +95,10 @@ print_counts() {
     if [ "${#failures[@]}" -gt 0 ]; then
         printf '\nfailed:\n'
         printf '  %s\n' "${failures[@]}"
+    fi
+    if [ "${#reasons[@]}" -gt 0 ]; then
+        printf '\nskipped:\n'
+        printf '  %s\n' "${reasons[@]}"
     fi
     [ "$cases_skipped" -eq 0 ] || printf '%d skipped\n' "$cases_skipped"
     printf '%d passed, %d failed\n' "$cases_passed" "$cases_failed"

@@ -56,6 +56,7 @@ test_cases_are_counted_not_targets() {
 [       OK ] one
 [  PASSED  ] 2 test(s).'
     target mixed FAILED <<<'[==========] tests: Running 4 test(s).
+  left out: no Go here
 [  PASSED  ] 2 test(s).
 [  SKIPPED ] 1 test(s), listed below:
 [  FAILED  ] tests: 1 test(s), listed below:
@@ -64,6 +65,7 @@ test_cases_are_counted_not_targets() {
     target shell PASSED <<<'no cmocka here'
     counts '5 passed, 1 failed'
     grep -q '^1 skipped$' "$WORK/last" || fail "no word of the skipped one"
+    grep -q '^  //t:mixed: no Go here$' "$WORK/last" || fail "no word of why: $(<"$WORK/last")"
 }
 
 test_a_crash_a_time_out_and_a_failure_to_build_are_failed_cases() {
