@@ -63,6 +63,19 @@ wait_until() {
     done
 }
 
+# run_child COMMAND...: the command and its status, in the background, so that a signal ends the
+# script at once; its EXIT trap calls end_child.
+child_pid=
+run_child() {
+    local code=0
+    "$@" </dev/null &
+    child_pid=$!
+    wait "$child_pid" || code=$?
+    child_pid=
+    return "$code"
+}
+end_child() { [ -z "$child_pid" ] || kill "$child_pid" 2>/dev/null || true; }
+
 # ended PID: a zombie has, too.
 ended() { ! kill -0 "$1" 2>/dev/null || grep -q '^State:.Z' "/proc/$1/status" 2>/dev/null; }
 

@@ -8,6 +8,11 @@ add_failure() {
     failures+=("$1")
 }
 
+add_skip() {
+    cases_skipped=$((cases_skipped + 1))
+    reasons+=("$1")
+}
+
 # sum REGEX FILE: of the numbers that the expression's first group matches, line by line.
 sum() { sed -nE "s/.*$1.*/\\1/p" "$2" | awk '{ total += $1 } END { print total + 0 }'; }
 

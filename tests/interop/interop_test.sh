@@ -4,6 +4,8 @@
 set -euo pipefail
 # shellcheck source=tests/scripts/lib.sh
 . "$PWD/tests/scripts/lib.sh"
+# shellcheck source=scripts/lib/common.sh
+. "$SCRIPTS/lib/common.sh"
 
 trap 'rm -rf -- "$WORK"' EXIT
 
@@ -65,14 +67,43 @@ END
     [[ $err == *'empty_unary failed: not within 1 s'* ]] || fail "$err"
 }
 
+# As a terminal does it: the whole group gets the signal. A client may not care.
+test_a_signal_ends_it_at_once_with_its_programs() {
+    local signal script
+    for signal in INT TERM; do
+        reset
+        program "$PROGRAMS/client" <<END
+#!/usr/bin/env bash
+trap '' INT
+echo "\$\$" >"$WORK/client.pid"
+sleep 1000 &
+trap 'kill "\$!"; exit 1' TERM
+wait
+END
+        rm -f -- "$WORK/client.pid"
+        mkdir -p "$WORK/tmp"
+        # Its own group; a shell's background job would ignore SIGINT.
+        TMPDIR=$WORK/tmp setsid env --default-signal=INT \
+            "$TREE/scripts/interop" --case empty_unary --tls off >"$WORK/interop.log" 2>&1 &
+        script=$!
+        wait_until 60 test -s "$WORK/client.pid" || fail "$(<"$WORK/interop.log")"
+        kill -s "$signal" -- "-$script"
+        wait_until 20 ended "$script" || fail "it goes on after SIG$signal"
+        ! wait "$script" || fail "it ended well"
+        ! grep -q passed "$WORK/interop.log" || fail "$(<"$WORK/interop.log")"
+        wait_until 20 ended "$(<"$WORK/client.pid")" || fail "its client goes on after SIG$signal"
+        [ -z "$(ls -A "$WORK/tmp")" ] || fail "left behind: $(ls -A "$WORK/tmp")"
+    done
+}
+
 test_a_server_that_dies_has_failed() {
     reset
     program "$PROGRAMS/server" <<'END'
 #!/bin/sh
 echo 'no such thing' && exit 1
 END
-    expect 1 "$TREE/scripts/interop" --case empty_unary --tls off
-    [ "$(last)" = '0 passed, 2 failed, 0 skipped' ] || fail "$out"
+    expect 1 "$TREE/scripts/interop" --case empty_unary --case large_unary --tls off
+    [ "$(last)" = '0 passed, 4 failed, 0 skipped' ] || fail "$out"
     [[ $err == *'no such thing'*'the server does not listen'* ]] || fail "$err"
 }
 
@@ -104,6 +135,20 @@ END
     [[ $out == *'go server: pick_first_unary: '* ]] || fail "$out"
 }
 
+test_a_case_that_is_tried_again_is_said() {
+    reset
+    program "$TREE/.mesh/tools/grpc-go/server" <<'END'
+#!/bin/sh
+END
+    program "$TREE/.mesh/tools/grpc-go/client" <<END
+#!/bin/sh
+[ -e "$TREE/tried" ] || { : >"$TREE/tried" && exit 1; }
+END
+    expect 1 "$TREE/scripts/interop" --peer go --case cancel_after_begin --tls off
+    [[ $out == *$'\ntried again:\n  go client: cancel_after_begin, TLS off: try 1 of 3 '* ]] || fail "$out"
+    [ "$(last)" = '1 passed, 1 failed, 0 skipped' ] || fail "$out"
+}
+
 test_a_peer_that_is_asked_for_must_be_there() {
     reset
     expect 1 "$TREE/scripts/interop" --peer go
@@ -123,6 +168,8 @@ test_wrong_use_is_refused() {
     expect 2 "$TREE/scripts/interop" --case no_such
     [[ $err == *"there is no case 'no_such'"* ]] || fail "$err"
     expect 2 "$TREE/scripts/interop" --peer rust
+    expect 2 "$TREE/scripts/interop" --peer meshc --case client_compressed_unary_noprobe
+    [[ $err == *'none of these cases is played with these peers'* ]] || fail "$err"
     expect 2 "$TREE/scripts/interop" --tls
 }
 

@@ -68,8 +68,10 @@ test_a_crash_fails_and_says_how_to_see_it_again() {
     [[ $err == *'it is broken'* ]] || fail "$err"
     [ "$(<"$kept")" = input ] || fail "$kept was not kept"
     grep -qF "  bad_fuzz: scripts/fuzz --only bad_fuzz --input $kept" <<<"$out" || fail "$out"
-    expect 77 "$TREE/scripts/fuzz" --only bad_fuzz --input "$kept"
+    mkdir "$WORK/tmp"
+    TMPDIR=$WORK/tmp expect 77 "$TREE/scripts/fuzz" --only bad_fuzz --input "$kept"
     [[ $err == *'it is broken'* ]] || fail "$err"
+    [ -z "$(ls -A "$WORK/tmp")" ] || fail "left behind: $(ls -A "$WORK/tmp")"
 }
 
 test_without_libfuzzer_all_are_skipped_and_it_is_said() {
