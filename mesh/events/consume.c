@@ -11,9 +11,11 @@
 #include "mesh/events/inbox.h"
 
 enum {
-    BATCH = 64,            /* fetched at once */
-    WAITING_PER_LANE = 16, /* fetched ahead of the handlers */
-    FETCH_WAIT_MS = 1000,  /* for the first event of a batch, at most */
+    BATCH = 64,                    /* fetched at once */
+    WAITING_PER_LANE = 16,         /* fetched ahead of the handlers */
+    FETCH_WAIT_MS = 1000,          /* for the first event of a batch, at most */
+    UNSUBSCRIBE_TIMEOUT_MS = 5000, /* for the broker to know */
+    LOOK_PERIOD_MS = 10,           /* at what still comes, meanwhile */
     ACQUIRE_TIMEOUT_MS = 500,
     RETRY_FIRST_MS = 50, /* after a failure; doubles up to the next one */
     RETRY_LAST_MS = 1000,
@@ -216,20 +218,32 @@ static void wait_database(mesh_consumption *self)
     pthread_mutex_unlock(&self->mu);
 }
 
-/*
- * Fetches and dispatches `count` at most, and says how many came; -1: the subscription is of no use
- * any more. A request that waits for several would wait until it has them all: wait for one, then
- * take what is there.
- */
-static int fetch_some(mesh_consumption *self, natsSubscription *subscription, bool wait, int count)
+typedef enum pull {
+    PULL_ONE,    /* waits for it */
+    PULL_MORE,   /* waits for the first, then takes what is there */
+    PULL_NOTHING /* takes what has come for earlier requests: they may end here before they do at
+                    the broker */
+} pull;
+
+static natsStatus pull_messages(natsSubscription *subscription, pull how, int count,
+                                int64_t wait_ms, natsMsgList *list)
 {
-    natsMsgList list = {.Msgs = NULL};
     jsFetchRequest request;
     jsFetchRequest_Init(&request);
     request.Batch = count;
-    request.NoWait = !wait;
-    request.Expires = fetch_wait_ms(self) * 1000000;
-    natsStatus status = natsSubscription_FetchRequest(&list, subscription, &request);
+    request.NoWait = how != PULL_ONE;
+    /* For a request whose time is over when it begins the library sends nothing. */
+    request.Expires = how == PULL_NOTHING ? 1 : wait_ms * 1000000;
+    *list = (natsMsgList){.Msgs = NULL};
+    return natsSubscription_FetchRequest(list, subscription, &request);
+}
+
+/* Pulls and dispatches `count` at most, and says how many came; -1: the subscription is of no use
+ * any more. */
+static int fetch_some(mesh_consumption *self, natsSubscription *subscription, pull how, int count)
+{
+    natsMsgList list;
+    natsStatus status = pull_messages(subscription, how, count, fetch_wait_ms(self), &list);
     int came = status == NATS_OK ? list.Count : 0;
     for (int i = 0; i < came; i++) {
         dispatch(self, list.Msgs[i]);
@@ -240,15 +254,40 @@ static int fetch_some(mesh_consumption *self, natsSubscription *subscription, bo
     return status == NATS_OK || nothing_there ? came : -1;
 }
 
+/* A request that waits for several would wait until it has them all: wait for one, then take what
+ * is there. What came late goes first: the library (3.4) miscounts a request that finds more of it
+ * than it asks for. */
 static bool fetch_round(mesh_consumption *self, natsSubscription *subscription)
 {
     int room = wait_room(self);
     if (room == 0)
         return false;
-    int came = fetch_some(self, subscription, true, 1);
+    int came = fetch_some(self, subscription, PULL_NOTHING, room);
+    if (came != 0)
+        return came > 0;
+    came = fetch_some(self, subscription, PULL_ONE, 1);
     if (came == 1 && room > 1)
-        came = fetch_some(self, subscription, false, room - 1);
+        came = fetch_some(self, subscription, PULL_MORE, room - 1);
     return came >= 0;
+}
+
+/* Ends the subscription; what the broker has sent until it knows goes back to it. */
+static void end_subscription(natsSubscription *subscription)
+{
+    if (natsSubscription_DrainTimeout(subscription, UNSUBSCRIBE_TIMEOUT_MS) != NATS_OK)
+        return; /* the connection is lost, and with it what was on its way */
+    bool ended = false;
+    while (!ended) {
+        natsMsgList list;
+        ended = natsSubscription_WaitForDrainCompletion(subscription, LOOK_PERIOD_MS) !=
+                    NATS_TIMEOUT ||
+                !natsSubscription_IsValid(subscription);
+        if (pull_messages(subscription, PULL_NOTHING, BATCH, 0, &list) != NATS_OK)
+            continue;
+        for (int i = 0; i < list.Count; i++)
+            natsMsg_Nak(list.Msgs[i], NULL);
+        natsMsgList_Destroy(&list);
+    }
 }
 
 static void prune(mesh_consumption *self)
@@ -301,6 +340,7 @@ static bool fetch_on(mesh_consumption *self, mesh_link *link)
         wait_database(self);
         prune(self);
     } while (!stopping(self) && fetch_round(self, subscription));
+    end_subscription(subscription);
     /* Messages point to their subscription. */
     wait_answered(self);
     natsSubscription_Destroy(subscription);

@@ -297,6 +297,33 @@ static void a_drain_finishes_what_runs_and_gives_the_rest_back(void **state)
     bus_close(&other);
 }
 
+/* A request of the fetcher, which has given it up, is answered while a drain waits for a handler. */
+static void what_comes_after_the_last_fetch_goes_back_at_once(void **state)
+{
+    (void)state;
+    instance_options options = {
+        .service = "stock", .url = url, .handler = note_when_told, .ack_wait_ms = 120000};
+    atomic_store(&in_handler, 0);
+    atomic_store(&may_go_on, false);
+    instance self = bus_open(&options);
+    bus_add(&publisher, "odyssey", 1);
+    WAIT_FOR(atomic_load(&in_handler) == 1);
+    nats_freeze();
+    WAIT_FOR(mesh_events_ready(self.events, NULL) != MESH_OK); /* requests are given up ... */
+    assert_false(mesh_events_drain(self.events, 1500));        /* ... and so is the last one */
+    bus_add(&publisher, "ilias", 2);
+    nats_thaw();
+    WAIT_FOR(bus_stats(&publisher).published == 2);
+    options.handler = bus_note;
+    instance other = bus_open(&options);
+    WAIT_FOR(bus_stats(&other).consumed == 1); /* long before the ack wait ends */
+    atomic_store(&may_go_on, true);
+    assert_true(mesh_events_drain(self.events, 10000));
+    assert_int_equal(bus_handled(&self), 2);
+    bus_close(&self);
+    bus_close(&other);
+}
+
 int main(int argc, char **argv)
 {
     if (argc == 4 && strcmp(argv[1], "--consume") == 0)
@@ -312,6 +339,7 @@ int main(int argc, char **argv)
         CASE(events_that_wait_for_their_turn_are_not_delivered_again),
         CASE(a_handler_ends_when_its_event_would_be_given_to_another),
         CASE(a_drain_finishes_what_runs_and_gives_the_rest_back),
+        CASE(what_comes_after_the_last_fetch_goes_back_at_once),
     };
     return cmocka_run_group_tests(tests, servers_setup, servers_teardown);
 }
