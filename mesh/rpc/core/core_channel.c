@@ -21,7 +21,11 @@ enum {
     CONNECT_TIMEOUT_MS = 5000,
     STATUS_WAIT_MS =
         10, /* after the answer to a blocking call, before a second one is looked for */
-    STATUS_WAIT_EVENTS = 64 /* the same for calls that share a queue */
+    /*
+     * The same for calls that share a queue. More than calls are in flight, mostly: the core tells
+     * of all answers that one read of a socket brought, and of their statuses after that.
+     */
+    STATUS_WAIT_EVENTS = 1024
 };
 
 typedef struct client_call client_call;
@@ -342,7 +346,7 @@ static bool take_event(const grpc_event *event, client_call **waiting)
  */
 static void *poll_queue(void *argument)
 {
-    const gpr_timespec now = gpr_time_0(GPR_CLOCK_REALTIME);
+    const gpr_timespec now = gpr_inf_past(GPR_CLOCK_MONOTONIC); /* of other clocks: converted */
     const gpr_timespec never = gpr_inf_future(GPR_CLOCK_REALTIME);
     grpc_completion_queue *queue = argument;
     client_call *waiting = NULL;
