@@ -7,21 +7,12 @@
 #include "mesh/rpc/reason.h"
 #include "mesh/rpc/unpack.h"
 
-/* One contiguous run of bytes: the only slice, or a copy in the arena. */
-static const uint8_t *flatten(const mesh_message *message, mesh_arena *arena)
+static uint8_t *join(const mesh_message *message)
 {
-    static const uint8_t nothing[1];
-    uint8_t *bytes;
+    uint8_t *bytes = mesh_malloc(message->size);
     size_t at = 0;
 
-    if (message->size == 0)
-        return nothing;
-    if (message->slice_count == 1)
-        return message->slices[0].data;
-    bytes = mesh_arena_alloc(arena, message->size);
-    if (bytes == NULL)
-        return NULL;
-    for (size_t i = 0; i < message->slice_count; i++) {
+    for (size_t i = 0; bytes != NULL && i < message->slice_count; i++) {
         memcpy(bytes + at, message->slices[i].data, message->slices[i].size);
         at += message->slices[i].size;
     }
@@ -45,19 +36,20 @@ static mesh_code copy_raw(const uint8_t *bytes, size_t size, mesh_arena *arena,
 }
 
 /*
- * The bytes of a message, in one run. `*inflated` is what the caller frees in any case: the content
- * of a compressed message, or NULL.
+ * The bytes of a message, in one run. `*owned` is what the caller frees in any case: the content of
+ * a compressed message, or of several slices, else NULL. It is not the arena's: without it there
+ * the answer can be packed into the same memory, while that is in the processor's cache.
  */
-static mesh_code read_bytes(const mesh_message *message, mesh_arena *arena, uint8_t **inflated,
-                            const uint8_t **bytes, size_t *size, mesh_error *err)
+static mesh_code read_bytes(const mesh_message *message, uint8_t **owned, const uint8_t **bytes,
+                            size_t *size, mesh_error *err)
 {
     mesh_code code = message->code;
 
     if (code != MESH_OK)
         return mesh_error_set(err, code, "no memory for a message");
     if (message->compressed) {
-        code = mesh_inflate(message->slices, message->slice_count, message->limit, inflated, size);
-        *bytes = *inflated;
+        code = mesh_inflate(message->slices, message->slice_count, message->limit, owned, size);
+        *bytes = *owned;
         if (code == MESH_RESOURCE_EXHAUSTED)
             return mesh_error_set(err, code, "a compressed message is too large when inflated");
         if (code != MESH_OK)
@@ -66,27 +58,31 @@ static mesh_code read_bytes(const mesh_message *message, mesh_arena *arena, uint
         return MESH_OK;
     }
     *size = message->size;
-    *bytes = flatten(message, arena);
-    if (*bytes == NULL)
-        return mesh_error_reason(
-            err, MESH_RESOURCE_EXHAUSTED, MESH_RPC_DOMAIN, MESH_RPC_CALL_MEMORY_EXCEEDED,
-            "a message of %zu bytes: needs more memory than a call may have", message->size);
+    if (message->slice_count == 1) {
+        *bytes = message->slices[0].data;
+    } else if (message->slice_count > 1) {
+        *bytes = *owned = join(message);
+        if (*bytes == NULL)
+            return mesh_error_set(err, MESH_RESOURCE_EXHAUSTED, "no memory for a message");
+    }
     return MESH_OK;
 }
 
 mesh_code mesh_decode(const ProtobufCMessageDescriptor *descriptor, mesh_message *message,
                       mesh_arena *arena, ProtobufCMessage **out, mesh_error *err)
 {
-    uint8_t *inflated = NULL;
+    uint8_t *owned = NULL;
     const uint8_t *bytes = NULL;
     size_t size = 0;
-    mesh_code code = read_bytes(message, arena, &inflated, &bytes, &size, err);
+    mesh_code code = read_bytes(message, &owned, &bytes, &size, err);
 
+    if (owned != NULL)
+        mesh_message_release(message);
     if (code == MESH_OK && descriptor == NULL)
         code = copy_raw(bytes, size, arena, out, err);
     else if (code == MESH_OK)
         code = mesh_unpack(descriptor, bytes, size, arena, out, err);
-    mesh_free(inflated);
+    mesh_free(owned);
     mesh_message_release(message);
     return code;
 }
