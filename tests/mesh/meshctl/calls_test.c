@@ -3,31 +3,11 @@
 #include <netinet/in.h>
 #include <signal.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "mesh/base/clock.h"
 #include "tests/mesh/base/test.h"
 #include "tests/mesh/meshctl/shop.h"
-
-static shop open_shop;
-
-static int setup(void **state)
-{
-    (void)state;
-    signal(SIGPIPE, SIG_IGN);
-    shop_open(&open_shop, NULL);
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    shop_close(&open_shop);
-    return 0;
-}
-
-#define A open_shop.address
 
 /* Runs meshctl and expects its exit code, output and part of what it says on stderr (NULL: none is
  * looked at). */
@@ -351,20 +331,6 @@ static void unix_sockets_are_targets(void **state)
     unlink(target + 5);
 }
 
-/* A data folder with a services file; MESH_DATA is set to it. */
-static void write_services(const char *text)
-{
-    char path[512];
-    snprintf(path, sizeof path, "%s/mesh", getenv("TEST_TMPDIR"));
-    mkdir(path, 0700);
-    setenv("MESH_DATA", path, 1);
-    strcat(path, "/services");
-    FILE *out = fopen(path, "w");
-    assert_non_null(out);
-    fputs(text, out);
-    fclose(out);
-}
-
 static void services_of_the_mesh_are_targets_and_have_a_status(void **state)
 {
     (void)state;
@@ -482,5 +448,5 @@ int main(void)
         cmocka_unit_test(names_are_completed),
         cmocka_unit_test(the_completion_script_works_in_bash),
     };
-    return cmocka_run_group_tests(tests, setup, teardown);
+    return cmocka_run_group_tests(tests, open_shop_setup, open_shop_teardown);
 }

@@ -4,13 +4,9 @@
  *
  *   bazel run //tests/mesh/meshctl:golden_test -- --update
  */
-#include <signal.h>
-#include <unistd.h>
-
 #include "tests/mesh/base/test.h"
 #include "tests/mesh/meshctl/shop.h"
 
-static shop open_shop;
 static bool update;
 
 typedef struct golden_case {
@@ -131,19 +127,9 @@ static void output_is_as_recorded(void **state)
 
 static int setup(void **state)
 {
-    (void)state;
-    signal(SIGPIPE, SIG_IGN);
     /* Where no mesh is found, whatever runs on this machine; relative paths stay as they are. */
     setenv("MESH_DATA", "/nowhere", 1);
-    shop_open(&open_shop, NULL);
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    shop_close(&open_shop);
-    return 0;
+    return open_shop_setup(state);
 }
 
 int main(int argc, char **argv)
@@ -152,5 +138,5 @@ int main(int argc, char **argv)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(output_is_as_recorded),
     };
-    return cmocka_run_group_tests(tests, setup, teardown);
+    return cmocka_run_group_tests(tests, setup, open_shop_teardown);
 }

@@ -1,6 +1,11 @@
 #include "tests/mesh/meshctl/shop.h"
 
+#include <signal.h>
+#include <sys/stat.h>
+
 #include "tests/mesh/base/test.h"
+
+shop open_shop;
 
 void shop_open(shop *shop, const char *const *arguments)
 {
@@ -23,4 +28,32 @@ void shop_close(shop *shop)
     program_wait(&shop->server);
     if (shop->server.status != 0)
         fail_msg("the server ended with %d: %s", shop->server.status, shop->server.err);
+}
+
+int open_shop_setup(void **state)
+{
+    (void)state;
+    signal(SIGPIPE, SIG_IGN);
+    shop_open(&open_shop, NULL);
+    return 0;
+}
+
+int open_shop_teardown(void **state)
+{
+    (void)state;
+    shop_close(&open_shop);
+    return 0;
+}
+
+void write_services(const char *text)
+{
+    char path[512];
+    snprintf(path, sizeof path, "%s/mesh", getenv("TEST_TMPDIR"));
+    mkdir(path, 0700);
+    setenv("MESH_DATA", path, 1);
+    strcat(path, "/services");
+    FILE *out = fopen(path, "w");
+    assert_non_null(out);
+    fputs(text, out);
+    fclose(out);
 }

@@ -18,4 +18,14 @@ void shop_open(shop *shop, const char *const *arguments);
 /* Ends it and expects that it ended well. */
 void shop_close(shop *shop);
 
+/* One for all cases of a test, started without arguments: for cmocka_run_group_tests. */
+extern shop open_shop;
+#define A open_shop.address /* short: it stands in almost every command line */
+
+int open_shop_setup(void **state);
+int open_shop_teardown(void **state);
+
+/* Makes a data folder of the mesh whose list of services is the text, and sets MESH_DATA to it. */
+void write_services(const char *text);
+
 #endif
