@@ -77,18 +77,28 @@ static void wrong_options_are_refused(void **state)
     }
 }
 
+enum {
+    PATH_BYTES = 1024,
+    SETTING_BYTES = PATH_BYTES + 64
+};
+
+/* Writes a file of the test's; `path` has room for PATH_BYTES. */
+static void write_file(const char *name, const char *text, char *path)
+{
+    const char *folder = getenv("TEST_TMPDIR");
+    snprintf(path, PATH_BYTES, "%s/%s", folder != NULL ? folder : "/tmp", name);
+    FILE *file = fopen(path, "w");
+    assert_non_null(file);
+    fputs(text, file);
+    fclose(file);
+}
+
 /* S4.16 */
 static void secrets_are_read_from_files_and_never_shown(void **state)
 {
-    const char *folder = getenv("TEST_TMPDIR");
-    char secret[1024], setting[1100], output[16384];
+    char secret[PATH_BYTES], setting[SETTING_BYTES], output[16384];
     (void)state;
-    snprintf(secret, sizeof secret, "%s/database-url", folder != NULL ? folder : "/tmp");
-    FILE *file = fopen(secret, "w");
-    assert_non_null(file);
-    fputs("postgresql://demo:opensesame@127.0.0.1/demo\n", file);
-    fclose(file);
-
+    write_file("database-url", "postgresql://demo:opensesame@127.0.0.1/demo\n", secret);
     snprintf(setting, sizeof setting, "MESH_DATABASE_URL_FILE=%s", secret);
     const char *const given[] = {setting, "MESH_NATS_URL=nats://demo:opensesame@127.0.0.1:1",
                                  "MESH_OTHER_DEMO_TARGET=127.0.0.1:1", "DEMO_GREETING=good day",
@@ -106,16 +116,12 @@ static void secrets_are_read_from_files_and_never_shown(void **state)
 
 static void file_of_the_command_line_comes_before_the_environments(void **state)
 {
-    const char *folder = getenv("TEST_TMPDIR");
-    char path[1024], setting[1100], output[16384];
+    char path[PATH_BYTES], setting[SETTING_BYTES], output[16384];
     (void)state;
-    snprintf(path, sizeof path, "%s/demo.conf", folder != NULL ? folder : "/tmp");
-    FILE *file = fopen(path, "w");
-    assert_non_null(file);
-    fputs("# of the demo\nDEMO_GREETING = from the file\nMESH_DATABASE_URL=postgresql://h/d\n"
-          "MESH_NATS_URL=nats://127.0.0.1:1\nMESH_OTHER_DEMO_TARGET=127.0.0.1:1\n",
-          file);
-    fclose(file);
+    write_file("demo.conf",
+               "# of the demo\nDEMO_GREETING = from the file\nMESH_DATABASE_URL=postgresql://h/d\n"
+               "MESH_NATS_URL=nats://127.0.0.1:1\nMESH_OTHER_DEMO_TARGET=127.0.0.1:1\n",
+               path);
     snprintf(setting, sizeof setting, "MESH_CONFIG=%s", path);
     const char *const good[] = {setting, NULL};
     const char *const wrong[] = {"MESH_CONFIG=/no/such/file", NULL};

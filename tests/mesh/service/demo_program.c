@@ -40,6 +40,7 @@ demo demo_start(const char *database_url, const char *const *more)
 {
     demo made = {.program = demo_launch(DEMO, database_url, more)};
     mesh_error err = {0};
+    snprintf(made.database_url, sizeof made.database_url, "%s", database_url);
     snprintf(made.listening, sizeof made.listening, "%s",
              program_wait_log(made.program, "listening"));
     assert_int_equal(
@@ -47,6 +48,15 @@ demo demo_start(const char *database_url, const char *const *more)
         MESH_OK);
     made.arena = mesh_arena_create(4096, 0);
     assert_non_null(made.arena);
+    return made;
+}
+
+demo demo_serve(const char *database, const char *const *more)
+{
+    char url[POSTGRES_URL_BYTES];
+    postgres_create_database(database, url);
+    demo made = demo_start(url, more);
+    program_wait_log(made.program, "serving");
     return made;
 }
 

@@ -39,6 +39,7 @@ typedef struct demo {
     mesh_channel *channel;
     mesh_arena *arena;    /* of what calls return */
     char listening[1024]; /* the line that it logged */
+    char database_url[POSTGRES_URL_BYTES];
 } demo;
 
 /* No settings beside those that let it start. */
@@ -49,6 +50,9 @@ program *demo_launch(const char *file, const char *database_url, const char *con
 
 /* Starts DEMO, waits until it listens, and connects. */
 demo demo_start(const char *database_url, const char *const *more);
+
+/* Makes a database of this name, starts DEMO on it, and waits until it serves. */
+demo demo_serve(const char *database, const char *const *more);
 
 /* Waits for its end, which must have this status, and frees everything. */
 void demo_end(demo *demo, int status);

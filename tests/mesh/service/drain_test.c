@@ -9,16 +9,16 @@
 
 static void signal_lets_running_calls_end(void **state)
 {
-    static const int signals[] = {SIGTERM, SIGINT};
-    char url[POSTGRES_URL_BYTES];
+    static const struct {
+        int signal;
+        const char *database;
+    } cases[] = {{SIGTERM, "terminated"}, {SIGINT, "interrupted"}};
     (void)state;
-    postgres_create_database("drain", url);
-    for (size_t i = 0; i < 2; i++) {
-        demo demo = demo_start(url, demo_defaults);
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        demo demo = demo_serve(cases[i].database, demo_defaults);
         demo_nap nap;
-        program_wait_log(demo.program, "serving");
         demo_start_nap(&demo, &nap, 300, false);
-        program_signal(demo.program, signals[i]);
+        program_signal(demo.program, cases[i].signal);
         program_wait_log(demo.program, "draining");
         program_wait_log(demo.program, "on_drain");
         program_wait_log(demo.program, "on_stop");
@@ -31,12 +31,9 @@ static void signal_lets_running_calls_end(void **state)
 static void calls_are_cancelled_when_the_drain_takes_too_long(void **state)
 {
     const char *const more[] = {"MESH_DRAIN_TIMEOUT=100ms", NULL};
-    char url[POSTGRES_URL_BYTES];
     (void)state;
-    postgres_create_database("impatient", url);
-    demo demo = demo_start(url, more);
+    demo demo = demo_serve("impatient", more);
     demo_nap nap;
-    program_wait_log(demo.program, "serving");
     demo_start_nap(&demo, &nap, CALL_LIMIT_MS, false);
     program_signal(demo.program, SIGTERM);
     program_wait_log(demo.program, "sleep cancelled");
@@ -60,13 +57,11 @@ static mesh_tx *hold_up(mesh_db *db, const char *name)
 static void on_stop_comes_when_no_handler_of_events_runs_any_more(void **state)
 {
     const char *const more[] = {"MESH_DRAIN_TIMEOUT=100ms", NULL};
-    char url[POSTGRES_URL_BYTES];
     mesh_db *db = NULL;
     (void)state;
-    postgres_create_database("handling", url);
-    demo demo = demo_start(url, more);
-    program_wait_log(demo.program, "serving");
-    assert_int_equal(mesh_db_create(&(mesh_db_options){.url = url}, &db, NULL), MESH_OK);
+    demo demo = demo_serve("handling", more);
+    assert_int_equal(mesh_db_create(&(mesh_db_options){.url = demo.database_url}, &db, NULL),
+                     MESH_OK);
     mesh_tx *tx = hold_up(db, "late");
     assert_int_equal(demo_add(&demo, "late"), MESH_OK);
     program_wait_log(demo.program, "hearing");
@@ -85,15 +80,12 @@ static void on_stop_comes_when_no_handler_of_events_runs_any_more(void **state)
 static void lame_duck_says_not_serving_and_still_answers(void **state)
 {
     const char *const more[] = {"MESH_DRAIN_DELAY=20s", NULL};
-    char url[POSTGRES_URL_BYTES];
     Grpc__Health__V1__HealthCheckRequest request = GRPC__HEALTH__V1__HEALTH_CHECK_REQUEST__INIT;
     const Grpc__Health__V1__HealthCheckResponse *message = NULL;
     mesh_stream *watch = NULL;
     mesh_error err = {0};
     (void)state;
-    postgres_create_database("duck", url);
-    demo demo = demo_start(url, more);
-    program_wait_log(demo.program, "serving");
+    demo demo = demo_serve("duck", more);
     request.service = "demo.v1.Demo";
     assert_int_equal(
         grpc__health__v1__health__watch(demo.channel, &request, &watch,
@@ -114,12 +106,9 @@ static void lame_duck_says_not_serving_and_still_answers(void **state)
 
 static void second_signal_ends_it_at_once(void **state)
 {
-    char url[POSTGRES_URL_BYTES];
     (void)state;
-    postgres_create_database("hurry", url);
-    demo demo = demo_start(url, demo_defaults);
+    demo demo = demo_serve("hurry", demo_defaults);
     demo_nap nap;
-    program_wait_log(demo.program, "serving");
     demo_start_nap(&demo, &nap, CALL_LIMIT_MS, false);
     program_signal(demo.program, SIGTERM);
     program_wait_log(demo.program, "draining");
@@ -131,12 +120,9 @@ static void second_signal_ends_it_at_once(void **state)
 static void debugger_gets_sigint_before_the_service(void **state)
 {
     int status;
-    char url[POSTGRES_URL_BYTES];
     (void)state;
-    postgres_create_database("traced", url);
-    demo demo = demo_start(url, demo_defaults);
+    demo demo = demo_serve("traced", demo_defaults);
     pid_t pid = program_pid(demo.program);
-    program_wait_log(demo.program, "serving");
     assert_return_code(ptrace(PTRACE_SEIZE, pid, NULL, NULL), errno);
     program_signal(demo.program, SIGINT);
     assert_int_equal(waitpid(pid, &status, __WALL), pid);

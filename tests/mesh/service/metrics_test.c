@@ -44,12 +44,10 @@ static void metrics_show_process_calls_pool_and_events(void **state)
         "\nmesh_events_consumed_total ",
     };
     const char *const more[] = {"MESH_DB_POOL=3", NULL};
-    char url[POSTGRES_URL_BYTES], address[256];
+    char address[256];
     (void)state;
-    postgres_create_database("metrics", url);
-    demo demo = demo_start(url, more);
+    demo demo = demo_serve("metrics", more);
     snprintf(address, sizeof address, "%s", program_field(demo.listening, "metrics"));
-    program_wait_log(demo.program, "serving");
     assert_int_equal(demo_add(&demo, "measured"), MESH_OK);
     WAIT_FOR(demo_heard(&demo, "measured"));
     const char *text = metrics(address);

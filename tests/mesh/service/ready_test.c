@@ -26,42 +26,35 @@ static void starts_before_its_database_and_serves_when_it_came(void **state)
     demo_stop(&demo);
 }
 
-static void is_not_serving_while_the_broker_is_away(void **state)
+/* A server that it needs, which it calls `name` in what it says, goes away and comes back. */
+static void is_not_serving_without(const char *name, void (*stop)(void), void (*restart)(void))
 {
-    char url[POSTGRES_URL_BYTES];
-    (void)state;
-    postgres_create_database("broker", url);
-    demo demo = demo_start(url, demo_defaults);
-    program_wait_log(demo.program, "serving");
+    demo demo = demo_serve(name, demo_defaults);
 
-    nats_stop();
-    assert_non_null(strstr(program_wait_log(demo.program, "not serving"), "broker"));
+    stop();
+    assert_non_null(strstr(program_wait_log(demo.program, "not serving"), name));
     assert_int_equal(demo_health(&demo, ""), NOT_SERVING);
-    nats_restart();
+    assert_int_equal(demo_health(&demo, "demo.v1.Demo"), NOT_SERVING);
+    restart();
     program_wait_log(demo.program, "serving");
     assert_int_equal(demo_health(&demo, ""), SERVING);
+    assert_int_equal(demo_health(&demo, "demo.v1.Demo"), SERVING);
 
-    assert_int_equal(demo_add(&demo, "broker is back"), MESH_OK); /* and events flow again */
-    WAIT_FOR(demo_heard(&demo, "broker is back"));
+    assert_int_equal(demo_add(&demo, name), MESH_OK); /* and events flow again */
+    WAIT_FOR(demo_heard(&demo, name));
     demo_stop(&demo);
+}
+
+static void is_not_serving_while_the_broker_is_away(void **state)
+{
+    (void)state;
+    is_not_serving_without("broker", nats_stop, nats_restart);
 }
 
 static void is_not_serving_while_the_database_is_away(void **state)
 {
-    char url[POSTGRES_URL_BYTES];
     (void)state;
-    postgres_create_database("database", url);
-    demo demo = demo_start(url, demo_defaults);
-    program_wait_log(demo.program, "serving");
-
-    postgres_stop();
-    assert_non_null(strstr(program_wait_log(demo.program, "not serving"), "database"));
-    assert_int_equal(demo_health(&demo, "demo.v1.Demo"), NOT_SERVING);
-    postgres_restart();
-    program_wait_log(demo.program, "serving");
-    assert_int_equal(demo_add(&demo, "database is back"), MESH_OK);
-    WAIT_FOR(demo_heard(&demo, "database is back"));
-    demo_stop(&demo);
+    is_not_serving_without("database", postgres_stop, postgres_restart);
 }
 
 static int thaw(void **state)
@@ -79,11 +72,8 @@ static void is_not_serving_while_the_database_hangs(void **state)
         STOP_LIMIT_MS = 2000 + 15000
     };
     const char *const more[] = {"MESH_DRAIN_TIMEOUT=2s", NULL};
-    char url[POSTGRES_URL_BYTES];
     (void)state;
-    postgres_create_database("hanging", url);
-    demo demo = demo_start(url, more);
-    program_wait_log(demo.program, "serving");
+    demo demo = demo_serve("hanging", more);
 
     postgres_freeze();
     int64_t start_ns = mesh_clock_monotonic_ns();
@@ -105,12 +95,9 @@ static void is_not_serving_while_the_database_hangs(void **state)
 static void full_pool_is_not_a_lost_database(void **state)
 {
     const char *const more[] = {"MESH_DB_POOL=1", NULL};
-    char url[POSTGRES_URL_BYTES];
     (void)state;
-    postgres_create_database("busy", url);
-    demo demo = demo_start(url, more);
+    demo demo = demo_serve("busy", more);
     demo_nap nap;
-    program_wait_log(demo.program, "serving");
     demo_start_nap(&demo, &nap, 4500, true); /* longer than the probe's interval and its wait */
     WAIT_FOR(nap.code != -1);
     assert_int_equal(nap.code, MESH_OK);

@@ -24,7 +24,7 @@ static void make_certificates(const char *folder)
 static void speaks_tls_and_asks_for_certificates_when_told_to(void **state)
 {
     const char *folder = getenv("TEST_TMPDIR") != NULL ? getenv("TEST_TMPDIR") : "/tmp";
-    char url[POSTGRES_URL_BYTES], certificate[1024], key[1024], authority[1024];
+    char certificate[1024], key[1024], authority[1024];
     mesh_error err = {0};
     (void)state;
     make_certificates(folder);
@@ -33,9 +33,7 @@ static void speaks_tls_and_asks_for_certificates_when_told_to(void **state)
     snprintf(authority, sizeof authority, "MESH_TLS_CA=%s/ca.pem", folder);
     const char *const more[] = {certificate, key, authority, "MESH_TLS_REQUIRE_CLIENT_CERT=true",
                                 NULL};
-    postgres_create_database("tls", url);
-    demo demo = demo_start(url, more);
-    program_wait_log(demo.program, "serving");
+    demo demo = demo_serve("tls", more);
     assert_int_equal(demo_health(&demo, ""), -MESH_UNAVAILABLE); /* plaintext */
 
     const struct {
