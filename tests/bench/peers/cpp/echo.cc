@@ -66,49 +66,8 @@ struct Async {
 };
 
 struct Call {
-    explicit Call(Async &async) : async(async)
-    {
-    }
     virtual ~Call() = default;
     virtual void proceed(bool ok) = 0;
-
-    Async &async;
-    std::optional<grpc::ServerContext> context;
-};
-
-template <class Message> struct UnaryCall : Call {
-    using Writer = grpc::ServerAsyncResponseWriter<Message>;
-    using Accept = void (Echo::AsyncService::*)(grpc::ServerContext *, Message *, Writer *,
-                                                grpc::CompletionQueue *,
-                                                grpc::ServerCompletionQueue *, void *);
-
-    UnaryCall(Async &async, Accept accept) : Call(async), accept(accept)
-    {
-        post();
-    }
-
-    void post()
-    {
-        answering = false;
-        writer.reset();
-        context.emplace();
-        writer.emplace(&*context);
-        (async.service.*accept)(&*context, &message, &*writer, async.queue.get(), async.queue.get(),
-                                this);
-    }
-
-    void proceed(bool) override
-    {
-        if (answering)
-            return post();
-        answering = true;
-        writer->Finish(message, Status::OK, this);
-    }
-
-    Accept accept;
-    Message message;
-    std::optional<Writer> writer;
-    bool answering = false;
 };
 
 enum class Step {
@@ -118,10 +77,11 @@ enum class Step {
     kEnd
 };
 
-struct ChatCall : Call {
-    explicit ChatCall(Async &async) : Call(async)
+// A call that is posted again when it has ended. Derived has request(), which posts it, and
+// go_on(ok), which starts what comes next, and with the step kEnd the last of it.
+template <class Derived, class Stream> struct PostedCall : Call {
+    explicit PostedCall(Async &async) : async(async)
     {
-        post();
     }
 
     void post()
@@ -130,13 +90,65 @@ struct ChatCall : Call {
         stream.reset();
         context.emplace();
         stream.emplace(&*context);
+        static_cast<Derived *>(this)->request();
+    }
+
+    void proceed(bool ok) final
+    {
+        if (step == Step::kEnd)
+            post();
+        else
+            static_cast<Derived *>(this)->go_on(ok);
+    }
+
+    Async &async;
+    std::optional<grpc::ServerContext> context;
+    std::optional<Stream> stream;
+    Step step = Step::kOpen;
+};
+
+template <class Message>
+struct UnaryCall final : PostedCall<UnaryCall<Message>, grpc::ServerAsyncResponseWriter<Message>> {
+    using Accept = void (Echo::AsyncService::*)(grpc::ServerContext *, Message *,
+                                                grpc::ServerAsyncResponseWriter<Message> *,
+                                                grpc::CompletionQueue *,
+                                                grpc::ServerCompletionQueue *, void *);
+
+    UnaryCall(Async &async, Accept accept) : UnaryCall::PostedCall(async), accept(accept)
+    {
+        this->post();
+    }
+
+    void request()
+    {
+        auto *queue = this->async.queue.get();
+        (this->async.service.*accept)(&*this->context, &message, &*this->stream, queue, queue,
+                                      this);
+    }
+
+    void go_on(bool)
+    {
+        this->step = Step::kEnd;
+        this->stream->Finish(message, Status::OK, this);
+    }
+
+    Accept accept;
+    Message message;
+};
+
+struct ChatCall final : PostedCall<ChatCall, grpc::ServerAsyncReaderWriter<Payload, Payload>> {
+    explicit ChatCall(Async &async) : PostedCall(async)
+    {
+        post();
+    }
+
+    void request()
+    {
         async.service.RequestChat(&*context, &*stream, async.queue.get(), async.queue.get(), this);
     }
 
-    void proceed(bool ok) override
+    void go_on(bool ok)
     {
-        if (step == Step::kEnd)
-            return post();
         if (!ok) {
             step = Step::kEnd;
             stream->Finish(Status::OK, this);
@@ -149,32 +161,24 @@ struct ChatCall : Call {
         }
     }
 
-    Step step = Step::kOpen;
     Payload payload;
-    std::optional<grpc::ServerAsyncReaderWriter<Payload, Payload>> stream;
 };
 
-struct UploadCall : Call {
-    explicit UploadCall(Async &async) : Call(async)
+struct UploadCall final : PostedCall<UploadCall, grpc::ServerAsyncReader<Amount, Payload>> {
+    explicit UploadCall(Async &async) : PostedCall(async)
     {
         post();
     }
 
-    void post()
+    void request()
     {
-        step = Step::kOpen;
-        stream.reset();
-        context.emplace();
-        stream.emplace(&*context);
         amount.Clear();
         async.service.RequestUpload(&*context, &*stream, async.queue.get(), async.queue.get(),
                                     this);
     }
 
-    void proceed(bool ok) override
+    void go_on(bool ok)
     {
-        if (step == Step::kEnd)
-            return post();
         if (!ok) {
             step = Step::kEnd;
             stream->Finish(amount, Status::OK, this);
@@ -186,32 +190,24 @@ struct UploadCall : Call {
         stream->Read(&payload, this);
     }
 
-    Step step = Step::kOpen;
     Payload payload;
     Amount amount;
-    std::optional<grpc::ServerAsyncReader<Amount, Payload>> stream;
 };
 
-struct DownloadCall : Call {
-    explicit DownloadCall(Async &async) : Call(async)
+struct DownloadCall final : PostedCall<DownloadCall, grpc::ServerAsyncWriter<Payload>> {
+    explicit DownloadCall(Async &async) : PostedCall(async)
     {
         post();
     }
 
-    void post()
+    void request()
     {
-        step = Step::kOpen;
-        stream.reset();
-        context.emplace();
-        stream.emplace(&*context);
         async.service.RequestDownload(&*context, &amount, &*stream, async.queue.get(),
                                       async.queue.get(), this);
     }
 
-    void proceed(bool ok) override
+    void go_on(bool ok)
     {
-        if (step == Step::kEnd)
-            return post();
         if (step == Step::kOpen) {
             left = amount.messages();
             payload.set_body(body_of(amount));
@@ -226,11 +222,9 @@ struct DownloadCall : Call {
         stream->Write(payload, this);
     }
 
-    Step step = Step::kOpen;
     unsigned left = 0;
     Amount amount;
     Payload payload;
-    std::optional<grpc::ServerAsyncWriter<Payload>> stream;
 };
 
 void serve_async(const std::string &address, char **tls)
