@@ -4,30 +4,16 @@ set -euo pipefail
 # shellcheck source=tests/scripts/lib.sh
 . "$PWD/tests/scripts/lib.sh"
 
-trap 'rm -rf -- "$WORK" "$TREE"' EXIT
-
-TREE=$(mktemp -d "${TEST_TMPDIR:-/tmp}/attack.XXXXXX")
+tree
 PROGRAMS=$TREE/bazel-bin/tests/attack
 KNOWN=$TREE/tests/attack/core.known
 LIST=$PWD/tests/attack/core.known
-mkdir -p "$TREE/bin" "$PROGRAMS" "${KNOWN%/*}"
-cp -RL -- "$SCRIPTS" "$TREE/scripts"
+mkdir -p "$PROGRAMS" "${KNOWN%/*}"
 cp -L -- "$PWD/tests/attack/target" "$PWD/tests/attack/attacker" "$TREE/"
-printf '#!/bin/sh\n' >"$TREE/bin/bazel"
-chmod +x "$TREE/bin/bazel"
-PATH=$TREE/bin:$PATH
-
-# program NAME: stdin is the program.
-program() {
-    rm -f -- "${PROGRAMS:?}/$1"
-    cat >"$PROGRAMS/$1"
-    chmod +x "$PROGRAMS/$1"
-}
 
 # Ours, and nothing known.
 reset() {
     cp -fL -- "$SCRIPTS/attack" "$TREE/scripts/attack"
-    chmod u+w -- "$TREE/scripts/attack"
     cp -f -- "$TREE/target" "$TREE/attacker" "$PROGRAMS/"
     : >"$KNOWN"
 }
@@ -35,7 +21,7 @@ reset() {
 # attacker_says BROKEN...: an attacker that attacks nothing, and says one after the other.
 attacker_says() {
     printf '%s\n' "$@" >"$WORK/says"
-    program attacker <<END
+    stand_in "$PROGRAMS/attacker" <<END
 #!/usr/bin/env bash
 [ "\$1" != --list ] || exec "$TREE/attacker" --list
 broken=\$(head -n 1 "$WORK/says")
@@ -45,8 +31,6 @@ echo "\$2 1 0.1 13 14 14 0.1 10 0 5 3 \$broken"
 [ "\$broken" = - ]
 END
 }
-
-last() { tail -n 1 <<<"$out"; }
 
 attack() { "$TREE/scripts/attack" "$@"; }
 
@@ -85,7 +69,7 @@ test_an_attack_is_broken_off_before_the_machine_suffers() {
 
 test_a_server_that_dies_has_failed() {
     reset
-    program attacker <<END
+    stand_in "$PROGRAMS/attacker" <<END
 #!/usr/bin/env bash
 [ "\$1" != --list ] || exec "$TREE/attacker" --list
 "$TREE/attacker" "\$@" &
@@ -100,7 +84,7 @@ END
 
 test_a_server_that_does_not_start_has_failed() {
     reset
-    program target <<'END'
+    stand_in "$PROGRAMS/target" <<'END'
 #!/bin/sh
 echo 'no such thing' >&2 && exit 1
 END
@@ -111,7 +95,7 @@ END
 test_a_server_that_does_not_end_has_failed() {
     reset
     attacker_says -
-    program target <<END
+    stand_in "$PROGRAMS/target" <<END
 #!/usr/bin/env bash
 trap '' TERM
 echo 1

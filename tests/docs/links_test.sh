@@ -5,8 +5,6 @@ set -euo pipefail
 # shellcheck source=tests/scripts/lib.sh
 . tests/scripts/lib.sh
 
-trap 'rm -rf -- "$WORK"' EXIT
-
 TREE=$(readlink -f docs/operate.md)
 TREE=${TREE%/docs/operate.md}
 cd -- "$TREE"

@@ -7,34 +7,17 @@ set -euo pipefail
 # shellcheck source=scripts/lib/common.sh
 . "$SCRIPTS/lib/common.sh"
 
-trap 'rm -rf -- "$WORK"' EXIT
-
-TREE=$(mktemp -d "${TEST_TMPDIR:-/tmp}/interop.XXXXXX")
+tree
 PROGRAMS=$TREE/bazel-bin/tests/interop
-mkdir -p "$TREE/bin" "$PROGRAMS"
-cp -RL -- "$SCRIPTS" "$TREE/scripts"
+mkdir -p "$PROGRAMS"
 cp -L -- "$PWD/tests/interop/client" "$PWD/tests/interop/server" "$TREE/"
-printf '#!/bin/sh\n' >"$TREE/bin/bazel"
-chmod +x "$TREE/bin/bazel"
-PATH=$TREE/bin:$PATH
-
-# program PATH: stdin is the program.
-program() {
-    mkdir -p "${1%/*}"
-    rm -f -- "$1"
-    cat >"$1"
-    chmod +x "$1"
-}
 
 # Ours against itself, without any peer.
 reset() {
     rm -rf -- "$TREE/.mesh"
     cp -fL -- "$SCRIPTS/interop" "$TREE/scripts/interop"
-    chmod u+w -- "$TREE/scripts/interop"
     cp -f -- "$TREE/client" "$TREE/server" "$PROGRAMS/"
 }
-
-last() { tail -n 1 <<<"$out"; }
 
 test_ours_plays_with_itself_with_and_without_tls() {
     reset
@@ -46,7 +29,7 @@ test_ours_plays_with_itself_with_and_without_tls() {
 
 test_what_a_client_says_counts() {
     reset
-    program "$PROGRAMS/client" <<'END'
+    stand_in "$PROGRAMS/client" <<'END'
 #!/bin/sh
 case "$*" in *empty_unary*) echo 'it is wrong' && exit 3 ;; esac
 END
@@ -58,7 +41,7 @@ END
 
 test_a_client_that_hangs_has_failed() {
     reset
-    program "$PROGRAMS/client" <<'END'
+    stand_in "$PROGRAMS/client" <<'END'
 #!/bin/sh
 sleep 1000
 END
@@ -98,7 +81,7 @@ END
 
 test_a_server_that_dies_has_failed() {
     reset
-    program "$PROGRAMS/server" <<'END'
+    stand_in "$PROGRAMS/server" <<'END'
 #!/bin/sh
 echo 'no such thing' && exit 1
 END
@@ -109,7 +92,7 @@ END
 
 test_a_server_that_ends_badly_has_failed() {
     reset
-    program "$PROGRAMS/server" <<END
+    stand_in "$PROGRAMS/server" <<END
 #!/usr/bin/env bash
 "$TREE/server" "\$@" &
 trap 'kill "\$!" && wait "\$!"; exit 7' TERM
@@ -121,11 +104,11 @@ END
 
 test_a_case_that_a_peer_lacks_is_skipped_and_said() {
     reset
-    program "$TREE/.mesh/tools/grpc-go/server" <<END
+    stand_in "$TREE/.mesh/tools/grpc-go/server" <<END
 #!/bin/sh
 exec "$TREE/server" "\$@"
 END
-    program "$TREE/.mesh/tools/grpc-go/client" <<END
+    stand_in "$TREE/.mesh/tools/grpc-go/client" <<END
 #!/bin/sh
 exec "$TREE/client" "\$@"
 END

@@ -4,32 +4,23 @@ set -euo pipefail
 # shellcheck source=tests/scripts/lib.sh
 . "$PWD/tests/scripts/lib.sh"
 
-# No space in its path: scripts/conformance starts Bazel.
-TREES=$(mktemp -d "${TEST_TMPDIR:-/tmp}/conformance.XXXXXX")
-trap 'rm -rf -- "$WORK" "$TREES"' EXIT
-
 KNOWN=$PWD/tests/conformance/known
 NAME='Basic/TLS:true/(grpc client impl)/unary/success'
 
-# A tree of its own, with lists of its own.
-tree() {
-    TREE=$(mktemp -d "$TREES/XXXXXX")
-    mkdir -p "$TREE/bin" "$TREE/.mesh/tools/conformance" "$TREE/tests/conformance/known"
-    cp -RL -- "$SCRIPTS" "$TREE/scripts"
+# A tree with lists of its own.
+set_up() {
+    tree
+    mkdir -p "$TREE/tests/conformance/known"
     echo 'failing Odd/**/never # nobody can' >"$TREE/tests/conformance/known/server"
     echo 'flaky Slow/** # the clock' >>"$TREE/tests/conformance/known/server"
     echo '# nothing' >"$TREE/tests/conformance/known/client"
-    echo '#!/bin/sh' >"$TREE/bin/bazel"
-    cat >"$TREE/.mesh/tools/conformance/connectconformance" <<END
+    stand_in "$TREE/.mesh/tools/conformance/connectconformance" <<END
 #!/usr/bin/env bash
 printf '%s\n' "\$@" >>'$TREE/calls'
 for word; do [[ \$word != @* ]] || cat "\${word#@}" >>'$TREE/patterns'; done
 cat '$TREE/says'
 exit "\$(cat '$TREE/code')"
 END
-    chmod +x "$TREE/bin/bazel" "$TREE/.mesh/tools/conformance/connectconformance"
-    PATH=$TREE/bin:$PATH
-    export PATH
 }
 
 # says CODE LINE...
@@ -40,27 +31,27 @@ says() {
 }
 
 test_all_that_pass_are_counted() {
-    tree
+    set_up
     says 0 'Total cases: 570' '570 passed, 0 failed'
     expect 0 "$TREE/scripts/conformance"
-    [ "${out##*$'\n'}" = '1140 passed, 0 failed, 0 skipped' ] || fail "$out"
+    [ "$(last)" = '1140 passed, 0 failed, 0 skipped' ] || fail "$out"
     [ "$(<"$TREE/patterns")" = 'Odd/**/never'$'\n''Slow/**' ] || fail "$(<"$TREE/patterns")"
     expect 0 "$TREE/scripts/conformance" --side client --json
     [ "$out" = '{"results":[],"passed":570,"failed":0,"skipped":0}' ] || fail "$out"
 }
 
 test_what_is_known_is_skipped_and_said_with_its_cause() {
-    tree
+    set_up
     says 0 'INFO: Odd/TLS:true/never failed (as expected):' $'\texpecting an error' '' \
         'Total cases: 570' '569 passed, 0 failed' \
         '(Another 1 failed as expected due to being known failures/flakes.)'
     expect 0 "$TREE/scripts/conformance" --side server
-    [ "${out##*$'\n'}" = '569 passed, 0 failed, 1 skipped' ] || fail "$out"
+    [ "$(last)" = '569 passed, 0 failed, 1 skipped' ] || fail "$out"
     [[ $out == *'server: nobody can'* ]] || fail "$out"
 }
 
 test_what_is_not_known_has_failed() {
-    tree
+    set_up
     says 1 "FAILED: $NAME:" $'\twanted "this"; got that' $'\tand more' '' 'Total cases: 570' \
         '569 passed, 1 failed'
     expect 1 "$TREE/scripts/conformance" --side server --json
@@ -70,31 +61,31 @@ test_what_is_not_known_has_failed() {
 }
 
 test_what_passes_and_is_known_to_fail_has_failed() {
-    tree
+    set_up
     says 1 'FAILED: Odd/TLS:true/never was expected to fail but did not' '' 'Total cases: 570' \
         '569 passed, 1 failed'
     expect 1 "$TREE/scripts/conformance" --side server
     [[ $err == *'Odd/TLS:true/never failed: it passes: remove its line'* ]] || fail "$err"
-    [ "${out##*$'\n'}" = '569 passed, 1 failed, 0 skipped' ] || fail "$out"
+    [ "$(last)" = '569 passed, 1 failed, 0 skipped' ] || fail "$out"
 }
 
 test_what_breaks_off_has_failed() {
-    tree
+    set_up
     says 1 'the pattern matches nothing'
     expect 1 "$TREE/scripts/conformance" --side server
-    [ "${out##*$'\n'}" = '0 passed, 1 failed, 0 skipped' ] || fail "$out"
+    [ "$(last)" = '0 passed, 1 failed, 0 skipped' ] || fail "$out"
     [[ $err == *'the pattern matches nothing'* ]] || fail "$err"
     says 1 'Total cases: 570' \
         '500 passed, 0 failedAnother 70 could not be run due to client timing out.'
     expect 1 "$TREE/scripts/conformance" --side client
-    [ "${out##*$'\n'}" = '500 passed, 70 failed, 0 skipped' ] || fail "$out"
+    [ "$(last)" = '500 passed, 70 failed, 0 skipped' ] || fail "$out"
     says 7 'Total cases: 570' '570 passed, 0 failed'
     expect 1 "$TREE/scripts/conformance" --side client
     [[ $err == *'ended with status 7'* ]] || fail "$err"
 }
 
 test_a_line_without_a_cause_is_refused() {
-    tree
+    set_up
     says 0 'Total cases: 1' '1 passed, 0 failed'
     echo 'failing Even/**' >>"$TREE/tests/conformance/known/server"
     expect 1 "$TREE/scripts/conformance" --side server
@@ -102,7 +93,7 @@ test_a_line_without_a_cause_is_refused() {
 }
 
 test_without_the_runner_it_says_where_it_comes_from() {
-    tree
+    set_up
     rm "$TREE/.mesh/tools/conformance/connectconformance"
     expect 1 "$TREE/scripts/conformance"
     [[ $err == *'scripts/setup --peers'* ]] || fail "$err"
@@ -118,7 +109,7 @@ test_the_lists_have_not_grown() {
 }
 
 test_wrong_use_is_refused() {
-    tree
+    set_up
     expect 2 "$TREE/scripts/conformance" --side up
     expect 2 "$TREE/scripts/conformance" --case
 }

@@ -8,11 +8,8 @@ set -euo pipefail
 # shellcheck source=scripts/lib/count.sh
 . "$SCRIPTS/lib/count.sh"
 
-trap 'rm -rf -- "$WORK"' EXIT
-
 # bazel query prints the labels; bazel test writes the events and ends with the wanted code.
-mkdir "$WORK/bin"
-cat >"$WORK/bin/bazel" <<END
+stand_in "$WORK/bin/bazel" <<END
 #!/bin/sh
 case \$1 in
 query) cat "$WORK/labels" ; exit "\$(cat "$WORK/query.code")" ;;
@@ -23,7 +20,6 @@ test)
     exit "\$(cat "$WORK/test.code")" ;;
 esac
 END
-chmod +x "$WORK/bin/bazel"
 PATH=$WORK/bin:$PATH
 
 reset() {

@@ -4,40 +4,28 @@ set -euo pipefail
 # shellcheck source=tests/scripts/lib.sh
 . "$PWD/tests/scripts/lib.sh"
 
-trap 'rm -rf -- "$WORK" "$TREE"' EXIT
-
-TREE=$(mktemp -d "${TEST_TMPDIR:-/tmp}/fuzz.XXXXXX")
+tree
 BIN=$TREE/out
-mkdir -p "$TREE/bin"
-cp -RL -- "$SCRIPTS" "$TREE/scripts"
-PATH=$TREE/bin:$PATH
 
-# program PATH: stdin is the program.
-program() {
-    mkdir -p "${1%/*}"
-    cat >"$1"
-    chmod +x "$1"
-}
-
-program "$TREE/bin/bazel" <<END
+stand_in "$TREE/bin/bazel" <<END
 #!/bin/sh
 case \$1 in
 query) printf '%s\n' //tests/a:good_fuzz //tests/b:bad_fuzz ;;
 info) echo "$BIN" ;;
 esac
 END
-printf '#!/bin/sh\n' | program "$TREE/bin/clang"
+printf '#!/bin/sh\n' | stand_in "$TREE/bin/clang"
 
 for target in a/good b/bad; do
     mkdir -p "$BIN/tests/${target}_fuzz.runfiles/meshc/tests/${target}_fuzz_corpus"
 done
-program "$BIN/tests/a/good_fuzz" <<'END'
+stand_in "$BIN/tests/a/good_fuzz" <<'END'
 #!/bin/sh
 [ -d tests/a/good_fuzz_corpus ] || exit 3
 printf '#9\tDONE   cov: 42 ft: 60 corp: 3/9b\n' >&2
 printf 'stat::number_of_executed_units: 1000\nstat::new_units_added: 7\n' >&2
 END
-program "$BIN/tests/b/bad_fuzz" <<'END'
+stand_in "$BIN/tests/b/bad_fuzz" <<'END'
 #!/bin/sh
 for option; do
     case $option in -artifact_prefix=*) prefix=${option#*=} ;; esac
@@ -48,8 +36,6 @@ echo input >"${prefix}crash-1"
 echo "artifact_prefix='$prefix'; Test unit written to ${prefix}crash-1" >&2
 exit 77
 END
-
-last() { tail -n 1 <<<"$out"; }
 
 test_a_target_that_ends_well_has_passed() {
     expect 0 "$TREE/scripts/fuzz" --seconds 5 --only good_fuzz
@@ -75,7 +61,7 @@ test_a_crash_fails_and_says_how_to_see_it_again() {
 }
 
 test_without_libfuzzer_all_are_skipped_and_it_is_said() {
-    printf '#!/bin/sh\nexit 1\n' | program "$TREE/bin/clang"
+    printf '#!/bin/sh\nexit 1\n' | stand_in "$TREE/bin/clang"
     expect 0 "$TREE/scripts/fuzz"
     [ "$(last)" = '0 passed, 0 failed, 2 skipped' ] || fail "$out"
     [[ $err == *'no clang with libFuzzer here (scripts/setup --dev): nothing is fuzzed'* ]] ||

@@ -5,6 +5,9 @@
 SCRIPTS=$PWD/scripts
 SKIPPED=77
 WORK=$(mktemp -d "${TEST_TMPDIR:-/tmp}/scripts test.XXXXXX")
+TREES=${TEST_TMPDIR:-/tmp}/trees.$$
+# A test that has more to do at its end has a trap of its own, which does this, too.
+trap 'rm -rf -- "$WORK" "$TREES"' EXIT
 
 fail() {
     printf '  %s: %s\n' "${FUNCNAME[1]}" "$*" >&2
@@ -15,6 +18,25 @@ fail() {
 skip() {
     printf '  left out: %s\n' "$*" >&2
     exit "$SKIPPED"
+}
+
+# stand_in PATH: stdin is the program.
+stand_in() {
+    mkdir -p "${1%/*}"
+    rm -f -- "$1"
+    cat >"$1"
+    chmod +x "$1"
+}
+
+# tree: $TREE is one of its own, with the scripts and a Bazel that builds nothing. Scripts that start
+# Bazel refuse a space in its path.
+tree() {
+    mkdir -p "$TREES"
+    TREE=$(mktemp -d "$TREES/XXXXXX")
+    cp -RL -- "$SCRIPTS" "$TREE/scripts"
+    chmod -R u+w -- "$TREE/scripts"
+    stand_in "$TREE/bin/bazel" <<<'#!/bin/sh'
+    PATH=$TREE/bin:$PATH
 }
 
 # expect CODE COMMAND...: runs it; its stdout and stderr are in $out and $err afterwards.
@@ -28,6 +50,9 @@ expect() {
         fail "$* ended with $code instead of $want"
     fi
 }
+
+# last: the last line of $out.
+last() { tail -n 1 <<<"$out"; }
 
 run_tests() {
     local name passed=0 skipped=() failed=() tests

@@ -4,26 +4,22 @@ set -euo pipefail
 # shellcheck source=tests/scripts/lib.sh
 . "$PWD/tests/scripts/lib.sh"
 
-trap 'rm -rf -- "$WORK"' EXIT
-
 # dpkg-query knows every package but those in $WORK/absent; apt-get installs them, if it can.
-mkdir "$WORK/bin"
-cat >"$WORK/bin/dpkg-query" <<'END'
+stand_in "$WORK/bin/dpkg-query" <<'END'
 #!/usr/bin/env bash
 shift 3
 for name; do
     if grep -qx "$name" "$WORK/absent"; then echo "un  $name"; else echo "ii  $name"; fi
 done
 END
-cat >"$WORK/bin/apt-get" <<'END'
+stand_in "$WORK/bin/apt-get" <<'END'
 #!/usr/bin/env bash
 echo "$*" >>"$WORK/calls"
 case " $* " in
 *' install '*) cat "$WORK/trouble" 2>/dev/null && exit 100; : >"$WORK/absent" ;;
 esac
 END
-printf '#!/bin/sh\ncat "%s/user"\n' "$WORK" >"$WORK/bin/id"
-chmod +x "$WORK"/bin/*
+printf '#!/bin/sh\ncat "%s/user"\n' "$WORK" | stand_in "$WORK/bin/id"
 export WORK PATH=$WORK/bin:$PATH
 
 machine() {
@@ -67,7 +63,7 @@ test_a_failed_installation_shows_why() {
 
 # A stand-in that notes what it is to install.
 add_go() {
-    cat >"$WORK/bin/go" <<'END'
+    stand_in "$WORK/bin/go" <<'END'
 #!/usr/bin/env bash
 case $1 in
 install)
@@ -78,7 +74,6 @@ install)
 version) cat "$3" ;;
 esac
 END
-    chmod +x "$WORK/bin/go"
 }
 
 # In a copy, since that is where the tools go.
@@ -105,8 +100,8 @@ test_peers_have_fixed_versions_and_come_once() {
     mkdir "$WORK/peers"
     cp -RL -- "$SCRIPTS" "$WORK/peers/scripts"
     add_go
-    echo '#!/bin/sh' >"$WORK/bin/java"
-    cat >"$WORK/bin/mvn" <<'END'
+    stand_in "$WORK/bin/java" <<<'#!/bin/sh'
+    stand_in "$WORK/bin/mvn" <<'END'
 #!/usr/bin/env bash
 echo "$*" >>"$WORK/calls"
 [ ! -e "$WORK/trouble" ] || exit 1
@@ -118,7 +113,6 @@ for word; do
 done
 mkdir "$folder" && touch "$folder/grpc-interop-testing-$version.jar"
 END
-    chmod +x "$WORK/bin/java" "$WORK/bin/mvn"
     touch "$WORK/trouble"
     expect 1 "$WORK/peers/scripts/setup" --peers
     [[ $err == *'Maven could not fetch gRPC Java'* ]] || fail "said: $err"

@@ -4,8 +4,6 @@ set -euo pipefail
 # shellcheck source=tests/scripts/lib.sh
 . "$PWD/tests/scripts/lib.sh"
 
-trap 'rm -rf -- "$WORK"' EXIT
-
 MANUAL=$PWD/README.md
 cd -- "$SCRIPTS"
 mapfile -t NAMES < <(find . -maxdepth 1 ! -type d ! -name BUILD -printf '%P\n' | sort)

@@ -4,19 +4,11 @@ set -euo pipefail
 # shellcheck source=tests/scripts/lib.sh
 . "$PWD/tests/scripts/lib.sh"
 
-trap 'rm -rf -- "$WORK" "$TREE"' EXIT
-
-TREE=$(mktemp -d "${TEST_TMPDIR:-/tmp}/soak.XXXXXX")
+tree
 PROGRAMS=$TREE/bazel-bin/tests/soak
 CALLS=100000
-mkdir -p "$TREE/bin" "$PROGRAMS"
-cp -RL -- "$SCRIPTS" "$TREE/scripts"
+mkdir -p "$PROGRAMS"
 cp -L -- "$PWD/tests/soak/client" "$PWD/tests/soak/server" "$PROGRAMS/"
-printf '#!/bin/sh\n' >"$TREE/bin/bazel"
-chmod +x "$TREE/bin/bazel"
-PATH=$TREE/bin:$PATH
-
-last() { tail -n 1 <<<"$out"; }
 
 test_calls_and_streams_leave_nothing_behind() {
     expect 0 "$TREE/scripts/soak" --calls "$CALLS" --streams 500
@@ -33,9 +25,7 @@ test_a_leak_of_100_bytes_a_call_is_found() {
 
 test_a_server_that_does_not_answer_fails() {
     cp -f -- "$PROGRAMS/server" "$TREE/server"
-    printf '#!/bin/sh\necho 1\nexec sleep 60\n' >"$TREE/silent"
-    chmod +x "$TREE/silent"
-    cp -f -- "$TREE/silent" "$PROGRAMS/server"
+    printf '#!/bin/sh\necho 1\nexec sleep 60\n' | stand_in "$PROGRAMS/server"
     expect 1 "$TREE/scripts/soak" --calls 100 --streams 10
     grep -qE '^calls that failed .* FAIL$' <<<"$out" || fail "$out"
     cp -f -- "$TREE/server" "$PROGRAMS/server"
