@@ -67,8 +67,9 @@ MESH_API mesh_code mesh_channel_create(const char *target, const mesh_channel_op
                                        mesh_channel **channel, mesh_error *err);
 
 /*
- * Gives up the channel; calls still running on it are cancelled and waited for. NULL is accepted.
- * Not from a callback of a call on the channel.
+ * Gives up the channel; calls still running on it are cancelled and waited for, a connection that
+ * is being made for a fifth of a second. NULL is accepted. Not from a callback of a call on the
+ * channel.
  */
 MESH_API void mesh_channel_destroy(mesh_channel *channel);
 

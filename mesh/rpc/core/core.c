@@ -36,10 +36,12 @@ const mesh_transport mesh_transport_core = {
 enum {
     LOG_TEXT_MAX = 240, /* the core can say a kilobyte about an address that is taken */
     SHUTDOWN_WAIT_MS = 2000,
-    ROUNDED_NS = 2000000 /* at most added to a deadline by the core */
+    SHUTDOWN_WAIT_LEFT_MS = 200, /* while something is left behind */
+    ROUNDED_NS = 2000000         /* at most added to a deadline by the core */
 };
 
-static atomic_int users; /* core_init without core_shutdown */
+static atomic_int users;               /* core_init without core_shutdown */
+static _Atomic(int64_t) left_until_ns; /* something was left behind */
 
 /* Where this thread wants the core's complaints instead of the log; NULL: nowhere. */
 static _Thread_local char *cause;
@@ -100,14 +102,22 @@ void core_init(void)
     grpc_init();
 }
 
+void core_leave_behind(int64_t for_ms)
+{
+    atomic_store(&left_until_ns, mesh_clock_deadline_ns(for_ms));
+}
+
 void core_shutdown(void)
 {
-    int64_t deadline_ns = mesh_clock_deadline_ns(SHUTDOWN_WAIT_MS);
+    bool left = mesh_clock_left_ms(atomic_load(&left_until_ns)) > 0;
+    int64_t deadline_ns = mesh_clock_deadline_ns(left ? SHUTDOWN_WAIT_LEFT_MS : SHUTDOWN_WAIT_MS);
 
     grpc_shutdown();
     atomic_fetch_sub(&users, 1);
     while (atomic_load(&users) == 0 && grpc_is_initialized() && mesh_clock_left_ms(deadline_ns) > 0)
         nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL); /* nothing else tells */
+    if (!grpc_is_initialized())
+        atomic_store(&left_until_ns, 0);
 }
 
 /* --- messages --------------------------------------------------------------------------------- */

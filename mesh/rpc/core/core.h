@@ -51,6 +51,12 @@ void core_init(void);
 void core_shutdown(void);
 
 /*
+ * For so long the core will not be at rest, since it keeps to itself what nobody can end: a
+ * core_shutdown waits for a fifth of a second only.
+ */
+void core_leave_behind(int64_t for_ms);
+
+/*
  * What the core complains of on this thread goes into `text` instead of the log, reduced to its
  * innermost cause, until the same is called with NULL.
  */

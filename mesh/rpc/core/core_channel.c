@@ -19,6 +19,7 @@ enum {
     RECONNECT_FIRST_MS = 100,
     RECONNECT_MAX_MS = 2000, /* a restarted service of the mesh is found again soon */
     CONNECT_TIMEOUT_MS = 5000,
+    CONNECTING_WAIT_MS = 200, /* of a channel that ends meanwhile */
     STATUS_WAIT_MS =
         10, /* after the answer to a blocking call, before a second one is looked for */
     /*
@@ -382,10 +383,9 @@ static bool pluck(client_call *call, tag_kind kind, gpr_timespec until)
     return true;
 }
 
-static gpr_timespec soon(void)
+static gpr_timespec in_ms(int64_t ms)
 {
-    return gpr_time_add(gpr_now(GPR_CLOCK_MONOTONIC),
-                        gpr_time_from_millis(STATUS_WAIT_MS, GPR_TIMESPAN));
+    return gpr_time_add(gpr_now(GPR_CLOCK_MONOTONIC), gpr_time_from_millis(ms, GPR_TIMESPAN));
 }
 
 /* Waits for the status first, since it mostly comes with the answer: the thread is woken once. */
@@ -393,10 +393,10 @@ void core_drive(mesh_tcall *tcall)
 {
     const gpr_timespec never = gpr_inf_future(GPR_CLOCK_REALTIME);
     client_call *call = call_of(tcall);
-    bool has_status = pluck(call, TAG_STATUS, soon());
+    bool has_status = pluck(call, TAG_STATUS, in_ms(STATUS_WAIT_MS));
 
     (void)pluck(call, TAG_START, never);
-    if (has_status || pluck(call, TAG_STATUS, wants_status(call) ? soon() : never))
+    if (has_status || pluck(call, TAG_STATUS, wants_status(call) ? in_ms(STATUS_WAIT_MS) : never))
         return;
     read_excess(call);
     (void)pluck(call, TAG_READ, never);
@@ -658,8 +658,29 @@ mesh_code core_channel_create(const char *target, const mesh_channel_options *op
     return MESH_OK;
 }
 
+/*
+ * Without its channel nobody polls a connection that waits for the server's SETTINGS, and the core
+ * gives it up after CONNECT_TIMEOUT_MS only. So it may come about first; a server takes no longer.
+ */
+static void end_connecting(mesh_tchannel *channel)
+{
+    const gpr_timespec never = gpr_inf_future(GPR_CLOCK_REALTIME);
+    grpc_completion_queue *queue;
+
+    if (grpc_channel_check_connectivity_state(channel->channel, 0) != GRPC_CHANNEL_CONNECTING)
+        return;
+    queue = grpc_completion_queue_create_for_pluck(NULL);
+    grpc_channel_watch_connectivity_state(channel->channel, GRPC_CHANNEL_CONNECTING,
+                                          in_ms(CONNECTING_WAIT_MS), queue, channel);
+    if (grpc_completion_queue_pluck(queue, channel, never, NULL).success == 0)
+        core_leave_behind(CONNECT_TIMEOUT_MS);
+    grpc_completion_queue_shutdown(queue);
+    grpc_completion_queue_destroy(queue);
+}
+
 void core_channel_destroy(mesh_tchannel *channel)
 {
+    end_connecting(channel);
     for (size_t i = 0; i < channel->kept_count; i++) {
         grpc_completion_queue_shutdown(channel->kept[i]);
         grpc_completion_queue_destroy(channel->kept[i]);
