@@ -10,7 +10,7 @@ set -euo pipefail
 . scripts/lib/common.sh
 
 # What pip, go and npm say when they do not reach their registry.
-UNREACHABLE='Failed to establish a new connection|dial tcp'
+UNREACHABLE='Failed to establish a new connection|dial tcp|disabled by GOPROXY'
 UNREACHABLE+='|E(NOTFOUND|AI_AGAIN|CONNREFUSED|TIMEDOUT)'
 DRAIN_DELAY=5s # in which health.go looks at what says NOT_SERVING and still answers
 COME_BACK_LIMIT_S=60
