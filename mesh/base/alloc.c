@@ -8,6 +8,7 @@
 static atomic_bool counting;    /* a test chose an allocation to fail */
 static atomic_size_t countdown; /* allocations up to and including that one */
 static atomic_bool failed;
+static atomic_long live; /* made and not freed since the test chose */
 
 /* Counts one allocation of a test down; true when it is the one to fail. */
 static __attribute__((noinline)) bool count_down(void)
@@ -23,29 +24,44 @@ static __attribute__((noinline)) bool count_down(void)
     return true;
 }
 
+static inline bool is_counting(void)
+{
+    return __builtin_expect(atomic_load_explicit(&counting, memory_order_relaxed), 0);
+}
+
 static inline bool must_fail(void)
 {
-    return __builtin_expect(atomic_load_explicit(&counting, memory_order_relaxed), 0) &&
-           count_down();
+    return is_counting() && count_down();
+}
+
+static inline void *count_made(void *memory)
+{
+    if (is_counting() && memory != NULL)
+        atomic_fetch_add(&live, 1);
+    return memory;
 }
 
 void *mesh_malloc(size_t size)
 {
-    return must_fail() ? NULL : malloc(size);
+    return must_fail() ? NULL : count_made(malloc(size));
 }
 
 void *mesh_calloc(size_t count, size_t size)
 {
-    return must_fail() ? NULL : calloc(count, size);
+    return must_fail() ? NULL : count_made(calloc(count, size));
 }
 
 void *mesh_realloc(void *memory, size_t size)
 {
+    if (memory == NULL)
+        return mesh_malloc(size);
     return must_fail() ? NULL : realloc(memory, size);
 }
 
 void mesh_free(void *memory)
 {
+    if (is_counting() && memory != NULL)
+        atomic_fetch_sub(&live, 1);
     free(memory);
 }
 
@@ -60,6 +76,7 @@ char *mesh_strdup(const char *text)
 void mesh_alloc_fail_at(size_t n)
 {
     atomic_store(&failed, false);
+    atomic_store(&live, 0);
     atomic_store(&countdown, n);
     atomic_store(&counting, n != 0);
 }
@@ -67,4 +84,9 @@ void mesh_alloc_fail_at(size_t n)
 bool mesh_alloc_failed(void)
 {
     return atomic_load(&failed);
+}
+
+long mesh_alloc_live(void)
+{
+    return atomic_load(&live);
 }

@@ -41,6 +41,12 @@ void mesh_alloc_fail_at(size_t n);
 /* True when the allocation chosen by mesh_alloc_fail_at was reached, and failed. */
 bool mesh_alloc_failed(void);
 
+/*
+ * For tests: how many allocations were made and not freed since mesh_alloc_fail_at chose one; what
+ * was made before and freed since counts against. Stays as it was once that is called with 0.
+ */
+long mesh_alloc_live(void);
+
 MESH_END_DECLS
 
 #endif

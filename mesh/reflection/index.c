@@ -5,6 +5,7 @@
 
 #include "google/protobuf/descriptor.pb-c.h"
 #include "mesh/base/alloc.h"
+#include "mesh/rpc/unpack.h"
 
 /* Builds an index; the first failure sticks in `code`, so that the walk need not look. */
 struct builder {
@@ -123,17 +124,20 @@ static void add_file(struct builder *b, const mesh_file *file)
     b->file = index->file_count++;
     index->files[b->file].file = file;
 
-    Google__Protobuf__FileDescriptorProto *decoded =
-        google__protobuf__file_descriptor_proto__unpack(NULL, file->descriptor_size,
-                                                        file->descriptor);
-    if (decoded == NULL) {
-        if (b->code == MESH_OK)
-            b->code = mesh_error_set(b->err, MESH_INTERNAL, "the descriptor of %s cannot be read",
-                                     file->name);
+    mesh_arena *arena = mesh_arena_create(4 * file->descriptor_size, 0);
+    if (arena == NULL) {
+        fail(b, MESH_RESOURCE_EXHAUSTED, "out of memory");
         return;
     }
-    add_definitions(b, decoded);
-    google__protobuf__file_descriptor_proto__free_unpacked(decoded, NULL);
+    ProtobufCMessage *decoded = NULL;
+    b->code = mesh_unpack(&google__protobuf__file_descriptor_proto__descriptor, file->descriptor,
+                          file->descriptor_size, arena, &decoded, b->err);
+    if (b->code == MESH_OK)
+        add_definitions(b, (const Google__Protobuf__FileDescriptorProto *)decoded);
+    else if (b->code == MESH_INVALID_ARGUMENT)
+        b->code = mesh_error_set(b->err, MESH_INTERNAL, "the descriptor of %s cannot be read",
+                                 file->name);
+    mesh_arena_destroy(arena);
 
     for (size_t i = 0; i < file->dependency_count; i++)
         add_file(b, file->dependencies[i]);

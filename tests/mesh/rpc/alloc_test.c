@@ -7,10 +7,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
 #include "mesh/base/alloc.h"
+#include "tests/fixtures/memory.h"
+#include "tests/mesh/rpc/certificates.h"
 #include "tests/mesh/rpc/service.h"
 
 enum {
@@ -186,8 +189,28 @@ static mesh_code give_up(mesh_channel *channel)
     return allowed(err.code);
 }
 
+static mesh_code on_open(void *self, mesh_call *call, mesh_error *err)
+{
+    (void)self;
+    (void)call;
+    (void)err;
+    return MESH_OK;
+}
+
+static mesh_code on_start(void *self, mesh_outgoing *outgoing, mesh_error *err)
+{
+    (void)self;
+    return mesh_outgoing_add(outgoing, "x-added", "value", 5, err);
+}
+
+static const mesh_interceptor server_chain = {.name = "opens", .on_open = on_open};
+static const mesh_client_interceptor channel_chain = {.name = "starts", .on_start = on_start};
+static const mesh_tls_options server_tls = {.certificate_file = "server.pem",
+                                            .key_file = "server.key"};
+static const mesh_tls_options channel_tls = {.ca_file = "ca.pem"};
+
 /* Everything from the first option to the last free. */
-static mesh_code live(testing_style style)
+static mesh_code live(testing_style style, bool tls)
 {
     static testing_service service; /* only what its handlers need */
     mesh_server *server = NULL;
@@ -200,16 +223,24 @@ static mesh_code live(testing_style style)
     sem_init(&service.opened, 0, 0);
     sem_init(&service.closed, 0, 0);
     sem_init(&service.cancelled, 0, 0);
-    code = mesh_server_create(
-        &(mesh_server_options){.listen = "127.0.0.1:0", .worker_count = 2, .poller_count = 1},
-        &server, &err);
+    code = mesh_server_create(&(mesh_server_options){.listen = "127.0.0.1:0",
+                                                     .tls = tls ? &server_tls : NULL,
+                                                     .worker_count = 2,
+                                                     .poller_count = 1,
+                                                     .interceptors = &server_chain,
+                                                     .interceptor_count = 1},
+                              &server, &err);
     if (code == MESH_OK)
         code = mesh_server_add(server, testing_api(&service, style), &err);
     if (code == MESH_OK)
         code = mesh_server_start(server, &err);
     if (code == MESH_OK) {
         snprintf(address, sizeof address, "127.0.0.1:%d", mesh_server_port(server));
-        code = mesh_channel_create(address, NULL, &channel, &err);
+        code = mesh_channel_create(address,
+                                   &(mesh_channel_options){.tls = tls ? &channel_tls : NULL,
+                                                           .interceptors = &channel_chain,
+                                                           .interceptor_count = 1},
+                                   &channel, &err);
     }
     if (code == MESH_OK) {
         mesh_code (*const calls[])(mesh_channel *) = {echo, async_echo, count,
@@ -226,18 +257,19 @@ static mesh_code live(testing_style style)
     return allowed(code);
 }
 
-static void each_allocation_fails(testing_style style)
+static void each_allocation_fails(testing_style style, bool tls)
 {
     size_t n;
 
+    (void)live(style, tls); /* what is made once and stays */
     for (n = 1; n < NEVER; n++) {
         mesh_code code;
         bool failed;
 
         mesh_alloc_fail_at(n);
-        code = live(style);
+        code = live(style, tls);
         failed = mesh_alloc_failed();
-        mesh_alloc_fail_at(0);
+        memory_expect_freed(n);
         if (!failed) {
             assert_int_equal(code, MESH_OK);
             break;
@@ -250,13 +282,22 @@ static void each_allocation_fails(testing_style style)
 static void no_memory_is_an_error_with_workers(void **state)
 {
     (void)state;
-    each_allocation_fails(TESTING_WORKER);
+    each_allocation_fails(TESTING_WORKER, false);
 }
 
 static void no_memory_is_an_error_with_events(void **state)
 {
     (void)state;
-    each_allocation_fails(TESTING_INLINE);
+    each_allocation_fails(TESTING_INLINE, false);
+}
+
+static void no_memory_is_an_error_with_tls(void **state)
+{
+    (void)state;
+    assert_int_equal(chdir(getenv("TEST_TMPDIR")), 0);
+    certificates_authority("ca");
+    certificates_make("ca", "server", "IP:127.0.0.1");
+    each_allocation_fails(TESTING_INLINE, true);
 }
 
 int main(void)
@@ -264,6 +305,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(no_memory_is_an_error_with_workers),
         cmocka_unit_test(no_memory_is_an_error_with_events),
+        cmocka_unit_test(no_memory_is_an_error_with_tls),
     };
 
     return cmocka_run_group_tests_name("running out of memory", tests, NULL, NULL);

@@ -284,6 +284,7 @@ static void without_memory_it_is_resource_exhausted(void **state)
 
         mesh_alloc_fail_at(n);
         code = inflate_in_steps(bytes, size, 5000, 4 << 20, content, 100000);
+        assert_int_equal(mesh_alloc_live(), 0);
         if (!mesh_alloc_failed()) {
             assert_int_equal(code, MESH_OK);
             break;

@@ -9,6 +9,7 @@
 #include <cmocka.h>
 #include <grpc/grpc.h>
 
+#include "tests/mesh/rpc/certificates.h"
 #include "tests/mesh/rpc/service.h"
 
 static char identity[64];
@@ -26,58 +27,26 @@ static mesh_code echo(void *self, mesh_call *call, const Testing__V1__EchoReques
 
 static const testing__v1__testing__handlers handlers = {.echo = echo};
 
-/* --- certificates ----------------------------------------------------------------------------- */
-
-static void run(const char *format, ...)
-{
-    char command[1024];
-    va_list args;
-
-    va_start(args, format);
-    vsnprintf(command, sizeof command, format, args);
-    va_end(args);
-    if (system(command) != 0)
-        fail_msg("failed: %s", command);
-}
-
-static void make_authority(const char *name)
-{
-    run("openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 "
-        "-subj /CN=%s -keyout %s.key -out %s.pem 2>openssl.log",
-        name, name, name);
-}
-
-/* `names` is a subjectAltName, or "" for none. */
-static void make_certificate(const char *authority, const char *name, const char *names)
-{
-    run("openssl req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj /CN=%s "
-        "-keyout %s.key -out %s.csr 2>openssl.log",
-        name, name, name);
-    run("echo 'basicConstraints=CA:FALSE' >%s.ext", name);
-    if (names[0] != '\0')
-        run("echo 'subjectAltName=%s' >>%s.ext", names, name);
-    run("openssl x509 -req -in %s.csr -CA %s.pem -CAkey %s.key -CAcreateserial -days 2 "
-        "-extfile %s.ext -out %s.pem 2>openssl.log",
-        name, authority, authority, name, name);
-}
-
 static int make_files(void **state)
 {
     (void)state;
     assert_int_equal(chdir(getenv("TEST_TMPDIR")), 0);
-    make_authority("ca");
-    make_authority("other-ca");
-    make_certificate("ca", "server", "DNS:localhost,IP:127.0.0.1");
-    make_certificate("ca", "dns", "URI:spiffe://mesh/order,DNS:order.mesh");
-    make_certificate("ca", "uri", "URI:spiffe://mesh/order");
-    make_certificate("ca", "plain", "");
-    make_certificate("other-ca", "stranger", "DNS:order.mesh");
-    run("echo nonsense >garbage.pem");
-    run("printf -- '-----BEGIN CERTIFICATE-----\\nbm9uc2Vuc2U=\\n-----END CERTIFICATE-----\\n' "
+    certificates_authority("ca");
+    certificates_authority("other-ca");
+    certificates_make("ca", "server", "DNS:localhost,IP:127.0.0.1");
+    certificates_make("ca", "dns", "URI:spiffe://mesh/order,DNS:order.mesh");
+    certificates_make("ca", "uri", "URI:spiffe://mesh/order");
+    certificates_make("ca", "plain", "");
+    certificates_make("other-ca", "stranger", "DNS:order.mesh");
+    certificates_run("echo nonsense >garbage.pem");
+    certificates_run(
+        "printf -- '-----BEGIN CERTIFICATE-----\\nbm9uc2Vuc2U=\\n-----END CERTIFICATE-----\\n' "
         ">hollow.pem");
-    run("printf -- '-----BEGIN PRIVATE KEY-----\\nbm9uc2Vuc2U=\\n-----END PRIVATE KEY-----\\n' "
+    certificates_run(
+        "printf -- '-----BEGIN PRIVATE KEY-----\\nbm9uc2Vuc2U=\\n-----END PRIVATE KEY-----\\n' "
         ">hollow.key");
-    run("openssl ec -in server.key -aes128 -passout pass:secret -out locked.key 2>openssl.log");
+    certificates_run(
+        "openssl ec -in server.key -aes128 -passout pass:secret -out locked.key 2>openssl.log");
     return 0;
 }
 
