@@ -28,8 +28,8 @@ stand_in() {
     chmod +x "$1"
 }
 
-# tree: $TREE is one of its own, with the scripts and a Bazel that builds nothing. Scripts that start
-# Bazel refuse a space in its path.
+# tree: $TREE is one of its own, with the scripts and a Bazel that builds nothing. Its path has no
+# space, which scripts that start Bazel refuse.
 tree() {
     mkdir -p "$TREES"
     TREE=$(mktemp -d "$TREES/XXXXXX")
