@@ -10,8 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "mesh/rpc/server.h"
-#include "testing/v1/testing.mesh.h"
+#include "tests/mesh/rpc/handlers.h"
 
 static size_t leak_bytes;
 static void *volatile leaked; /* volatile: or the compiler leaves the allocation out */
@@ -19,30 +18,13 @@ static void *volatile leaked; /* volatile: or the compiler leaves the allocation
 static mesh_code echo(void *self, mesh_call *call, const Testing__V1__EchoRequest *request,
                       Testing__V1__EchoResponse *response, mesh_error *err)
 {
-    size_t size = (size_t)request->answer_size;
-
     (void)self;
     if (leak_bytes > 0) {
         leaked = malloc(leak_bytes);
         if (leaked != NULL)
             memset(leaked, 1, leak_bytes);
     }
-    if (request->code != 0) {
-        (void)mesh_error_reason(err, (mesh_code)request->code, "testing.v1", "WANTED", "wanted");
-        mesh_error_metadata(err, "text", request->text);
-        return (mesh_code)request->code;
-    }
-    response->text = request->text;
-    if (size > 0) {
-        char *text = mesh_arena_alloc(mesh_call_arena(call), size + 1);
-
-        if (text == NULL)
-            return MESH_RESOURCE_EXHAUSTED;
-        memset(text, 'x', size);
-        text[size] = '\0';
-        response->text = text;
-    }
-    return MESH_OK;
+    return testing_answer(call, request, response, err);
 }
 
 /* On a worker: waits for each number. */
@@ -97,27 +79,9 @@ static const testing__v1__testing__count__events count_events = {
     .on_writable = count_on,
 };
 
-static mesh_code double_message(void *self, mesh_stream *stream, const Testing__V1__Number *number,
-                                mesh_error *err)
-{
-    Testing__V1__Number doubled = TESTING__V1__NUMBER__INIT;
-    mesh_code code;
-
-    (void)self;
-    doubled.value = number->value * 2;
-    code = testing__v1__testing__double__try_reply(stream, &doubled);
-    return code == MESH_OK ? code : mesh_error_set(err, code, "nobody reads");
-}
-
-static void double_end(void *self, mesh_stream *stream)
-{
-    (void)self;
-    mesh_stream_end(stream, MESH_OK, NULL);
-}
-
 static const testing__v1__testing__double__events double_events = {
-    .on_message = double_message,
-    .on_end = double_end,
+    .on_message = testing_double_message,
+    .on_end = testing_double_end,
 };
 
 static const testing__v1__testing__handlers handlers = {

@@ -3,7 +3,7 @@
 #include "mesh/reflection/reflection.h"
 #include "tests/mesh/rpc/fuzz_server.h"
 
-static mesh_server *start(void)
+mesh_server *fuzz_server_start(void)
 {
     mesh_server *server = NULL;
     mesh_reflection *reflection;
@@ -23,14 +23,4 @@ static mesh_server *start(void)
     FUZZ_CHECK(mesh_server_add(server, mesh_reflection_api_v1alpha(reflection), &err) == MESH_OK);
     FUZZ_CHECK(mesh_server_start(server, &err) == MESH_OK);
     return server;
-}
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
-{
-    static mesh_server *server;
-
-    if (server == NULL)
-        server = start();
-    fuzz_server_call(server, (fuzz_input){data, size});
-    return 0;
 }

@@ -1,8 +1,6 @@
 /* Any metadata and messages as calls of a server: handlers of all kinds, in little memory. */
-#include <string.h>
-
-#include "testing/v1/testing.mesh.h"
 #include "tests/mesh/rpc/fuzz_server.h"
+#include "tests/mesh/rpc/handlers.h"
 
 enum {
     ARENA_BYTES = 16 << 10,
@@ -78,15 +76,9 @@ static mesh_code double_message(void *self, mesh_stream *stream, const Testing__
     return code == MESH_OK ? code : mesh_error_set(err, code, "nobody reads");
 }
 
-static void double_end(void *self, mesh_stream *stream)
-{
-    (void)self;
-    mesh_stream_end(stream, MESH_OK, NULL);
-}
-
 static const testing__v1__testing__double__events double_events = {
     .on_message = double_message,
-    .on_end = double_end,
+    .on_end = testing_double_end,
 };
 
 static const testing__v1__testing__handlers handlers = {
@@ -97,7 +89,7 @@ static const testing__v1__testing__handlers handlers = {
     .double__events = &double_events,
 };
 
-static mesh_server *start(void)
+mesh_server *fuzz_server_start(void)
 {
     const mesh_server_options options = {.listen = "127.0.0.1:0",
                                          .worker_count = 1,
@@ -111,14 +103,4 @@ static mesh_server *start(void)
                MESH_OK);
     FUZZ_CHECK(mesh_server_start(server, &err) == MESH_OK);
     return server;
-}
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
-{
-    static mesh_server *server;
-
-    if (server == NULL)
-        server = start();
-    fuzz_server_call(server, (fuzz_input){data, size});
-    return 0;
 }

@@ -266,7 +266,7 @@ static bool step(mesh_tserver *tserver, fuzz_call *call)
     return true;
 }
 
-void fuzz_server_call(mesh_server *server, fuzz_input input)
+static void play_call(mesh_server *server, fuzz_input input)
 {
     mesh_tserver *tserver = last_server;
     fuzz_call call = {.head = {.ops = &ops}};
@@ -353,3 +353,15 @@ const mesh_transport __wrap_mesh_transport_core = {
     .server_cancel = nothing,
     .server_destroy = server_destroy,
 };
+
+/* --- the target ------------------------------------------------------------------------------- */
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    static mesh_server *server;
+
+    if (server == NULL)
+        server = fuzz_server_start();
+    play_call(server, (fuzz_input){data, size});
+    return 0;
+}

@@ -9,9 +9,12 @@
 #include "mesh/rpc/server.h"
 #include "tests/fuzz/fuzz.h"
 
+/* The target has this one: makes a server and starts it. It is for all inputs. */
+mesh_server *fuzz_server_start(void);
+
 /*
- * Plays one call of the server's, of which there is one at a time, from its first event to its
- * last, and checks that it is answered exactly once. The input:
+ * An input is one call of that server, from its first event to its last, which must be answered
+ * exactly once:
  *   the method, a byte (modulo methods + 1: the last one is unknown)
  *   what happens, a byte of FUZZ_CALL_*
  *   metadata, a line each, "key: value", up to an empty one
@@ -25,7 +28,5 @@ enum {
     FUZZ_CALL_GZIP = 16,     /* the last message is compressed */
     FUZZ_CALL_SLOW = 32      /* what is written goes out last */
 };
-
-void fuzz_server_call(mesh_server *server, fuzz_input input);
 
 #endif

@@ -6,12 +6,12 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <time.h>
 
 #include <cmocka.h>
 
 #include "mesh/base/clock.h"
+#include "tests/mesh/rpc/handlers.h"
 
 void testing_wait(sem_t *semaphore)
 {
@@ -74,24 +74,17 @@ static mesh_code echo(void *self, mesh_call *call, const Testing__V1__EchoReques
                       Testing__V1__EchoResponse *response, mesh_error *err)
 {
     testing_service *service = self;
-    mesh_arena *arena = mesh_call_arena(call);
     int64_t deadline = mesh_call_deadline_ns(call);
+    mesh_code code;
     char trace_id[MESH_TRACE_ID_TEXT_BYTES];
 
     if (request->defer)
         return defer(call, response);
     if (request->hang)
         hang_until_cancelled(service, call);
-    if (request->code != 0) {
-        (void)mesh_error_reason(err, (mesh_code)request->code, "testing.v1", "WANTED", "wanted");
-        mesh_error_metadata(err, "text", request->text);
-        mesh_error_retry_after(err, 1500);
-        return (mesh_code)request->code;
-    }
-    if (request->forward > 0) {
+    if (request->code == 0 && request->forward > 0) {
         Testing__V1__EchoRequest ask = *request;
         Testing__V1__EchoResponse *answer;
-        mesh_code code;
 
         ask.forward--;
         ask.hang = ask.forward == 0 && request->data.len > 0;
@@ -101,21 +94,13 @@ static mesh_code echo(void *self, mesh_call *call, const Testing__V1__EchoReques
             *response = *answer;
         return code;
     }
-    if (request->answer_size > 0) {
-        char *text = mesh_arena_alloc(arena, (size_t)request->answer_size + 1);
-
-        if (text != NULL) {
-            memset(text, 'x', (size_t)request->answer_size);
-            text[request->answer_size] = '\0';
-            response->text = text;
-        }
-    } else {
-        response->text = request->text;
-    }
+    code = testing_answer(call, request, response, err);
+    if (code != MESH_OK)
+        return code;
     if (deadline != MESH_NO_DEADLINE)
         response->left_ms = (deadline - mesh_clock_monotonic_ns()) / 1000000;
     mesh_trace_id_format(mesh_call_trace(call), trace_id);
-    response->trace_id = mesh_arena_strdup(arena, trace_id);
+    response->trace_id = mesh_arena_strdup(mesh_call_arena(call), trace_id);
     return MESH_OK;
 }
 
@@ -294,27 +279,9 @@ static const testing__v1__testing__count__events count_events = {
     .on_close = on_close,
 };
 
-static mesh_code double_message(void *self, mesh_stream *stream, const Testing__V1__Number *number,
-                                mesh_error *err)
-{
-    Testing__V1__Number doubled = TESTING__V1__NUMBER__INIT;
-
-    (void)self;
-    if (number->value < 0)
-        return mesh_error_field(err, "value", "must not be negative");
-    doubled.value = number->value * 2;
-    return testing__v1__testing__double__try_reply(stream, &doubled);
-}
-
-static void double_end(void *self, mesh_stream *stream)
-{
-    (void)self;
-    mesh_stream_end(stream, MESH_OK, NULL);
-}
-
 static const testing__v1__testing__double__events double_events = {
-    .on_message = double_message,
-    .on_end = double_end,
+    .on_message = testing_double_message,
+    .on_end = testing_double_end,
     .on_close = on_close,
 };
 
