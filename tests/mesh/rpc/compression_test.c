@@ -330,6 +330,27 @@ static void on_close(void *self, mesh_call *call, mesh_code code)
     sem_post(&last.closed);
 }
 
+/* Starts a service, with a limit or the default, whose calls leave in `last` how they ended. */
+static void start_recorded(raw_client *client, size_t max_receive_bytes)
+{
+    static const mesh_interceptor recorder = {.name = "recorder", .on_close = on_close};
+
+    sem_init(&last.closed, 0, 0);
+    testing_service_serve(&service, testing__v1__testing__api(&evented, NULL),
+                          &(mesh_server_options){.max_receive_bytes = max_receive_bytes,
+                                                 .interceptors = &recorder,
+                                                 .interceptor_count = 1},
+                          NULL);
+    raw_connect(client, mesh_server_port(service.server));
+}
+
+static void stop_recorded(raw_client *client)
+{
+    raw_close(client);
+    testing_service_stop(&service);
+    sem_destroy(&last.closed);
+}
+
 static void expect_answer(raw_client *client, const void *message, size_t size, mesh_code code)
 {
     static const char *const paths[] = {"/testing.v1.Testing/Echo", "/testing.v1.Testing/Double"};
@@ -375,19 +396,12 @@ static long peak_kib(void)
 static void a_bomb_is_refused_and_costs_no_memory(void **state)
 {
     static uint8_t bomb[16000];
-    const mesh_interceptor recorder = {.name = "recorder", .on_close = on_close};
     size_t size = gzip_zeros(bomb, sizeof bomb, 15 << 20);
     raw_client client;
     long before;
 
     (void)state;
-    sem_init(&last.closed, 0, 0);
-    testing_service_serve(&service, testing__v1__testing__api(&evented, NULL),
-                          &(mesh_server_options){.max_receive_bytes = LIMIT_BYTES,
-                                                 .interceptors = &recorder,
-                                                 .interceptor_count = 1},
-                          NULL);
-    raw_connect(&client, mesh_server_port(service.server));
+    start_recorded(&client, LIMIT_BYTES);
     expect_answer(&client, bomb, size, MESH_RESOURCE_EXHAUSTED);
     before = peak_kib();
     for (int i = 0; i < 20; i++)
@@ -397,9 +411,7 @@ static void a_bomb_is_refused_and_costs_no_memory(void **state)
 #else
     (void)before;
 #endif
-    raw_close(&client);
-    testing_service_stop(&service);
-    sem_destroy(&last.closed);
+    stop_recorded(&client);
 }
 
 /*
@@ -430,44 +442,32 @@ static void a_message_is_inflated_by_the_thread_of_its_handler(void **state)
 static void broken_gzip_is_an_internal_error(void **state)
 {
     static const uint8_t none[] = {0};
-    const mesh_interceptor recorder = {.name = "recorder", .on_close = on_close};
     uint8_t gzip[1000];
     size_t size = gzip_zeros(gzip, sizeof gzip, 0);
     raw_client client;
 
     (void)state;
-    sem_init(&last.closed, 0, 0);
-    testing_service_serve(&service, testing__v1__testing__api(&evented, NULL),
-                          &(mesh_server_options){.interceptors = &recorder, .interceptor_count = 1},
-                          NULL);
-    raw_connect(&client, mesh_server_port(service.server));
+    start_recorded(&client, 0);
     expect_answer(&client, gzip, size, MESH_OK); /* an empty message is one */
     expect_answer(&client, gzip, size - 1, MESH_INTERNAL);
     expect_answer(&client, "no gzip", 7, MESH_INTERNAL);
     expect_answer(&client, none, 1, MESH_INTERNAL);
     gzip[size - 5] ^= 1; /* the checksum */
     expect_answer(&client, gzip, size, MESH_INTERNAL);
-    raw_close(&client);
     assert_int_equal(testing_echo(&service, "still there", NULL), MESH_OK);
-    testing_service_stop(&service);
-    sem_destroy(&last.closed);
+    stop_recorded(&client);
 }
 
 /* The end may come in a frame of its own, as grpc-go sends it for streams of requests. */
 static void an_empty_frame_after_a_compressed_message_is_no_part_of_it(void **state)
 {
     static const char *const paths[] = {"/testing.v1.Testing/Echo", "/testing.v1.Testing/Double"};
-    const mesh_interceptor recorder = {.name = "recorder", .on_close = on_close};
     uint8_t gzip[1000];
     size_t size = gzip_zeros(gzip, sizeof gzip, 0);
     raw_client client;
 
     (void)state;
-    sem_init(&last.closed, 0, 0);
-    testing_service_serve(&service, testing__v1__testing__api(&evented, NULL),
-                          &(mesh_server_options){.interceptors = &recorder, .interceptor_count = 1},
-                          NULL);
-    raw_connect(&client, mesh_server_port(service.server));
+    start_recorded(&client, 0);
     for (size_t i = 0; i < 2; i++) {
         uint32_t stream = raw_request(&client, paths[i], "grpc-encoding", "gzip", false);
 
@@ -477,9 +477,7 @@ static void an_empty_frame_after_a_compressed_message_is_no_part_of_it(void **st
         testing_wait(&last.closed);
         assert_int_equal(atomic_load(&last.code), MESH_OK);
     }
-    raw_close(&client);
-    testing_service_stop(&service);
-    sem_destroy(&last.closed);
+    stop_recorded(&client);
 }
 
 int main(void)
