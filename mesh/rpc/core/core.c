@@ -322,6 +322,11 @@ gpr_timespec core_deadline_to(int64_t deadline_ns)
     return gpr_time_from_nanos(deadline_ns, GPR_CLOCK_MONOTONIC);
 }
 
+gpr_timespec core_in_ms(int64_t ms)
+{
+    return gpr_time_add(gpr_now(GPR_CLOCK_MONOTONIC), gpr_time_from_millis(ms, GPR_TIMESPAN));
+}
+
 int64_t core_deadline_from(gpr_timespec deadline)
 {
     gpr_timespec monotonic;

@@ -108,6 +108,9 @@ void core_peer(grpc_call *call, mesh_arena *arena, mesh_peer *peer);
 gpr_timespec core_deadline_to(int64_t deadline_ns);
 int64_t core_deadline_from(gpr_timespec deadline);
 
+/* A moment in the core's time, `ms` milliseconds from now. */
+gpr_timespec core_in_ms(int64_t ms);
+
 /* Credentials from PEM files; NULL options: plaintext. INVALID_ARGUMENT names the file. */
 mesh_code core_server_credentials(const mesh_tls_options *tls,
                                   grpc_server_credentials **credentials, mesh_error *err);
