@@ -38,6 +38,12 @@ GHZ_WARM_UP_CALLS = 5000
 RATE_HELD = 0.95  # the part of a fixed rate that a server must hold
 
 
+def turn(names, number):
+    """The order of a round: each name is first as often as the others, and each follows another."""
+    step = 1 if number % 2 == 0 else -1
+    return [names[(number + step * place) % len(names)] for place in range(len(names))]
+
+
 class Results:
     """figures[case][program] is a list of a round's figures; troubles what went wrong, by name."""
 
@@ -53,8 +59,7 @@ class Results:
         """Runs `one(name)` for each name, in turn, each round in another order."""
         figures = self.figures[case] = {name: [] for name in names}
         for number in range(rounds):
-            turn = names[number % len(names):] + names[: number % len(names)]
-            for name in turn if number % 2 == 0 else reversed(turn):
+            for name in turn(names, number):
                 if name in self.troubles.get(case, ()):
                     continue
                 try:
