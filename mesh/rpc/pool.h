@@ -12,7 +12,7 @@ typedef struct mesh_pool mesh_pool;
 mesh_code mesh_pool_create(size_t threads, size_t queue, mesh_pool **pool, mesh_error *err);
 
 /* Runs `fn(argument)` on a thread of the pool. False: all are busy and the queue is full. Never
- * blocks. */
+ * blocks. The pool has to live until it returns, not only until `fn` ran. */
 bool mesh_pool_submit(mesh_pool *pool, void (*fn)(void *argument), void *argument);
 
 /* Runs what is queued, then ends the threads. NULL is accepted. */

@@ -166,6 +166,27 @@ static void a_new_pool_is_not_full(void **state)
     }
 }
 
+/* Handlers may block: calls that come at once share the idle workers, none waits for another. */
+static void each_call_gets_a_worker_while_any_is_idle(void **state)
+{
+    gate here;
+    static asked eight[8];
+
+    (void)state;
+    open_gate(&here, &on_workers, &(mesh_server_options){.worker_count = 8});
+    for (int round = 0; round < 20; round++) {
+        for (int i = 0; i < 8; i++)
+            ask(&here, &eight[i], 0);
+        for (int i = 0; i < 8; i++)
+            testing_wait(&here.entered);
+        for (int i = 0; i < 8; i++)
+            sem_post(&here.leave);
+        for (int i = 0; i < 8; i++)
+            assert_int_equal(answer_of(&eight[i]), MESH_OK);
+    }
+    close_gate(&here);
+}
+
 static void a_stream_is_refused_by_a_full_pool_too(void **state)
 {
     gate here;
@@ -334,6 +355,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_full_pool_refuses_at_once_with_a_retry_delay),
         cmocka_unit_test(a_new_pool_is_not_full),
+        cmocka_unit_test(each_call_gets_a_worker_while_any_is_idle),
         cmocka_unit_test(a_stream_is_refused_by_a_full_pool_too),
         cmocka_unit_test(more_than_max_calls_are_refused_at_once),
         cmocka_unit_test(calls_that_wait_for_their_end_count),
