@@ -60,7 +60,8 @@ breaks() {
     expect 1 "$TREE/scripts/soak"
     [ "$(last)" = '6 passed, 1 failed' ] || fail "$out"
     grep -qE "^$1 +$2 +$3 .* FAIL\$" <<<"$out" || fail "$out"
-    [[ $out == *"  $1: $2 at 20 %, $3 at 100 %: more than "* ]] || fail "$out"
+    [[ $out == *"  $1: $2 at 20 %, $3 at 100 %: grew by $(($3 - $2)), and the limit is "* ]] ||
+        fail "$out"
 }
 
 test_growth_beyond_a_limit_fails_and_is_named() {
