@@ -57,7 +57,8 @@ def print_tables(results, skipped, sizes, verdicts, options):
           "alone.\nWhat the columns mean: [tests/bench](../tests/bench/README.md).\n")
     if has("order", PACED, GHZ):
         print("## Servers: the nested order\n\n50 connections with 10 calls in flight on each; "
-              f"p50 and p99 at {options.rate:,} calls/s.\n")
+              f"p50 and p99 at {options.rate:,} calls/s.\n"
+              "`typed` has inline handlers, `typed-worker` handlers on workers.\n")
         rows = [["server", "CPU us a call", "calls/s", "p50 ms", "p99 ms", "MiB at rest",
                  "MiB under load", "MiB shipped", "ghz calls/s", "ghz CPU us", "ghz p99 ms"]]
         for name in names:

@@ -1,15 +1,19 @@
 /*
- * The server that users write: typed messages, generated stubs.
+ * A server of typed messages and generated stubs, in either style that users write: handlers that
+ * may block, on the worker pool, or such that may not, on the transport's thread.
  *
- *   typed_echo PORT [CERTIFICATE KEY]
+ *   typed_echo worker|inline PORT [CERTIFICATE KEY]
  */
+#include <stdbool.h>
 #include <stdio.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "bench/v1/echo.mesh.h"
 #include "mesh/rpc/server.h"
 
 enum {
+    WORKER_QUEUE = 1024, /* room for all calls that a round has in flight */
     /* a chat answers at once and cannot ask its client to slow down: room for a whole one */
     STREAM_BUDGET_BYTES = 1 << 20
 };
@@ -43,6 +47,66 @@ static mesh_code copy(void *self, mesh_call *context, const Bench__V1__Payload *
     *response = *request;
     return MESH_OK;
 }
+
+/* The payload that a download repeats. False: no memory. */
+static bool make_payload(mesh_arena *arena, const Bench__V1__Amount *amount,
+                         Bench__V1__Payload *payload)
+{
+    bench__v1__payload__init(payload);
+    payload->body.len = amount->messages == 0 ? 0 : amount->bytes / amount->messages;
+    payload->body.data = mesh_arena_calloc(arena, 1, payload->body.len + 1);
+    return payload->body.data != NULL;
+}
+
+static void add(Bench__V1__Amount *amount, const Bench__V1__Payload *payload)
+{
+    amount->messages++;
+    amount->bytes += (uint32_t)payload->body.len;
+}
+
+/* --- streams on the worker pool --------------------------------------------------------------- */
+
+static mesh_code chat(void *self, mesh_call *context, mesh_stream *stream, mesh_error *err)
+{
+    const Bench__V1__Payload *payload;
+    mesh_code code;
+
+    (void)self;
+    (void)context;
+    while ((code = bench__v1__echo__chat__receive(stream, &payload, err)) == MESH_OK)
+        if (bench__v1__echo__chat__reply(stream, payload) != MESH_OK)
+            return mesh_error_set(err, MESH_ABORTED, "the answer could not be sent");
+    return code == MESH_EOF ? MESH_OK : code;
+}
+
+static mesh_code upload(void *self, mesh_call *context, mesh_stream *stream,
+                        Bench__V1__Amount *amount, mesh_error *err)
+{
+    const Bench__V1__Payload *payload;
+    mesh_code code;
+
+    (void)self;
+    (void)context;
+    while ((code = bench__v1__echo__upload__receive(stream, &payload, err)) == MESH_OK)
+        add(amount, payload);
+    return code == MESH_EOF ? MESH_OK : code;
+}
+
+static mesh_code download(void *self, mesh_call *context, const Bench__V1__Amount *amount,
+                          mesh_stream *stream, mesh_error *err)
+{
+    Bench__V1__Payload payload;
+
+    (void)self;
+    if (!make_payload(mesh_call_arena(context), amount, &payload))
+        return mesh_error_set(err, MESH_RESOURCE_EXHAUSTED, "no memory");
+    for (uint32_t i = 0; i < amount->messages; i++)
+        if (bench__v1__echo__download__reply(stream, &payload) != MESH_OK)
+            return mesh_error_set(err, MESH_ABORTED, "the answer could not be sent");
+    return MESH_OK;
+}
+
+/* --- streams with events ---------------------------------------------------------------------- */
 
 static mesh_code chat_message(void *self, mesh_stream *stream, const Bench__V1__Payload *payload,
                               mesh_error *err)
@@ -78,8 +142,7 @@ static mesh_code upload_message(void *self, mesh_stream *stream, const Bench__V1
 
     (void)self;
     (void)err;
-    amount->messages++;
-    amount->bytes += (uint32_t)payload->body.len;
+    add(amount, payload);
     return MESH_OK;
 }
 
@@ -90,14 +153,14 @@ static void upload_end(void *self, mesh_stream *stream)
     mesh_stream_end(stream, MESH_OK, NULL);
 }
 
-typedef struct download {
+typedef struct download_state {
     uint32_t left;
     Bench__V1__Payload payload;
-} download;
+} download_state;
 
 static void download_on(void *self, mesh_stream *stream)
 {
-    download *state = mesh_stream_data(stream);
+    download_state *state = mesh_stream_data(stream);
 
     (void)self;
     for (; state->left > 0; state->left--)
@@ -110,44 +173,48 @@ static mesh_code download_open(void *self, mesh_stream *stream, const Bench__V1_
                                mesh_error *err)
 {
     mesh_arena *arena = mesh_call_arena(mesh_stream_call(stream));
-    download *state = mesh_arena_alloc(arena, sizeof *state);
+    download_state *state = mesh_arena_alloc(arena, sizeof *state);
 
-    if (state == NULL)
+    if (state == NULL || !make_payload(arena, amount, &state->payload))
         return mesh_error_set(err, MESH_RESOURCE_EXHAUSTED, "no memory");
     state->left = amount->messages;
-    bench__v1__payload__init(&state->payload);
-    state->payload.body.len = amount->messages == 0 ? 0 : amount->bytes / amount->messages;
-    state->payload.body.data = mesh_arena_calloc(arena, 1, state->payload.body.len + 1);
-    if (state->payload.body.data == NULL)
-        return mesh_error_set(err, MESH_RESOURCE_EXHAUSTED, "no memory");
     mesh_stream_set_data(stream, state);
     download_on(self, stream);
     return MESH_OK;
 }
 
-static const bench__v1__echo__chat__events chat = {
+static const bench__v1__echo__chat__events chat_events = {
     .on_message = chat_message,
     .on_end = chat_end,
 };
 
-static const bench__v1__echo__upload__events upload = {
+static const bench__v1__echo__upload__events upload_events = {
     .on_open = upload_open,
     .on_message = upload_message,
     .on_end = upload_end,
 };
 
-static const bench__v1__echo__download__events downloads = {
+static const bench__v1__echo__download__events download_events = {
     .on_open = download_open,
     .on_writable = download_on,
 };
 
-static const bench__v1__echo__handlers echo = {
+static const bench__v1__echo__handlers inlined = {
     .ping__inline = ping,
     .call__inline = call,
     .copy__inline = copy,
-    .chat__events = &chat,
-    .upload__events = &upload,
-    .download__events = &downloads,
+    .chat__events = &chat_events,
+    .upload__events = &upload_events,
+    .download__events = &download_events,
+};
+
+static const bench__v1__echo__handlers on_workers = {
+    .ping = ping,
+    .call = call,
+    .copy = copy,
+    .chat = chat,
+    .upload = upload,
+    .download = download,
 };
 
 int main(int argc, char **argv)
@@ -155,25 +222,29 @@ int main(int argc, char **argv)
     mesh_tls_options tls = {0};
     mesh_server_options options = {
         .poller_count = 1,
+        .worker_queue = WORKER_QUEUE,
         .stream_budget_bytes = STREAM_BUDGET_BYTES,
     };
+    const bench__v1__echo__handlers *handlers = &inlined;
     char listen[32];
     mesh_server *server;
     mesh_error err;
 
-    if (argc != 2 && argc != 4) {
-        fprintf(stderr, "usage: typed_echo PORT [CERTIFICATE KEY]\n");
+    if (argc != 3 && argc != 5) {
+        fprintf(stderr, "usage: typed_echo worker|inline PORT [CERTIFICATE KEY]\n");
         return 2;
     }
-    (void)snprintf(listen, sizeof listen, "127.0.0.1:%s", argv[1]);
+    if (strcmp(argv[1], "worker") == 0)
+        handlers = &on_workers;
+    (void)snprintf(listen, sizeof listen, "127.0.0.1:%s", argv[2]);
     options.listen = listen;
-    if (argc == 4) {
-        tls.certificate_file = argv[2];
-        tls.key_file = argv[3];
+    if (argc == 5) {
+        tls.certificate_file = argv[3];
+        tls.key_file = argv[4];
         options.tls = &tls;
     }
     if (mesh_server_create(&options, &server, &err) != MESH_OK ||
-        mesh_server_add(server, bench__v1__echo__api(&echo, NULL), &err) != MESH_OK ||
+        mesh_server_add(server, bench__v1__echo__api(handlers, NULL), &err) != MESH_OK ||
         mesh_server_start(server, &err) != MESH_OK) {
         fprintf(stderr, "typed_echo: %s\n", err.message);
         return 1;
