@@ -123,13 +123,13 @@ def calls_for(rate, case, seconds):
 
 
 def calibrate(server, case, seconds, answer_bytes, work):
-    """Warms up and says how many calls a round of that length takes."""
+    """Warms up and says how many calls a second the server takes at full load."""
     calls = calls_for(case.connections * case.in_flight * 4 / case.messages, case, 1)
     while True:
         started = time.monotonic()
         rate = load(server, case, calls, answer_bytes, work)
         if time.monotonic() - started > seconds / 4:
-            return calls_for(rate, case, seconds)
+            return rate
         calls *= 4
 
 
@@ -211,7 +211,7 @@ def check_answers(program, tls, work, answer_bytes):
     """Every method's answers, compared with what was sent while others load the server."""
     case = SERVER_CASES["order"]
     with Server(program, work, tls) as server:
-        calls = calibrate(server, case, 1, answer_bytes, work)
+        calls = calls_for(calibrate(server, case, 1, answer_bytes, work), case, 1)
         loader = subprocess.Popen(
             h2load_command(server, case, calls, work), stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT, preexec_fn=pinned(CORES[1]),

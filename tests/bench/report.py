@@ -10,6 +10,7 @@ import sys
 from load import CLIENT_CASES, DRIVEN, GHZ, PACED, SERVER_CASES, STREAM_BYTES, STREAM_MESSAGES
 from programs import CORES
 
+VERDICTS = {True: "yes", False: "no", None: "not measured"}
 LOAD_BEFORE = os.getloadavg()[0]  # what else the machine did
 
 
@@ -56,8 +57,9 @@ def print_tables(results, skipped, sizes, verdicts, options):
           f"Medians of {options.rounds} rounds (least - most); the CPU is the measured program's "
           "alone.\nWhat the columns mean: [tests/bench](../tests/bench/README.md).\n")
     if has("order", PACED, GHZ):
-        print("## Servers: the nested order\n\n50 connections with 10 calls in flight on each; "
-              f"p50 and p99 at {options.rate:,} calls/s.\n"
+        paced = f"; p50 and p99 at {results.rate:,} calls/s" if has(PACED) else ""
+        print("## Servers: the nested order\n\n"
+              f"50 connections with 10 calls in flight on each{paced}.\n"
               "`typed` has inline handlers, `typed-worker` handlers on workers.\n")
         rows = [["server", "CPU us a call", "calls/s", "p50 ms", "p99 ms", "MiB at rest",
                  "MiB under load", "MiB shipped", "ghz calls/s", "ghz CPU us", "ghz p99 ms"]]
@@ -110,7 +112,7 @@ def print_tables(results, skipped, sizes, verdicts, options):
         print("## Aims, as ratios round by round\n")
         print(table([["aim", "at most", "measured", "met"]] + [
             [one["aim"], f"{one['at_most']:.2f}", cell(one["ratio"], True),
-             "yes" if one["met"] else "no"] for one in verdicts]))
+             VERDICTS[one["met"]]] for one in verdicts]))
     for name, reason in skipped.items():
         print(f"Left out: {reason if name in reason else name + ': ' + reason}")
     for case, by_name in results.troubles.items():
@@ -124,7 +126,7 @@ def print_json(results, skipped, sizes, verdicts, options):
                for name, rounds in by_name.items()}
         for case, by_name in results.figures.items()
     }
-    json.dump({"rounds": options.rounds, "seconds": options.seconds, "rate": options.rate,
+    json.dump({"rounds": options.rounds, "seconds": options.seconds, "rate": results.rate,
                "cases": cases, "shipped_mib": sizes, "aims": verdicts, "skipped": skipped,
                "troubles": results.troubles}, sys.stdout, indent=1)
     print()

@@ -8,6 +8,7 @@ Printed are medians with their range. More: tests/bench/README.md.
 """
 
 import argparse
+import collections
 import contextlib
 import os
 import pathlib
@@ -24,9 +25,10 @@ from programs import CORES, ROOT, Server, Trouble, build, read_programs, run, sa
 
 STYLES = {"typed": "inline handlers", "typed-worker": "handlers on workers"}
 
-# title, case, figure, whose, compared with whose, at most
+Aim = collections.namedtuple("Aim", "title case figure mine theirs at_most")
+
 AIMS = [
-    (f"{title} ({style})", case, figure, name, other, limit)
+    Aim(f"{title} ({style})", case, figure, name, other, limit)
     for title, case, figure, other, limit in (
         ("server, CPU of a raw byte echo", "order", "cpu_us", "raw", 1.25),
         ("server, CPU of C++ async", "order", "cpu_us", "cpp-async", 1.00),
@@ -37,9 +39,10 @@ AIMS = [
         ("server, memory under load, of grpc-go", "order", "loaded_mib", "grpc-go", 0.80),
     )
     for name, style in STYLES.items()
-] + [("client, CPU of the raw core client", "clients", "cpu_us", "typed", "raw", 1.15)]
+] + [Aim("client, CPU of the raw core client", "clients", "cpu_us", "typed", "raw", 1.15)]
 
 GHZ_WARM_UP_CALLS = 5000
+PACE = 0.5  # the fixed rate, of what the slowest server of the aims takes at full load
 RATE_HELD = 0.95  # the part of a fixed rate that a server must hold
 
 
@@ -55,6 +58,7 @@ class Results:
     def __init__(self):
         self.figures = {}
         self.troubles = {}
+        self.rate = None  # calls/s of the case `paced`
 
     def trouble(self, case, name, error):
         say(f"  {name}: {case}: {error}")
@@ -122,42 +126,61 @@ def measure_servers(results, programs, selected, options, work, answers):
 
         def calibrate(server):
             if name == GHZ:
-                rate = load.measure_ghz(server, case, ghz, GHZ_WARM_UP_CALLS)["calls_per_s"]
-                return load.calls_for(rate, case, options.seconds)
+                return load.measure_ghz(server, case, ghz, GHZ_WARM_UP_CALLS)["calls_per_s"]
             return load.calibrate(server, case, options.seconds, size, work)
 
-        def measure(server, calls):
+        def measure(which):
+            server = servers[which]
             if name == PACED:
-                return load.measure_paced(server, case, options.rate, options.seconds, size, work)
+                return load.measure_paced(server, case, results.rate, options.seconds, size, work)
+            calls = load.calls_for(rates[which], case, options.seconds)
             if name == GHZ:
                 return load.measure_ghz(server, case, ghz, calls)
             return load.measure(server, case, calls, size, work)
 
         say(f"{name} ...")
         with contextlib.ExitStack() as stack:
-            servers, calls = {}, {}
+            servers, rates = {}, {}
             for program in programs:
                 if case.method in STREAMS and program.serves != "all":
                     continue
                 try:
                     server = stack.enter_context(Server(program, work, case.tls))
-                    calls[program.name] = calibrate(server)
+                    rates[program.name] = calibrate(server)
                     servers[program.name] = server
                 except (Trouble, subprocess.TimeoutExpired) as error:
                     results.trouble(name, program.name, error)
-            results.rounds(name, list(servers), options.rounds,
-                           lambda which: measure(servers[which], calls[which]))
+            if name == PACED:
+                results.rate = options.rate or pace(rates)
+                say(f"  at {results.rate:,} calls/s")
+                leave_out_slow(results, rates)
+            names = [which for which in servers if which not in results.troubles.get(name, ())]
+            results.rounds(name, names, options.rounds, measure)
         if name == PACED:
-            drop_overtaxed(results, options.rate)
+            drop_overtaxed(results)
 
 
-def drop_overtaxed(results, rate):
-    """A server that mostly cannot hold the rate is not measured at it."""
+def pace(rates):
+    """The rate that all servers of the aims can hold; without such, all that are there."""
+    compared = {name for aim in AIMS if aim.case == PACED for name in (aim.mine, aim.theirs)}
+    return round(PACE * min([rates[name] for name in rates if name in compared] or
+                            rates.values(), default=0))
+
+
+def leave_out_slow(results, rates):
+    """A server that cannot take the rate is not measured at it."""
+    for name, most in rates.items():
+        if most < results.rate:
+            results.trouble(PACED, name, f"takes {most:,.0f} calls/s at most, not {results.rate:,}")
+
+
+def drop_overtaxed(results):
+    """Nor is one that mostly did not hold it."""
     for name in list(results.figures[PACED]):
         reached = results.spread(PACED, name, "calls_per_s")["median"]
-        if reached < RATE_HELD * rate:
+        if reached < RATE_HELD * results.rate:
             del results.figures[PACED][name]
-            results.trouble(PACED, name, f"holds {reached:,.0f} calls/s of {rate:,}")
+            results.trouble(PACED, name, f"held {reached:,.0f} calls/s of {results.rate:,}")
 
 
 def measure_clients(results, clients, driven, selected, options, work):
@@ -172,13 +195,14 @@ def measure_clients(results, clients, driven, selected, options, work):
             )
 
 
-def judge(results):
+def judge(results, names, cases):
+    """The aims of what was asked for; one that could not be measured has no ratio."""
     verdicts = []
-    for title, case, figure, mine, theirs, limit in AIMS:
-        ratio = results.ratio(case, figure, mine, theirs)
-        if ratio is not None:
-            met = ratio["median"] <= limit
-            verdicts.append({"aim": title, "at_most": limit, "ratio": ratio, "met": met})
+    for aim in AIMS:
+        if aim.case in cases and {aim.mine, aim.theirs} <= names:
+            ratio = results.ratio(aim.case, aim.figure, aim.mine, aim.theirs)
+            met = ratio["median"] <= aim.at_most if ratio else None
+            verdicts.append({"aim": aim.title, "at_most": aim.at_most, "ratio": ratio, "met": met})
     return verdicts
 
 
@@ -186,8 +210,8 @@ def arguments():
     """The options of scripts/bench, which is their manual and has looked at them."""
     parser = argparse.ArgumentParser(prog="bench", add_help=False)
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--seconds", type=float, default=2)
-    parser.add_argument("--rate", type=int, default=10000)
+    parser.add_argument("--seconds", type=float, default=0.75)
+    parser.add_argument("--rate", type=int)
     parser.add_argument("--only", default="")
     parser.add_argument("--short", action="store_true")
     parser.add_argument("--limit", type=float)
@@ -248,7 +272,7 @@ def main():
             measure_clients(results, clients, driven, client_cases, options, work)
 
     sizes = {server.name: shipped_mib(server) for server in servers}
-    verdicts = judge(results)
+    verdicts = judge(results, {program.name for program in programs}, cases)
     if options.json:
         report.print_json(results, skipped, sizes, verdicts, options)
     else:
