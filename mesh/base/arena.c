@@ -1,11 +1,13 @@
 #include "mesh/base/arena.h"
 
+#include <assert.h>
 #include <stdalign.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "mesh/base/alloc.h"
+#include "mesh/base/arena_budget.h"
 
 /* AddressSanitizer sees the use of what a reset gave back, and of what was never handed out. */
 #if defined(__SANITIZE_ADDRESS__)
@@ -35,9 +37,11 @@ struct mesh_arena {
     size_t used_elsewhere; /* bytes handed out of blocks that are not the current one */
     size_t reserved;       /* bytes of all blocks, at most limit */
     size_t limit;
-    size_t first_bytes; /* immutable */
-    size_t next_bytes;  /* size of the next block */
+    size_t first_bytes;  /* immutable */
+    size_t next_bytes;   /* size of the next block */
+    mesh_budget *budget; /* NULL: none */
     bool overflowed;
+    bool over_budget;
     alignas(ALIGNMENT) char first[];
 };
 
@@ -57,7 +61,7 @@ static void rewind_to_first(mesh_arena *arena)
     arena->used_elsewhere = 0;
     arena->reserved = arena->first_bytes;
     arena->next_bytes = 2 * arena->first_bytes;
-    arena->overflowed = false;
+    arena->overflowed = arena->over_budget = false;
     ASAN_POISON_MEMORY_REGION(arena->first, arena->first_bytes);
 }
 
@@ -65,6 +69,8 @@ static void free_blocks(mesh_arena *arena)
 {
     block *next;
 
+    if (arena->budget != NULL && arena->blocks != NULL)
+        mesh_budget_give(arena->budget, arena->reserved - arena->first_bytes);
     for (block *one = arena->blocks; one != NULL; one = next) {
         next = one->next;
         mesh_free(one);
@@ -86,6 +92,7 @@ mesh_arena *mesh_arena_create(size_t first_bytes, size_t limit_bytes)
         return NULL;
     arena->limit = limit;
     arena->first_bytes = first_bytes;
+    arena->budget = NULL;
     rewind_to_first(arena);
     return arena;
 }
@@ -108,10 +115,17 @@ void mesh_arena_reset(mesh_arena *arena)
 
 static block *add_block(mesh_arena *arena, size_t bytes)
 {
-    block *added = mesh_malloc(sizeof *added + bytes);
+    block *added;
 
-    if (added == NULL)
+    if (arena->budget != NULL && !mesh_budget_take(arena->budget, bytes)) {
+        arena->over_budget = true;
         return NULL;
+    }
+    added = mesh_malloc(sizeof *added + bytes);
+    if (added == NULL) {
+        mesh_budget_give(arena->budget, bytes);
+        return NULL;
+    }
     added->next = arena->blocks;
     arena->blocks = added;
     arena->reserved += bytes;
@@ -255,6 +269,17 @@ char *mesh_arena_vprintf(mesh_arena *arena, const char *format, va_list args)
     }
     va_end(again);
     return text;
+}
+
+void mesh_arena_set_budget(mesh_arena *arena, mesh_budget *budget)
+{
+    assert(arena->blocks == NULL);
+    arena->budget = budget;
+}
+
+bool mesh_arena_over_budget(const mesh_arena *arena)
+{
+    return arena->over_budget;
 }
 
 bool mesh_arena_overflowed(const mesh_arena *arena)

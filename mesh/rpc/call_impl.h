@@ -4,6 +4,7 @@
 
 #include <stdatomic.h>
 
+#include "mesh/rpc/connections.h"
 #include "mesh/rpc/links.h"
 #include "mesh/rpc/metadata.h"
 #include "mesh/rpc/transport.h"
@@ -16,6 +17,13 @@ typedef struct mesh_handler {
     mesh_handler_style style;
 } mesh_handler;
 
+/* What a call takes of its server. */
+typedef struct mesh_admission {
+    mesh_connection *connection; /* NULL: not known */
+    size_t connection_calls;     /* of it, this one among them, when this one came */
+    bool refused;                /* there was no room for it */
+} mesh_admission;
+
 /*
  * Owners, each with a count in `refs`: the transport until on_done; a job on the worker pool; a
  * deferred answer; every child. The last one gives the memory back.
@@ -27,6 +35,7 @@ struct mesh_call {
     mesh_arena *arena; /* kept over reuse of the memory, as is `links` */
     bool links_made;
     mesh_links links; /* calls made for this one */
+    mesh_admission admission;
     int64_t deadline_ns;
     mesh_trace trace;
     mesh_message message; /* the request, until it is decoded */
@@ -67,6 +76,21 @@ void mesh_call_unref(mesh_call *call);
  * Once. */
 void mesh_call_answer(mesh_call *call, mesh_code code, const mesh_error *err,
                       const mesh_buffer *message);
+
+/* The same with an error. */
+void mesh_call_answer_error(mesh_call *call, const mesh_error *err);
+
+/* The same with what the handler of a unary call returned. */
+void mesh_call_answer_unary(mesh_call *call, mesh_code code, const mesh_error *err);
+
+/* A server's call was let in: runs its handler, at once or when its one request is all here. */
+void mesh_call_begin(mesh_call *call);
+
+/* Its one request, if it has such, is all here. */
+void mesh_call_run(mesh_call *call);
+
+/* What its messages and its arenas count against. */
+mesh_budget *mesh_call_memory(mesh_call *call);
 
 /* Runs `fn` with cancel_runs set, and clears it. */
 void mesh_call_run_cancel(mesh_call *call, void (*fn)(void *context), void *context);

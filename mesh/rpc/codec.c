@@ -2,14 +2,15 @@
 
 #include <string.h>
 
-#include "mesh/base/alloc.h"
+#include "mesh/base/arena_budget.h"
 #include "mesh/rpc/inflate.h"
 #include "mesh/rpc/reason.h"
+#include "mesh/rpc/refuse.h"
 #include "mesh/rpc/unpack.h"
 
-static uint8_t *join(const mesh_message *message)
+static const uint8_t *join(const mesh_message *message, mesh_arena *arena)
 {
-    uint8_t *bytes = mesh_malloc(message->size);
+    uint8_t *bytes = mesh_arena_alloc(arena, message->size);
     size_t at = 0;
 
     for (size_t i = 0; bytes != NULL && i < message->slice_count; i++) {
@@ -35,54 +36,83 @@ static mesh_code copy_raw(const uint8_t *bytes, size_t size, mesh_arena *arena,
     return MESH_OK;
 }
 
+/* Inflates or joins a message in `scratch`, and releases it. */
+static mesh_code assemble(mesh_message *message, mesh_arena *scratch, const uint8_t **bytes,
+                          size_t *size, mesh_error *err)
+{
+    mesh_code code = MESH_OK;
+
+    if (message->compressed)
+        code = mesh_inflate(message->slices, message->slice_count, message->limit, scratch, bytes,
+                            size);
+    else
+        *bytes = join(message, scratch);
+    mesh_message_release(message);
+    if (mesh_arena_over_budget(scratch))
+        return mesh_refuse_memory(err);
+    if (mesh_arena_overflowed(scratch))
+        return mesh_error_set(err, MESH_RESOURCE_EXHAUSTED, "no memory for a message");
+    if (code == MESH_RESOURCE_EXHAUSTED)
+        return mesh_error_set(err, code, "a compressed message is too large when inflated");
+    if (code != MESH_OK)
+        return mesh_error_reason(err, code, MESH_RPC_DOMAIN, MESH_RPC_MESSAGE_MALFORMED,
+                                 "a compressed message cannot be inflated");
+    return MESH_OK;
+}
+
 /*
- * The bytes of a message, in one run. `*owned` is what the caller frees in any case: the content of
- * a compressed message, or of several slices, else NULL. It is not the arena's: without it there
- * the answer can be packed into the same memory, while that is in the processor's cache.
+ * The bytes of a message, in one run: its only slice, or what was made in `*scratch`, which the
+ * caller destroys in any case. That is not the call's arena: without them there the answer can be
+ * packed into the same memory, while that is in the processor's cache.
  */
-static mesh_code read_bytes(const mesh_message *message, uint8_t **owned, const uint8_t **bytes,
+static mesh_code read_bytes(mesh_message *message, mesh_arena **scratch, const uint8_t **bytes,
                             size_t *size, mesh_error *err)
 {
-    mesh_code code = message->code;
-
-    if (code != MESH_OK)
-        return mesh_error_set(err, code, "no memory for a message");
-    if (message->compressed) {
-        code = mesh_inflate(message->slices, message->slice_count, message->limit, owned, size);
-        *bytes = *owned;
-        if (code == MESH_RESOURCE_EXHAUSTED)
-            return mesh_error_set(err, code, "a compressed message is too large when inflated");
-        if (code != MESH_OK)
-            return mesh_error_reason(err, code, MESH_RPC_DOMAIN, MESH_RPC_MESSAGE_MALFORMED,
-                                     "a compressed message cannot be inflated");
+    if (message->refused)
+        return mesh_refuse_memory(err);
+    if (message->code != MESH_OK)
+        return mesh_error_set(err, message->code, "no memory for a message");
+    *size = message->size;
+    if (!message->compressed && message->slice_count <= 1) {
+        *bytes = message->slice_count == 1 ? message->slices[0].data : NULL;
         return MESH_OK;
     }
-    *size = message->size;
-    if (message->slice_count == 1) {
-        *bytes = message->slices[0].data;
-    } else if (message->slice_count > 1) {
-        *bytes = *owned = join(message);
-        if (*bytes == NULL)
-            return mesh_error_set(err, MESH_RESOURCE_EXHAUSTED, "no memory for a message");
+    *scratch = mesh_arena_create(0, 0);
+    if (*scratch == NULL)
+        return mesh_error_set(err, MESH_RESOURCE_EXHAUSTED, "no memory for a message");
+    mesh_arena_set_budget(*scratch, message->budget);
+    return assemble(message, *scratch, bytes, size, err);
+}
+
+bool mesh_message_hold(mesh_message *message, mesh_budget *budget)
+{
+    message->budget = budget;
+    if (message->size <= MESH_MESSAGE_UNCOUNTED_BYTES)
+        return true;
+    if (mesh_budget_take(budget, message->size)) {
+        message->held = message->size;
+        return true;
     }
-    return MESH_OK;
+    mesh_message_release(message);
+    message->refused = true;
+    return false;
 }
 
 mesh_code mesh_decode(const ProtobufCMessageDescriptor *descriptor, mesh_message *message,
                       mesh_arena *arena, ProtobufCMessage **out, mesh_error *err)
 {
-    uint8_t *owned = NULL;
+    mesh_arena *scratch = NULL;
     const uint8_t *bytes = NULL;
     size_t size = 0;
-    mesh_code code = read_bytes(message, &owned, &bytes, &size, err);
+    mesh_code code = read_bytes(message, &scratch, &bytes, &size, err);
 
-    if (owned != NULL)
-        mesh_message_release(message);
     if (code == MESH_OK && descriptor == NULL)
         code = copy_raw(bytes, size, arena, out, err);
     else if (code == MESH_OK)
         code = mesh_unpack(descriptor, bytes, size, arena, out, err);
-    mesh_free(owned);
+    if (code != MESH_OK && mesh_arena_over_budget(arena))
+        code = mesh_refuse_memory(err);
+    mesh_arena_destroy(scratch);
     mesh_message_release(message);
     return code;
 }

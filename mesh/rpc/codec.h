@@ -14,11 +14,21 @@ typedef struct mesh_raw_message {
     size_t size;
 } mesh_raw_message;
 
+enum {
+    MESH_MESSAGE_UNCOUNTED_BYTES = 4096 /* a message of so few costs less than its call */
+};
+
+/*
+ * Counts a message against a budget until it is released, and what becomes of it in mesh_decode.
+ * False: there is no room; it is released, and mesh_decode will say so.
+ */
+bool mesh_message_hold(mesh_message *message, mesh_budget *budget);
+
 /*
  * Inflates, checks and unpacks a received message into the arena and releases it, whatever is
  * returned. `descriptor` NULL gives a mesh_raw_message. INVALID_ARGUMENT: malformed, names the
- * field; RESOURCE_EXHAUSTED: does not fit the arena, or too large once inflated; INTERNAL: cannot
- * be inflated.
+ * field; RESOURCE_EXHAUSTED: does not fit the arena or the budget, or too large once inflated;
+ * INTERNAL: cannot be inflated.
  */
 mesh_code mesh_decode(const ProtobufCMessageDescriptor *descriptor, mesh_message *message,
                       mesh_arena *arena, ProtobufCMessage **out, mesh_error *err);

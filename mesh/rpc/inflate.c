@@ -2,8 +2,6 @@
 
 #include <zlib.h>
 
-#include "mesh/base/alloc.h"
-
 enum {
     WINDOW_BITS_ANY_HEADER = 15 + 32,
     RATIO_MAX = 1032,    /* of deflate: 258 bytes in two bits (zlib_tech.html) */
@@ -50,8 +48,8 @@ static mesh_code bound(const mesh_slice *slices, size_t slice_count, size_t limi
     return MESH_OK;
 }
 
-mesh_code mesh_inflate(const mesh_slice *slices, size_t slice_count, size_t limit, uint8_t **out,
-                       size_t *out_size)
+mesh_code mesh_inflate(const mesh_slice *slices, size_t slice_count, size_t limit,
+                       mesh_arena *arena, const uint8_t **out, size_t *out_size)
 {
     z_stream stream = {0};
     uint8_t *result;
@@ -63,7 +61,7 @@ mesh_code mesh_inflate(const mesh_slice *slices, size_t slice_count, size_t limi
     if (code != MESH_OK)
         return code;
     code = MESH_RESOURCE_EXHAUSTED;
-    result = mesh_malloc(most + 1); /* the one byte more shows an excess */
+    result = mesh_arena_alloc(arena, most + 1); /* the one byte more shows an excess */
     if (result == NULL || inflateInit2(&stream, WINDOW_BITS_ANY_HEADER) != Z_OK)
         goto done;
     stream.next_out = result;
@@ -84,10 +82,8 @@ mesh_code mesh_inflate(const mesh_slice *slices, size_t slice_count, size_t limi
         goto done;
     *out = result;
     *out_size = stream.total_out;
-    result = NULL;
     code = MESH_OK;
 done:
-    mesh_free(result);
     (void)inflateEnd(&stream);
     return code;
 }

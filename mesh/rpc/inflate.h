@@ -5,14 +5,14 @@
 #include "mesh/rpc/transport.h"
 
 /*
- * Inflates gzip (RFC 1952) or zlib (RFC 1950) data into memory of its own, `*out`, which the caller
- * frees with mesh_free. RESOURCE_EXHAUSTED: more than `limit` bytes, or no memory for them.
- * INTERNAL: cut off, broken, or followed by more. `out` and `out_size` are written only on success.
+ * Inflates gzip (RFC 1952) or zlib (RFC 1950) data into the arena. RESOURCE_EXHAUSTED: more than
+ * `limit` bytes, or the arena overflowed. INTERNAL: cut off, broken, or followed by more. `out` and
+ * `out_size` are written only on success.
  *
  * A message that says itself that it is too large is refused before anything is inflated, and no
  * more is allocated than it says, or than so many bytes can become.
  */
-mesh_code mesh_inflate(const mesh_slice *slices, size_t slice_count, size_t limit, uint8_t **out,
-                       size_t *out_size);
+mesh_code mesh_inflate(const mesh_slice *slices, size_t slice_count, size_t limit,
+                       mesh_arena *arena, const uint8_t **out, size_t *out_size);
 
 #endif

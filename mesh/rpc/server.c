@@ -10,8 +10,8 @@
 #include "mesh/base/clock.h"
 #include "mesh/base/log.h"
 #include "mesh/base/options.h"
+#include "mesh/rpc/admission.h"
 #include "mesh/rpc/method_impl.h"
-#include "mesh/rpc/server_impl.h"
 #include "mesh/rpc/tls_impl.h"
 
 enum {
@@ -21,6 +21,8 @@ enum {
     DEFAULT_RECEIVE_BYTES = 4 << 20,
     DEFAULT_ARENA_LIMIT_BYTES = 16 << 20,
     DEFAULT_STREAM_BUDGET_BYTES = 64 << 10,
+    DEFAULT_MEMORY_BUDGET_BYTES = 256 << 20,
+    DEFAULT_CONNECTION_SHARE_PERCENT = 50,
     DEFAULT_KEEPALIVE_MS = 60000,
     DEFAULT_KEEPALIVE_TIMEOUT_MS = 20000,
     MAX_WORKERS = 4096,
@@ -47,6 +49,8 @@ static mesh_code check_options(const mesh_server_options *options, mesh_error *e
         {"keepalive_timeout_ms", options->keepalive_timeout_ms, INT32_MAX},
         {"max_connection_idle_ms", options->max_connection_idle_ms, INT32_MAX},
         {"max_connection_age_ms", options->max_connection_age_ms, INT32_MAX},
+        {"memory_budget_bytes", (int64_t)options->memory_budget_bytes, INT64_MAX},
+        {"connection_share_percent", (int64_t)options->connection_share_percent, 100},
     };
     mesh_address address;
 
@@ -71,6 +75,8 @@ static void fill_defaults(mesh_server_options *options)
     MESH_OPTION_DEFAULT(options->max_receive_bytes, DEFAULT_RECEIVE_BYTES);
     MESH_OPTION_DEFAULT(options->arena_limit_bytes, DEFAULT_ARENA_LIMIT_BYTES);
     MESH_OPTION_DEFAULT(options->stream_budget_bytes, DEFAULT_STREAM_BUDGET_BYTES);
+    MESH_OPTION_DEFAULT(options->memory_budget_bytes, DEFAULT_MEMORY_BUDGET_BYTES);
+    MESH_OPTION_DEFAULT(options->connection_share_percent, DEFAULT_CONNECTION_SHARE_PERCENT);
     MESH_OPTION_DEFAULT(options->keepalive_ms, DEFAULT_KEEPALIVE_MS);
     MESH_OPTION_DEFAULT(options->keepalive_timeout_ms, DEFAULT_KEEPALIVE_TIMEOUT_MS);
 }
@@ -102,6 +108,7 @@ mesh_code mesh_server_create(const mesh_server_options *options, mesh_server **o
     if (server == NULL)
         goto memory;
     server->options = known;
+    mesh_admission_init(server);
     server->transport = &mesh_transport_core;
     server->listen = mesh_strdup(known.listen);
     server->interceptors = mesh_calloc(known.interceptor_count + 1, sizeof *server->interceptors);
@@ -313,6 +320,7 @@ void mesh_server_destroy(mesh_server *server)
         server->transport->server_destroy(server->tserver);
     for (size_t i = 0; i < server->handler_count; i++)
         mesh_free(server->handlers[i]);
+    mesh_connections_destroy(&server->connections);
     mesh_free(server->apis);
     mesh_free(server->interceptors);
     mesh_free(server->listen);

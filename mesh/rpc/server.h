@@ -64,6 +64,22 @@ typedef struct mesh_server_options {
     int64_t max_connection_age_ms;        /* default: never */
     const mesh_interceptor *interceptors; /* copied; `self` borrowed for the server's life */
     size_t interceptor_count;
+
+    /* later than 0.1.0: these need MESH_OPTIONS */
+
+    /*
+     * What received messages of more than 4 KiB, from their arrival until they are unpacked, and
+     * the arenas of all calls beyond their first 4 KiB may hold together, in bytes; default 256
+     * MiB. Beyond: RESOURCE_EXHAUSTED, for who would pass it. A message of max_receive_bytes and
+     * its call's arena should fit into the share of a connection, or none of that size is taken.
+     */
+    size_t memory_budget_bytes;
+    /*
+     * How much of max_calls, of the workers and their queue together, and of memory_budget_bytes
+     * the calls of one connection may take, in percent, so that something is left for others;
+     * default 50, 100: all. Beyond: RESOURCE_EXHAUSTED at once.
+     */
+    size_t connection_share_percent;
 } mesh_server_options;
 
 /* INVALID_ARGUMENT: an option is out of range or a TLS file unusable; the message names it. */

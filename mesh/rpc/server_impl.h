@@ -1,4 +1,4 @@
-/* The inside of mesh_server, for the two files that run it. Internal. */
+/* The inside of mesh_server, for the files that run it. Internal. */
 #ifndef MESH_RPC_SERVER_IMPL_H
 #define MESH_RPC_SERVER_IMPL_H
 
@@ -25,6 +25,11 @@ struct mesh_server {
     bool started;
     int port;
     atomic_size_t active;
+    atomic_size_t refused; /* of those: there was no room for them, and they have not ended yet */
+    mesh_budget memory;    /* received messages, and the calls' arenas */
+    mesh_connections connections;
+    size_t connection_calls; /* that one may have; immutable, as is the next */
+    size_t connection_jobs;
     atomic_bool closed; /* the drain is over: whatever the transport still brings is refused */
     atomic_bool drained;
 };

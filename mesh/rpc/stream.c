@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "mesh/base/alloc.h"
+#include "mesh/base/arena_budget.h"
 #include "mesh/rpc/codec.h"
 #include "mesh/rpc/stream_impl.h"
 
@@ -307,7 +308,10 @@ static bool make_message_arena(mesh_stream *stream)
         mesh_arena_reset(stream->message_arena);
     else
         stream->message_arena = mesh_arena_create(FIRST_MESSAGE_ARENA_BYTES, stream->arena_limit);
-    return stream->message_arena != NULL;
+    if (stream->message_arena == NULL)
+        return false;
+    mesh_arena_set_budget(stream->message_arena, stream->memory);
+    return true;
 }
 
 /* Decodes a message, which is released in any case. */
@@ -368,6 +372,8 @@ void mesh_stream_received(mesh_stream *stream, mesh_message *message)
     bool is_evented = stream->events != NULL;
     bool ending;
 
+    if (message != NULL && stream->memory != NULL)
+        (void)mesh_message_hold(message, stream->memory); /* mesh_decode tells */
     pthread_mutex_lock(&stream->mu);
     ending = stream->ending;
     stream->reading = false;

@@ -26,6 +26,7 @@ struct mesh_stream {
     const mesh_events_adapter *events; /* evented server streams */
     size_t budget;                     /* of what waits to be sent, in bytes */
     size_t arena_limit;
+    mesh_budget *memory;       /* server: that received messages count against */
     mesh_arena *message_arena; /* the message being read; the reader's */
     bool was_compressed;       /* the same */
     _Atomic(void *) data;

@@ -48,6 +48,7 @@
 #ifndef MESH_RPC_TRANSPORT_H
 #define MESH_RPC_TRANSPORT_H
 
+#include "mesh/base/budget.h"
 #include "mesh/rpc/channel.h"
 #include "mesh/rpc/server.h"
 
@@ -70,6 +71,11 @@ typedef struct mesh_message {
     mesh_code code;  /* not MESH_OK: there was no memory for it; no slices then */
     void *owner;
     void (*release)(void *owner);
+
+    /* the layer above's */
+    mesh_budget *budget; /* that it counts against; NULL: none */
+    size_t held;         /* bytes of that */
+    bool refused;        /* there was no room for it; no slices then */
 } mesh_message;
 
 static inline void mesh_message_release(mesh_message *message)
@@ -77,6 +83,9 @@ static inline void mesh_message_release(mesh_message *message)
     if (message->release != NULL)
         message->release(message->owner);
     message->release = NULL;
+    if (message->held > 0)
+        mesh_budget_give(message->budget, message->held);
+    message->held = 0;
 }
 
 /* Memory of the transport's for a message to be sent; `data` is NULL when there was none left. */
@@ -160,6 +169,9 @@ typedef struct mesh_open {
     bool too_much_metadata; /* more than the transport allows: to be refused */
     bool has_message;       /* the request, unless the call came AT_HEADERS */
     mesh_message message;
+    const void
+        *connection; /* tells it from the others of the server, as long as it has calls; NULL:
+                               the transport cannot */
 } mesh_open;
 
 typedef struct mesh_server_events {

@@ -80,8 +80,10 @@ static mesh_code create_server(mesh_app *app, mesh_error *err)
             mesh_server_options, .listen = config->listen, .tls = tls_options(config, true, &tls),
             .worker_count = (size_t)config->workers, .worker_queue = (size_t)config->worker_queue,
             .max_calls = (size_t)config->max_calls,
-            .max_receive_bytes = (size_t)config->max_receive_bytes, .interceptors = &count,
-            .interceptor_count = 1),
+            .max_receive_bytes = (size_t)config->max_receive_bytes,
+            .memory_budget_bytes = (size_t)config->memory_budget_bytes,
+            .connection_share_percent = (size_t)config->connection_share_percent,
+            .interceptors = &count, .interceptor_count = 1),
         &app->server, err);
 
     /* The service's own apis, each with its state; then the runtime's. */

@@ -125,6 +125,22 @@ mesh_code mesh_service_settings(const mesh_service *service, mesh_service_config
                                 .min = 1,
                                 .max = INT64_C(1) << 30,
                                 .help = "the largest message taken, from callers and peers"};
+    table[n++] = (mesh_setting){.name = "MESH_MEMORY_BUDGET",
+                                .type = MESH_SETTING_BYTES,
+                                .target = &config->memory_budget_bytes,
+                                .fallback = "256MiB",
+                                .min = 1,
+                                .max = INT64_C(1) << 40,
+                                .help = "what messages of callers and their calls may hold in "
+                                        "memory; more are refused"};
+    table[n++] = (mesh_setting){.name = "MESH_CONNECTION_SHARE",
+                                .type = MESH_SETTING_INTEGER,
+                                .target = &config->connection_share_percent,
+                                .fallback = "50",
+                                .min = 1,
+                                .max = 100,
+                                .help = "how much of calls, threads and memory one connection "
+                                        "may take, in percent; more is refused"};
     table[n++] = (mesh_setting){.name = "MESH_STARTUP_TIMEOUT",
                                 .type = MESH_SETTING_DURATION,
                                 .target = &config->startup_timeout_ms,

@@ -116,6 +116,13 @@ static const struct {
     {"mesh_events_options", make_events, &events_options, sizeof events_options},
 };
 
+/* In version 0.1.0; one has grown since. */
+static size_t first_size(size_t index)
+{
+    return cases[index].use == make_server ? offsetof(mesh_server_options, memory_budget_bytes)
+                                           : cases[index].size;
+}
+
 /* Hands over what is known, then `filler`s, as a struct of `size`; the answer. */
 static mesh_code use(size_t index, size_t size, int filler, mesh_error *err)
 {
@@ -154,7 +161,7 @@ static void options_smaller_than_those_of_the_first_version_are_refused(void **s
 {
     (void)state;
     for (size_t i = 0; i < COUNT(cases); i++)
-        for (size_t size = 1; size <= cases[i].size - sizeof(size_t); size++) {
+        for (size_t size = 1; size <= first_size(i) - sizeof(size_t); size++) {
             mesh_error err;
             assert_int_equal(use(i, size, 0, &err), MESH_INVALID_ARGUMENT);
             assert_non_null(strstr(err.message, "its size cannot be"));

@@ -220,13 +220,27 @@ static bool has_too_much_metadata(const grpc_metadata_array *metadata)
     return size > CORE_METADATA_BYTES_MAX;
 }
 
+/*
+ * The authentication context is made at the handshake of a connection, also of one without TLS, and
+ * lives as long as its calls.
+ */
+static const void *connection_of(grpc_call *call)
+{
+    grpc_auth_context *context = grpc_call_auth_context(call);
+
+    if (context != NULL)
+        grpc_auth_context_release(context);
+    return context;
+}
+
 void core_server_call_arrived(core_server_call *call)
 {
     mesh_tserver *server = call->lane->server;
     const core_method *method = call->lane->method;
     mesh_open open = {.method = method->upper,
                       .too_much_metadata = has_too_much_metadata(&call->metadata),
-                      .deadline_ns = core_deadline_from(call->deadline)};
+                      .deadline_ns = core_deadline_from(call->deadline),
+                      .connection = connection_of(call->call)};
 
     if (method->path == NULL) {
         open.path = (const char *)GRPC_SLICE_START_PTR(call->details.method);

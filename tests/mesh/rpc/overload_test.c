@@ -80,16 +80,21 @@ static void on_done(void *context, mesh_code code, const Testing__V1__EchoRespon
     sem_post(&one->done);
 }
 
-static void ask(gate *here, asked *one, int64_t timeout_ms)
+static void ask_over(mesh_channel *channel, asked *one, int64_t timeout_ms)
 {
     Testing__V1__EchoRequest request = TESTING__V1__ECHO_REQUEST__INIT;
 
     sem_init(&one->done, 0, 0);
     request.text = "asked";
-    assert_int_equal(testing__v1__testing__echo__async(
-                         here->service.channel, &request,
-                         &(mesh_call_options){.timeout_ms = timeout_ms}, on_done, one),
-                     MESH_OK);
+    assert_int_equal(
+        testing__v1__testing__echo__async(
+            channel, &request, &(mesh_call_options){.timeout_ms = timeout_ms}, on_done, one),
+        MESH_OK);
+}
+
+static void ask(gate *here, asked *one, int64_t timeout_ms)
+{
+    ask_over(here->service.channel, one, timeout_ms);
 }
 
 static mesh_code answer_of(asked *one)
@@ -125,7 +130,9 @@ static void a_full_pool_refuses_at_once_with_a_retry_delay(void **state)
     static asked running[2], waiting[3], refused[4]; /* sem_post may look at it after the wait */
 
     (void)state;
-    open_gate(&here, &on_workers, &(mesh_server_options){.worker_count = 2, .worker_queue = 3});
+    open_gate(&here, &on_workers,
+              MESH_OPTIONS(mesh_server_options, .worker_count = 2, .worker_queue = 3,
+                           .connection_share_percent = 100));
     for (int i = 0; i < 2; i++) {
         ask(&here, &running[i], 0);
         testing_wait(&here.entered);
@@ -155,7 +162,9 @@ static void a_new_pool_is_not_full(void **state)
         gate here;
         static asked four[4];
 
-        open_gate(&here, &on_workers, &(mesh_server_options){.worker_count = 3, .worker_queue = 1});
+        open_gate(&here, &on_workers,
+                  MESH_OPTIONS(mesh_server_options, .worker_count = 3, .worker_queue = 1,
+                               .connection_share_percent = 100));
         for (int i = 0; i < 4; i++) {
             sem_post(&here.leave);
             ask(&here, &four[i], 0);
@@ -195,7 +204,9 @@ static void a_stream_is_refused_by_a_full_pool_too(void **state)
     mesh_error err;
 
     (void)state;
-    open_gate(&here, &on_workers, &(mesh_server_options){.worker_count = 1, .worker_queue = 1});
+    open_gate(&here, &on_workers,
+              MESH_OPTIONS(mesh_server_options, .worker_count = 1, .worker_queue = 1,
+                           .connection_share_percent = 100));
     ask(&here, &running, 0);
     testing_wait(&here.entered);
     ask(&here, &waiting, 0);
@@ -217,7 +228,8 @@ static void more_than_max_calls_are_refused_at_once(void **state)
     static asked running[3], refused; /* sem_post may look at it after the wait */
 
     (void)state;
-    open_gate(&here, &on_workers, &(mesh_server_options){.max_calls = 3});
+    open_gate(&here, &on_workers,
+              MESH_OPTIONS(mesh_server_options, .max_calls = 3, .connection_share_percent = 100));
     for (int i = 0; i < 3; i++) {
         ask(&here, &running[i], 0);
         testing_wait(&here.entered);
@@ -245,7 +257,9 @@ static void calls_that_wait_for_their_end_count(void **state)
     uint32_t calls[CALLS];
 
     (void)state;
-    open_gate(&here, &on_workers, &(mesh_server_options){.max_calls = CALLS});
+    open_gate(
+        &here, &on_workers,
+        MESH_OPTIONS(mesh_server_options, .max_calls = CALLS, .connection_share_percent = 100));
     raw_connect(&client, mesh_server_port(here.service.server));
     for (int i = 0; i < CALLS; i++) {
         calls[i] = raw_request(&client, "/testing.v1.Testing/Echo", NULL, NULL, false);
@@ -261,6 +275,86 @@ static void calls_that_wait_for_their_end_count(void **state)
     }
     assert_int_equal(atomic_load(&here.handled), CALLS);
     raw_close(&client);
+    close_gate(&here);
+}
+
+/* --- what one connection may take ------------------------------------------------------------- */
+
+/* The runtime's listeners. */
+static const char *const listeners[] = {"127.0.0.1:0", "unix:overload_test.socket"};
+
+static void expect_share(asked *one, const char *what)
+{
+    expect_busy(one);
+    assert_non_null(strstr(one->err.message, "connection_share_percent"));
+    assert_non_null(strstr(one->err.message, what));
+}
+
+/*
+ * Calls over two connections, of which the first takes its half of four. `options` says of what,
+ * and `what` what is said of the third call then.
+ */
+static void fill_half(const mesh_server_options *options, const char *what)
+{
+    gate here;
+    static asked first[2], refused, others[2]; /* sem_post may look at it after the wait */
+    mesh_channel *other;
+
+    open_gate(&here, &on_workers, options);
+    assert_int_equal(mesh_channel_create(here.service.address, NULL, &other, NULL), MESH_OK);
+    for (int i = 0; i < 2; i++)
+        ask(&here, &first[i], 0);
+    wait_for_active(&here, 2);
+    ask(&here, &refused, 0);
+    expect_share(&refused, what);
+    for (int i = 0; i < 2; i++)
+        ask_over(other, &others[i], 0);
+    wait_for_active(&here, 4);
+    for (int i = 0; i < 4; i++)
+        sem_post(&here.leave);
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(answer_of(&first[i]), MESH_OK);
+        assert_int_equal(answer_of(&others[i]), MESH_OK);
+    }
+    /* and it is given back */
+    wait_for_active(&here, 0);
+    for (int i = 0; i < 2; i++) {
+        sem_post(&here.leave);
+        ask(&here, &first[i], 0);
+    }
+    for (int i = 0; i < 2; i++)
+        assert_int_equal(answer_of(&first[i]), MESH_OK);
+    mesh_channel_destroy(other);
+    close_gate(&here);
+}
+
+static void a_connection_leaves_calls_to_others(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof listeners / sizeof listeners[0]; i++)
+        fill_half(MESH_OPTIONS(mesh_server_options, .listen = listeners[i], .max_calls = 4),
+                  "2 calls run already");
+}
+
+static void a_connection_leaves_workers_and_their_queue_to_others(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof listeners / sizeof listeners[0]; i++)
+        fill_half(MESH_OPTIONS(mesh_server_options, .listen = listeners[i], .worker_count = 1,
+                               .worker_queue = 3),
+                  "take 2 workers and places");
+}
+
+static void a_share_is_at_least_one(void **state)
+{
+    gate here;
+
+    (void)state;
+    open_gate(&here, &on_workers,
+              MESH_OPTIONS(mesh_server_options, .max_calls = 1, .worker_count = 1,
+                           .worker_queue = 1, .connection_share_percent = 1));
+    sem_post(&here.leave);
+    assert_int_equal(testing_echo(&here.service, "the one", NULL), MESH_OK);
     close_gate(&here);
 }
 
@@ -359,6 +453,9 @@ int main(void)
         cmocka_unit_test(a_stream_is_refused_by_a_full_pool_too),
         cmocka_unit_test(more_than_max_calls_are_refused_at_once),
         cmocka_unit_test(calls_that_wait_for_their_end_count),
+        cmocka_unit_test(a_connection_leaves_calls_to_others),
+        cmocka_unit_test(a_connection_leaves_workers_and_their_queue_to_others),
+        cmocka_unit_test(a_share_is_at_least_one),
         cmocka_unit_test(a_refused_call_is_seen_by_those_who_observe),
         cmocka_unit_test(a_deadline_that_passes_in_the_queue_keeps_the_handler_from_running),
     };

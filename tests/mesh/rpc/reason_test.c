@@ -12,10 +12,8 @@
 static void every_reason_is_in_the_contract_and_the_reverse(void **state)
 {
     static const char *const reasons[] = {
-        MESH_RPC_TOO_MANY_CALLS,
-        MESH_RPC_QUEUE_FULL,
-        MESH_RPC_CALL_MEMORY_EXCEEDED,
-        MESH_RPC_MESSAGE_MALFORMED,
+        MESH_RPC_TOO_MANY_CALLS,    MESH_RPC_QUEUE_FULL,  MESH_RPC_CALL_MEMORY_EXCEEDED,
+        MESH_RPC_MESSAGE_MALFORMED, MESH_RPC_MEMORY_FULL,
     };
     const ProtobufCEnumDescriptor *contract = &mesh__v1__error_reason__descriptor;
 

@@ -68,6 +68,14 @@ static void an_option_out_of_range_is_refused_by_its_name(void **state)
         {{.listen = "127.0.0.1:0", .max_connection_age_ms = -1}, "max_connection_age_ms"},
         {{.listen = "127.0.0.1:0", .worker_count = SIZE_MAX}, "worker_count"},
         {{.listen = "127.0.0.1:0", .worker_queue = SIZE_MAX}, "worker_queue"},
+        {{.size = sizeof(mesh_server_options),
+          .listen = "127.0.0.1:0",
+          .memory_budget_bytes = SIZE_MAX},
+         "memory_budget_bytes"},
+        {{.size = sizeof(mesh_server_options),
+          .listen = "127.0.0.1:0",
+          .connection_share_percent = 101},
+         "connection_share_percent"},
         {{.listen = "127.0.0.1:0", .poller_count = SIZE_MAX}, "poller_count"},
     };
 

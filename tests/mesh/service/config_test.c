@@ -18,6 +18,7 @@ static void help_lists_every_setting(void **state)
         "MESH_TLS_CA",          "MESH_TLS_REQUIRE_CLIENT_CERT",
         "MESH_WORKERS",         "MESH_WORKER_QUEUE",
         "MESH_MAX_CALLS",       "MESH_MAX_RECEIVE_BYTES",
+        "MESH_MEMORY_BUDGET",   "MESH_CONNECTION_SHARE",
         "MESH_STARTUP_TIMEOUT", "MESH_DRAIN_DELAY",
         "MESH_DRAIN_TIMEOUT",   "MESH_LOG_LEVEL",
         "MESH_CONFIG",          "DEMO_GREETING",

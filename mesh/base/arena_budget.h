@@ -1,0 +1,18 @@
+/* Arenas whose memory is counted together with that of others. Internal. */
+#ifndef MESH_BASE_ARENA_BUDGET_H
+#define MESH_BASE_ARENA_BUDGET_H
+
+#include "mesh/base/arena.h"
+#include "mesh/base/budget.h"
+
+/*
+ * What the arena takes beyond its first block counts against `budget`, borrowed, until a reset or
+ * the end gives it back; where that has no room the arena overflows. NULL: against none. Only while
+ * the arena has its first block alone, as after a reset.
+ */
+void mesh_arena_set_budget(mesh_arena *arena, mesh_budget *budget);
+
+/* Whether it overflowed for want of room in the budget. */
+bool mesh_arena_over_budget(const mesh_arena *arena);
+
+#endif

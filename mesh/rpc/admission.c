@@ -1,0 +1,164 @@
+#include "mesh/rpc/admission.h"
+
+#include <string.h>
+
+#include "mesh/base/clock.h"
+#include "mesh/rpc/codec.h"
+#include "mesh/rpc/reason.h"
+#include "mesh/rpc/refuse.h"
+
+/* --- on its way in ---------------------------------------------------------------------------- */
+
+/* The runtime's own first interceptor: the call's span. */
+static void open_trace(mesh_call *call)
+{
+    static const char traceparent[] = "traceparent";
+    mesh_metadata entry;
+    size_t key_size;
+    size_t at = 0;
+    mesh_trace parent = {.flags = 0};
+
+    while (call->tcall->ops->metadata(call->tcall, false, &at, &entry, &key_size))
+        if (key_size == sizeof traceparent - 1 && memcmp(entry.key, traceparent, key_size) == 0 &&
+            mesh_trace_parse(&parent, entry.value, entry.size))
+            break;
+    mesh_trace_child(&call->trace, &parent);
+}
+
+/* Opens the interceptors that come next: all, or only those that see refused calls, too. */
+static mesh_code open_interceptors(mesh_call *call, bool observers, mesh_error *err)
+{
+    const mesh_server *server = call->server;
+    mesh_code code = MESH_OK;
+
+    while (code == MESH_OK && call->opened < server->options.interceptor_count &&
+           (!observers || server->interceptors[call->opened].observes)) {
+        const mesh_interceptor *interceptor = &server->interceptors[call->opened++];
+
+        if (interceptor->on_open != NULL)
+            code = interceptor->on_open(interceptor->self, call, err);
+    }
+    return code;
+}
+
+/* Calls that were let in and run, or are about to be: not those whose refusal nobody reads. */
+static size_t running(const mesh_server *server)
+{
+    size_t refused = atomic_load_explicit(&server->refused, memory_order_relaxed);
+
+    return atomic_load_explicit(&server->active, memory_order_relaxed) - refused;
+}
+
+/* Whether there is room for the call. */
+static mesh_code check_room(mesh_call *call, mesh_error *err)
+{
+    const mesh_server *server = call->server;
+
+    if (running(server) > server->options.max_calls)
+        return mesh_refuse(err, MESH_RPC_TOO_MANY_CALLS, "%zu calls run already",
+                           server->options.max_calls);
+    if (call->admission.connection_calls > server->connection_calls)
+        return mesh_refuse(err, MESH_RPC_TOO_MANY_CALLS,
+                           "%zu calls run already on this connection (connection_share_percent)",
+                           server->connection_calls);
+    if (call->has_message && !mesh_message_hold(&call->message, mesh_call_memory(call)))
+        return mesh_refuse_memory(err);
+    return MESH_OK;
+}
+
+/* The runtime's own checks. */
+static mesh_code check_limits(mesh_call *call, mesh_error *err)
+{
+    mesh_code code;
+
+    if (call->deadline_ns != MESH_NO_DEADLINE && mesh_clock_monotonic_ns() >= call->deadline_ns)
+        return mesh_error_set(err, MESH_DEADLINE_EXCEEDED, "the call's deadline passed");
+    code = check_room(call, err);
+    if (code != MESH_OK) {
+        atomic_fetch_add(&call->server->refused, 1);
+        call->admission.refused = true;
+    }
+    return code;
+}
+
+mesh_code mesh_admission_check(mesh_call *call, bool too_much_metadata, mesh_error *err)
+{
+    mesh_code code;
+
+    open_trace(call);
+    code = open_interceptors(call, true, err);
+    if (code == MESH_OK && too_much_metadata)
+        code = mesh_error_set(err, MESH_RESOURCE_EXHAUSTED, "the request has too much metadata");
+    if (code == MESH_OK)
+        code = check_limits(call, err);
+    if (code == MESH_OK)
+        code = open_interceptors(call, false, err);
+    return code;
+}
+
+/* --- shares of the connections ---------------------------------------------------------------- */
+
+/* A share of what is there, at least one of it. */
+static size_t share_of(size_t whole, size_t percent)
+{
+    return whole / 100 * percent + (whole % 100 * percent + 99) / 100;
+}
+
+void mesh_admission_init(mesh_server *server)
+{
+    const mesh_server_options *options = &server->options;
+    size_t percent = options->connection_share_percent;
+
+    server->memory.limit = options->memory_budget_bytes;
+    server->connection_calls = share_of(options->max_calls, percent);
+    server->connection_jobs = share_of(options->worker_count + options->worker_queue, percent);
+    mesh_connections_init(&server->connections, &server->memory,
+                          share_of(options->memory_budget_bytes, percent));
+}
+
+void mesh_admission_enter(mesh_call *call, const void *connection)
+{
+    mesh_server *server = call->server;
+    mesh_admission *admission = &call->admission;
+
+    atomic_fetch_add(&server->active, 1);
+    *admission = (mesh_admission){.connection = NULL};
+    if (connection != NULL)
+        admission->connection = mesh_connections_enter(&server->connections, connection,
+                                                       &admission->connection_calls);
+}
+
+void mesh_admission_leave(mesh_server *server, mesh_admission admission)
+{
+    if (admission.connection != NULL)
+        mesh_connections_leave(&server->connections, admission.connection);
+    if (admission.refused)
+        atomic_fetch_sub(&server->refused, 1);
+    atomic_fetch_sub(&server->active, 1);
+}
+
+mesh_budget *mesh_call_memory(mesh_call *call)
+{
+    return call->admission.connection != NULL ? &call->admission.connection->memory
+                                              : &call->server->memory;
+}
+
+mesh_code mesh_admission_take_worker(mesh_call *call, mesh_error *err)
+{
+    size_t most = call->server->connection_jobs;
+
+    if (call->admission.connection == NULL ||
+        atomic_fetch_add(&call->admission.connection->jobs, 1) < most)
+        return MESH_OK;
+    atomic_fetch_sub(&call->admission.connection->jobs, 1);
+    return mesh_refuse(err, MESH_RPC_QUEUE_FULL,
+                       "calls of this connection take %zu workers and places in their queue "
+                       "(connection_share_percent)",
+                       most);
+}
+
+void mesh_admission_leave_worker(mesh_call *call)
+{
+    if (call->admission.connection != NULL)
+        atomic_fetch_sub(&call->admission.connection->jobs, 1);
+}

@@ -1,0 +1,42 @@
+/*
+ * Who comes in, and how much of the server each call, connection, and all of them may take: calls,
+ * workers, memory. Internal.
+ */
+#ifndef MESH_RPC_ADMISSION_H
+#define MESH_RPC_ADMISSION_H
+
+#include "mesh/rpc/server_impl.h"
+
+/*
+ * What the options of the server let in; they have their defaults. Ended by
+ * mesh_connections_destroy.
+ */
+void mesh_admission_init(mesh_server *server);
+
+/*
+ * Counts a call that the transport brought, before anything else is done with it. `connection`: as
+ * in mesh_open.
+ */
+void mesh_admission_enter(mesh_call *call, const void *connection);
+
+/*
+ * The last touch of a call, which has given all its memory back, and one atomic step at its end:
+ * who ends a call may be any thread, and the server freed next.
+ */
+void mesh_admission_leave(mesh_server *server, mesh_admission admission);
+
+/*
+ * Trace, limits, and the interceptors in order. Not MESH_OK: the call is to be answered with that.
+ * RESOURCE_EXHAUSTED: what there is of something is taken; the error says of what, and advises when
+ * to try again.
+ */
+mesh_code mesh_admission_check(mesh_call *call, bool too_much_metadata, mesh_error *err);
+
+/*
+ * Counts a job of the call among those of its connection, until it leaves. RESOURCE_EXHAUSTED: the
+ * connection has its share.
+ */
+mesh_code mesh_admission_take_worker(mesh_call *call, mesh_error *err);
+void mesh_admission_leave_worker(mesh_call *call);
+
+#endif

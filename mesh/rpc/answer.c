@@ -1,0 +1,95 @@
+/* The one place that ends a call: what is sent, and who is told. */
+#include "mesh/base/arena_budget.h"
+#include "mesh/rpc/codec.h"
+#include "mesh/rpc/reason.h"
+#include "mesh/rpc/refuse.h"
+#include "mesh/rpc/server_impl.h"
+
+static void tell_interceptors(mesh_call *call, mesh_code code)
+{
+    const mesh_server *server = call->server;
+
+    while (call->opened > 0) {
+        const mesh_interceptor *interceptor = &server->interceptors[--call->opened];
+
+        if (interceptor->on_close != NULL)
+            interceptor->on_close(interceptor->self, call, code);
+    }
+}
+
+/* No callback comes after this; one that runs on another thread has returned. */
+static void forget_cancel(mesh_call *call)
+{
+    pthread_mutex_lock(&call->cancel_mu);
+    call->cancel_told = call->cancel_over = true;
+    call->on_cancel = NULL;
+    while (call->cancel_runs && !pthread_equal(call->canceller, pthread_self()))
+        pthread_cond_wait(&call->cancel_ran, &call->cancel_mu);
+    pthread_mutex_unlock(&call->cancel_mu);
+}
+
+void mesh_call_answer(mesh_call *call, mesh_code code, const mesh_error *err,
+                      const mesh_buffer *message)
+{
+    uint8_t details[MESH_ERROR_STATUS_BYTES];
+    mesh_error own;
+    mesh_final final = {.headers = &call->headers,
+                        .trailers = &call->trailers,
+                        .compress = call->compress,
+                        .message = message};
+
+    if (call->has_message) { /* nobody will read it */
+        mesh_message_release(&call->message);
+        call->has_message = false;
+    }
+    if (mesh_arena_overflowed(call->arena)) {
+        mesh_error_clear(&own);
+        code = mesh_arena_over_budget(call->arena)
+                   ? mesh_refuse_memory(&own)
+                   : mesh_error_reason(&own, MESH_RESOURCE_EXHAUSTED, MESH_RPC_DOMAIN,
+                                       MESH_RPC_CALL_MEMORY_EXCEEDED,
+                                       "the call needs more memory than the %zu bytes it may have",
+                                       call->server->options.arena_limit_bytes);
+        err = &own;
+    } else if (code < MESH_OK || code > MESH_UNAUTHENTICATED) {
+        code = MESH_UNKNOWN;
+    }
+    if (code != MESH_OK && final.message != NULL) {
+        mesh_buffer unused = *final.message;
+
+        call->server->transport->discard(&unused);
+        final.message = NULL;
+    }
+    final.code = code;
+    if (code != MESH_OK && err != NULL && err->code == code) {
+        final.text = err->message;
+        final.details_size = mesh_error_encode_status(err, details, sizeof details);
+        final.details = details;
+    }
+    tell_interceptors(call, code);
+    if (call->handler == NULL || call->handler->style != MESH_HANDLER_INLINE || call->deferred)
+        forget_cancel(call);
+    call->headers_sent = call->answered = true;
+    call->tcall->ops->finish(call->tcall, &final);
+}
+
+void mesh_call_answer_error(mesh_call *call, const mesh_error *err)
+{
+    mesh_call_answer(call, err->code, err, NULL);
+}
+
+void mesh_call_answer_unary(mesh_call *call, mesh_code code, const mesh_error *err)
+{
+    mesh_error own;
+    mesh_buffer buffer;
+
+    mesh_error_clear(&own);
+    if (code == MESH_OK && !mesh_arena_overflowed(call->arena)) {
+        code = mesh_encode(call->server->transport, call->handler->method->response, call->response,
+                           &buffer, &own);
+        buffer.compress = call->compress;
+        mesh_call_answer(call, code, &own, code == MESH_OK ? &buffer : NULL);
+    } else {
+        mesh_call_answer(call, code, err, NULL);
+    }
+}

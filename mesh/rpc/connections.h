@@ -1,0 +1,47 @@
+/*
+ * What each connection of a server takes of what is there for all, so that none takes everything:
+ * calls, workers, memory. A connection is known as long as it has calls. Internal, thread-safe.
+ */
+#ifndef MESH_RPC_CONNECTIONS_H
+#define MESH_RPC_CONNECTIONS_H
+
+#include <pthread.h>
+
+#include "mesh/base/budget.h"
+
+enum {
+    MESH_CONNECTION_LISTS = 64 /* so that threads seldom wait for each other */
+};
+
+typedef struct mesh_connection {
+    struct mesh_connection *next; /* guarded by the list's mu, as `calls` */
+    const void *key;              /* immutable */
+    size_t calls;
+    atomic_size_t jobs; /* of its calls on workers, or waiting for one */
+    mesh_budget memory;
+} mesh_connection;
+
+typedef struct mesh_connections {
+    mesh_budget *memory; /* of all connections; immutable, as `share_bytes` */
+    size_t share_bytes;
+    struct {
+        pthread_mutex_t mu;
+        mesh_connection *first;
+    } lists[MESH_CONNECTION_LISTS];
+} mesh_connections;
+
+/* `memory` is borrowed: of that, each connection may hold `share_bytes`. */
+void mesh_connections_init(mesh_connections *connections, mesh_budget *memory, size_t share_bytes);
+void mesh_connections_destroy(mesh_connections *connections); /* without calls */
+
+/*
+ * Counts a call of the connection that the transport tells by `key`, and says in `calls` which one
+ * it is. NULL: out of memory.
+ */
+mesh_connection *mesh_connections_enter(mesh_connections *connections, const void *key,
+                                        size_t *calls);
+
+/* The call has ended, and gave its memory back. */
+void mesh_connections_leave(mesh_connections *connections, mesh_connection *connection);
+
+#endif

@@ -1,0 +1,228 @@
+/*
+ * memory_budget_bytes: what received messages and the arenas of calls may hold together, of all
+ * connections and of one.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "mesh/base/clock.h"
+#include "tests/mesh/rpc/service.h"
+
+enum {
+    BUDGET_BYTES = 256 << 10,
+    FITTING = 100 << 10,   /* twice: as a message, and unpacked beside it */
+    UNPACKED = 140 << 10,  /* a message that fits, and does not with what is unpacked from it */
+    EXCEEDING = 300 << 10, /* no message at all */
+    HELD_BYTES = 60 << 10, /* of calls that do not end */
+    HELD = BUDGET_BYTES / HELD_BYTES
+};
+
+static testing_service service;
+
+static void serve(testing_style style, size_t percent)
+{
+    testing_service_start(&service, style,
+                          MESH_OPTIONS(mesh_server_options, .memory_budget_bytes = BUDGET_BYTES,
+                                       .connection_share_percent = percent),
+                          NULL);
+}
+
+static int start(void **state)
+{
+    serve(testing_style_of(state), 100);
+    return 0;
+}
+
+static int stop(void **state)
+{
+    (void)state;
+    testing_service_stop(&service);
+    return 0;
+}
+
+static void expect_refused(mesh_code code, const mesh_error *err)
+{
+    int64_t delay_ms;
+
+    assert_int_equal(code, MESH_RESOURCE_EXHAUSTED);
+    assert_string_equal(err->reason, "MEMORY_FULL");
+    assert_non_null(strstr(err->message, "memory_budget_bytes"));
+    assert_true(mesh_error_retry_delay(err, &delay_ms));
+}
+
+static mesh_code echo(size_t size, bool compress, mesh_error *err)
+{
+    Testing__V1__EchoRequest request = TESTING__V1__ECHO_REQUEST__INIT;
+    Testing__V1__EchoResponse *response;
+    uint8_t *data = calloc(1, size);
+    mesh_code code;
+
+    assert_non_null(data);
+    request.data = (ProtobufCBinaryData){.len = size, .data = data};
+    mesh_error_clear(err);
+    code = testing__v1__testing__echo(
+        service.channel, &request, &response,
+        &(mesh_call_options){.arena = service.arena, .compress = compress}, err);
+    free(data);
+    return code;
+}
+
+/* Sends one number, and says how the stream ended. */
+static mesh_code twice(size_t size, bool compress, mesh_error *err)
+{
+    const mesh_call_options options = {.compress = compress, .timeout_ms = 20000};
+    Testing__V1__Number number = TESTING__V1__NUMBER__INIT;
+    const Testing__V1__Number *doubled;
+    uint8_t *data = calloc(1, size);
+    mesh_stream *stream;
+
+    assert_non_null(data);
+    number.padding = (ProtobufCBinaryData){.len = size, .data = data};
+    mesh_error_clear(err);
+    assert_int_equal(testing__v1__testing__double(service.channel, &stream, &options, err),
+                     MESH_OK);
+    assert_int_equal(testing__v1__testing__double__send(stream, &number), MESH_OK);
+    (void)testing__v1__testing__double__next(stream, &doubled);
+    free(data);
+    (void)mesh_stream_close_send(stream);
+    return mesh_stream_finish(stream, err);
+}
+
+/* A call gives back what it held once it has ended, which its client may know before. */
+static void wait_for_active(size_t wanted)
+{
+    int64_t until = mesh_clock_deadline_ns(10000);
+
+    while (mesh_server_active(service.server) != wanted)
+        if (mesh_clock_monotonic_ns() > until)
+            fail_msg("%zu calls are active instead of %zu", mesh_server_active(service.server),
+                     wanted);
+}
+
+static void what_does_not_fit_is_refused(bool compress)
+{
+    static const size_t sizes[] = {UNPACKED, EXCEEDING};
+    mesh_error err;
+
+    /* more than once: what is refused is given back, too */
+    for (int round = 0; round < 5; round++) {
+        for (size_t i = 0; i < 2; i++) {
+            expect_refused(echo(sizes[i], compress, &err), &err);
+            expect_refused(twice(sizes[i], compress, &err), &err);
+        }
+        wait_for_active(0);
+        assert_int_equal(echo(FITTING, compress, &err), MESH_OK);
+        wait_for_active(0);
+        assert_int_equal(twice(FITTING, compress, &err), MESH_OK);
+    }
+}
+
+static void messages_and_what_is_unpacked_from_them_count(void **state)
+{
+    (void)state;
+    what_does_not_fit_is_refused(false);
+}
+
+static void compressed_messages_count_as_what_they_are_inflated_to(void **state)
+{
+    (void)state;
+    what_does_not_fit_is_refused(true);
+}
+
+/* --- messages that wait ----------------------------------------------------------------------- */
+
+/* A unary call whose request is sent, and whose end is not. */
+static mesh_stream *hold(mesh_channel *channel)
+{
+    static const uint8_t data[HELD_BYTES];
+    const mesh_call_options options = {.timeout_ms = 20000};
+    mesh_method method = testing__v1__testing__methods[TESTING__V1__TESTING__ECHO];
+    mesh_stream *stream;
+
+    method.kind = MESH_BIDI_STREAMING;
+    method.request = method.response = NULL;
+    assert_int_equal(mesh_stream_open(channel, &method, NULL, &options, &stream, NULL), MESH_OK);
+    assert_int_equal(mesh_stream_send_bytes(stream, data, sizeof data), MESH_OK);
+    return stream;
+}
+
+static void expect_no_room(mesh_channel *channel)
+{
+    mesh_stream *stream = hold(channel);
+    const uint8_t *data;
+    size_t size;
+    mesh_error err;
+
+    (void)mesh_stream_next_bytes(stream, &data, &size, NULL);
+    mesh_error_clear(&err);
+    expect_refused(mesh_stream_finish(stream, &err), &err);
+}
+
+static void let_go(mesh_stream *const *streams, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        mesh_stream_cancel(streams[i]);
+        (void)mesh_stream_finish(streams[i], NULL);
+    }
+    wait_for_active(0);
+}
+
+static void messages_of_calls_that_wait_count_together(void **state)
+{
+    mesh_stream *streams[HELD];
+    mesh_error err;
+
+    (void)state;
+    for (int round = 0; round < 3; round++) {
+        for (size_t i = 0; i < HELD; i++) {
+            streams[i] = hold(service.channel);
+            wait_for_active(i + 1);
+        }
+        expect_no_room(service.channel);
+        expect_refused(echo(FITTING, false, &err), &err);
+        assert_int_equal(echo(1000, false, &err), MESH_OK); /* costs less than its call */
+        wait_for_active(HELD);
+        let_go(streams, HELD);
+    }
+    assert_int_equal(echo(FITTING, false, &err), MESH_OK);
+}
+
+static void a_connection_leaves_memory_to_others(void **state)
+{
+    mesh_stream *streams[HELD];
+    mesh_channel *other;
+
+    (void)state;
+    serve(TESTING_WORKER, 50);
+    assert_int_equal(mesh_channel_create(service.address, NULL, &other, NULL), MESH_OK);
+    for (size_t i = 0; i < HELD; i++) {
+        streams[i] = hold(i < HELD / 2 ? service.channel : other);
+        wait_for_active(i + 1);
+        if (i + 1 == HELD / 2) {
+            expect_no_room(service.channel);
+            wait_for_active(i + 1);
+        }
+    }
+    expect_no_room(other);
+    wait_for_active(HELD);
+    let_go(streams, HELD);
+    mesh_channel_destroy(other);
+    testing_service_stop(&service);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        BOTH(messages_and_what_is_unpacked_from_them_count),
+        BOTH(compressed_messages_count_as_what_they_are_inflated_to),
+        WORKER(messages_of_calls_that_wait_count_together),
+        cmocka_unit_test(a_connection_leaves_memory_to_others),
+    };
+
+    return cmocka_run_group_tests_name("memory", tests, NULL, NULL);
+}
