@@ -41,6 +41,15 @@ test_what_holds_passes() {
     grep -qE '^bad_strings +12000 .* holds$' <<<"$out" || fail "$out"
 }
 
+test_tls_and_unix_sockets_are_attacked_too() {
+    reset
+    expect 0 attack --only garbage --only bad_strings --over tls --over unix
+    [ "$(last)" = '4 passed, 0 failed' ] || fail "$out"
+    grep -qE '^garbage/tls +1000 .* holds$' <<<"$out" || fail "$out"
+    grep -qE '^garbage/unix +1000 .* holds$' <<<"$out" || fail "$out"
+    grep -qE '^bad_strings/tls +12000 .* holds$' <<<"$out" || fail "$out"
+}
+
 # What is known must break: so these two do.
 test_what_is_known_to_break_passes_with_its_cause() {
     reset
@@ -169,6 +178,7 @@ test_wrong_use_is_refused() {
     [[ $err == *"there is no attack 'no_such'"* ]] || fail "$err"
     expect 2 attack --server no_such
     expect 2 attack --only
+    expect 2 attack --over air
 }
 
 test_the_programs_explain_themselves() {

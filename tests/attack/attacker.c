@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/un.h>
 
 #include "tests/attack/watch.h"
 #include "tests/interop/flags.h"
@@ -23,6 +24,7 @@ enum {
 static struct {
     const char *attack;
     const char *target;
+    const char *ca;
     const char *path;
     int pid;
     int seconds;
@@ -41,7 +43,10 @@ static struct {
 
 static const flag flags[] = {
     {.name = "attack", .text = &options.attack, .help = "its name; --list says which there are"},
-    {.name = "target", .text = &options.target, .help = "HOST:PORT, without TLS"},
+    {.name = "target", .text = &options.target, .help = "HOST:PORT or unix:PATH"},
+    {.name = "ca",
+     .text = &options.ca,
+     .help = "PEM file: whom to trust that it is localhost; turns TLS on"},
     {.name = "path",
      .text = &options.path,
      .help = "a unary method that takes an empty message; default health's Check"},
@@ -104,14 +109,29 @@ static const attack *find(const char *name)
     return next;
 }
 
-/* HOST:PORT, as the frames made by hand need it. */
+static bool resolve_path(const char *path, attempt *attempt)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+
+    if (strlen(path) >= sizeof address.sun_path)
+        return false;
+    memcpy(address.sun_path, path, strlen(path));
+    memcpy(&attempt->address, &address, sizeof address);
+    attempt->address_size = sizeof address;
+    return true;
+}
+
+/* The target's address, as the frames made by hand need it. */
 static bool resolve(const char *target, attempt *attempt)
 {
+    static const char unix_prefix[] = "unix:";
     const struct addrinfo hints = {.ai_socktype = SOCK_STREAM};
     const char *colon = strrchr(target, ':');
     struct addrinfo *found;
     char host[256];
 
+    if (strncmp(target, unix_prefix, sizeof unix_prefix - 1) == 0)
+        return resolve_path(target + sizeof unix_prefix - 1, attempt);
     if (colon == NULL || (size_t)(colon - target) >= sizeof host)
         return false;
     (void)snprintf(host, sizeof host, "%.*s", (int)(colon - target), target);
@@ -130,7 +150,7 @@ static int64_t recover(const attempt *attempt, const mesh_method *method)
     int64_t until_ns = mesh_clock_deadline_ns(options.recovery_ms * INT64_C(5));
 
     for (int i = 0; mesh_clock_left_ms(until_ns) > 0; i++) {
-        mesh_channel *fresh = channel_connect(attempt->target, i);
+        mesh_channel *fresh = channel_connect(attempt, i);
         bool served = fresh != NULL && channel_call(fresh, method, FRESH_LIMIT_MS);
 
         mesh_channel_destroy(fresh);
@@ -222,6 +242,24 @@ static int run(const attack *attack, attempt *attempt)
     return print(attempt, &outcome, &watch) ? EXIT_BROKEN : EXIT_SUCCESS;
 }
 
+/* TLS as decent clients speak it: the certificate is verified by the channels, not here. */
+static bool prepare_tls(attempt *attempt)
+{
+    static const unsigned char protocols[] = "\x02h2";
+
+    attempt->ca = options.ca;
+    if (options.ca == NULL)
+        return true;
+    attempt->tls = SSL_CTX_new(TLS_client_method());
+    if (attempt->tls == NULL ||
+        SSL_CTX_set_alpn_protos(attempt->tls, protocols, sizeof protocols - 1) != 0)
+        return false;
+    /* what is to be sent may move within its buffer, and be sent in parts */
+    (void)SSL_CTX_set_mode(attempt->tls,
+                           SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
+    return true;
+}
+
 /* As many connections as this process may have. */
 static void raise_limit(void)
 {
@@ -247,7 +285,11 @@ int main(int argc, char **argv)
     if (attack == NULL || options.target == NULL || !resolve(options.target, &attempt)) {
         fprintf(stderr, "attacker: %s\n",
                 attack == NULL ? "--attack: there is no such attack; --list names them"
-                               : "--target: needs HOST:PORT");
+                               : "--target: needs HOST:PORT or unix:PATH");
+        return EXIT_NOT_TRIED;
+    }
+    if (!prepare_tls(&attempt)) {
+        fprintf(stderr, "attacker: no TLS\n");
         return EXIT_NOT_TRIED;
     }
     attempt.target = options.target;

@@ -2,6 +2,7 @@
 #ifndef TESTS_ATTACK_ATTEMPT_H
 #define TESTS_ATTACK_ATTEMPT_H
 
+#include <openssl/ssl.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -14,7 +15,9 @@ enum {
 };
 
 typedef struct attempt {
-    const char *target; /* HOST:PORT */
+    const char *target; /* HOST:PORT or unix:PATH */
+    const char *ca;     /* TLS: whom to trust; NULL: plaintext */
+    SSL_CTX *tls;       /* the same, for what is made by hand */
     struct sockaddr_storage address;
     socklen_t address_size;
     const char *path;  /* of a unary method that takes an empty message */

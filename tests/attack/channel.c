@@ -7,12 +7,15 @@ enum {
     KEEPALIVE_MS = 600000 /* longer than any attack */
 };
 
-mesh_channel *channel_connect(const char *target, int purpose)
+mesh_channel *channel_connect(const attempt *attempt, int purpose)
 {
+    const mesh_tls_options tls = {.ca_file = attempt->ca, .server_name = "localhost"};
     mesh_channel *channel = NULL;
 
-    (void)mesh_channel_create(
-        target, &(mesh_channel_options){.keepalive_ms = KEEPALIVE_MS + purpose}, &channel, NULL);
+    (void)mesh_channel_create(attempt->target,
+                              &(mesh_channel_options){.tls = attempt->ca != NULL ? &tls : NULL,
+                                                      .keepalive_ms = KEEPALIVE_MS + purpose},
+                              &channel, NULL);
     return channel;
 }
 

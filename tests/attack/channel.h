@@ -7,6 +7,7 @@
 
 #include "mesh/base/clock.h"
 #include "mesh/rpc/channel.h"
+#include "tests/attack/attempt.h"
 
 /* 0, 1, ... are the new connections that are tried when the attack is over. */
 enum {
@@ -15,7 +16,7 @@ enum {
 };
 
 /* NULL: out of memory, or the target's name cannot be one. */
-mesh_channel *channel_connect(const char *target, int purpose);
+mesh_channel *channel_connect(const attempt *attempt, int purpose);
 
 /* Calls the method with an empty message; true when it was answered in time with OK. */
 bool channel_call(mesh_channel *channel, const mesh_method *method, int64_t timeout_ms);

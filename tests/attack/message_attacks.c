@@ -41,7 +41,7 @@ static void send_messages(attempt *attempt, const uint8_t *data, size_t size, bo
 {
     const mesh_call_options options = {.timeout_ms = TIMEOUT_MS, .compress = compress};
     mesh_stream **streams = calloc(parallel, sizeof *streams);
-    mesh_channel *channel = channel_connect(attempt->target, CHANNEL_OF_ATTACKS);
+    mesh_channel *channel = channel_connect(attempt, CHANNEL_OF_ATTACKS);
 
     if (streams == NULL || channel == NULL)
         abort();

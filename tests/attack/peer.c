@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <openssl/err.h>
 #include <poll.h>
 #include <string.h>
 #include <unistd.h>
@@ -17,31 +18,97 @@ static bool may_send(const peer *peer)
 
 static void give_up(peer *peer)
 {
+    SSL_free(peer->tls);
+    peer->tls = NULL;
     if (peer->fd >= 0)
         (void)close(peer->fd);
     peer->fd = -1;
 }
 
-bool peer_connect(peer *peer, attempt *attempt, bool reads)
+/* As errno says it: what an operation of TLS came to, which may be tried again. */
+static ssize_t tls_result(const peer *peer, int result)
 {
-    const int yes = 1;
-    struct pollfd ready = {.events = POLLOUT};
+    int error;
+
+    if (result > 0)
+        return result;
+    error = SSL_get_error(peer->tls, result);
+    ERR_clear_error();
+    if (error == SSL_ERROR_ZERO_RETURN)
+        return 0;
+    errno = error == SSL_ERROR_WANT_READ || error == SSL_ERROR_WANT_WRITE ? EAGAIN : ECONNRESET;
+    return -1;
+}
+
+static ssize_t receive(peer *peer, void *data, size_t size)
+{
+    if (peer->tls != NULL)
+        return tls_result(peer, SSL_read(peer->tls, data, (int)size));
+    return recv(peer->fd, data, size, MSG_DONTWAIT);
+}
+
+static ssize_t transmit(peer *peer, const void *data, size_t size)
+{
+    if (peer->tls != NULL)
+        return tls_result(peer, SSL_write(peer->tls, data, (int)size));
+    return send(peer->fd, data, size, MSG_NOSIGNAL);
+}
+
+/* Connects the socket; a listener's queue of a Unix socket may be full. */
+static bool connect_socket(peer *peer, int64_t until_ns)
+{
+    const attempt *attempt = peer->attempt;
+    struct pollfd ready = {.fd = peer->fd, .events = POLLOUT};
     int error = 0;
     socklen_t size = sizeof error;
 
+    while (connect(peer->fd, (const struct sockaddr *)&attempt->address, attempt->address_size)) {
+        if (errno == EINPROGRESS)
+            return poll(&ready, 1, PEER_STALL_MS) == 1 &&
+                   getsockopt(peer->fd, SOL_SOCKET, SO_ERROR, &error, &size) == 0 && error == 0;
+        if (errno != EAGAIN || !attempt_may_last(attempt) || mesh_clock_left_ms(until_ns) <= 0)
+            return false;
+        (void)poll(NULL, 0, ATTEMPT_LOOK_MS);
+    }
+    return true;
+}
+
+/* The handshake of TLS, where the target has it. */
+static bool shake_hands(peer *peer, int64_t until_ns)
+{
+    struct pollfd ready = {.fd = peer->fd, .events = POLLIN};
+    int result;
+
+    if (peer->attempt->tls == NULL)
+        return true;
+    peer->tls = SSL_new(peer->attempt->tls);
+    if (peer->tls == NULL || SSL_set_fd(peer->tls, peer->fd) != 1)
+        return false;
+    while ((result = SSL_connect(peer->tls)) != 1) {
+        if (tls_result(peer, result) == 0 || errno != EAGAIN || !attempt_may_last(peer->attempt) ||
+            mesh_clock_left_ms(until_ns) <= 0)
+            return false;
+        (void)poll(&ready, 1, ATTEMPT_LOOK_MS);
+    }
+    return true;
+}
+
+bool peer_connect(peer *peer, attempt *attempt, bool reads)
+{
+    const int yes = 1;
+    int64_t until_ns = mesh_clock_deadline_ns(PEER_STALL_MS);
+
     peer->attempt = attempt;
+    peer->tls = NULL;
     peer->reads = reads;
     peer->stalled = false;
     peer->next_stream = 1;
     peer->out_size = 0;
-    ready.fd = peer->fd = socket(attempt->address.ss_family,
-                                 SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    peer->fd = socket(attempt->address.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (peer->fd < 0)
         return false;
     (void)setsockopt(peer->fd, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof yes);
-    if (connect(peer->fd, (const struct sockaddr *)&attempt->address, attempt->address_size) != 0 &&
-        (errno != EINPROGRESS || poll(&ready, 1, PEER_STALL_MS) != 1 ||
-         getsockopt(peer->fd, SOL_SOCKET, SO_ERROR, &error, &size) != 0 || error != 0))
+    if (!connect_socket(peer, until_ns) || !shake_hands(peer, until_ns))
         give_up(peer);
     return peer->fd >= 0;
 }
@@ -63,7 +130,7 @@ bool peer_discard(peer *peer)
     ssize_t got;
 
     while (peer->fd >= 0) {
-        got = recv(peer->fd, rest, sizeof rest, MSG_DONTWAIT);
+        got = receive(peer, rest, sizeof rest);
         if (got < 0 && errno == EINTR)
             continue;
         if (got < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
@@ -97,7 +164,7 @@ bool peer_flush(peer *peer)
     size_t sent = 0;
 
     while (sent < peer->out_size && may_send(peer)) {
-        ssize_t n = send(peer->fd, peer->out + sent, peer->out_size - sent, MSG_NOSIGNAL);
+        ssize_t n = transmit(peer, peer->out + sent, peer->out_size - sent);
 
         if (n > 0)
             sent += (size_t)n;

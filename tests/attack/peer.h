@@ -21,6 +21,7 @@ enum {
 typedef struct peer {
     attempt *attempt;
     int fd;
+    SSL *tls; /* NULL: plaintext */
     bool reads;
     bool stalled; /* the other side reads no more */
     uint32_t next_stream;
@@ -28,7 +29,10 @@ typedef struct peer {
     uint8_t out[PEER_OUT_BYTES];
 } peer;
 
-/* Connects over TCP, at most PEER_STALL_MS; false also without a file descriptor. */
+/*
+ * Connects over TCP, TLS or a Unix socket, as the target is, at most PEER_STALL_MS; false also
+ * without a file descriptor.
+ */
 bool peer_connect(peer *peer, attempt *attempt, bool reads);
 
 /*

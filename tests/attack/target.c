@@ -21,15 +21,22 @@ enum {
 
 static struct {
     const char *transport;
-    int port;
-} options = {.transport = "core"};
+    const char *listen;
+    const char *certificate;
+    const char *key;
+} options = {.transport = "core", .listen = "127.0.0.1:0"};
 
 static const flag flags[] = {
     {.name = "transport", .text = &options.transport, .help = "core, the default"},
-    {.name = "port", .number = &options.port, .help = "on 127.0.0.1; 0, the default: a free one"},
+    {.name = "listen",
+     .text = &options.listen,
+     .help = "HOST:PORT or unix:PATH; default: a free port of 127.0.0.1"},
+    {.name = "certificate", .text = &options.certificate, .help = "PEM file; turns TLS on"},
+    {.name = "key", .text = &options.key, .help = "PEM file, of the certificate"},
 };
 
-static const char about[] = "Serves attack.v1.Target until SIGTERM or SIGINT. Prints its port.";
+static const char about[] =
+    "Serves attack.v1.Target until SIGTERM or SIGINT. Prints its\nport, 0 of a Unix socket.";
 
 static char text[TEXT_BYTES];
 
@@ -94,12 +101,13 @@ static const attack__v1__target__handlers handlers = {
 
 static mesh_code start(mesh_server **server, mesh_health *health, mesh_error *err)
 {
-    char address[32];
-    mesh_code code;
+    const mesh_tls_options tls = {.certificate_file = options.certificate, .key_file = options.key};
+    mesh_code code = mesh_server_create(
+        &(mesh_server_options){.listen = options.listen,
+                               .tls = options.certificate != NULL ? &tls : NULL,
+                               .poller_count = POLLERS},
+        server, err);
 
-    (void)snprintf(address, sizeof address, "127.0.0.1:%d", options.port);
-    code = mesh_server_create(&(mesh_server_options){.listen = address, .poller_count = POLLERS},
-                              server, err);
     if (code == MESH_OK)
         code = mesh_server_add(*server, attack__v1__target__api(&handlers, NULL), err);
     if (code == MESH_OK)

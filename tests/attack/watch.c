@@ -95,7 +95,7 @@ static void *call(void *context)
 
 bool watch_start(watch *watch)
 {
-    watch->others = channel_connect(watch->attempt->target, CHANNEL_OF_OTHERS);
+    watch->others = channel_connect(watch->attempt, CHANNEL_OF_OTHERS);
     if (watch->others == NULL || !channel_call(watch->others, &watch->method, CALL_LIMIT_MS)) {
         mesh_channel_destroy(watch->others);
         return false;
