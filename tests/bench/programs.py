@@ -9,6 +9,7 @@ import shlex
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -46,22 +47,25 @@ def read_programs():
 
 
 def build(programs):
-    """Builds them; those that cannot be built, with the reason, by name."""
-    skipped, reasons = {}, {}
+    """Builds them. Those that cannot be built, with the reason, by name; the others' versions."""
+    skipped, reasons, versions = {}, {}, []
     for program in programs:
         if program.build not in reasons:
-            builder = subprocess.Popen(
-                shlex.split(program.build), cwd=ROOT, stdin=subprocess.DEVNULL,
-                stdout=sys.stderr, stderr=subprocess.PIPE, text=True,
-            )
-            last = "its build failed"
-            for line in builder.stderr:
-                sys.stderr.write(line)
-                last = line.strip() or last
-            reasons[program.build] = None if builder.wait() == 0 else last
+            with tempfile.TemporaryFile("w+") as said:
+                builder = subprocess.Popen(
+                    shlex.split(program.build), cwd=ROOT, stdin=subprocess.DEVNULL,
+                    stdout=said, stderr=subprocess.PIPE, text=True,
+                )
+                last = "its build failed"
+                for line in builder.stderr:
+                    sys.stderr.write(line)
+                    last = line.strip() or last
+                reasons[program.build] = None if builder.wait() == 0 else last
+                said.seek(0)
+                versions += said.read().splitlines()
         if reasons[program.build] is not None:
             skipped[program.name] = reasons[program.build]
-    return skipped
+    return skipped, versions
 
 
 def libraries(path):
@@ -119,24 +123,30 @@ class Server:
         self.tls = tls
         self.port = free_port()
         self.log = open(work / f"{program.name}.log", "w+b")
-        command = shlex.split(program.command) + [str(self.port)]
+        self.command = shlex.split(program.command) + [str(self.port)]
         if tls:
-            command += [str(work / "certificate.pem"), str(work / "key.pem")]
+            self.command += [str(work / "certificate.pem"), str(work / "key.pem")]
+
+    def __enter__(self):
         self.process = subprocess.Popen(
-            command, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log,
+            self.command, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log,
             preexec_fn=pinned(CORES[0]),
         )
         self.pid = self.process.pid
+        try:
+            self.wait_until_it_listens()
+        except BaseException:  # also SystemExit: nobody calls __exit__ yet
+            self.__exit__()
+            raise
+        self.rest_mib = memory_mib(self.pid, "VmRSS")
+        return self
 
-    def __enter__(self):
+    def wait_until_it_listens(self):
         limit = time.monotonic() + START_LIMIT_S
         while not listens(self.port):
             if self.process.poll() is not None or time.monotonic() > limit:
-                self.__exit__()
                 raise Trouble(f"did not start: {self.said() or 'it says nothing'}")
             time.sleep(0.05)
-        self.rest_mib = memory_mib(self.pid, "VmRSS")
-        return self
 
     def __exit__(self, *_):
         self.process.kill()

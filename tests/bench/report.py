@@ -46,16 +46,17 @@ def table(rows):
     return "\n".join([line(rows[0]), rule] + [line(row) for row in rows[1:]]) + "\n"
 
 
-def print_tables(results, skipped, sizes, verdicts, options):
+def print_tables(results, versions, skipped, sizes, verdicts, options):
     def has(*cases):
         return any(results.figures.get(case) for case in cases)
 
     names = list(sizes)
     command = " ".join(["scripts/bench", "rpc"] + sys.argv[1:])
+    peers = f"Compared with {', '.join(versions)}.\n" if versions else ""
     print("# gRPC servers and clients side by side\n\n"
           f"Made by `{command}` on {machine()}.\n"
           f"Medians of {options.rounds} rounds (least - most); the CPU is the measured program's "
-          "alone.\nWhat the columns mean: [tests/bench](../tests/bench/README.md).\n")
+          f"alone.\n{peers}What the columns mean: [tests/bench](../tests/bench/README.md).\n")
     if has("order", PACED, GHZ):
         paced = f"; p50 and p99 at {results.rate:,} calls/s" if has(PACED) else ""
         print("## Servers: the nested order\n\n"
@@ -120,13 +121,14 @@ def print_tables(results, skipped, sizes, verdicts, options):
             print(f"Not measured: {name}, {case}: {reason.splitlines()[0]}")
 
 
-def print_json(results, skipped, sizes, verdicts, options):
+def print_json(results, versions, skipped, sizes, verdicts, options):
     cases = {
         case: {name: {figure: results.spread(case, name, figure) for figure in rounds[0]}
                for name, rounds in by_name.items()}
         for case, by_name in results.figures.items()
     }
     json.dump({"rounds": options.rounds, "seconds": options.seconds, "rate": results.rate,
+               "versions": versions,
                "cases": cases, "shipped_mib": sizes, "aims": verdicts, "skipped": skipped,
                "troubles": results.troubles}, sys.stdout, indent=1)
     print()

@@ -13,6 +13,7 @@ import contextlib
 import os
 import pathlib
 import shutil
+import signal
 import statistics
 import subprocess
 import sys
@@ -255,7 +256,7 @@ def main():
             raise Trouble(f"{tool} is missing: run {hint}")
 
     # with this one come the others of this tree, also what compares answers
-    skipped = build([driven] + servers + clients)
+    skipped, versions = build([driven] + servers + clients)
     servers = [one for one in servers if one.name not in skipped]
     clients = [one for one in clients if one.name not in skipped]
     results = Results()
@@ -274,9 +275,9 @@ def main():
     sizes = {server.name: shipped_mib(server) for server in servers}
     verdicts = judge(results, {program.name for program in programs}, cases)
     if options.json:
-        report.print_json(results, skipped, sizes, verdicts, options)
+        report.print_json(results, versions, skipped, sizes, verdicts, options)
     else:
-        report.print_tables(results, skipped, sizes, verdicts, options)
+        report.print_tables(results, versions, skipped, sizes, verdicts, options)
     if options.limit:
         ratio = results.ratio("order", "cpu_us", "typed", "raw")
         if ratio is None or ratio["median"] > options.limit:
@@ -285,6 +286,7 @@ def main():
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     try:
         sys.exit(main())
     except Trouble as trouble:

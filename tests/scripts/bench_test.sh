@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# scripts/bench without the programs that it measures: the order of rounds, what it refuses.
+# scripts/bench without the programs that it measures: the order of rounds, verdicts, its end.
 set -euo pipefail
 # shellcheck source=tests/scripts/lib.sh
 . "$PWD/tests/scripts/lib.sh"
@@ -25,6 +25,39 @@ for count in range(1, 9):
         assert all(sorted(order) == names for order in orders), orders
         first = [sum(order[0] == name for order in orders) for name in names]
         assert max(first) - min(first) <= 1, (rounds, orders)
+END
+}
+
+test_an_aim_without_figures_is_shown_as_not_measured() {
+    python <<'END'
+from rpc import AIMS, Results, judge
+
+aim = AIMS[0]
+names, cases = {aim.mine, aim.theirs}, [aim.case]
+results = Results()
+[verdict] = judge(results, names, cases)
+assert verdict["aim"] == aim.title and verdict["ratio"] is None and verdict["met"] is None, verdict
+results.figures[aim.case] = {aim.mine: [{aim.figure: 1.0}], aim.theirs: [{aim.figure: 2.0}]}
+[verdict] = judge(results, names, cases)
+assert verdict["ratio"]["median"] == 0.5 and verdict["met"], verdict
+END
+}
+
+test_a_server_ends_with_the_bench_also_while_it_starts() {
+    python <<END
+import os, pathlib, signal, sys
+import programs
+
+signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+programs.listens = lambda port: os.kill(os.getpid(), signal.SIGTERM)
+program = programs.Program("server", "late", "sleep 600", "true", "", "unary")
+server = programs.Server(program, pathlib.Path("$WORK"), False)
+try:
+    with server:
+        assert False, "it listens"
+except SystemExit as end:
+    assert end.code == 143, end
+assert server.process.poll() == -signal.SIGKILL, server.process.poll()
 END
 }
 

@@ -33,7 +33,10 @@ test_what_is_unknown_is_named_and_refused() {
             fail "$name --nonsense said: $err"
     done
     expect 2 "$SCRIPTS/bench" rpc --rounds
-    [[ $err == *'--rounds needs a number'* ]] || fail "bench said: $err"
+    [[ $err == *'--rounds needs a whole number'* ]] || fail "bench said: $err"
+    expect 2 "$SCRIPTS/bench" rpc --rounds 1.5
+    [[ $err == "bench: --rounds needs a whole number above 0"$'\n'*"bench --help" ]] ||
+        fail "bench said: $err"
     expect 2 "$SCRIPTS/sanitize" tsan --nonsense
     [[ $err == *"unknown argument '--nonsense'"* ]] || fail "sanitize said: $err"
 }
