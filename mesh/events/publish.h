@@ -9,10 +9,8 @@
 #include "mesh/events/broker.h"
 
 enum {
-    MESH_EVENTS_QUEUE_MAX = 65536,              /* events that wait; more are lost, and logged */
-    MESH_EVENTS_QUEUE_BYTES = 64 * 1024 * 1024, /* the same for what they take */
-    MESH_EVENTS_AGGREGATE_ID_BYTES = 512,       /* longest aggregate id */
-    MESH_EVENTS_SUBJECT_BYTES = 200             /* longest subject of an event */
+    MESH_EVENTS_QUEUE_MAX = 65536,             /* events that wait; more are lost, and logged */
+    MESH_EVENTS_QUEUE_BYTES = 64 * 1024 * 1024 /* the same for what they take */
 };
 
 typedef struct mesh_publisher mesh_publisher;
