@@ -403,8 +403,8 @@ static mesh_code prepare(mesh_db_conn *conn, const char *sql, uint64_t hash, int
 
 /* Prepares the statement if need be and runs it. `stale`: it failed, and must be prepared anew. */
 static mesh_code run_prepared(mesh_db_conn *conn, const char *sql, const mesh_db_params *params,
-                              size_t param_count, int64_t deadline_ns, PGresult **result,
-                              char *constraint, bool *stale, mesh_error *err)
+                              int64_t deadline_ns, PGresult **result, char *constraint, bool *stale,
+                              mesh_error *err)
 {
     mesh_code code = MESH_OK;
     uint64_t hash = mesh_hash_text(MESH_HASH_EMPTY, sql);
@@ -418,8 +418,8 @@ static mesh_code run_prepared(mesh_db_conn *conn, const char *sql, const mesh_db
     char name[16];
     snprintf(name, sizeof name, "m%u", statement->id);
     PGresult *answered = NULL;
-    int sent = PQsendQueryPrepared(conn->pg, name, (int)param_count, params->values,
-                                   params->lengths, params->formats, 0);
+    int sent = PQsendQueryPrepared(conn->pg, name, params->count, params->values, params->lengths,
+                                   params->formats, 0);
     code = answer(conn, sent, sql, deadline_ns, &answered, NULL, constraint, err);
     if (code == MESH_OK) {
         *result = answered;
@@ -432,22 +432,20 @@ static mesh_code run_prepared(mesh_db_conn *conn, const char *sql, const mesh_db
     return code;
 }
 
-mesh_code mesh_db_conn_query(mesh_db_conn *conn, const char *sql, const mesh_param *params,
-                             size_t param_count, int64_t deadline_ns, PGresult **result,
-                             char *constraint, mesh_error *err)
+mesh_code mesh_db_conn_query(mesh_db_conn *conn, const char *sql, mesh_params params,
+                             int64_t deadline_ns, PGresult **result, char *constraint,
+                             mesh_error *err)
 {
     mesh_db_params encoded;
     bool stale = false;
     constraint[0] = '\0';
-    mesh_code code = mesh_db_params_encode(params, param_count, &encoded, err);
+    mesh_code code = mesh_db_params_encode(params, &encoded, err);
     if (code != MESH_OK)
         return code;
-    code = run_prepared(conn, sql, &encoded, param_count, deadline_ns, result, constraint, &stale,
-                        err);
+    code = run_prepared(conn, sql, &encoded, deadline_ns, result, constraint, &stale, err);
     if (!stale || conn->broken || mesh_db_conn_in_transaction(conn))
         return code;
     /* A statement that failed outside a transaction left nothing behind, so it can run again. */
     mesh_error_clear(err);
-    return run_prepared(conn, sql, &encoded, param_count, deadline_ns, result, constraint, &stale,
-                        err);
+    return run_prepared(conn, sql, &encoded, deadline_ns, result, constraint, &stale, err);
 }

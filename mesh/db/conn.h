@@ -71,8 +71,8 @@ mesh_code mesh_db_conn_script(mesh_db_conn *conn, const char *sql, int64_t deadl
 
 /* Prepares the statement if need be and runs it. On success the caller owns `result`. On failure
  * `constraint` (MESH_DB_CONSTRAINT_BYTES) names the one that was violated, else it is "". */
-mesh_code mesh_db_conn_query(mesh_db_conn *conn, const char *sql, const mesh_param *params,
-                             size_t param_count, int64_t deadline_ns, PGresult **result,
-                             char *constraint, mesh_error *err);
+mesh_code mesh_db_conn_query(mesh_db_conn *conn, const char *sql, mesh_params params,
+                             int64_t deadline_ns, PGresult **result, char *constraint,
+                             mesh_error *err);
 
 #endif

@@ -153,26 +153,30 @@ typedef struct mesh_param {
     ((mesh_param){.type = MESH_PARAM_BYTES, .data = (bytes), .size = (n)})
 #define MESH_SQL_TIME(ns) ((mesh_param){.type = MESH_PARAM_TIME, .integer = (ns)})
 
-/* An array of them for the functions below: MESH_SQL_PARAMS(MESH_SQL_TEXT(id), MESH_SQL_INT(4));
- * MESH_SQL_NO_PARAMS for a statement without any. */
-#define MESH_SQL_PARAMS(...)             \
-    ((const mesh_param[]){__VA_ARGS__}), \
-        (sizeof((const mesh_param[]){__VA_ARGS__}) / sizeof(mesh_param))
-#define MESH_SQL_NO_PARAMS NULL, 0
+/* All parameters of a statement: MESH_SQL_PARAMS(MESH_SQL_TEXT(id), MESH_SQL_INT(4)), which lives
+ * until the end of the block that it stands in; MESH_SQL_NO_PARAMS for a statement without any. */
+typedef struct mesh_params {
+    const mesh_param *items;
+    size_t count; /* at most MESH_SQL_MAX_PARAMS */
+} mesh_params;
+
+#define MESH_SQL_PARAMS(...)                          \
+    ((mesh_params){(const mesh_param[]){__VA_ARGS__}, \
+                   sizeof((const mesh_param[]){__VA_ARGS__}) / sizeof(mesh_param)})
+#define MESH_SQL_NO_PARAMS ((mesh_params){NULL, 0})
 
 enum {
     MESH_SQL_MAX_PARAMS = 64
 };
 
-/* The rows of an answer, owned by the transaction and valid until it ends. */
+/* The rows of an answer; what mesh_tx_query gives is valid until its transaction ends. */
 typedef struct mesh_rows mesh_rows;
 
 /*
- * Runs one statement; it is prepared once a connection. `sql` must be a constant of the program
- * (its address serves as the key of the prepared statement). The server infers a parameter's type
- * from its place in the statement; where there is none to infer from, write a cast
- * ($1::timestamptz). `rows` and `affected` (rows inserted, updated, deleted or selected) may be
- * NULL.
+ * Runs one statement; it is prepared once a connection. `sql` should be a constant of the program:
+ * a connection remembers 128 statements by their text. The server infers a parameter's type from
+ * its place in the statement; where there is none to infer from, write a cast ($1::timestamptz).
+ * `rows` and `affected` (rows inserted, updated, deleted or selected) may be NULL.
  *
  * ALREADY_EXISTS: a unique constraint; FAILED_PRECONDITION: another constraint
  * (mesh_tx_constraint names it in both); INVALID_ARGUMENT: a value that its column's type does not
@@ -183,19 +187,22 @@ typedef struct mesh_rows mesh_rows;
  * only. After an error the transaction can only be rolled back: further statements return the same
  * code without being sent.
  */
-MESH_API mesh_code mesh_tx_query(mesh_tx *tx, const char *sql, const mesh_param *params,
-                                 size_t param_count, mesh_rows **rows, int64_t *affected,
-                                 mesh_error *err);
+MESH_API mesh_code mesh_tx_query(mesh_tx *tx, const char *sql, mesh_params params, mesh_rows **rows,
+                                 int64_t *affected, mesh_error *err);
 
 /*
- * Runs one statement that is a transaction of its own, with one round trip: mesh_tx_begin with
- * `autocommit` and `deadline_ns` (0: none), then mesh_tx_query; their errors. Afterwards *tx owns
- * the rows; end it with mesh_tx_rollback, which takes nothing back. Without rows `tx` may be NULL.
- * After an error there is no transaction to end (and no mesh_tx_constraint to ask for).
+ * One statement that is a transaction of its own, with one round trip: mesh_tx_begin with
+ * `autocommit` and `deadline_ns` (0: none), then mesh_tx_query; their errors. (Who has to ask for
+ * mesh_tx_constraint calls those.) mesh_db_query gives rows, which have a connection of the pool
+ * until mesh_rows_end; mesh_db_exec says how many were affected, which may be NULL.
  */
 MESH_API mesh_code mesh_db_query(mesh_db *db, int64_t deadline_ns, const char *sql,
-                                 const mesh_param *params, size_t param_count, mesh_tx **tx,
-                                 mesh_rows **rows, int64_t *affected, mesh_error *err);
+                                 mesh_params params, mesh_rows **rows, mesh_error *err);
+MESH_API mesh_code mesh_db_exec(mesh_db *db, int64_t deadline_ns, const char *sql,
+                                mesh_params params, int64_t *affected, mesh_error *err);
+
+/* Frees rows of mesh_db_query, and only those. NULL is accepted. */
+MESH_API void mesh_rows_end(mesh_rows *rows);
 
 MESH_API size_t mesh_rows_count(const mesh_rows *rows);
 MESH_API bool mesh_rows_is_null(const mesh_rows *rows, size_t row, size_t column);

@@ -32,11 +32,10 @@ static mesh_code run(migrator *self, const char *sql)
     return mesh_db_conn_script(self->conn, sql, MESH_NO_DEADLINE, NULL, NULL, self->err);
 }
 
-static mesh_code query(migrator *self, const char *sql, const mesh_param *params, size_t count,
-                       PGresult **result)
+static mesh_code query(migrator *self, const char *sql, mesh_params params, PGresult **result)
 {
     char constraint[MESH_DB_CONSTRAINT_BYTES];
-    return mesh_db_conn_query(self->conn, sql, params, count, MESH_NO_DEADLINE, result, constraint,
+    return mesh_db_conn_query(self->conn, sql, params, MESH_NO_DEADLINE, result, constraint,
                               self->err);
 }
 

@@ -6,12 +6,12 @@
 
 static const size_t max_bytes = (size_t)1 << 30;
 
-mesh_code mesh_db_params_encode(const mesh_param *params, size_t count, mesh_db_params *out,
-                                mesh_error *err)
+mesh_code mesh_db_params_encode(mesh_params params, mesh_db_params *out, mesh_error *err)
 {
-    assert(count <= MESH_SQL_MAX_PARAMS);
-    for (size_t i = 0; i < count; i++) {
-        const mesh_param *param = &params[i];
+    assert(params.count <= MESH_SQL_MAX_PARAMS);
+    out->count = (int)params.count;
+    for (size_t i = 0; i < params.count; i++) {
+        const mesh_param *param = &params.items[i];
         char *number = out->numbers[i];
         out->values[i] = number;
         out->lengths[i] = 0;

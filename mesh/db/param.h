@@ -8,6 +8,7 @@
 #include "mesh/db/db.h"
 
 typedef struct mesh_db_params {
+    int count;
     const char *values[MESH_SQL_MAX_PARAMS];
     int lengths[MESH_SQL_MAX_PARAMS];
     int formats[MESH_SQL_MAX_PARAMS];
@@ -16,7 +17,6 @@ typedef struct mesh_db_params {
 
 /* `out` borrows from `params` and points into itself. INVALID_ARGUMENT: bytes of more than 1 GiB,
  * PostgreSQL's own limit. */
-mesh_code mesh_db_params_encode(const mesh_param *params, size_t count, mesh_db_params *out,
-                                mesh_error *err);
+mesh_code mesh_db_params_encode(mesh_params params, mesh_db_params *out, mesh_error *err);
 
 #endif

@@ -12,6 +12,7 @@ struct mesh_rows {
     PGresult *result;      /* owned */
     const uint8_t **bytes; /* row by row, what bytea columns decode to; NULL without such columns */
     mesh_rows *next;       /* of the same transaction */
+    mesh_tx *own;          /* the transaction, when they are all that it was for; else NULL */
 };
 
 /* Takes the result and puts it in front of `list`; all but the result is in the arena. False, and

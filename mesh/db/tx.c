@@ -106,8 +106,8 @@ mesh_code mesh_tx_begin(mesh_db *db, const mesh_tx_options *given, mesh_tx **out
     return MESH_OK;
 }
 
-mesh_code mesh_tx_query(mesh_tx *tx, const char *sql, const mesh_param *params, size_t param_count,
-                        mesh_rows **rows, int64_t *affected, mesh_error *err)
+mesh_code mesh_tx_query(mesh_tx *tx, const char *sql, mesh_params params, mesh_rows **rows,
+                        int64_t *affected, mesh_error *err)
 {
     if (tx->failed != MESH_OK)
         return mesh_error_set(err, tx->failed, "%s", mesh_db_sqlstate_text(tx->failed));
@@ -117,8 +117,8 @@ mesh_code mesh_tx_query(mesh_tx *tx, const char *sql, const mesh_param *params, 
     }
     PGresult *result = NULL;
     int64_t start_ns = mesh_clock_monotonic_ns();
-    mesh_code code = mesh_db_conn_query(tx->conn, sql, params, param_count, statement_deadline(tx),
-                                        &result, tx->constraint, err);
+    mesh_code code = mesh_db_conn_query(tx->conn, sql, params, statement_deadline(tx), &result,
+                                        tx->constraint, err);
     int64_t duration_ns = mesh_clock_monotonic_ns() - start_ns;
     mesh_db_pool_count_query(tx->db, duration_ns, code != MESH_OK);
     mesh_log(MESH_LOG_DEBUG, "sql", MESH_LOG_S("statement", sql),
@@ -231,24 +231,44 @@ const char *mesh_tx_constraint(const mesh_tx *tx)
     return tx->constraint;
 }
 
-mesh_code mesh_db_query(mesh_db *db, int64_t deadline_ns, const char *sql, const mesh_param *params,
-                        size_t param_count, mesh_tx **out, mesh_rows **rows, int64_t *affected,
-                        mesh_error *err)
+/* A transaction that is one statement; it ends here unless `rows` were asked for and came. */
+static mesh_code run_single(mesh_db *db, int64_t deadline_ns, const char *sql, mesh_params params,
+                            mesh_rows **rows, int64_t *affected, mesh_error *err)
 {
     const mesh_tx_options options = {.autocommit = true, .deadline_ns = deadline_ns};
     mesh_tx *tx = NULL;
-    assert(rows == NULL || out != NULL);
     mesh_code code = mesh_tx_begin(db, &options, &tx, err);
     if (code == MESH_OK)
-        code = mesh_tx_query(tx, sql, params, param_count, rows, affected, err);
-    if (code == MESH_OK && out != NULL)
-        *out = tx;
+        code = mesh_tx_query(tx, sql, params, rows, affected, err);
+    if (code == MESH_OK && rows != NULL)
+        (*rows)->own = tx;
     else
         mesh_tx_rollback(tx);
     return code;
 }
 
+mesh_code mesh_db_query(mesh_db *db, int64_t deadline_ns, const char *sql, mesh_params params,
+                        mesh_rows **rows, mesh_error *err)
+{
+    assert(rows != NULL);
+    return run_single(db, deadline_ns, sql, params, rows, NULL, err);
+}
+
+mesh_code mesh_db_exec(mesh_db *db, int64_t deadline_ns, const char *sql, mesh_params params,
+                       int64_t *affected, mesh_error *err)
+{
+    return run_single(db, deadline_ns, sql, params, NULL, affected, err);
+}
+
+void mesh_rows_end(mesh_rows *rows)
+{
+    if (rows == NULL)
+        return;
+    assert(rows->own != NULL);
+    mesh_tx_rollback(rows->own);
+}
+
 mesh_code mesh_db_ping(mesh_db *db, mesh_error *err)
 {
-    return mesh_db_query(db, 0, "SELECT 1", MESH_SQL_NO_PARAMS, NULL, NULL, NULL, err);
+    return mesh_db_exec(db, 0, "SELECT 1", MESH_SQL_NO_PARAMS, NULL, err);
 }

@@ -43,8 +43,8 @@ mesh_code mesh_inbox_prune(mesh_db *db, int max_age_days, mesh_error *err)
     int64_t removed = PRUNE_ROWS;
     mesh_code code = MESH_OK;
     while (code == MESH_OK && removed == PRUNE_ROWS)
-        code = mesh_db_query(db, 0, sql,
-                             MESH_SQL_PARAMS(MESH_SQL_TEXT(oldest), MESH_SQL_INT(PRUNE_ROWS)), NULL,
-                             NULL, &removed, err);
+        code = mesh_db_exec(db, 0, sql,
+                            MESH_SQL_PARAMS(MESH_SQL_TEXT(oldest), MESH_SQL_INT(PRUNE_ROWS)),
+                            &removed, err);
     return code;
 }

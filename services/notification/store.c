@@ -44,16 +44,15 @@ static mesh_code one(const notification_scope *scope, const char *sql, const cha
                      Notification__V1__Notification *notification, mesh_error *err)
 {
     if (mesh_uuid_valid(id)) {
-        mesh_tx *tx;
         mesh_rows *rows;
         mesh_code code = mesh_db_query(scope->db, scope->deadline_ns, sql,
-                                       MESH_SQL_PARAMS(MESH_SQL_TEXT(id)), &tx, &rows, NULL, err);
+                                       MESH_SQL_PARAMS(MESH_SQL_TEXT(id)), &rows, err);
         if (code != MESH_OK)
             return code;
         bool found = mesh_rows_count(rows) != 0;
         if (found)
             from_row(scope->arena, rows, 0, notification);
-        mesh_tx_rollback(tx);
+        mesh_rows_end(rows);
         if (found)
             return MESH_OK;
     }
@@ -90,12 +89,11 @@ mesh_code notification_store_list(const notification_scope *scope, const char *a
     static const char UNREAD[] = "SELECT " COLUMNS " FROM notification WHERE id < $1"
                                  " AND read_time IS NULL ORDER BY id DESC LIMIT $2";
     static const char NEWEST[] = "ffffffff-ffff-ffff-ffff-ffffffffffff";
-    mesh_tx *tx;
     mesh_rows *rows;
     mesh_code code = mesh_db_query(scope->db, scope->deadline_ns, unread_only ? UNREAD : ALL,
                                    MESH_SQL_PARAMS(MESH_SQL_TEXT(after[0] == '\0' ? NEWEST : after),
                                                    MESH_SQL_INT((int64_t)limit)),
-                                   &tx, &rows, NULL, err);
+                                   &rows, err);
     if (code != MESH_OK)
         return code;
 
@@ -118,7 +116,7 @@ mesh_code notification_store_list(const notification_scope *scope, const char *a
     *notifications = list;
     *found = count;
 done:
-    mesh_tx_rollback(tx);
+    mesh_rows_end(rows);
     return code;
 }
 
@@ -134,8 +132,8 @@ mesh_code notification_store_place(mesh_db *db, size_t *placed, mesh_error *err)
         " WHERE position IS NULL AND id = ANY (ARRAY(SELECT id FROM notification, turn"
         "  WHERE turn.mine AND position IS NULL ORDER BY id LIMIT $1))";
     int64_t affected;
-    mesh_code code = mesh_db_query(db, 0, SQL, MESH_SQL_PARAMS(MESH_SQL_INT(NOTIFICATION_BATCH)),
-                                   NULL, NULL, &affected, err);
+    mesh_code code = mesh_db_exec(db, 0, SQL, MESH_SQL_PARAMS(MESH_SQL_INT(NOTIFICATION_BATCH)),
+                                  &affected, err);
     if (code == MESH_OK)
         *placed = (size_t)affected;
     return code;
@@ -144,13 +142,12 @@ mesh_code notification_store_place(mesh_db *db, size_t *placed, mesh_error *err)
 mesh_code notification_store_last_position(mesh_db *db, int64_t *position, mesh_error *err)
 {
     static const char SQL[] = "SELECT max(position) FROM notification WHERE position IS NOT NULL";
-    mesh_tx *tx;
     mesh_rows *rows;
-    mesh_code code = mesh_db_query(db, 0, SQL, MESH_SQL_NO_PARAMS, &tx, &rows, NULL, err);
+    mesh_code code = mesh_db_query(db, 0, SQL, MESH_SQL_NO_PARAMS, &rows, err);
     if (code != MESH_OK)
         return code;
     *position = mesh_rows_int(rows, 0, 0);
-    mesh_tx_rollback(tx);
+    mesh_rows_end(rows);
     return MESH_OK;
 }
 
@@ -159,11 +156,10 @@ mesh_code notification_store_after(mesh_db *db, mesh_arena *arena, int64_t after
 {
     static const char SQL[] = "SELECT " COLUMNS ", position FROM notification WHERE position > $1"
                               " ORDER BY position LIMIT $2";
-    mesh_tx *tx;
     mesh_rows *rows;
     mesh_code code = mesh_db_query(
-        db, 0, SQL, MESH_SQL_PARAMS(MESH_SQL_INT(after), MESH_SQL_INT(NOTIFICATION_BATCH)), &tx,
-        &rows, NULL, err);
+        db, 0, SQL, MESH_SQL_PARAMS(MESH_SQL_INT(after), MESH_SQL_INT(NOTIFICATION_BATCH)), &rows,
+        err);
     if (code != MESH_OK)
         return code;
 
@@ -184,6 +180,6 @@ mesh_code notification_store_after(mesh_db *db, mesh_arena *arena, int64_t after
     if (mesh_arena_overflowed(arena))
         code = no_memory(err);
 done:
-    mesh_tx_rollback(tx);
+    mesh_rows_end(rows);
     return code;
 }

@@ -90,10 +90,9 @@ done:
 static mesh_code select_one(const order_scope *scope, const char *sql, const char *key,
                             Order__V1__Order *order, bool *found, mesh_error *err)
 {
-    mesh_tx *tx;
     mesh_rows *rows;
     mesh_code code = mesh_db_query(scope->service->db, scope->deadline_ns, sql,
-                                   MESH_SQL_PARAMS(MESH_SQL_TEXT(key)), &tx, &rows, NULL, err);
+                                   MESH_SQL_PARAMS(MESH_SQL_TEXT(key)), &rows, err);
     if (code != MESH_OK)
         return code;
     size_t count = mesh_rows_count(rows);
@@ -101,7 +100,7 @@ static mesh_code select_one(const order_scope *scope, const char *sql, const cha
         code = no_memory(err);
     else
         *found = count != 0;
-    mesh_tx_rollback(tx);
+    mesh_rows_end(rows);
     return code;
 }
 
@@ -144,12 +143,11 @@ mesh_code order_store_list(const order_scope *scope, const char *after, size_t l
         "  LIMIT $2) o CROSS JOIN LATERAL (SELECT * FROM order_line WHERE order_id = o.id"
         "  ORDER BY position) l ORDER BY o.id DESC, l.position";
     static const char NEWEST[] = "ffffffff-ffff-ffff-ffff-ffffffffffff";
-    mesh_tx *tx = NULL;
     mesh_rows *rows;
     mesh_code code = mesh_db_query(scope->service->db, scope->deadline_ns, SQL,
                                    MESH_SQL_PARAMS(MESH_SQL_TEXT(after[0] == '\0' ? NEWEST : after),
                                                    MESH_SQL_INT((int64_t)limit)),
-                                   &tx, &rows, NULL, err);
+                                   &rows, err);
     if (code != MESH_OK)
         return code;
 
@@ -173,6 +171,6 @@ mesh_code order_store_list(const order_scope *scope, const char *after, size_t l
     *orders = list;
     *found = count;
 done:
-    mesh_tx_rollback(tx);
+    mesh_rows_end(rows);
     return code;
 }

@@ -60,6 +60,7 @@ mesh_code product_store_add(const product_scope *scope, const Product__V1__Produ
         "INSERT INTO product (id, title, passenger_capacity, maximum_speed, in_stock, request_id,"
         " request) VALUES ($1, $2, $3, $4, $5, nullif($6, '')::uuid, $7)"
         " ON CONFLICT DO NOTHING RETURNING " PRODUCT_COLUMNS;
+    const mesh_tx_options single = {.autocommit = true, .deadline_ns = scope->deadline_ns};
     mesh_tx *tx;
     mesh_rows *rows;
     const uint8_t *bytes = NULL;
@@ -70,19 +71,23 @@ mesh_code product_store_add(const product_scope *scope, const Product__V1__Produ
             return no_memory(err);
     }
 
-    mesh_code code = mesh_db_query(
-        scope->service->db, scope->deadline_ns, SQL,
-        MESH_SQL_PARAMS(MESH_SQL_TEXT(wanted->id), MESH_SQL_TEXT(wanted->title),
-                        MESH_SQL_INT(wanted->passenger_capacity),
-                        MESH_SQL_INT(wanted->maximum_speed), MESH_SQL_INT(wanted->in_stock),
-                        MESH_SQL_TEXT(request_id), MESH_SQL_BYTES(bytes, size)),
-        &tx, &rows, NULL, err);
+    mesh_code code = mesh_tx_begin(scope->service->db, &single, &tx, err);
     if (code != MESH_OK)
         return code;
+    code = mesh_tx_query(tx, SQL,
+                         MESH_SQL_PARAMS(MESH_SQL_TEXT(wanted->id), MESH_SQL_TEXT(wanted->title),
+                                         MESH_SQL_INT(wanted->passenger_capacity),
+                                         MESH_SQL_INT(wanted->maximum_speed),
+                                         MESH_SQL_INT(wanted->in_stock), MESH_SQL_TEXT(request_id),
+                                         MESH_SQL_BYTES(bytes, size)),
+                         &rows, NULL, err);
+    if (code != MESH_OK)
+        goto done;
     if (mesh_rows_count(rows) == 1)
         product_from_row(scope->service, scope->arena, rows, 0, product);
     else
         code = answer_conflict(scope, tx, wanted->id, request_id, bytes, size, product, err);
+done:
     mesh_tx_rollback(tx);
     return code;
 }
@@ -91,29 +96,25 @@ mesh_code product_store_get(const product_scope *scope, const char *id,
                             Product__V1__Product *product, mesh_error *err)
 {
     static const char SQL[] = "SELECT " PRODUCT_COLUMNS " FROM product WHERE id = $1";
-    mesh_tx *tx;
     mesh_rows *rows;
     mesh_code code = mesh_db_query(scope->service->db, scope->deadline_ns, SQL,
-                                   MESH_SQL_PARAMS(MESH_SQL_TEXT(id)), &tx, &rows, NULL, err);
+                                   MESH_SQL_PARAMS(MESH_SQL_TEXT(id)), &rows, err);
     if (code != MESH_OK)
         return code;
     if (mesh_rows_count(rows) == 0)
         code = not_found(id, err);
     else
         product_from_row(scope->service, scope->arena, rows, 0, product);
-    mesh_tx_rollback(tx);
+    mesh_rows_end(rows);
     return code;
 }
 
 /* Runs a statement that answers with PRODUCT_COLUMNS. */
-static mesh_code select_many(const product_scope *scope, const char *sql, const mesh_param *params,
-                             size_t param_count, Product__V1__Product ***products, size_t *found,
-                             mesh_error *err)
+static mesh_code select_many(const product_scope *scope, const char *sql, mesh_params params,
+                             Product__V1__Product ***products, size_t *found, mesh_error *err)
 {
-    mesh_tx *tx;
     mesh_rows *rows;
-    mesh_code code = mesh_db_query(scope->service->db, scope->deadline_ns, sql, params, param_count,
-                                   &tx, &rows, NULL, err);
+    mesh_code code = mesh_db_query(scope->service->db, scope->deadline_ns, sql, params, &rows, err);
     if (code != MESH_OK)
         return code;
 
@@ -136,7 +137,7 @@ static mesh_code select_many(const product_scope *scope, const char *sql, const 
     *products = list;
     *found = count;
 done:
-    mesh_tx_rollback(tx);
+    mesh_rows_end(rows);
     return code;
 }
 
@@ -170,8 +171,8 @@ mesh_code product_store_delete(const product_scope *scope, const char *id, mesh_
 {
     static const char SQL[] = "DELETE FROM product WHERE id = $1";
     int64_t affected;
-    mesh_code code = mesh_db_query(scope->service->db, scope->deadline_ns, SQL,
-                                   MESH_SQL_PARAMS(MESH_SQL_TEXT(id)), NULL, NULL, &affected, err);
+    mesh_code code = mesh_db_exec(scope->service->db, scope->deadline_ns, SQL,
+                                  MESH_SQL_PARAMS(MESH_SQL_TEXT(id)), &affected, err);
     if (code == MESH_OK && affected == 0)
         code = not_found(id, err);
     return code;

@@ -378,37 +378,38 @@ static void a_single_statement_is_a_transaction_of_its_own(void **state)
 {
     (void)state;
     static const char insert_one[] = "INSERT INTO product (id, stock) VALUES ($1, 1) RETURNING id";
-    mesh_tx *tx = NULL;
     mesh_rows *rows = NULL;
+    mesh_db_stats stats;
     int64_t affected = 0;
-    assert_int_equal(mesh_db_query(db, 0, insert_one, MESH_SQL_PARAMS(MESH_SQL_TEXT("a")), &tx,
-                                   &rows, &affected, NULL),
-                     MESH_OK);
+    assert_int_equal(
+        mesh_db_query(db, 0, insert_one, MESH_SQL_PARAMS(MESH_SQL_TEXT("a")), &rows, NULL),
+        MESH_OK);
     assert_string_equal(mesh_rows_text(rows, 0, 0), "a");
-    assert_int_equal(affected, 1);
-    mesh_tx_rollback(tx);
+    mesh_rows_end(rows);
+    mesh_rows_end(NULL);
+    mesh_db_get_stats(db, &stats);
+    assert_int_equal(stats.open, stats.idle); /* the rows have given their connection back */
     assert_string_equal(postgres_value(db, "SELECT id FROM product"), "a");
-    assert_int_equal(mesh_db_query(db, 0, "DELETE FROM product", MESH_SQL_NO_PARAMS, NULL, NULL,
-                                   &affected, NULL),
-                     MESH_OK);
+    assert_int_equal(
+        mesh_db_exec(db, 0, "DELETE FROM product", MESH_SQL_NO_PARAMS, &affected, NULL), MESH_OK);
     assert_int_equal(affected, 1);
+    assert_int_equal(mesh_db_exec(db, 0, "SELECT 1", MESH_SQL_NO_PARAMS, NULL, NULL), MESH_OK);
 }
 
 static void a_single_statement_that_fails_leaves_no_transaction(void **state)
 {
     (void)state;
-    mesh_tx *tx = NULL;
     mesh_rows *rows = NULL;
     mesh_error err = {0};
     mesh_db_stats stats;
-    assert_int_equal(
-        mesh_db_query(db, 0, "SELECT 1 / 0", MESH_SQL_NO_PARAMS, &tx, &rows, NULL, &err),
-        MESH_INVALID_ARGUMENT);
+    assert_int_equal(mesh_db_query(db, 0, "SELECT 1 / 0", MESH_SQL_NO_PARAMS, &rows, &err),
+                     MESH_INVALID_ARGUMENT);
     assert_int_equal(err.code, MESH_INVALID_ARGUMENT);
-    assert_int_equal(mesh_db_query(db, mesh_clock_monotonic_ns(), "SELECT 1", MESH_SQL_NO_PARAMS,
-                                   &tx, &rows, NULL, NULL),
-                     MESH_DEADLINE_EXCEEDED);
-    assert_null(tx);
+    assert_int_equal(
+        mesh_db_query(db, mesh_clock_monotonic_ns(), "SELECT 1", MESH_SQL_NO_PARAMS, &rows, NULL),
+        MESH_DEADLINE_EXCEEDED);
+    assert_int_equal(mesh_db_exec(db, 0, "SELECT 1 / 0", MESH_SQL_NO_PARAMS, NULL, NULL),
+                     MESH_INVALID_ARGUMENT);
     assert_null(rows);
     mesh_db_get_stats(db, &stats);
     assert_int_equal(stats.open, stats.idle);
