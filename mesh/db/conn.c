@@ -167,6 +167,13 @@ static bool is_stale(const PGresult *result)
                                               strcmp(function, "RevalidateCachedQuery") == 0);
 }
 
+/* The server says about a data exception which value it met: 'invalid input syntax for type uuid:
+ * "..."'. Values are not for the log. */
+static bool repeats_value(const char *sqlstate)
+{
+    return sqlstate != NULL && strncmp(sqlstate, "22", 2) == 0;
+}
+
 /* The one place that turns a failed statement into a code, an error and a line of the log. */
 static mesh_code fail(mesh_db_conn *conn, mesh_code code, const PGresult *result, const char *sql,
                       char *constraint, mesh_error *err)
@@ -176,7 +183,8 @@ static mesh_code fail(mesh_db_conn *conn, mesh_code code, const PGresult *result
     const char *violated = NULL;
     if (result != NULL) {
         sqlstate = PQresultErrorField(result, PG_DIAG_SQLSTATE);
-        words = PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY);
+        words = repeats_value(sqlstate) ? "a value of the statement does not fit"
+                                        : PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY);
         violated = PQresultErrorField(result, PG_DIAG_CONSTRAINT_NAME);
         code = sqlstate == NULL && conn->broken ? MESH_UNAVAILABLE
                                                 : mesh_db_sqlstate_code(sqlstate);
