@@ -173,10 +173,11 @@ enum {
 typedef struct mesh_rows mesh_rows;
 
 /*
- * Runs one statement; it is prepared once a connection. `sql` should be a constant of the program:
- * a connection remembers 128 statements by their text. The server infers a parameter's type from
- * its place in the statement; where there is none to infer from, write a cast ($1::timestamptz).
- * `rows` and `affected` (rows inserted, updated, deleted or selected) may be NULL.
+ * Runs one statement; it is prepared once a connection, which knows it by its text. `sql` must be a
+ * constant of the program: values travel in `params` alone. The server infers a parameter's type
+ * from its place in the statement; where there is none to infer from, write a cast
+ * ($1::timestamptz). `rows` and `affected` (rows inserted, updated, deleted or selected) may be
+ * NULL.
  *
  * ALREADY_EXISTS: a unique constraint; FAILED_PRECONDITION: another constraint
  * (mesh_tx_constraint names it in both); INVALID_ARGUMENT: a value that its column's type does not
