@@ -12,7 +12,11 @@
 enum {
     /* after the answer to a blocking call, before a second one is looked for */
     STATUS_WAIT_MS = 10,
-    STATUS_WAIT_EVENTS = 64 /* the same for calls that share a queue */
+    /*
+     * The same for calls that share a queue. More than calls are in flight, mostly: the core tells
+     * of all answers that one read of a socket brought, and of their statuses after that.
+     */
+    STATUS_WAIT_EVENTS = 1024
 };
 
 typedef struct client_call client_call;
