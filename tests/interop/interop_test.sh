@@ -55,7 +55,7 @@ test_a_signal_ends_it_at_once_with_its_programs() {
     local signal script
     for signal in INT TERM; do
         reset
-        program "$PROGRAMS/client" <<END
+        stand_in "$PROGRAMS/client" <<END
 #!/usr/bin/env bash
 trap '' INT
 echo "\$\$" >"$WORK/client.pid"
@@ -120,10 +120,10 @@ END
 
 test_a_case_that_is_tried_again_is_said() {
     reset
-    program "$TREE/.mesh/tools/grpc-go/server" <<'END'
+    stand_in "$TREE/.mesh/tools/grpc-go/server" <<'END'
 #!/bin/sh
 END
-    program "$TREE/.mesh/tools/grpc-go/client" <<END
+    stand_in "$TREE/.mesh/tools/grpc-go/client" <<END
 #!/bin/sh
 [ -e "$TREE/tried" ] || { : >"$TREE/tried" && exit 1; }
 END
