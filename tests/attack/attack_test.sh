@@ -177,6 +177,9 @@ test_wrong_use_is_refused() {
     expect 2 attack --only no_such
     [[ $err == *"there is no attack 'no_such'"* ]] || fail "$err"
     expect 2 attack --server no_such
+    expect 2 attack --server ../attack/core
+    expect 2 attack --short --only ping_flood
+    [[ $err == *'--short: none of its attacks'* ]] || fail "$err"
     expect 2 attack --only
     expect 2 attack --over air
 }
