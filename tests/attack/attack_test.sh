@@ -76,6 +76,15 @@ test_an_attack_is_broken_off_before_the_machine_suffers() {
     ! grep -qE '^bad_strings +12000 ' <<<"$out" || fail "$out"
 }
 
+test_an_attack_that_does_nothing_has_failed() {
+    reset
+    sed -i 's/^SECONDS_MAX=.*/SECONDS_MAX=0/' "$TREE/scripts/attack"
+    expect 1 attack --only open_streams
+    [ "$(last)" = '0 passed, 1 failed' ] || fail "$out"
+    grep -qE '^open_streams +0 .* failed \(idle\)$' <<<"$out" || fail "$out"
+    [[ $err == *'open_streams failed: it broke idle'* ]] || fail "$err"
+}
+
 test_a_server_that_dies_has_failed() {
     reset
     stand_in "$PROGRAMS/attacker" <<END

@@ -71,7 +71,9 @@ static const char about[] =
     "with memory in MiB (PEAK since the server's start), its CPU in seconds, another client's "
     "calls\n"
     "during the attack (SLOWEST in ms), after how many ms a new client was served (- never), and\n"
-    "what broke: memory, calls, recovery, crash (- nothing). Attack only what is yours.";
+    "what broke: memory, calls, recovery, crash (- nothing); idle: nothing did, but less than "
+    "half\n"
+    "of the units were done, and the target was not why. Attack only what is yours.";
 
 static const attack *const tables[] = {flood_attacks, connection_attacks, message_attacks};
 
@@ -163,7 +165,7 @@ static int64_t recover(const attempt *attempt, const mesh_method *method)
 typedef struct outcome {
     process_figures before, after;
     int64_t took_ms, back_ms;
-    bool crashed;
+    bool crashed, made;
 } outcome;
 
 /* Writes what broke, comma-separated, and returns whether something did. */
@@ -185,8 +187,8 @@ static bool broken(const outcome *outcome, const watch *watch, char *text, size_
             at += (size_t)snprintf(text + at, size - at, "%s%s", at > 0 ? "," : "",
                                    promises[i].name);
     if (at == 0)
-        (void)snprintf(text, size, "-");
-    return at > 0;
+        (void)snprintf(text, size, outcome->made ? "-" : "idle");
+    return at > 0 || !outcome->made;
 }
 
 static bool print(const attempt *attempt, const outcome *outcome, const watch *watch)
@@ -229,6 +231,7 @@ static int run(const attack *attack, attempt *attempt)
     attempt->until_ns = mesh_clock_deadline_ns(options.seconds * INT64_C(1000));
     attack->run(attempt);
     outcome.took_ms = (mesh_clock_monotonic_ns() - started_ns) / 1000000;
+    outcome.made = attempt_made(attempt);
     outcome.back_ms = recover(attempt, &watch.method);
     watch_stop(&watch);
     outcome.crashed = atomic_load(&watch.died);

@@ -14,6 +14,12 @@ bool attempt_goes_on(const attempt *attempt)
     return attempt->units < attempt->most && attempt_may_last(attempt);
 }
 
+bool attempt_made(const attempt *attempt)
+{
+    return atomic_load(&attempt->stop) || (attempt->units > 0 && attempt->refused) ||
+           attempt->units >= attempt->most / 2 + attempt->most % 2;
+}
+
 void attempt_pause(const attempt *attempt, int64_t ms)
 {
     int64_t until_ns = mesh_clock_deadline_ns(ms);

@@ -25,12 +25,16 @@ typedef struct attempt {
     int64_t until_ns;  /* CLOCK_MONOTONIC; the same */
     atomic_bool stop;  /* the same; set by the watch */
     uint64_t units;    /* done */
+    bool refused;      /* the target closed, turned away, or took no more: why there are fewer */
     mesh_method bytes; /* the method of the path, for messages that are made by hand */
 } attempt;
 
 /* Neither its time is over nor the target at its end; and, with goes_on, units are left. */
 bool attempt_may_last(const attempt *attempt);
 bool attempt_goes_on(const attempt *attempt);
+
+/* Half of its units were done; or at least one, and the target was why there were no more. */
+bool attempt_made(const attempt *attempt);
 
 /* Lets time pass, less when the attack is to end. */
 void attempt_pause(const attempt *attempt, int64_t ms);

@@ -64,9 +64,9 @@ static void slow_sender(attempt *attempt)
     size_t count = (size_t)attempt->most;
     peer *peers = peers_create(count);
 
-    for (size_t i = 0; i < count && attempt_goes_on(attempt); i++, attempt->units++)
-        (void)(i % 4 < 2 ? peer_connect(&peers[i], attempt, true)
-                         : peer_greet(&peers[i], attempt, true));
+    for (size_t i = 0; i < count && attempt_goes_on(attempt); i++)
+        attempt->units += i % 4 < 2 ? peer_connect(&peers[i], attempt, true)
+                                    : peer_greet(&peers[i], attempt, true);
     for (size_t tick = 0; tick < HOLD_MS / TICK_MS; tick++) {
         for (size_t i = 0; i < count; i++)
             trickle(&peers[i], i % 4, tick);
@@ -93,7 +93,7 @@ static void hold_streams(attempt *attempt, const char *path, bool asks)
             sent = peer_request(&peers[i], path, H2_END_HEADERS) &&
                    (!asks || peer_frame(&peers[i], H2_DATA, H2_END_STREAM, peers[i].next_stream - 2,
                                         empty, sizeof empty));
-            attempt->units++;
+            attempt->units += sent;
         }
         (void)peer_flush(&peers[i]);
     }

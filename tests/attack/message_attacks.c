@@ -57,8 +57,10 @@ static void send_messages(attempt *attempt, const uint8_t *data, size_t size, bo
             opened++;
             attempt->units++;
         }
-        if (opened == 0)
+        if (opened == 0) {
+            attempt->refused = true;
             break;
+        }
         if (!ends)
             attempt_pause(attempt, HOLD_MS);
         for (size_t i = 0; i < opened; i++) {

@@ -25,6 +25,13 @@ static void give_up(peer *peer)
     peer->fd = -1;
 }
 
+/* The other side has closed, or turns away who comes. */
+static void refused(peer *peer)
+{
+    peer->attempt->refused = true;
+    give_up(peer);
+}
+
 /* As errno says it: what an operation of TLS came to, which may be tried again. */
 static ssize_t tls_result(const peer *peer, int result)
 {
@@ -109,7 +116,7 @@ bool peer_connect(peer *peer, attempt *attempt, bool reads)
         return false;
     (void)setsockopt(peer->fd, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof yes);
     if (!connect_socket(peer, until_ns) || !shake_hands(peer, until_ns))
-        give_up(peer);
+        refused(peer);
     return peer->fd >= 0;
 }
 
@@ -136,7 +143,7 @@ bool peer_discard(peer *peer)
         if (got < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
             return true;
         if (got <= 0)
-            give_up(peer);
+            refused(peer);
     }
     return false;
 }
@@ -154,7 +161,7 @@ static bool wait_writable(peer *peer)
         if (ready.revents & (POLLOUT | POLLERR | POLLHUP))
             return true;
         if (mesh_clock_left_ms(stalled_ns) <= 0)
-            peer->stalled = true;
+            peer->attempt->refused = peer->stalled = true;
     }
     return false;
 }
@@ -171,7 +178,7 @@ bool peer_flush(peer *peer)
         else if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
             (void)wait_writable(peer);
         else if (n == 0 || errno != EINTR)
-            give_up(peer);
+            refused(peer);
     }
     peer->out_size = 0;
     return may_send(peer) && (!peer->reads || peer_discard(peer));
