@@ -201,6 +201,8 @@ test_the_programs_explain_themselves() {
     expect 2 "$TREE/target" --transport no_such
     expect 2 "$TREE/attacker" --attack no_such --target 127.0.0.1:1
     expect 2 "$TREE/attacker" --attack garbage --target nowhere
+    expect 2 "$TREE/attacker" --attack slow_reader --target 127.0.0.1:1
+    [[ $err == *'--stream: slow_reader needs'* ]] || fail "$err"
     expect 2 "$TREE/attacker" --attack garbage --target 127.0.0.1:1
     [[ $err == *'127.0.0.1:1 does not answer'* ]] || fail "$err"
 }

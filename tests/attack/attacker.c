@@ -26,6 +26,7 @@ static struct {
     const char *target;
     const char *ca;
     const char *path;
+    const char *stream;
     int pid;
     int seconds;
     int most;
@@ -50,6 +51,9 @@ static const flag flags[] = {
     {.name = "path",
      .text = &options.path,
      .help = "a unary method that takes an empty message; default health's Check"},
+    {.name = "stream",
+     .text = &options.stream,
+     .help = "a method that answers an empty message with a long stream, for slow readers"},
     {.name = "pid", .number = &options.pid, .help = "the server's, to watch it; 0: unwatched"},
     {.name = "seconds", .number = &options.seconds, .help = "at most; default 15"},
     {.name = "most", .number = &options.most, .help = "units at most; 0: the attack's own number"},
@@ -71,11 +75,12 @@ static const char about[] =
     "with memory in MiB (PEAK since the server's start), its CPU in seconds, another client's "
     "calls\n"
     "during the attack (SLOWEST in ms), after how many ms a new client was served (- never), and\n"
-    "what broke: memory, calls, recovery, crash (- nothing); idle: nothing did, but less than "
-    "half\n"
-    "of the units were done, and the target was not why. Attack only what is yours.";
+    "what broke: memory, calls, recovery, crash (- nothing); idle: nothing did, but less than half "
+    "of\n"
+    "the units were done, and the target was not why. Attack only what is yours.";
 
-static const attack *const tables[] = {flood_attacks, connection_attacks, message_attacks};
+static const attack *const tables[] = {flood_attacks, connection_attacks, stream_attacks,
+                                       message_attacks};
 
 static const attack *next_attack(size_t *table, size_t *at)
 {
@@ -245,6 +250,15 @@ static int run(const attack *attack, attempt *attempt)
     return print(attempt, &outcome, &watch) ? EXIT_BROKEN : EXIT_SUCCESS;
 }
 
+static bool needs_stream(const attack *attack)
+{
+    const struct attack *next = stream_attacks;
+
+    while (next->name != NULL && next != attack)
+        next++;
+    return next == attack;
+}
+
 /* TLS as decent clients speak it: the certificate is verified by the channels, not here. */
 static bool prepare_tls(attempt *attempt)
 {
@@ -291,12 +305,17 @@ int main(int argc, char **argv)
                                : "--target: needs HOST:PORT or unix:PATH");
         return EXIT_NOT_TRIED;
     }
+    if (needs_stream(attack) && options.stream == NULL) {
+        fprintf(stderr, "attacker: --stream: %s needs the path of one\n", attack->name);
+        return EXIT_NOT_TRIED;
+    }
     if (!prepare_tls(&attempt)) {
         fprintf(stderr, "attacker: no TLS\n");
         return EXIT_NOT_TRIED;
     }
     attempt.target = options.target;
     attempt.path = options.path;
+    attempt.stream = options.stream;
     attempt.most = options.most > 0 ? (uint64_t)options.most : attack->most;
     attempt.bytes = channel_method(options.path, MESH_BIDI_STREAMING);
     (void)signal(SIGPIPE, SIG_IGN);

@@ -20,13 +20,14 @@ typedef struct attempt {
     SSL_CTX *tls;       /* the same, for what is made by hand */
     struct sockaddr_storage address;
     socklen_t address_size;
-    const char *path;  /* of a unary method that takes an empty message */
-    uint64_t most;     /* units, and then it ends */
-    int64_t until_ns;  /* CLOCK_MONOTONIC; the same */
-    atomic_bool stop;  /* the same; set by the watch */
-    uint64_t units;    /* done */
-    bool refused;      /* the target closed, turned away, or took no more: why there are fewer */
-    mesh_method bytes; /* the method of the path, for messages that are made by hand */
+    const char *path;   /* of a unary method that takes an empty message */
+    const char *stream; /* of one that answers an empty message with a long stream; NULL: unknown */
+    uint64_t most;      /* units, and then it ends */
+    int64_t until_ns;   /* CLOCK_MONOTONIC; the same */
+    atomic_bool stop;   /* the same; set by the watch */
+    uint64_t units;     /* done */
+    bool refused;       /* the target closed, turned away, or took no more: why there are fewer */
+    mesh_method bytes;  /* the method of the path, for messages that are made by hand */
 } attempt;
 
 /* Neither its time is over nor the target at its end; and, with goes_on, units are left. */
@@ -51,6 +52,7 @@ typedef struct attack {
 /* The tables, each ended by an entry without a name. */
 extern const attack flood_attacks[];
 extern const attack connection_attacks[];
+extern const attack stream_attacks[]; /* need the path of a stream */
 extern const attack message_attacks[];
 
 #endif

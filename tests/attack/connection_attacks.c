@@ -103,12 +103,7 @@ static void hold_streams(attempt *attempt, const char *path, bool asks)
 
 static void slow_reader(attempt *attempt)
 {
-    hold_streams(attempt, "/attack.v1.Target/Pour", true);
-}
-
-static void slow_reader_blocking(attempt *attempt)
-{
-    hold_streams(attempt, "/attack.v1.Target/PourBlocking", true);
+    hold_streams(attempt, attempt->stream, true);
 }
 
 static void open_streams(attempt *attempt)
@@ -210,13 +205,17 @@ static void fd_exhaustion(attempt *attempt)
     peers_destroy(peers, count);
 }
 
+const attack stream_attacks[] = {
+    {"slow_reader", "streams", 1000, slow_reader,
+     "asks for a long answer on each of many streams and reads nothing"},
+    {"slow_reader_blocking", "streams", 1000, slow_reader,
+     "the same, of a handler that blocks a worker"},
+    {0},
+};
+
 const attack connection_attacks[] = {
     {"slow_sender", "connections", 120, slow_sender,
      "connections that say nothing, or a byte now and then"},
-    {"slow_reader", "streams", 1000, slow_reader,
-     "asks for 10 MB on each of many streams and reads nothing"},
-    {"slow_reader_blocking", "streams", 1000, slow_reader_blocking,
-     "the same of a handler that blocks a worker"},
     {"open_streams", "streams", 3000, open_streams, "streams that are opened and left"},
     {"garbage", "connections", 1000, garbage, "random bytes, for half of them after a greeting"},
     {"broken_frames", "connections", 1000, broken_frames,
