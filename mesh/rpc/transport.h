@@ -169,9 +169,8 @@ typedef struct mesh_open {
     bool too_much_metadata; /* more than the transport allows: to be refused */
     bool has_message;       /* the request, unless the call came AT_HEADERS */
     mesh_message message;
-    const void
-        *connection; /* tells it from the others of the server, as long as it has calls; NULL:
-                               the transport cannot */
+    /* Tells it from the server's others, as long as it has calls. NULL: the transport cannot. */
+    const void *connection;
 } mesh_open;
 
 typedef struct mesh_server_events {
