@@ -284,8 +284,7 @@ static void a_peer_that_vanishes_leaves_nothing_behind(void **state)
             raw_close(&client);
         }
     assert_int_equal(testing_echo(&service, "still there", NULL), MESH_OK);
-    while (mesh_server_active(service.server) > 0)
-        sched_yield();
+    testing_wait_for_active(&service, 0);
 }
 
 /*

@@ -10,7 +10,6 @@
 
 #include <cmocka.h>
 
-#include "mesh/base/clock.h"
 #include "tests/mesh/rpc/service.h"
 
 enum {
@@ -93,17 +92,6 @@ static mesh_code twice(size_t size, bool compress, mesh_error *err)
     return mesh_stream_finish(stream, err);
 }
 
-/* A call gives back what it held once it has ended, which its client may know before. */
-static void wait_for_active(size_t wanted)
-{
-    int64_t until = mesh_clock_deadline_ns(10000);
-
-    while (mesh_server_active(service.server) != wanted)
-        if (mesh_clock_monotonic_ns() > until)
-            fail_msg("%zu calls are active instead of %zu", mesh_server_active(service.server),
-                     wanted);
-}
-
 static void what_does_not_fit_is_refused(bool compress)
 {
     static const size_t sizes[] = {UNPACKED, EXCEEDING};
@@ -115,9 +103,9 @@ static void what_does_not_fit_is_refused(bool compress)
             expect_refused(echo(sizes[i], compress, &err), &err);
             expect_refused(twice(sizes[i], compress, &err), &err);
         }
-        wait_for_active(0);
+        testing_wait_for_active(&service, 0);
         assert_int_equal(echo(FITTING, compress, &err), MESH_OK);
-        wait_for_active(0);
+        testing_wait_for_active(&service, 0);
         assert_int_equal(twice(FITTING, compress, &err), MESH_OK);
     }
 }
@@ -169,7 +157,7 @@ static void let_go(mesh_stream *const *streams, size_t count)
         mesh_stream_cancel(streams[i]);
         (void)mesh_stream_finish(streams[i], NULL);
     }
-    wait_for_active(0);
+    testing_wait_for_active(&service, 0);
 }
 
 static void messages_of_calls_that_wait_count_together(void **state)
@@ -181,12 +169,12 @@ static void messages_of_calls_that_wait_count_together(void **state)
     for (int round = 0; round < 3; round++) {
         for (size_t i = 0; i < HELD; i++) {
             streams[i] = hold(service.channel);
-            wait_for_active(i + 1);
+            testing_wait_for_active(&service, i + 1);
         }
         expect_no_room(service.channel);
         expect_refused(echo(FITTING, false, &err), &err);
         assert_int_equal(echo(1000, false, &err), MESH_OK); /* costs less than its call */
-        wait_for_active(HELD);
+        testing_wait_for_active(&service, HELD);
         let_go(streams, HELD);
     }
     assert_int_equal(echo(FITTING, false, &err), MESH_OK);
@@ -202,14 +190,14 @@ static void a_connection_leaves_memory_to_others(void **state)
     assert_int_equal(mesh_channel_create(service.address, NULL, &other, NULL), MESH_OK);
     for (size_t i = 0; i < HELD; i++) {
         streams[i] = hold(i < HELD / 2 ? service.channel : other);
-        wait_for_active(i + 1);
+        testing_wait_for_active(&service, i + 1);
         if (i + 1 == HELD / 2) {
             expect_no_room(service.channel);
-            wait_for_active(i + 1);
+            testing_wait_for_active(&service, i + 1);
         }
     }
     expect_no_room(other);
-    wait_for_active(HELD);
+    testing_wait_for_active(&service, HELD);
     let_go(streams, HELD);
     mesh_channel_destroy(other);
     testing_service_stop(&service);

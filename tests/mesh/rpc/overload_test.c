@@ -7,7 +7,6 @@
 
 #include <cmocka.h>
 
-#include "mesh/base/clock.h"
 #include "tests/mesh/rpc/raw_client.h"
 #include "tests/mesh/rpc/service.h"
 
@@ -114,16 +113,6 @@ static void expect_busy(asked *one)
     assert_true(delay_ms > 0);
 }
 
-static void wait_for_active(gate *here, size_t wanted)
-{
-    int64_t until = mesh_clock_deadline_ns(10000);
-
-    while (mesh_server_active(here->service.server) != wanted)
-        if (mesh_clock_monotonic_ns() > until)
-            fail_msg("%zu calls are active instead of %zu",
-                     mesh_server_active(here->service.server), wanted);
-}
-
 static void a_full_pool_refuses_at_once_with_a_retry_delay(void **state)
 {
     gate here;
@@ -139,7 +128,7 @@ static void a_full_pool_refuses_at_once_with_a_retry_delay(void **state)
     }
     for (int i = 0; i < 3; i++)
         ask(&here, &waiting[i], 0);
-    wait_for_active(&here, 5);
+    testing_wait_for_active(&here.service, 5);
     for (int i = 0; i < 4; i++) {
         ask(&here, &refused[i], 0);
         expect_busy(&refused[i]);
@@ -210,7 +199,7 @@ static void a_stream_is_refused_by_a_full_pool_too(void **state)
     ask(&here, &running, 0);
     testing_wait(&here.entered);
     ask(&here, &waiting, 0);
-    wait_for_active(&here, 2);
+    testing_wait_for_active(&here.service, 2);
     assert_int_equal(testing__v1__testing__double(here.service.channel, &stream, NULL, &err),
                      MESH_OK);
     assert_int_equal(mesh_stream_finish(stream, &err), MESH_RESOURCE_EXHAUSTED);
@@ -240,7 +229,7 @@ static void more_than_max_calls_are_refused_at_once(void **state)
         sem_post(&here.leave);
     for (int i = 0; i < 3; i++)
         assert_int_equal(answer_of(&running[i]), MESH_OK);
-    wait_for_active(&here, 0);
+    testing_wait_for_active(&here.service, 0);
     sem_post(&here.leave);
     assert_int_equal(testing_echo(&here.service, "room again", NULL), MESH_OK);
     close_gate(&here);
@@ -265,7 +254,7 @@ static void calls_that_wait_for_their_end_count(void **state)
         calls[i] = raw_request(&client, "/testing.v1.Testing/Echo", NULL, NULL, false);
         raw_message(&client, calls[i], false, NULL, 0, false);
     }
-    wait_for_active(&here, CALLS);
+    testing_wait_for_active(&here.service, CALLS);
     assert_int_equal(testing_echo(&here.service, "no room", NULL), MESH_RESOURCE_EXHAUSTED);
     assert_int_equal(atomic_load(&here.handled), 0);
     for (int i = 0; i < CALLS; i++) {
@@ -304,12 +293,12 @@ static void fill_half(const mesh_server_options *options, const char *what)
     assert_int_equal(mesh_channel_create(here.service.address, NULL, &other, NULL), MESH_OK);
     for (int i = 0; i < 2; i++)
         ask(&here, &first[i], 0);
-    wait_for_active(&here, 2);
+    testing_wait_for_active(&here.service, 2);
     ask(&here, &refused, 0);
     expect_share(&refused, what);
     for (int i = 0; i < 2; i++)
         ask_over(other, &others[i], 0);
-    wait_for_active(&here, 4);
+    testing_wait_for_active(&here.service, 4);
     for (int i = 0; i < 4; i++)
         sem_post(&here.leave);
     for (int i = 0; i < 2; i++) {
@@ -317,7 +306,7 @@ static void fill_half(const mesh_server_options *options, const char *what)
         assert_int_equal(answer_of(&others[i]), MESH_OK);
     }
     /* and it is given back */
-    wait_for_active(&here, 0);
+    testing_wait_for_active(&here.service, 0);
     for (int i = 0; i < 2; i++) {
         sem_post(&here.leave);
         ask(&here, &first[i], 0);
@@ -439,7 +428,7 @@ static void a_deadline_that_passes_in_the_queue_keeps_the_handler_from_running(v
         sched_yield();
     sem_post(&here.leave);
     assert_int_equal(answer_of(&running), MESH_OK);
-    wait_for_active(&here, 0);
+    testing_wait_for_active(&here.service, 0);
     assert_int_equal(atomic_load(&here.handled), 1);
     close_gate(&here);
 }

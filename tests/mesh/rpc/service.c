@@ -11,6 +11,7 @@
 #include <cmocka.h>
 
 #include "mesh/base/clock.h"
+#include "tests/fixtures/wait.h"
 #include "tests/mesh/rpc/handlers.h"
 
 void testing_wait(sem_t *semaphore)
@@ -22,6 +23,18 @@ void testing_wait(sem_t *semaphore)
     while (sem_timedwait(semaphore, &limit) != 0)
         if (errno != EINTR)
             fail_msg("waited 10 s in vain");
+}
+
+void testing_wait_for_active(const testing_service *service, size_t wanted)
+{
+    int64_t until_ns = mesh_clock_deadline_ns(10000);
+
+    while (mesh_server_active(service->server) != wanted) {
+        if (mesh_clock_monotonic_ns() > until_ns)
+            fail_msg("%zu calls are active instead of %zu", mesh_server_active(service->server),
+                     wanted);
+        wait_a_moment();
+    }
 }
 
 static void on_cancel(void *context)

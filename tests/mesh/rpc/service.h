@@ -65,4 +65,10 @@ mesh_code testing_echo(testing_service *service, const char *text, mesh_error *e
 /* Waits on a semaphore, at most 10 s; fails the test then. */
 void testing_wait(sem_t *semaphore);
 
+/*
+ * Waits until as many calls run, at most 10 s; fails the test then. A call gives back what it held
+ * when it has ended, which its client may know before.
+ */
+void testing_wait_for_active(const testing_service *service, size_t wanted);
+
 #endif
