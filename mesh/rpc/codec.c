@@ -50,10 +50,11 @@ static mesh_code assemble(mesh_message *message, mesh_arena *scratch, const uint
     mesh_message_release(message);
     if (mesh_arena_over_budget(scratch))
         return mesh_refuse_memory(err);
-    if (mesh_arena_overflowed(scratch))
+    if (mesh_arena_overflowed(scratch) || code == MESH_RESOURCE_EXHAUSTED)
         return mesh_error_set(err, MESH_RESOURCE_EXHAUSTED, "no memory for a message");
-    if (code == MESH_RESOURCE_EXHAUSTED)
-        return mesh_error_set(err, code, "a compressed message is too large when inflated");
+    if (code == MESH_OUT_OF_RANGE)
+        return mesh_error_set(err, MESH_RESOURCE_EXHAUSTED,
+                              "a compressed message is too large when inflated");
     if (code != MESH_OK)
         return mesh_error_reason(err, code, MESH_RPC_DOMAIN, MESH_RPC_MESSAGE_MALFORMED,
                                  "a compressed message cannot be inflated");

@@ -2,6 +2,8 @@
 
 #include <zlib.h>
 
+#include "mesh/base/alloc.h"
+
 enum {
     WINDOW_BITS_ANY_HEADER = 15 + 32,
     RATIO_MAX = 1032,    /* of deflate: 258 bytes in two bits (zlib_tech.html) */
@@ -43,27 +45,40 @@ static mesh_code bound(const mesh_slice *slices, size_t slice_count, size_t limi
     if (said / RATIO_MAX > size)
         return MESH_INTERNAL;
     if (said > limit)
-        return MESH_RESOURCE_EXHAUSTED;
+        return MESH_OUT_OF_RANGE;
     *most = said;
     return MESH_OK;
+}
+
+static void *allocate(void *context, uInt count, uInt size)
+{
+    (void)context;
+    return mesh_malloc((size_t)count * size);
+}
+
+static void release(void *context, void *memory)
+{
+    (void)context;
+    mesh_free(memory);
 }
 
 mesh_code mesh_inflate(const mesh_slice *slices, size_t slice_count, size_t limit,
                        mesh_arena *arena, const uint8_t **out, size_t *out_size)
 {
-    z_stream stream = {0};
+    z_stream stream = {.zalloc = allocate, .zfree = release};
     uint8_t *result;
     size_t most;
     size_t read = 0; /* slices that were looked into */
-    int state = Z_OK;
+    int state;
     mesh_code code = bound(slices, slice_count, limit, &most);
 
     if (code != MESH_OK)
         return code;
     code = MESH_RESOURCE_EXHAUSTED;
     result = mesh_arena_alloc(arena, most + 1); /* the one byte more shows an excess */
-    if (result == NULL || inflateInit2(&stream, WINDOW_BITS_ANY_HEADER) != Z_OK)
+    if (result == NULL)
         goto done;
+    state = inflateInit2(&stream, WINDOW_BITS_ANY_HEADER);
     stream.next_out = result;
     stream.avail_out = (uInt)most + 1;
     for (; read < slice_count && state == Z_OK && stream.avail_out > 0; read++) {
@@ -72,8 +87,11 @@ mesh_code mesh_inflate(const mesh_slice *slices, size_t slice_count, size_t limi
         if (stream.avail_in > 0)
             state = inflate(&stream, Z_NO_FLUSH);
     }
+    if (state == Z_MEM_ERROR)
+        goto done;
     while (read < slice_count && slices[read].size == 0)
         read++; /* the core makes a slice of the empty frame that ends a stream, too */
+    code = MESH_OUT_OF_RANGE;
     if (stream.total_out > limit)
         goto done;
     /* cut, broken, more than it says, or followed by more */

@@ -5,9 +5,9 @@
 #include "mesh/rpc/transport.h"
 
 /*
- * Inflates gzip (RFC 1952) or zlib (RFC 1950) data into the arena. RESOURCE_EXHAUSTED: more than
- * `limit` bytes, or the arena overflowed. INTERNAL: cut off, broken, or followed by more. `out` and
- * `out_size` are written only on success.
+ * Inflates gzip (RFC 1952) or zlib (RFC 1950) data into the arena. OUT_OF_RANGE: more than `limit`
+ * bytes. RESOURCE_EXHAUSTED: out of memory, or the arena overflowed. INTERNAL: cut off, broken, or
+ * followed by more. `out` and `out_size` are written only on success.
  *
  * A message that says itself that it is too large is refused before anything is inflated, and no
  * more is allocated than it says, or than so many bytes can become.

@@ -118,7 +118,7 @@ static void the_limit_is_exact(void **state)
         size = compress_to(bytes, sizes[i] + 1000, content, sizes[i], GZIP);
         assert_int_equal(inflate_in_steps(bytes, size, 1000, sizes[i], content, sizes[i]), MESH_OK);
         assert_int_equal(inflate_in_steps(bytes, size, 1000, sizes[i] - 1, content, sizes[i]),
-                         MESH_RESOURCE_EXHAUSTED);
+                         MESH_OUT_OF_RANGE);
         free(bytes);
         free(content);
     }
@@ -149,9 +149,8 @@ static void what_says_that_it_is_too_much_is_not_even_begun(void **state)
     assert_non_null(content);
     size = compress_to(bytes, sizeof bytes, content, SIZE, GZIP);
     begun = 0;
-    assert_int_equal(inflate_in_steps(bytes, size, 100, SIZE - 1, NULL, 0),
-                     MESH_RESOURCE_EXHAUSTED);
-    assert_int_equal(inflate_in_steps(bytes, size, 1, SIZE - 1, NULL, 0), MESH_RESOURCE_EXHAUSTED);
+    assert_int_equal(inflate_in_steps(bytes, size, 100, SIZE - 1, NULL, 0), MESH_OUT_OF_RANGE);
+    assert_int_equal(inflate_in_steps(bytes, size, 1, SIZE - 1, NULL, 0), MESH_OUT_OF_RANGE);
     bytes[size - 1] = 1; /* 16 MiB more: so few bytes do not become that */
     assert_int_equal(inflate_in_steps(bytes, size, 100, 64 << 20, NULL, 0), MESH_INTERNAL);
     assert_int_equal(begun, 0);
@@ -195,9 +194,9 @@ static void a_bomb_stops_at_the_limit(void **state)
                          i == 127 ? Z_STREAM_END : Z_OK);
     }
     assert_int_equal(inflate_in_steps(bytes, stream.total_out, 65536, 1 << 20, NULL, 0),
-                     MESH_RESOURCE_EXHAUSTED);
+                     MESH_OUT_OF_RANGE);
     assert_int_equal(inflate_in_steps(bytes, stream.total_out, 65536, 0, NULL, 0),
-                     MESH_RESOURCE_EXHAUSTED);
+                     MESH_OUT_OF_RANGE);
     (void)deflateEnd(&stream);
     free(bytes);
 }
@@ -297,7 +296,7 @@ static void without_memory_it_is_resource_exhausted(void **state)
         failed++;
     }
     mesh_alloc_fail_at(0);
-    assert_true(failed > 0);
+    assert_true(failed >= 4); /* arena, content, and what zlib has: a state and a window */
     free(bytes);
     free(content);
 }
