@@ -1,5 +1,6 @@
 #include "mesh/reflection/index.h"
 
+#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -16,10 +17,16 @@ struct builder {
     mesh_error *err;
 };
 
-static void fail(struct builder *b, mesh_code code, const char *why)
+MESH_PRINTF(3, 4)
+static void fail(struct builder *b, mesh_code code, const char *format, ...)
 {
-    if (b->code == MESH_OK)
-        b->code = mesh_error_set(b->err, code, "%s", why);
+    va_list args;
+
+    if (b->code != MESH_OK)
+        return;
+    va_start(args, format);
+    b->code = mesh_error_vset(b->err, code, format, args);
+    va_end(args);
 }
 
 /* Room for one more element of an array that doubles; false when out of memory. */
@@ -130,13 +137,14 @@ static void add_file(struct builder *b, const mesh_file *file)
         return;
     }
     ProtobufCMessage *decoded = NULL;
-    b->code = mesh_unpack(&google__protobuf__file_descriptor_proto__descriptor, file->descriptor,
-                          file->descriptor_size, arena, &decoded, b->err);
-    if (b->code == MESH_OK)
+    mesh_code code = mesh_unpack(&google__protobuf__file_descriptor_proto__descriptor,
+                                 file->descriptor, file->descriptor_size, arena, &decoded, NULL);
+    if (code == MESH_OK)
         add_definitions(b, (const Google__Protobuf__FileDescriptorProto *)decoded);
-    else if (b->code == MESH_INVALID_ARGUMENT)
-        b->code = mesh_error_set(b->err, MESH_INTERNAL, "the descriptor of %s cannot be read",
-                                 file->name);
+    else if (code == MESH_INVALID_ARGUMENT)
+        fail(b, MESH_INTERNAL, "the descriptor of %s cannot be read", file->name);
+    else
+        fail(b, code, "out of memory for the descriptor of %s", file->name);
     mesh_arena_destroy(arena);
 
     for (size_t i = 0; i < file->dependency_count; i++)
