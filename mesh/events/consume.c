@@ -271,14 +271,18 @@ static bool fetch_round(mesh_consumption *self, natsSubscription *subscription)
     return came >= 0;
 }
 
-/* Ends the subscription; what the broker has sent until it knows goes back to it. */
-static void end_subscription(natsSubscription *subscription)
+/* Ends the subscription; what the broker has sent until it knows goes back to it. What waits for a
+ * lane stays ours, as in wait_answered. */
+static void end_subscription(mesh_consumption *self, natsSubscription *subscription)
 {
     if (natsSubscription_DrainTimeout(subscription, UNSUBSCRIBE_TIMEOUT_MS) != NATS_OK)
         return; /* the connection is lost, and with it what was on its way */
     bool ended = false;
     while (!ended) {
         natsMsgList list;
+        pthread_mutex_lock(&self->mu);
+        touch_waiting(self);
+        pthread_mutex_unlock(&self->mu);
         ended = natsSubscription_WaitForDrainCompletion(subscription, LOOK_PERIOD_MS) !=
                     NATS_TIMEOUT ||
                 !natsSubscription_IsValid(subscription);
@@ -305,8 +309,10 @@ static void prune(mesh_consumption *self)
 static void wait_answered(mesh_consumption *self)
 {
     pthread_mutex_lock(&self->mu);
-    while (self->in_flight > 0)
-        wait_change(self, FETCH_WAIT_MS);
+    while (self->in_flight > 0) {
+        touch_waiting(self);
+        wait_change(self, fetch_wait_ms(self));
+    }
     pthread_mutex_unlock(&self->mu);
 }
 
@@ -340,7 +346,7 @@ static bool fetch_on(mesh_consumption *self, mesh_link *link)
         wait_database(self);
         prune(self);
     } while (!stopping(self) && fetch_round(self, subscription));
-    end_subscription(subscription);
+    end_subscription(self, subscription);
     /* Messages point to their subscription. */
     wait_answered(self);
     natsSubscription_Destroy(subscription);
