@@ -47,6 +47,9 @@ void core_init(void);
  * grpc_shutdown; the last one waits until the core is at rest, for two seconds at most. A channel
  * that is destroyed lets the core end a handshake after grpc_shutdown has returned: a program that
  * ends meanwhile crashes in OpenSSL, which has cleaned up behind itself.
+ *
+ * All of the two seconds pass when a channel to several addresses was destroyed while one was ready
+ * and another had not sent its SETTINGS yet: the channel itself is ready then, and does not say.
  */
 void core_shutdown(void);
 
