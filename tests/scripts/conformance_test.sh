@@ -60,8 +60,20 @@ test_more_flaky_cases_than_a_line_excuses_have_failed() {
     says "${one[@]}" "${one[@]:1}" 'Total cases: 570' '568 passed, 0 failed' \
         '(Another 2 failed as expected due to being known failures/flakes.)'
     expect 1 "$TREE/scripts/conformance" --side server
-    [ "$(last)" = '568 passed, 1 failed, 2 skipped' ] || fail "$out"
-    [[ $err == *'server: Slow/** failed: 2 cases, and at most 1 are excused'* ]] || fail "$err"
+    [ "$(last)" = '568 passed, 1 failed, 1 skipped' ] || fail "$out"
+    [[ $out == *'excused: 0 that always fail, 1 flaky'* ]] || fail "$out"
+    [[ $err == *'Slow/TLS:true/unary failed: at most 1 of Slow/** are excused'* ]] || fail "$err"
+}
+
+test_a_failure_that_no_line_excuses_has_failed() {
+    set_up
+    says 0 'INFO: Even/TLS:true/unary failed (as expected):' $'\ttoo late' '' \
+        'Total cases: 570' '569 passed, 0 failed' \
+        '(Another 1 failed as expected due to being known failures/flakes.)'
+    expect 1 "$TREE/scripts/conformance" --side server
+    [ "$(last)" = '569 passed, 1 failed, 0 skipped' ] || fail "$out"
+    [[ $err == *'Even/TLS:true/unary failed: no line of tests/conformance/known/server'* ]] ||
+        fail "$err"
 }
 
 test_what_is_not_known_has_failed() {
