@@ -16,7 +16,7 @@ clean_up() {
         (cd "$COPY" && scripts/down --wipe && bazel shutdown) >"$WORK/down.log" 2>&1 || true
     fi
     chmod -R u+w -- "$PLACE"
-    rm -rf -- "$PLACE" "$WORK"
+    rm -rf -- "$PLACE" "$WORK" "$TREES"
 }
 trap clean_up EXIT
 

@@ -11,7 +11,7 @@ link=$(mktemp -d)
 service=
 cleanup() {
     [ -z "$service" ] || kill "$service" 2>/dev/null || true
-    rm -rf -- "$WORK" "$link"
+    rm -rf -- "$WORK" "$TREES" "$link"
 }
 trap cleanup EXIT
 

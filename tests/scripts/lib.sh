@@ -5,7 +5,7 @@
 SCRIPTS=$PWD/scripts
 SKIPPED=77
 WORK=$(mktemp -d "${TEST_TMPDIR:-/tmp}/scripts test.XXXXXX")
-TREES=${TEST_TMPDIR:-/tmp}/trees.$$
+TREES=$(mktemp -d "${TEST_TMPDIR:-/tmp}/trees.XXXXXX")
 # A test that has more to do at its end has a trap of its own, which does this, too.
 trap 'rm -rf -- "$WORK" "$TREES"' EXIT
 
@@ -31,7 +31,6 @@ stand_in() {
 # tree: $TREE is one of its own, with the scripts and a Bazel that builds nothing. Its path has no
 # space, which scripts that start Bazel refuse.
 tree() {
-    mkdir -p "$TREES"
     TREE=$(mktemp -d "$TREES/XXXXXX")
     cp -RL -- "$SCRIPTS" "$TREE/scripts"
     chmod -R u+w -- "$TREE/scripts"

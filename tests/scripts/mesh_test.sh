@@ -44,7 +44,7 @@ cleanup() {
     for dir in "$WORK"/data*/; do
         MESH_DATA=$dir wait_until 20 "$SCRIPTS/down" >/dev/null 2>&1 || true
     done
-    rm -rf -- "$WORK" "$link"
+    rm -rf -- "$WORK" "$TREES" "$link"
 }
 trap cleanup EXIT
 

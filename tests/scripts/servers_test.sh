@@ -12,7 +12,7 @@ cleanup() {
         "$SCRIPTS/lib/postgres" stop "$dir/postgres" || true
         "$SCRIPTS/lib/nats" stop "$dir/nats" || true
     done
-    rm -rf -- "$WORK"
+    rm -rf -- "$WORK" "$TREES"
 }
 trap cleanup EXIT
 
