@@ -57,10 +57,15 @@ def build(programs):
                     stdout=said, stderr=subprocess.PIPE, text=True,
                 )
                 last = "its build failed"
-                for line in builder.stderr:
-                    sys.stderr.write(line)
-                    last = line.strip() or last
-                reasons[program.build] = None if builder.wait() == 0 else last
+                try:
+                    for line in builder.stderr:
+                        sys.stderr.write(line)
+                        last = line.strip() or last
+                    reasons[program.build] = None if builder.wait() == 0 else last
+                except BaseException:  # also SystemExit
+                    builder.terminate()
+                    builder.wait()
+                    raise
                 said.seek(0)
                 versions += said.read().splitlines()
         if reasons[program.build] is not None:

@@ -4,8 +4,6 @@ set -euo pipefail
 # shellcheck source=tests/scripts/lib.sh
 . "$PWD/tests/scripts/lib.sh"
 
-trap 'rm -rf -- "$WORK"' EXIT
-
 BENCH=$PWD/tests/bench
 
 # python: runs its input beside the bench's own modules.
@@ -58,6 +56,31 @@ try:
 except SystemExit as end:
     assert end.code == 143, end
 assert server.process.poll() == -signal.SIGKILL, server.process.poll()
+END
+}
+
+test_a_builder_ends_with_the_bench() {
+    python <<END
+import signal, subprocess, sys
+import programs
+
+started = []
+
+class Builder(subprocess.Popen):
+    def __init__(self, *arguments, **options):
+        super().__init__(*arguments, **options)
+        started.append(self)
+
+signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+programs.subprocess.Popen = Builder
+command = "sh -c 'kill -TERM \$PPID; exec sleep 600'"
+try:
+    programs.build([programs.Program("server", "late", "true", command, "", "unary")])
+    assert False, "it was built"
+except SystemExit as end:
+    assert end.code == 143, end
+[builder] = started
+assert builder.poll() == -signal.SIGTERM, builder.poll()
 END
 }
 
