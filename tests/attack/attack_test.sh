@@ -170,6 +170,45 @@ test_the_list_must_name_attacks_and_causes() {
     [[ $err == *"there is no attack 'bad_thing'"* ]] || fail "$err"
 }
 
+test_attacker_and_target_end_with_the_script() {
+    local code=0 script pid
+    reset
+    stand_in "$PROGRAMS/attacker" <<END
+#!/usr/bin/env bash
+[ "\$1" != --list ] || exec "$TREE/attacker" --list
+[[ "\$*" =~ --pid\ ([0-9]+) ]]
+echo "\$\$ \${BASH_REMATCH[1]}" >"$WORK/pids.new"
+mv "$WORK/pids.new" "$WORK/pids"
+exec sleep 600
+END
+    "$TREE/scripts/attack" --only bad_strings >"$WORK/log" 2>&1 &
+    script=$!
+    until [ -e "$WORK/pids" ]; do
+        kill -0 "$script" || fail "$(<"$WORK/log")"
+        sleep 0.05
+    done
+    kill "$script"
+    wait "$script" || code=$?
+    [ "$code" -eq 143 ] || fail "it ended with $code"
+    for pid in $(<"$WORK/pids"); do
+        timeout 10 tail -s 0.1 -f --pid="$pid" /dev/null || fail "$pid is still there"
+    done
+}
+
+test_a_certificate_is_made_for_tls_alone() {
+    reset
+    stand_in "$TREE/bin/openssl" <<'END'
+#!/bin/sh
+echo 'no openssl' >&2
+exit 1
+END
+    attacker_says -
+    expect 0 attack --only bad_strings
+    expect 1 attack --only bad_strings --over tls
+    rm -- "$TREE/bin/openssl"
+    [[ $err == *'openssl: no openssl'* ]] || fail "$err"
+}
+
 test_json_has_a_line_for_each() {
     reset
     attacker_says - memory
