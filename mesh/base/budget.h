@@ -15,13 +15,28 @@ typedef struct mesh_budget {
     atomic_size_t held;
 } mesh_budget;
 
-/* Takes all of it or, where a limit would be passed, nothing. */
+/* Raises a count unless it would pass `most`. It is not touched then, so that nobody sees it. */
+static inline bool mesh_count_raise(atomic_size_t *count, size_t by, size_t most)
+{
+    size_t before = atomic_load_explicit(count, memory_order_relaxed);
+
+    do {
+        if (by > most || before > most - by)
+            return false;
+    } while (!atomic_compare_exchange_weak_explicit(count, &before, before + by,
+                                                    memory_order_relaxed, memory_order_relaxed));
+    return true;
+}
+
+/*
+ * Takes all of it or, where a limit would be passed, nothing. What the whole has no room for is
+ * held by its part for a moment, and by no other.
+ */
 static inline bool mesh_budget_take(mesh_budget *budget, size_t bytes)
 {
-    size_t held = atomic_fetch_add_explicit(&budget->held, bytes, memory_order_relaxed);
-
-    if (bytes <= budget->limit && held <= budget->limit - bytes &&
-        (budget->whole == NULL || mesh_budget_take(budget->whole, bytes)))
+    if (!mesh_count_raise(&budget->held, bytes, budget->limit))
+        return false;
+    if (budget->whole == NULL || mesh_budget_take(budget->whole, bytes))
         return true;
     atomic_fetch_sub_explicit(&budget->held, bytes, memory_order_relaxed);
     return false;
