@@ -41,44 +41,54 @@ static mesh_code open_interceptors(mesh_call *call, bool observers, mesh_error *
     return code;
 }
 
-/* Calls that were let in and run, or are about to be: not those whose refusal nobody reads. */
-static size_t running(const mesh_server *server)
+/* Takes a place among the calls of its connection and of all. */
+static mesh_code take_place(mesh_call *call, mesh_error *err)
 {
-    size_t refused = atomic_load_explicit(&server->refused, memory_order_relaxed);
+    mesh_server *server = call->server;
+    mesh_connection *connection = call->admission.connection;
 
-    return atomic_load_explicit(&server->active, memory_order_relaxed) - refused;
-}
-
-/* Whether there is room for the call. */
-static mesh_code check_room(mesh_call *call, mesh_error *err)
-{
-    const mesh_server *server = call->server;
-
-    if (running(server) > server->options.max_calls)
-        return mesh_refuse(err, MESH_RPC_TOO_MANY_CALLS, "%zu calls run already",
-                           server->options.max_calls);
-    if (call->admission.connection_calls > server->connection_calls)
+    if (connection != NULL && !mesh_count_raise(&connection->admitted, 1, server->connection_calls))
         return mesh_refuse(err, MESH_RPC_TOO_MANY_CALLS,
                            "%zu calls run already on this connection (connection_share_percent)",
                            server->connection_calls);
-    if (call->has_message && !mesh_message_hold(&call->message, mesh_call_memory(call)))
-        return mesh_refuse_memory(err);
+    if (!mesh_count_raise(&server->admitted, 1, server->options.max_calls)) {
+        if (connection != NULL)
+            atomic_fetch_sub(&connection->admitted, 1);
+        return mesh_refuse(err, MESH_RPC_TOO_MANY_CALLS, "%zu calls run already",
+                           server->options.max_calls);
+    }
+    call->admission.admitted = true;
     return MESH_OK;
+}
+
+static void leave_place(mesh_server *server, mesh_admission *admission)
+{
+    if (!admission->admitted)
+        return;
+    if (admission->connection != NULL)
+        atomic_fetch_sub(&admission->connection->admitted, 1);
+    atomic_fetch_sub(&server->admitted, 1);
+    admission->admitted = false;
+}
+
+/* A call that is not let in keeps no place: nobody may ever read why. */
+static mesh_code check_room(mesh_call *call, mesh_error *err)
+{
+    mesh_code code = take_place(call, err);
+
+    if (code != MESH_OK || !call->has_message ||
+        mesh_message_hold(&call->message, mesh_call_memory(call)))
+        return code;
+    leave_place(call->server, &call->admission);
+    return mesh_refuse_memory(err);
 }
 
 /* The runtime's own checks. */
 static mesh_code check_limits(mesh_call *call, mesh_error *err)
 {
-    mesh_code code;
-
     if (call->deadline_ns != MESH_NO_DEADLINE && mesh_clock_monotonic_ns() >= call->deadline_ns)
         return mesh_error_set(err, MESH_DEADLINE_EXCEEDED, "the call's deadline passed");
-    code = check_room(call, err);
-    if (code != MESH_OK) {
-        atomic_fetch_add(&call->server->refused, 1);
-        call->admission.refused = true;
-    }
-    return code;
+    return check_room(call, err);
 }
 
 mesh_code mesh_admission_check(mesh_call *call, bool too_much_metadata, mesh_error *err)
@@ -124,16 +134,14 @@ void mesh_admission_enter(mesh_call *call, const void *connection)
     atomic_fetch_add(&server->active, 1);
     *admission = (mesh_admission){.connection = NULL};
     if (connection != NULL)
-        admission->connection = mesh_connections_enter(&server->connections, connection,
-                                                       &admission->connection_calls);
+        admission->connection = mesh_connections_enter(&server->connections, connection);
 }
 
 void mesh_admission_leave(mesh_server *server, mesh_admission admission)
 {
+    leave_place(server, &admission);
     if (admission.connection != NULL)
         mesh_connections_leave(&server->connections, admission.connection);
-    if (admission.refused)
-        atomic_fetch_sub(&server->refused, 1);
     atomic_fetch_sub(&server->active, 1);
 }
 
@@ -148,9 +156,8 @@ mesh_code mesh_admission_take_worker(mesh_call *call, mesh_error *err)
     size_t most = call->server->connection_jobs;
 
     if (call->admission.connection == NULL ||
-        atomic_fetch_add(&call->admission.connection->jobs, 1) < most)
+        mesh_count_raise(&call->admission.connection->jobs, 1, most))
         return MESH_OK;
-    atomic_fetch_sub(&call->admission.connection->jobs, 1);
     return mesh_refuse(err, MESH_RPC_QUEUE_FULL,
                        "calls of this connection take %zu workers and places in their queue "
                        "(connection_share_percent)",

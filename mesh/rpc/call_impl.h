@@ -20,8 +20,7 @@ typedef struct mesh_handler {
 /* What a call takes of its server. */
 typedef struct mesh_admission {
     mesh_connection *connection; /* NULL: not known */
-    size_t connection_calls;     /* of it, this one among them, when this one came */
-    bool refused;                /* there was no room for it */
+    bool admitted;               /* has a place among max_calls, and in the connection's share */
 } mesh_admission;
 
 /*

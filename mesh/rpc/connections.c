@@ -24,8 +24,7 @@ static size_t list_of(const void *key)
     return mesh_hash_bytes(MESH_HASH_EMPTY, &key, sizeof key) % MESH_CONNECTION_LISTS;
 }
 
-mesh_connection *mesh_connections_enter(mesh_connections *connections, const void *key,
-                                        size_t *calls)
+mesh_connection *mesh_connections_enter(mesh_connections *connections, const void *key)
 {
     size_t list = list_of(key);
     mesh_connection *found;
@@ -44,7 +43,7 @@ mesh_connection *mesh_connections_enter(mesh_connections *connections, const voi
         found->next = connections->lists[list].first;
         connections->lists[list].first = found;
     }
-    *calls = ++found->calls;
+    found->calls++;
 done:
     pthread_mutex_unlock(&connections->lists[list].mu);
     return found;

@@ -17,7 +17,8 @@ typedef struct mesh_connection {
     struct mesh_connection *next; /* guarded by the list's mu, as `calls` */
     const void *key;              /* immutable */
     size_t calls;
-    atomic_size_t jobs; /* of its calls on workers, or waiting for one */
+    atomic_size_t admitted; /* of these */
+    atomic_size_t jobs;     /* of its calls on workers, or waiting for one */
     mesh_budget memory;
 } mesh_connection;
 
@@ -34,12 +35,8 @@ typedef struct mesh_connections {
 void mesh_connections_init(mesh_connections *connections, mesh_budget *memory, size_t share_bytes);
 void mesh_connections_destroy(mesh_connections *connections); /* without calls */
 
-/*
- * Counts a call of the connection that the transport tells by `key`, and says in `calls` which one
- * it is. NULL: out of memory.
- */
-mesh_connection *mesh_connections_enter(mesh_connections *connections, const void *key,
-                                        size_t *calls);
+/* Counts a call of the connection that the transport tells by `key`. NULL: out of memory. */
+mesh_connection *mesh_connections_enter(mesh_connections *connections, const void *key);
 
 /* The call has ended, and gave its memory back. */
 void mesh_connections_leave(mesh_connections *connections, mesh_connection *connection);

@@ -24,11 +24,11 @@ struct mesh_server {
     bool start_tried;
     bool started;
     int port;
-    atomic_size_t active;
-    atomic_size_t refused; /* of those: there was no room for them, and they have not ended yet */
-    mesh_budget memory;    /* received messages, and the calls' arenas */
+    atomic_size_t active;   /* all that have not ended, for the drain */
+    atomic_size_t admitted; /* of these, at most max_calls: not those that were answered at once */
+    mesh_budget memory;     /* received messages, and the calls' arenas */
     mesh_connections connections;
-    size_t connection_calls; /* that one may have; immutable, as is the next */
+    size_t connection_calls; /* that one may have admitted; immutable, as is the next */
     size_t connection_jobs;
     atomic_bool closed; /* the drain is over: whatever the transport still brings is refused */
     atomic_bool drained;

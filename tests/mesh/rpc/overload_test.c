@@ -4,11 +4,17 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #include <cmocka.h>
 
+#include "mesh/base/clock.h"
 #include "tests/mesh/rpc/raw_client.h"
 #include "tests/mesh/rpc/service.h"
+
+enum {
+    UNREAD = 300 /* answers that wait for one who does not read */
+};
 
 /* A handler that waits until the test lets it go on, and counts. */
 typedef struct gate {
@@ -334,6 +340,59 @@ static void a_connection_leaves_workers_and_their_queue_to_others(void **state)
                   "take 2 workers and places");
 }
 
+/* --- calls that are not let in ---------------------------------------------------------------- */
+
+static void expect_room(gate *here)
+{
+    sem_post(&here->leave);
+    assert_int_equal(testing_echo(&here->service, "there is room", NULL), MESH_OK);
+    testing_wait(&here->entered);
+}
+
+/*
+ * Calls a method that is not there and reads no answer. What the buffers of the connection have no
+ * room for stays on the server with its call: until there are many, before another's call and
+ * after.
+ */
+static void leave_unread(gate *here, raw_client *client)
+{
+    static const char path[] =
+        "/testing.v1.Testing/NothingThatIsHereButWithALongNameForLongAnswers";
+    const int little = 4096;
+    int64_t until_ns = mesh_clock_deadline_ns(20000);
+    size_t before;
+
+    assert_int_equal(setsockopt(client->fd, SOL_SOCKET, SO_RCVBUF, &little, sizeof little), 0);
+    do {
+        if (mesh_clock_monotonic_ns() > until_ns)
+            fail_msg("all answers but %zu were sent", mesh_server_active(here->service.server));
+        for (int i = 0; i < UNREAD; i++)
+            (void)raw_request(client, path, NULL, NULL, true);
+        before = mesh_server_active(here->service.server);
+        expect_room(here);
+    } while (before < UNREAD || mesh_server_active(here->service.server) < UNREAD);
+}
+
+static void calls_that_were_not_let_in_take_nobodys_place(void **state)
+{
+    gate here;
+    raw_client client;
+    uint32_t call;
+
+    (void)state;
+    open_gate(&here, &on_workers, MESH_OPTIONS(mesh_server_options, .max_calls = 4));
+    expect_room(&here);
+    raw_connect(&client, mesh_server_port(here.service.server));
+    leave_unread(&here, &client);
+    /* nor that of a call of their own connection */
+    call = raw_request(&client, "/testing.v1.Testing/Echo", NULL, NULL, false);
+    raw_message(&client, call, false, NULL, 0, true);
+    testing_wait(&here.entered);
+    sem_post(&here.leave);
+    raw_close(&client);
+    close_gate(&here);
+}
+
 static void a_share_is_at_least_one(void **state)
 {
     gate here;
@@ -444,6 +503,7 @@ int main(void)
         cmocka_unit_test(calls_that_wait_for_their_end_count),
         cmocka_unit_test(a_connection_leaves_calls_to_others),
         cmocka_unit_test(a_connection_leaves_workers_and_their_queue_to_others),
+        cmocka_unit_test(calls_that_were_not_let_in_take_nobodys_place),
         cmocka_unit_test(a_share_is_at_least_one),
         cmocka_unit_test(a_refused_call_is_seen_by_those_who_observe),
         cmocka_unit_test(a_deadline_that_passes_in_the_queue_keeps_the_handler_from_running),
