@@ -12,7 +12,7 @@ set -euo pipefail
 # What pip, go and npm say when they do not reach their registry.
 UNREACHABLE='Failed to establish a new connection|dial tcp|disabled by GOPROXY'
 UNREACHABLE+='|E(NOTFOUND|AI_AGAIN|CONNREFUSED|TIMEDOUT)'
-DRAIN_DELAY=5s # in which health.go looks at what says NOT_SERVING and still answers
+DRAIN_DELAY=20s # in which health.go looks at what says NOT_SERVING and still answers
 COME_BACK_LIMIT_S=60
 
 HERE=$PWD/tests/languages
@@ -26,7 +26,7 @@ export MESHCTL=$PWD/mesh/meshctl/meshctl
 
 clean_up() {
     "$SCRIPTS/down" >"$WORK/down.log" 2>&1 || cat "$WORK/down.log" >&2
-    rm -rf -- "$WORK"
+    rm -rf -- "$WORK" "$TREES"
 }
 
 start_mesh() {
