@@ -305,13 +305,19 @@ void mesh_stream_read(mesh_stream *stream)
 static bool make_message_arena(mesh_stream *stream)
 {
     if (stream->message_arena != NULL)
-        mesh_arena_reset(stream->message_arena);
-    else
-        stream->message_arena = mesh_arena_create(FIRST_MESSAGE_ARENA_BYTES, stream->arena_limit);
+        return true;
+    stream->message_arena = mesh_arena_create(FIRST_MESSAGE_ARENA_BYTES, stream->arena_limit);
     if (stream->message_arena == NULL)
         return false;
     mesh_arena_set_budget(stream->message_arena, stream->memory);
     return true;
+}
+
+/* The reader is done with a message. What it held is for others, while the stream waits. */
+static void forget_message(mesh_stream *stream)
+{
+    if (stream->message_arena != NULL)
+        mesh_arena_reset(stream->message_arena);
 }
 
 /* Decodes a message, which is released in any case. */
@@ -343,6 +349,7 @@ static void deliver(mesh_stream *stream, mesh_message *message)
     if (code == MESH_OK && stream->events->on_message != NULL)
         code = stream->events->on_message(handler->api.handlers, handler->api.self, stream, decoded,
                                           &err);
+    forget_message(stream);
     if (code != MESH_OK) {
         mesh_stream_end(stream, code, &err);
         return;
@@ -413,6 +420,7 @@ mesh_code mesh_stream_next(mesh_stream *stream, const ProtobufCMessage **message
     mesh_error own;
     mesh_code code;
 
+    forget_message(stream);
     if (!mesh_stream_take(stream, &received)) {
         if (stream->call != NULL && mesh_call_cancelled(stream->call))
             return mesh_call_cancel_code(stream->call, err);

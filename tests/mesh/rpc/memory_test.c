@@ -10,6 +10,7 @@
 
 #include <cmocka.h>
 
+#include "tests/fixtures/wait.h"
 #include "tests/mesh/rpc/service.h"
 
 enum {
@@ -122,6 +123,28 @@ static void compressed_messages_count_as_what_they_are_inflated_to(void **state)
     what_does_not_fit_is_refused(true);
 }
 
+/* A stream that is open, and whose last message was read. */
+static void a_stream_that_idles_holds_no_message(void **state)
+{
+    static uint8_t data[FITTING];
+    const mesh_call_options options = {.timeout_ms = 60000};
+    Testing__V1__Number number = TESTING__V1__NUMBER__INIT;
+    const Testing__V1__Number *doubled;
+    mesh_stream *stream;
+    mesh_error err;
+
+    (void)state;
+    number.padding = (ProtobufCBinaryData){.len = sizeof data, .data = data};
+    assert_int_equal(testing__v1__testing__double(service.channel, &stream, &options, NULL),
+                     MESH_OK);
+    assert_int_equal(testing__v1__testing__double__send(stream, &number), MESH_OK);
+    assert_int_equal(testing__v1__testing__double__next(stream, &doubled), MESH_OK);
+    /* the answer comes before its handler is done with the message */
+    WAIT_FOR(echo(FITTING, false, &err) == MESH_OK);
+    assert_int_equal(mesh_stream_close_send(stream), MESH_OK);
+    assert_int_equal(mesh_stream_finish(stream, NULL), MESH_OK);
+}
+
 /* --- messages that wait ----------------------------------------------------------------------- */
 
 /* A unary call whose request is sent, and whose end is not. */
@@ -208,6 +231,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         BOTH(messages_and_what_is_unpacked_from_them_count),
         BOTH(compressed_messages_count_as_what_they_are_inflated_to),
+        BOTH(a_stream_that_idles_holds_no_message),
         WORKER(messages_of_calls_that_wait_count_together),
         cmocka_unit_test(a_connection_leaves_memory_to_others),
     };
