@@ -18,6 +18,7 @@ static testing_service front; /* whose handler fans out */
 static testing_service back;  /* whom it calls */
 static atomic_int answered;
 static atomic_int cancelled;
+static atomic_int why; /* of the last one */
 static sem_t fanned_out;
 
 static void on_child(void *context, mesh_code code, const Testing__V1__EchoResponse *response,
@@ -30,8 +31,10 @@ static void on_child(void *context, mesh_code code, const Testing__V1__EchoRespo
     assert_non_null(mesh_call_method(parent)); /* not freed before its children ended */
     if (code == MESH_OK)
         atomic_fetch_add(&answered, 1);
-    else
+    else {
+        atomic_store(&why, code);
         atomic_fetch_add(&cancelled, 1);
+    }
 }
 
 /* `forward` children; `hang`: they never answer; `defer`: their parent does not wait for them. */
@@ -54,6 +57,9 @@ static mesh_code fan_out(void *self, mesh_call *call, const Testing__V1__EchoReq
     if (!request->defer)
         mesh_join(call);
     response->left_ms = atomic_load(&answered);
+    /* A child has a little less time than its parent, which may still answer. */
+    if (!request->defer && atomic_load(&cancelled) > 0)
+        return mesh_error_set(err, (mesh_code)atomic_load(&why), "a child failed");
     return MESH_OK;
 }
 
@@ -65,6 +71,7 @@ static int start(void **state)
     sem_init(&fanned_out, 0, 0);
     atomic_store(&answered, 0);
     atomic_store(&cancelled, 0);
+    atomic_store(&why, MESH_OK);
     testing_service_start(&back, TESTING_WORKER,
                           &(mesh_server_options){.worker_count = CHILDREN + 8}, NULL);
     testing_service_serve(&front, testing__v1__testing__api(&fanning, NULL), NULL, NULL);
