@@ -114,6 +114,11 @@ static size_t share_of(size_t whole, size_t percent)
     return whole / 100 * percent + (whole % 100 * percent + 99) / 100;
 }
 
+size_t mesh_admission_share_bytes(const mesh_server_options *options)
+{
+    return share_of(options->memory_budget_bytes, options->connection_share_percent);
+}
+
 void mesh_admission_init(mesh_server *server)
 {
     const mesh_server_options *options = &server->options;
@@ -123,7 +128,7 @@ void mesh_admission_init(mesh_server *server)
     server->connection_calls = share_of(options->max_calls, percent);
     server->connection_jobs = share_of(options->worker_count + options->worker_queue, percent);
     mesh_connections_init(&server->connections, &server->memory,
-                          share_of(options->memory_budget_bytes, percent));
+                          mesh_admission_share_bytes(options));
 }
 
 void mesh_admission_enter(mesh_call *call, const void *connection)

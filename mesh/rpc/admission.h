@@ -7,6 +7,9 @@
 
 #include "mesh/rpc/server_impl.h"
 
+/* What one connection may have of memory_budget_bytes; the options have their defaults. */
+size_t mesh_admission_share_bytes(const mesh_server_options *options);
+
 /*
  * What the options of the server let in; they have their defaults. Ended by
  * mesh_connections_destroy.

@@ -81,6 +81,19 @@ static void fill_defaults(mesh_server_options *options)
     MESH_OPTION_DEFAULT(options->keepalive_timeout_ms, DEFAULT_KEEPALIVE_TIMEOUT_MS);
 }
 
+/* What the options promise together; they have their defaults. */
+static mesh_code check_promises(const mesh_server_options *options, mesh_error *err)
+{
+    size_t share_bytes = mesh_admission_share_bytes(options);
+
+    if (options->max_receive_bytes <= share_bytes)
+        return MESH_OK;
+    return mesh_error_set(err, MESH_INVALID_ARGUMENT,
+                          "max_receive_bytes: %zu are more than a connection's share of %zu bytes "
+                          "(memory_budget_bytes, connection_share_percent)",
+                          options->max_receive_bytes, share_bytes);
+}
+
 /* The caller's options, as far as they are known, with all defaults. */
 static mesh_code read_options(const mesh_server_options *given, mesh_server_options *options,
                               mesh_tls_options *tls, mesh_error *err)
@@ -92,6 +105,8 @@ static mesh_code read_options(const mesh_server_options *given, mesh_server_opti
     if (code == MESH_OK)
         code = check_options(options, err);
     fill_defaults(options);
+    if (code == MESH_OK)
+        code = check_promises(options, err);
     return code;
 }
 

@@ -70,8 +70,9 @@ typedef struct mesh_server_options {
     /*
      * What received messages of more than 4 KiB, from their arrival until they are unpacked, and
      * the arenas of all calls beyond their first 4 KiB may hold together, in bytes; default 256
-     * MiB. Beyond: RESOURCE_EXHAUSTED, for who would pass it. A message of max_receive_bytes and
-     * its call's arena should fit into the share of a connection, or none of that size is taken.
+     * MiB. Beyond: RESOURCE_EXHAUSTED, for who would pass it. The share of a connection is at
+     * least max_receive_bytes; what is unpacked from such a message should fit beside it, too, or
+     * none of that size is taken.
      */
     size_t memory_budget_bytes;
     /*
@@ -82,7 +83,10 @@ typedef struct mesh_server_options {
     size_t connection_share_percent;
 } mesh_server_options;
 
-/* INVALID_ARGUMENT: an option is out of range or a TLS file unusable; the message names it. */
+/*
+ * INVALID_ARGUMENT: an option is out of range, a TLS file unusable, or max_receive_bytes more than
+ * a connection may have of memory_budget_bytes; the message names it.
+ */
 MESH_API mesh_code mesh_server_create(const mesh_server_options *options, mesh_server **server,
                                       mesh_error *err);
 

@@ -17,7 +17,6 @@ enum {
     BUDGET_BYTES = 256 << 10,
     FITTING = 100 << 10,   /* twice: as a message, and unpacked beside it */
     UNPACKED = 140 << 10,  /* a message that fits, and does not with what is unpacked from it */
-    EXCEEDING = 300 << 10, /* no message at all */
     HELD_BYTES = 60 << 10, /* of calls that do not end */
     HELD = BUDGET_BYTES / HELD_BYTES
 };
@@ -26,10 +25,11 @@ static testing_service service;
 
 static void serve(testing_style style, size_t percent)
 {
-    testing_service_start(&service, style,
-                          MESH_OPTIONS(mesh_server_options, .memory_budget_bytes = BUDGET_BYTES,
-                                       .connection_share_percent = percent),
-                          NULL);
+    testing_service_start(
+        &service, style,
+        MESH_OPTIONS(mesh_server_options, .max_receive_bytes = BUDGET_BYTES / 100 * percent,
+                     .memory_budget_bytes = BUDGET_BYTES, .connection_share_percent = percent),
+        NULL);
 }
 
 static int start(void **state)
@@ -95,15 +95,12 @@ static mesh_code twice(size_t size, bool compress, mesh_error *err)
 
 static void what_does_not_fit_is_refused(bool compress)
 {
-    static const size_t sizes[] = {UNPACKED, EXCEEDING};
     mesh_error err;
 
     /* more than once: what is refused is given back, too */
     for (int round = 0; round < 5; round++) {
-        for (size_t i = 0; i < 2; i++) {
-            expect_refused(echo(sizes[i], compress, &err), &err);
-            expect_refused(twice(sizes[i], compress, &err), &err);
-        }
+        expect_refused(echo(UNPACKED, compress, &err), &err);
+        expect_refused(twice(UNPACKED, compress, &err), &err);
         testing_wait_for_active(&service, 0);
         assert_int_equal(echo(FITTING, compress, &err), MESH_OK);
         testing_wait_for_active(&service, 0);
@@ -195,7 +192,10 @@ static void messages_of_calls_that_wait_count_together(void **state)
             testing_wait_for_active(&service, i + 1);
         }
         expect_no_room(service.channel);
-        expect_refused(echo(FITTING, false, &err), &err);
+        for (int compress = 0; compress < 2; compress++) {
+            expect_refused(echo(FITTING, compress, &err), &err);
+            expect_refused(twice(FITTING, compress, &err), &err);
+        }
         assert_int_equal(echo(1000, false, &err), MESH_OK); /* costs less than its call */
         testing_wait_for_active(&service, HELD);
         let_go(streams, HELD);

@@ -400,7 +400,8 @@ static void a_share_is_at_least_one(void **state)
     (void)state;
     open_gate(&here, &on_workers,
               MESH_OPTIONS(mesh_server_options, .max_calls = 1, .worker_count = 1,
-                           .worker_queue = 1, .connection_share_percent = 1));
+                           .worker_queue = 1, .max_receive_bytes = 1 << 20,
+                           .connection_share_percent = 1));
     sem_post(&here.leave);
     assert_int_equal(testing_echo(&here.service, "the one", NULL), MESH_OK);
     close_gate(&here);

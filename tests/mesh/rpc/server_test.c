@@ -92,6 +92,41 @@ static void an_option_out_of_range_is_refused_by_its_name(void **state)
     }
 }
 
+/* Limits of which each is in range, and which together refuse for ever what one of them allows. */
+static void a_message_that_never_fits_is_refused_with_the_options(void **state)
+{
+    static const struct {
+        size_t max_receive_bytes; /* 0: the default, 4 MiB */
+        size_t memory_budget_bytes;
+        size_t connection_share_percent;
+        bool fits;
+    } cases[] = {
+        {1000, 1999, 0, true},        {1001, 1999, 0, false},   {1001, 1999, 100, true},
+        {1000, 1000, 100, true},      {1001, 1000, 100, false}, {0, 8 << 20, 0, true},
+        {0, (8 << 20) - 2, 0, false}, {200 << 20, 0, 0, false}, {128 << 20, 0, 0, true},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        mesh_server *server = NULL;
+        mesh_error err;
+        mesh_code code = mesh_server_create(
+            MESH_OPTIONS(mesh_server_options, .listen = "127.0.0.1:0",
+                         .max_receive_bytes = cases[i].max_receive_bytes,
+                         .memory_budget_bytes = cases[i].memory_budget_bytes,
+                         .connection_share_percent = cases[i].connection_share_percent),
+            &server, &err);
+
+        assert_int_equal(code, cases[i].fits ? MESH_OK : MESH_INVALID_ARGUMENT);
+        mesh_server_destroy(server);
+        if (cases[i].fits)
+            continue;
+        assert_non_null(strstr(err.message, "max_receive_bytes"));
+        assert_non_null(strstr(err.message, "memory_budget_bytes"));
+        assert_non_null(strstr(err.message, "connection_share_percent"));
+    }
+}
+
 static void a_channels_bad_option_is_refused_by_its_name(void **state)
 {
     const struct {
@@ -445,6 +480,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_idle_client_does_not_hold_up_the_end),
         cmocka_unit_test(an_option_out_of_range_is_refused_by_its_name),
+        cmocka_unit_test(a_message_that_never_fits_is_refused_with_the_options),
         cmocka_unit_test(a_channels_bad_option_is_refused_by_its_name),
         cmocka_unit_test(what_nobody_decides_is_refused_by_its_name),
         cmocka_unit_test(all_methods_without_a_policy_are_named_as_far_as_there_is_room),
