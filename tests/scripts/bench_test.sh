@@ -61,10 +61,15 @@ END
 
 test_a_builder_ends_with_the_bench() {
     python <<END
-import signal, subprocess, sys
+import os, signal, subprocess, sys
 import programs
 
 started = []
+
+# Told to end when it shows what its builder says.
+class Terminal:
+    def write(self, text):
+        os.kill(os.getpid(), signal.SIGTERM)
 
 class Builder(subprocess.Popen):
     def __init__(self, *arguments, **options):
@@ -73,12 +78,14 @@ class Builder(subprocess.Popen):
 
 signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
 programs.subprocess.Popen = Builder
-command = "sh -c 'kill -TERM \$PPID; exec sleep 600'"
+sys.stderr = Terminal()
+command = "sh -c 'echo building >&2; exec sleep 600'"
 try:
     programs.build([programs.Program("server", "late", "true", command, "", "unary")])
     assert False, "it was built"
 except SystemExit as end:
     assert end.code == 143, end
+sys.stderr = sys.__stderr__
 [builder] = started
 assert builder.poll() == -signal.SIGTERM, builder.poll()
 END
