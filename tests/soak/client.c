@@ -1,16 +1,21 @@
 /*
- * The client of scripts/soak: many calls and streams in every way that they end.
+ * The client of scripts/soak: many calls and streams, one kind after the other.
  *
  *   client PORT SERVER_PID CALLS STREAMS
  *
- * Ten times, when a tenth is done and nothing runs, it prints a line of what it and the server
- * hold, as soon as that is no more than it was before, or after a while:
+ * A fifth of each kind goes before, so that all is as large as it gets; the rest in two rounds. After
+ * the fifths and after each kind of a round, when nothing runs, it prints a line of what it and the
+ * server hold, as soon as that is no more than it was before, or after a while; on stderr, for
+ * people, too:
  *
- *   PERCENT FAILED SERVER_KIB SERVER_FDS SERVER_THREADS CLIENT_KIB CLIENT_FDS CLIENT_THREADS
+ *   KIND COUNT FAILED SERVER_KIB SERVER_FDS SERVER_THREADS CLIENT_KIB CLIENT_FDS CLIENT_THREADS
  *
- * FAILED: calls and streams so far that ended in another way than they should.
+ * COUNT: how many of the kind were done since the line before. FAILED: calls and streams so far
+ * that ended in another way than they should. Memory is what remains when both have given back to
+ * the system what they can, and the least of several looks.
  */
 #include <dirent.h>
+#include <malloc.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -25,21 +30,31 @@
 
 enum {
     THREADS = 8,
-    PARTS = 10,
+    ROUNDS = 2,
+    WARM_UP_PERCENT = 20,
+    ROUND_PERCENT = (100 - WARM_UP_PERCENT) / ROUNDS,
     TIMEOUT_MS = 60000,
     ABANDON_MS = 20, /* how long who never reads is patient */
     LARGE_BYTES = 64 << 10,
     SETTLE_MS = 5000, /* for what a closed connection leaves behind */
+    LOOKS = 5,
+    LOOK_MS = 50,
     FAILURES_SHOWN = 5
 };
 
 typedef struct soak {
-    const char *target;
+    const char *target, *server_pid;
     mesh_channel *channel;
-    long calls, streams; /* of a part */
-    atomic_long next_call, next_stream;
+    const struct kind *kind; /* what runs, and what is left of it */
+    atomic_long left;
     atomic_long failed;
 } soak;
+
+/* A way that calls or streams go, of which `run` does one. */
+typedef struct kind {
+    const char *name;
+    void (*run)(soak *soak, mesh_channel *channel, long number, mesh_arena *arena);
+} kind;
 
 static void failed(soak *soak, const char *what, mesh_code code, const mesh_error *err)
 {
@@ -49,7 +64,7 @@ static void failed(soak *soak, const char *what, mesh_code code, const mesh_erro
 
 /* --- unary calls ------------------------------------------------------------------------------ */
 
-static void call_once(soak *soak, mesh_channel *channel, long number, mesh_arena *arena)
+static void call(soak *soak, mesh_channel *channel, long number, mesh_arena *arena)
 {
     Testing__V1__EchoRequest request = TESTING__V1__ECHO_REQUEST__INIT;
     Testing__V1__EchoResponse *response;
@@ -117,20 +132,24 @@ static void read_some(mesh_stream *stream, int most)
         continue;
 }
 
-static void read_to_the_end(soak *soak, mesh_channel *channel)
+static void read_to_the_end(soak *soak, mesh_channel *channel, long number, mesh_arena *arena)
 {
     mesh_stream *stream = count(soak, channel, 20, TIMEOUT_MS);
 
+    (void)number;
+    (void)arena;
     if (stream == NULL)
         return;
     read_some(stream, 21);
     end(soak, "a stream that was read", stream, MESH_OK, false);
 }
 
-static void cancel_midway(soak *soak, mesh_channel *channel)
+static void cancel_midway(soak *soak, mesh_channel *channel, long number, mesh_arena *arena)
 {
     mesh_stream *stream = count(soak, channel, -1, TIMEOUT_MS);
 
+    (void)number;
+    (void)arena;
     if (stream == NULL)
         return;
     read_some(stream, 3);
@@ -139,18 +158,22 @@ static void cancel_midway(soak *soak, mesh_channel *channel)
 }
 
 /* Never reads; the server fills its windows until the deadline ends it. */
-static void abandon(soak *soak, mesh_channel *channel)
+static void abandon(soak *soak, mesh_channel *channel, long number, mesh_arena *arena)
 {
     mesh_stream *stream = count(soak, channel, -1, ABANDON_MS);
 
+    (void)number;
+    (void)arena;
     if (stream != NULL)
         end(soak, "a stream that was abandoned", stream, MESH_DEADLINE_EXCEEDED, false);
 }
 
-static void cancel_at_once(soak *soak, mesh_channel *channel)
+static void cancel_at_once(soak *soak, mesh_channel *channel, long number, mesh_arena *arena)
 {
     mesh_stream *stream = count(soak, channel, -1, TIMEOUT_MS);
 
+    (void)number;
+    (void)arena;
     if (stream == NULL)
         return;
     mesh_stream_cancel(stream);
@@ -209,55 +232,65 @@ static void sum_up(soak *soak, mesh_channel *channel, bool give_up, mesh_arena *
     mesh_arena_reset(arena);
 }
 
-static void stream_once(soak *soak, mesh_channel *channel, long number, mesh_arena *arena)
+static void talk_to_the_end(soak *soak, mesh_channel *channel, long number, mesh_arena *arena)
 {
-    switch (number % 8) {
-    case 0:
-        read_to_the_end(soak, channel);
-        break;
-    case 1:
-        cancel_midway(soak, channel);
-        break;
-    case 2:
-        abandon(soak, channel);
-        break;
-    case 3:
-        cancel_at_once(soak, channel);
-        break;
-    case 4:
-        talk(soak, channel, false);
-        break;
-    case 5:
-        talk(soak, channel, true);
-        break;
-    case 6:
-        sum_up(soak, channel, false, arena);
-        break;
-    default:
-        sum_up(soak, channel, true, arena);
-        break;
-    }
+    (void)number;
+    (void)arena;
+    talk(soak, channel, false);
 }
 
-/* On a connection of its own, which goes with it. */
-static void stream_apart(soak *soak, long number, mesh_arena *arena)
+static void talk_and_cancel(soak *soak, mesh_channel *channel, long number, mesh_arena *arena)
+{
+    (void)number;
+    (void)arena;
+    talk(soak, channel, true);
+}
+
+static void sum_to_the_end(soak *soak, mesh_channel *channel, long number, mesh_arena *arena)
+{
+    (void)number;
+    sum_up(soak, channel, false, arena);
+}
+
+static void sum_and_cancel(soak *soak, mesh_channel *channel, long number, mesh_arena *arena)
+{
+    (void)number;
+    sum_up(soak, channel, true, arena);
+}
+
+static const kind streams[] = {
+    {"read", read_to_the_end},      {"cancelled", cancel_midway},
+    {"abandoned", abandon},         {"cancelled_at_once", cancel_at_once},
+    {"both_ways", talk_to_the_end}, {"both_ways_cancelled", talk_and_cancel},
+    {"requests", sum_to_the_end},   {"requests_cancelled", sum_and_cancel},
+};
+
+enum {
+    STREAM_KINDS = sizeof streams / sizeof streams[0]
+};
+
+/* A call and a stream on a connection of their own, which goes with them. */
+static void connect_apart(soak *soak, mesh_channel *shared, long number, mesh_arena *arena)
 {
     mesh_channel *channel;
     mesh_error err;
     mesh_code code;
 
+    (void)shared;
     mesh_error_clear(&err);
     code = mesh_channel_create(soak->target, NULL, &channel, &err);
     if (code != MESH_OK) {
         failed(soak, "a channel", code, &err);
         return;
     }
-    call_once(soak, channel, 0, arena);
-    stream_once(soak, channel, number / 10, arena);
+    call(soak, channel, 0, arena);
+    streams[number % STREAM_KINDS].run(soak, channel, number, arena);
     mesh_channel_destroy(channel);
 }
 
-/* --- a part, and what is held after it -------------------------------------------------------- */
+static const kind calls = {"calls", call}, connections = {"connections", connect_apart};
+
+/* --- many of a kind, and what is held after them ---------------------------------------------- */
 
 static void *work(void *argument)
 {
@@ -267,24 +300,18 @@ static void *work(void *argument)
 
     if (arena == NULL)
         abort();
-    while ((number = atomic_fetch_add(&soak->next_stream, 1)) < soak->streams) {
-        if (number % 10 == 9)
-            stream_apart(soak, number, arena);
-        else
-            stream_once(soak, soak->channel, number, arena);
-    }
-    while ((number = atomic_fetch_add(&soak->next_call, 1)) < soak->calls)
-        call_once(soak, soak->channel, number, arena);
+    while ((number = atomic_fetch_sub(&soak->left, 1)) > 0)
+        soak->kind->run(soak, soak->channel, number, arena);
     mesh_arena_destroy(arena);
     return NULL;
 }
 
-static void run_part(soak *soak)
+static void run(soak *soak, const kind *kind, long count)
 {
     pthread_t threads[THREADS];
 
-    atomic_store(&soak->next_call, 0);
-    atomic_store(&soak->next_stream, 0);
+    soak->kind = kind;
+    atomic_store(&soak->left, count);
     for (int i = 0; i < THREADS; i++)
         if (pthread_create(&threads[i], NULL, work, soak) != 0)
             abort();
@@ -337,32 +364,77 @@ static bool no_more(const holding *now, const holding *before)
     return now->fds <= before->fds && now->threads <= before->threads;
 }
 
-static void report(soak *soak, int part, const char *server_pid)
+static void pause_ms(long ms)
+{
+    const struct timespec pause = {.tv_nsec = ms * 1000000};
+
+    (void)nanosleep(&pause, NULL);
+}
+
+/* Both processes give back to the system what they do not use. */
+static void trim(soak *soak)
+{
+    Testing__V1__EchoRequest request = TESTING__V1__ECHO_REQUEST__INIT;
+    Testing__V1__EchoResponse *response;
+    mesh_arena *arena = mesh_arena_create(4096, 0);
+    mesh_call_options options = {.arena = arena, .timeout_ms = TIMEOUT_MS};
+    mesh_error err;
+    mesh_code code;
+
+    mesh_error_clear(&err);
+    request.text = "trim";
+    code = testing__v1__testing__echo(soak->channel, &request, &response, &options, &err);
+    if (code != MESH_OK)
+        failed(soak, "the call to trim", code, &err);
+    mesh_arena_destroy(arena);
+    (void)malloc_trim(0);
+}
+
+static void report(soak *soak, const char *kind, long count)
 {
     static holding last[2];
-    const struct timespec pause = {.tv_nsec = 10000000};
+    static bool known;
     int64_t until_ns = mesh_clock_deadline_ns(SETTLE_MS);
     holding server, client;
 
     for (;;) {
-        server = look(server_pid);
+        server = look(soak->server_pid);
         client = look("self");
-        if (part == 1 || (no_more(&server, &last[0]) && no_more(&client, &last[1])) ||
+        if (!known || (no_more(&server, &last[0]) && no_more(&client, &last[1])) ||
             mesh_clock_monotonic_ns() >= until_ns)
             break;
-        (void)nanosleep(&pause, NULL);
+        pause_ms(10);
     }
+    for (int i = 0; i < LOOKS; i++) {
+        holding again;
+
+        trim(soak);
+        pause_ms(LOOK_MS);
+        again = look(soak->server_pid);
+        server.kib = again.kib < server.kib ? again.kib : server.kib;
+        again = look("self");
+        client.kib = again.kib < client.kib ? again.kib : client.kib;
+    }
+    known = true;
     last[0] = server;
     last[1] = client;
-    printf("%d %ld %ld %ld %ld %ld %ld %ld\n", part * 100 / PARTS, atomic_load(&soak->failed),
+    printf("%s %ld %ld %ld %ld %ld %ld %ld %ld\n", kind, count, atomic_load(&soak->failed),
            server.kib, server.fds, server.threads, client.kib, client.fds, client.threads);
     fflush(stdout);
+    fprintf(stderr,
+            "%s (%ld): server %ld KiB, %ld fds, %ld threads; client %ld KiB, %ld fds, %ld threads; "
+            "%ld failed\n",
+            kind, count, server.kib, server.fds, server.threads, client.kib, client.fds,
+            client.threads, atomic_load(&soak->failed));
 }
 
 int main(int argc, char **argv)
 {
     char target[32];
     soak soak = {.target = target};
+    const kind *kinds[STREAM_KINDS + 2];
+    long counts[STREAM_KINDS + 2];
+    size_t kind_count = 0;
     mesh_error err;
 
     if (argc != 5) {
@@ -370,16 +442,29 @@ int main(int argc, char **argv)
         return 2;
     }
     snprintf(target, sizeof target, "127.0.0.1:%s", argv[1]);
-    soak.calls = strtol(argv[3], NULL, 10) / PARTS;
-    soak.streams = strtol(argv[4], NULL, 10) / PARTS;
+    soak.server_pid = argv[2];
+    kinds[kind_count] = &calls;
+    counts[kind_count++] = strtol(argv[3], NULL, 10);
+    for (size_t i = 0; i < STREAM_KINDS; i++) {
+        kinds[kind_count] = &streams[i];
+        counts[kind_count++] = strtol(argv[4], NULL, 10);
+    }
+    kinds[kind_count] = &connections;
+    counts[kind_count++] = strtol(argv[4], NULL, 10);
     mesh_error_clear(&err);
     if (mesh_channel_create(target, NULL, &soak.channel, &err) != MESH_OK) {
         fprintf(stderr, "client: %s\n", err.message);
         return 1;
     }
-    for (int part = 1; part <= PARTS; part++) {
-        run_part(&soak);
-        report(&soak, part, argv[2]);
+    for (size_t i = 0; i < kind_count; i++)
+        run(&soak, kinds[i], counts[i] * WARM_UP_PERCENT / 100);
+    report(&soak, "warm_up", 0);
+    for (size_t i = 0; i < ROUNDS * kind_count; i++) {
+        const kind *kind = kinds[i % kind_count];
+        long count = counts[i % kind_count] * ROUND_PERCENT / 100;
+
+        run(&soak, kind, count);
+        report(&soak, kind->name, count);
     }
     mesh_channel_destroy(soak.channel);
     return 0;

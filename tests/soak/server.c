@@ -1,29 +1,44 @@
 /*
- * The server of scripts/soak: handlers of every style. Listens on a free port and prints it.
+ * The server of scripts/soak: handlers of every style. Listens on a free port and prints it; ends
+ * with SIGTERM.
  *
- *   server [LEAK]
+ *   server [LEAK [LEAK_STREAM]]
  *
- * LEAK: bytes that each unary call leaks, to see that this is found.
+ * LEAK: bytes that each unary call leaks, to see that this is found; LEAK_STREAM: that each Sum
+ * leaks which comes to its end.
  */
+#include <malloc.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "tests/mesh/rpc/handlers.h"
 
-static size_t leak_bytes;
+enum {
+    DRAIN_TIMEOUT_MS = 1000
+};
+
+static size_t leak_bytes, leak_stream_bytes;
 static void *volatile leaked; /* volatile: or the compiler leaves the allocation out */
 
+static void leak(size_t size)
+{
+    if (size == 0)
+        return;
+    leaked = malloc(size);
+    if (leaked != NULL)
+        memset(leaked, 1, size);
+}
+
+/* Asked for "trim", it also gives back to the system what it does not use. */
 static mesh_code echo(void *self, mesh_call *call, const Testing__V1__EchoRequest *request,
                       Testing__V1__EchoResponse *response, mesh_error *err)
 {
     (void)self;
-    if (leak_bytes > 0) {
-        leaked = malloc(leak_bytes);
-        if (leaked != NULL)
-            memset(leaked, 1, leak_bytes);
-    }
+    leak(leak_bytes);
+    if (strcmp(request->text, "trim") == 0)
+        (void)malloc_trim(0);
     return testing_answer(call, request, response, err);
 }
 
@@ -38,7 +53,10 @@ static mesh_code sum(void *self, mesh_call *call, mesh_stream *stream,
     (void)call;
     while ((code = testing__v1__testing__sum__receive(stream, &number, err)) == MESH_OK)
         response->value += number->value;
-    return code == MESH_EOF ? MESH_OK : code;
+    if (code != MESH_EOF)
+        return code;
+    leak(leak_stream_bytes);
+    return MESH_OK;
 }
 
 typedef struct counter {
@@ -97,8 +115,14 @@ int main(int argc, char **argv)
     const mesh_server_options options = {.listen = "127.0.0.1:0"};
     mesh_server *server;
     mesh_error err;
+    sigset_t ends;
+    int signal;
 
     leak_bytes = argc > 1 ? strtoul(argv[1], NULL, 10) : 0;
+    leak_stream_bytes = argc > 2 ? strtoul(argv[2], NULL, 10) : 0;
+    sigemptyset(&ends);
+    sigaddset(&ends, SIGTERM);
+    pthread_sigmask(SIG_BLOCK, &ends, NULL);
     if (mesh_server_create(&options, &server, &err) != MESH_OK ||
         mesh_server_add(server, testing__v1__testing__api(&handlers, NULL), &err) != MESH_OK ||
         mesh_server_start(server, &err) != MESH_OK) {
@@ -107,6 +131,8 @@ int main(int argc, char **argv)
     }
     printf("%d\n", mesh_server_port(server));
     fflush(stdout);
-    for (;;)
-        (void)pause();
+    (void)sigwait(&ends, &signal);
+    (void)mesh_server_drain(server, DRAIN_TIMEOUT_MS);
+    mesh_server_destroy(server);
+    return 0;
 }
