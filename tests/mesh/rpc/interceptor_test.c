@@ -17,7 +17,7 @@ enum {
 /* What one interceptor of several does and has seen. */
 typedef struct watcher {
     int number;
-    mesh_code refusal; /* MESH_OK: lets calls pass */
+    _Atomic(mesh_code) refusal; /* MESH_OK: lets calls pass */
     int slot;
 } watcher;
 
