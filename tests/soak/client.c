@@ -3,10 +3,10 @@
  *
  *   client PORT SERVER_PID CALLS STREAMS
  *
- * A fifth of each kind goes before, so that all is as large as it gets; the rest in two rounds. After
- * the fifths and after each kind of a round, when nothing runs, it prints a line of what it and the
- * server hold, as soon as that is no more than it was before, or after a while; on stderr, for
- * people, too:
+ * A fifth of each kind goes before, so that all is as large as it gets; the rest in two rounds.
+ * After the fifths and after each kind of a round, when nothing runs, it prints a line of what it
+ * and the server hold, as soon as that is no more than it was before, or after a while; on stderr,
+ * for people, too:
  *
  *   KIND COUNT FAILED SERVER_KIB SERVER_FDS SERVER_THREADS CLIENT_KIB CLIENT_FDS CLIENT_THREADS
  *

@@ -297,7 +297,7 @@ static void a_drain_finishes_what_runs_and_gives_the_rest_back(void **state)
     bus_close(&other);
 }
 
-/* A request of the fetcher, which has given it up, is answered while a drain waits for a handler. */
+/* A request that the fetcher has given up is answered while a drain waits for a handler. */
 static void what_comes_after_the_last_fetch_goes_back_at_once(void **state)
 {
     (void)state;
