@@ -127,8 +127,11 @@ void mesh_admission_init(mesh_server *server)
     server->memory.limit = options->memory_budget_bytes;
     server->connection_calls = share_of(options->max_calls, percent);
     server->connection_jobs = share_of(options->worker_count + options->worker_queue, percent);
-    mesh_connections_init(&server->connections, &server->memory,
-                          mesh_admission_share_bytes(options));
+    mesh_connections_init(
+        &server->connections,
+        (mesh_budget){.whole = &server->memory, .limit = mesh_admission_share_bytes(options)},
+        (mesh_flow){.most_running = share_of(options->worker_count, percent),
+                    .most_jobs = server->connection_jobs});
 }
 
 void mesh_admission_enter(mesh_call *call, const void *connection)
@@ -156,21 +159,34 @@ mesh_budget *mesh_call_memory(mesh_call *call)
                                               : &call->server->memory;
 }
 
-mesh_code mesh_admission_take_worker(mesh_call *call, mesh_error *err)
+mesh_pool_options mesh_admission_pool(const mesh_server_options *options)
 {
-    size_t most = call->server->connection_jobs;
+    bool shared = options->connection_share_percent < 100;
 
-    if (call->admission.connection == NULL ||
-        mesh_count_raise(&call->admission.connection->jobs, 1, most))
-        return MESH_OK;
-    return mesh_refuse(err, MESH_RPC_QUEUE_FULL,
-                       "calls of this connection take %zu workers and places in their queue "
-                       "(connection_share_percent)",
-                       most);
+    return (mesh_pool_options){.threads = options->worker_count,
+                               .queue = options->worker_queue,
+                               .reserved = shared ? options->worker_queue / 4 : 0};
 }
 
-void mesh_admission_leave_worker(mesh_call *call)
+mesh_code mesh_admission_submit(mesh_call *call, mesh_error *err)
 {
-    if (call->admission.connection != NULL)
-        atomic_fetch_sub(&call->admission.connection->jobs, 1);
+    const mesh_server *server = call->server;
+    mesh_connection *connection = call->admission.connection;
+
+    switch (
+        mesh_pool_submit(server->pool, connection != NULL ? &connection->jobs : NULL, &call->job)) {
+    case MESH_POOL_FLOW_FULL:
+        return mesh_refuse(err, MESH_RPC_QUEUE_FULL,
+                           "calls of this connection take %zu workers and places in their queue "
+                           "(connection_share_percent)",
+                           server->connection_jobs);
+    case MESH_POOL_FULL:
+        return mesh_refuse(err, MESH_RPC_QUEUE_FULL,
+                           "all %zu workers and %zu places in their queue are taken, or kept for "
+                           "connections that have none",
+                           server->options.worker_count, server->options.worker_queue);
+    case MESH_POOL_TAKEN:
+        break;
+    }
+    return MESH_OK;
 }

@@ -35,11 +35,13 @@ void mesh_admission_leave(mesh_server *server, mesh_admission admission);
  */
 mesh_code mesh_admission_check(mesh_call *call, bool too_much_metadata, mesh_error *err);
 
+/* What the options say of the workers; they have their defaults. */
+mesh_pool_options mesh_admission_pool(const mesh_server_options *options);
+
 /*
- * Counts a job of the call among those of its connection, until it leaves. RESOURCE_EXHAUSTED: the
- * connection has its share.
+ * Gives the call's job to a worker, in turn with the jobs of other connections. RESOURCE_EXHAUSTED:
+ * the connection has its share of the workers and their queue, or all are taken.
  */
-mesh_code mesh_admission_take_worker(mesh_call *call, mesh_error *err);
-void mesh_admission_leave_worker(mesh_call *call);
+mesh_code mesh_admission_submit(mesh_call *call, mesh_error *err);
 
 #endif

@@ -35,6 +35,7 @@ struct mesh_call {
     bool links_made;
     mesh_links links; /* calls made for this one */
     mesh_admission admission;
+    mesh_job job; /* on a worker, one at a time */
     int64_t deadline_ns;
     mesh_trace trace;
     mesh_message message; /* the request, until it is decoded */

@@ -3,10 +3,10 @@
 #include "mesh/base/alloc.h"
 #include "mesh/base/hash.h"
 
-void mesh_connections_init(mesh_connections *connections, mesh_budget *memory, size_t share_bytes)
+void mesh_connections_init(mesh_connections *connections, mesh_budget memory, mesh_flow jobs)
 {
     connections->memory = memory;
-    connections->share_bytes = share_bytes;
+    connections->jobs = jobs;
     for (size_t i = 0; i < MESH_CONNECTION_LISTS; i++) {
         pthread_mutex_init(&connections->lists[i].mu, NULL);
         connections->lists[i].first = NULL;
@@ -38,8 +38,8 @@ mesh_connection *mesh_connections_enter(mesh_connections *connections, const voi
         if (found == NULL)
             goto done;
         found->key = key;
-        found->memory.whole = connections->memory;
-        found->memory.limit = connections->share_bytes;
+        found->memory = connections->memory;
+        found->jobs = connections->jobs;
         found->next = connections->lists[list].first;
         connections->lists[list].first = found;
     }

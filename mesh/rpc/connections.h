@@ -8,6 +8,7 @@
 #include <pthread.h>
 
 #include "mesh/base/budget.h"
+#include "mesh/rpc/pool.h"
 
 enum {
     MESH_CONNECTION_LISTS = 64 /* so that threads seldom wait for each other */
@@ -18,21 +19,21 @@ typedef struct mesh_connection {
     const void *key;              /* immutable */
     size_t calls;
     atomic_size_t admitted; /* of these */
-    atomic_size_t jobs;     /* of its calls on workers, or waiting for one */
     mesh_budget memory;
+    mesh_flow jobs; /* of its calls on workers, or waiting for one; the pool's */
 } mesh_connection;
 
 typedef struct mesh_connections {
-    mesh_budget *memory; /* of all connections; immutable, as `share_bytes` */
-    size_t share_bytes;
+    mesh_budget memory; /* of each, as it begins; immutable, as `jobs` */
+    mesh_flow jobs;
     struct {
         pthread_mutex_t mu;
         mesh_connection *first;
     } lists[MESH_CONNECTION_LISTS];
 } mesh_connections;
 
-/* `memory` is borrowed: of that, each connection may hold `share_bytes`. */
-void mesh_connections_init(mesh_connections *connections, mesh_budget *memory, size_t share_bytes);
+/* What each connection may take: its part of a budget, which is borrowed, and of a pool. */
+void mesh_connections_init(mesh_connections *connections, mesh_budget memory, mesh_flow jobs);
 void mesh_connections_destroy(mesh_connections *connections); /* without calls */
 
 /* Counts a call of the connection that the transport tells by `key`. NULL: out of memory. */

@@ -4,7 +4,6 @@
 #include "mesh/rpc/admission.h"
 #include "mesh/rpc/codec.h"
 #include "mesh/rpc/reason.h"
-#include "mesh/rpc/refuse.h"
 #include "mesh/rpc/server_impl.h"
 #include "mesh/rpc/stream_impl.h"
 
@@ -61,13 +60,6 @@ static void answer_cancelled(mesh_call *call)
     mesh_call_answer_error(call, &err);
 }
 
-/* The end of a call's job on a worker, which may be the end of the call. */
-static void end_job(mesh_call *call)
-{
-    mesh_admission_leave_worker(call);
-    mesh_call_unref(call);
-}
-
 static void run_unary_job(void *argument)
 {
     mesh_call *call = argument;
@@ -76,7 +68,6 @@ static void run_unary_job(void *argument)
         answer_cancelled(call);
     else
         run_unary(call);
-    end_job(call);
 }
 
 void mesh_call_defer(mesh_call *call)
@@ -124,23 +115,23 @@ static void run_stream_job(void *argument)
         code = mesh_error_reason(&err, MESH_RESOURCE_EXHAUSTED, MESH_RPC_DOMAIN,
                                  MESH_RPC_CALL_MEMORY_EXCEEDED, "no memory for the response");
     mesh_stream_end(stream, code, &err);
-    end_job(call);
 }
 
-static void submit(mesh_call *call, void (*job)(void *))
+/* The end of a call's job on a worker, which may be the end of the call. */
+static void end_job(void *call)
+{
+    mesh_call_unref(call);
+}
+
+static void submit(mesh_call *call, void (*run)(void *call))
 {
     mesh_error err;
 
     mesh_call_ref(call);
     mesh_error_clear(&err);
-    if (mesh_admission_take_worker(call, &err) == MESH_OK) {
-        if (mesh_pool_submit(call->server->pool, job, call))
-            return;
-        (void)mesh_refuse(&err, MESH_RPC_QUEUE_FULL,
-                          "all %zu workers and %zu places in their queue are taken",
-                          call->server->options.worker_count, call->server->options.worker_queue);
-        mesh_admission_leave_worker(call);
-    }
+    call->job = (mesh_job){.run = run, .end = end_job, .argument = call};
+    if (mesh_admission_submit(call, &err) == MESH_OK)
+        return;
     mesh_call_answer_error(call, &err);
     mesh_call_unref(call);
 }

@@ -1,5 +1,9 @@
 /*
  * The bounded worker pool of a server: threads for handlers that may block. Internal, thread-safe.
+ *
+ * Jobs belong to flows, a connection's each, and flows are served in turn (fair queueing): one with
+ * a thousand jobs waits as long for its next one as one with two. A flow also runs a limited number
+ * at a time, since a job that blocks cannot be taken back.
  */
 #ifndef MESH_RPC_POOL_H
 #define MESH_RPC_POOL_H
@@ -8,12 +12,48 @@
 
 typedef struct mesh_pool mesh_pool;
 
-/* Starts `threads` threads; `queue` jobs may wait. */
-mesh_code mesh_pool_create(size_t threads, size_t queue, mesh_pool **pool, mesh_error *err);
+/* What one job needs. Memory of whoever submits it, until `end` is called. */
+typedef struct mesh_job {
+    void (*run)(void *argument);
+    void (*end)(void *argument); /* it is not counted any more; the last touch of it and its flow */
+    void *argument;
 
-/* Runs `fn(argument)` on a thread of the pool. False: all are busy and the queue is full. Never
- * blocks. The pool has to live until it returns, not only until `fn` ran. */
-bool mesh_pool_submit(mesh_pool *pool, void (*fn)(void *argument), void *argument);
+    /* the pool's */
+    struct mesh_flow *flow;
+    struct mesh_job *next;
+} mesh_job;
+
+/* Jobs that take turns with those of others. All else than its limits is the pool's, zeroed. */
+typedef struct mesh_flow {
+    size_t most_running; /* immutable, as the next: jobs at a time */
+    size_t most_jobs;    /* running or waiting */
+
+    struct mesh_flow *next; /* whose turn is after its */
+    mesh_job *first;        /* of those that wait */
+    mesh_job *last;
+    size_t waiting;
+    size_t running;
+} mesh_flow;
+
+typedef struct mesh_pool_options {
+    size_t threads;
+    size_t queue;    /* jobs that may wait */
+    size_t reserved; /* of `queue`, for flows with none waiting */
+} mesh_pool_options;
+
+typedef enum mesh_pool_answer {
+    MESH_POOL_TAKEN,
+    MESH_POOL_FLOW_FULL, /* the flow has its most */
+    MESH_POOL_FULL       /* all threads are busy, and what the flow may use of the queue is full */
+} mesh_pool_answer;
+
+mesh_code mesh_pool_create(const mesh_pool_options *options, mesh_pool **pool, mesh_error *err);
+
+/*
+ * Runs the job on a thread of the pool, and ends it there. NULL: a flow without limits, of all that
+ * have no other. Never blocks. The pool has to live until it returns, not only until the job ran.
+ */
+mesh_pool_answer mesh_pool_submit(mesh_pool *pool, mesh_flow *flow, mesh_job *job);
 
 /* Runs what is queued, then ends the threads. NULL is accepted. */
 void mesh_pool_destroy(mesh_pool *pool);

@@ -114,6 +114,7 @@ mesh_code mesh_server_create(const mesh_server_options *options, mesh_server **o
 {
     mesh_server_options known;
     mesh_tls_options tls;
+    mesh_pool_options pool;
     mesh_code code = read_options(options, &known, &tls, err);
     mesh_server *server;
 
@@ -136,8 +137,9 @@ mesh_code mesh_server_create(const mesh_server_options *options, mesh_server **o
         server->interceptors[i] = known.interceptors[i];
         server->authorizes |= known.interceptors[i].authorizes;
     }
+    pool = mesh_admission_pool(&known);
     if (code == MESH_OK)
-        code = mesh_pool_create(known.worker_count, known.worker_queue, &server->pool, err);
+        code = mesh_pool_create(&pool, &server->pool, err);
     if (code == MESH_OK)
         code = server->transport->server_create(&server->options, &mesh_server_dispatch, server,
                                                 &server->tserver, err);

@@ -51,7 +51,8 @@ typedef struct mesh_server_options {
     const mesh_tls_options *tls; /* NULL: plaintext; borrowed for the call of create */
     size_t worker_count;         /* threads for handlers that may block, default 16 */
     size_t worker_queue; /* calls that may wait for one, default 256; beyond: RESOURCE_EXHAUSTED at
-                            once */
+                            once. Connections are served in turn; while each has a share, a quarter
+                            is kept for those with nothing in it */
     size_t poller_count; /* transport threads, default one a core */
     size_t max_calls;    /* running at once, default 10,000; beyond: RESOURCE_EXHAUSTED at once */
     size_t max_receive_bytes;     /* largest message, default 4 MiB */
@@ -78,7 +79,8 @@ typedef struct mesh_server_options {
     /*
      * How much of max_calls, of the workers and their queue together, and of memory_budget_bytes
      * the calls of one connection may take, in percent, so that something is left for others;
-     * default 50, 100: all. Beyond: RESOURCE_EXHAUSTED at once.
+     * default 50, 100: all. Beyond: RESOURCE_EXHAUSTED at once. Of the workers alone it may take as
+     * much, too, and at least one; what is beyond that waits in the queue.
      */
     size_t connection_share_percent;
 } mesh_server_options;

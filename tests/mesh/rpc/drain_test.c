@@ -17,6 +17,10 @@
 
 static testing_service service;
 static sem_t leave;
+enum {
+    SHARE = 8 /* workers that one connection has, of 16 */
+};
+
 static atomic_size_t handled; /* echoes */
 static mesh_call *_Atomic deferred_call;
 
@@ -367,23 +371,23 @@ static void an_open_stream_goes_on_until_its_end(void **state)
 
 static void an_open_stream_is_cancelled_at_the_drain_deadline(void **state)
 {
-    mesh_stream *streams[20];
+    mesh_stream *streams[SHARE];
     mesh_error err;
     drain one;
 
     (void)state;
-    for (size_t i = 0; i < 10; i++) /* fewer than there are workers */
+    for (size_t i = 0; i < SHARE; i++)
         streams[i] = open_stream();
     start_drain(&one, 50);
     assert_false(end_drain(&one));
-    for (size_t i = 0; i < 10; i++)
+    for (size_t i = 0; i < SHARE; i++)
         assert_int_not_equal(mesh_stream_finish(streams[i], &err), MESH_OK);
 }
 
 static void an_evented_stream_is_closed_at_the_drain_deadline(void **state)
 {
     an_open_stream_is_cancelled_at_the_drain_deadline(state);
-    for (size_t i = 0; i < 10; i++)
+    for (size_t i = 0; i < SHARE; i++)
         testing_wait(&service.closed);
     assert_int_equal(service.close_code, MESH_CANCELLED);
     assert_int_not_equal(sem_trywait(&service.closed), 0);

@@ -22,6 +22,7 @@ typedef struct gate {
     sem_t entered;
     sem_t leave;
     atomic_int handled;
+    char order[16]; /* the first letters of what was asked, as handled */
 } gate;
 
 static mesh_code wait_at_gate(void *self, mesh_call *call, const Testing__V1__EchoRequest *request,
@@ -31,7 +32,7 @@ static mesh_code wait_at_gate(void *self, mesh_call *call, const Testing__V1__Ec
 
     (void)call;
     (void)err;
-    atomic_fetch_add(&here->handled, 1);
+    here->order[atomic_fetch_add(&here->handled, 1) % (int)sizeof here->order] = request->text[0];
     sem_post(&here->entered);
     testing_wait(&here->leave);
     response->text = request->text;
@@ -55,6 +56,7 @@ static void open_gate(gate *here, const testing__v1__testing__handlers *handlers
 {
     sem_init(&here->entered, 0, 0);
     sem_init(&here->leave, 0, 0);
+    memset(here->order, 0, sizeof here->order);
     atomic_init(&here->handled, 0);
     testing_service_serve(&here->service, testing__v1__testing__api(handlers, here), options, NULL);
 }
@@ -85,16 +87,21 @@ static void on_done(void *context, mesh_code code, const Testing__V1__EchoRespon
     sem_post(&one->done);
 }
 
-static void ask_over(mesh_channel *channel, asked *one, int64_t timeout_ms)
+static void ask_text(mesh_channel *channel, char *text, asked *one, int64_t timeout_ms)
 {
     Testing__V1__EchoRequest request = TESTING__V1__ECHO_REQUEST__INIT;
 
     sem_init(&one->done, 0, 0);
-    request.text = "asked";
+    request.text = text;
     assert_int_equal(
         testing__v1__testing__echo__async(
             channel, &request, &(mesh_call_options){.timeout_ms = timeout_ms}, on_done, one),
         MESH_OK);
+}
+
+static void ask_over(mesh_channel *channel, asked *one, int64_t timeout_ms)
+{
+    ask_text(channel, "asked", one, timeout_ms);
 }
 
 static void ask(gate *here, asked *one, int64_t timeout_ms)
@@ -177,7 +184,9 @@ static void each_call_gets_a_worker_while_any_is_idle(void **state)
     static asked eight[8];
 
     (void)state;
-    open_gate(&here, &on_workers, &(mesh_server_options){.worker_count = 8});
+    open_gate(
+        &here, &on_workers,
+        MESH_OPTIONS(mesh_server_options, .worker_count = 8, .connection_share_percent = 100));
     for (int round = 0; round < 20; round++) {
         for (int i = 0; i < 8; i++)
             ask(&here, &eight[i], 0);
@@ -338,6 +347,106 @@ static void a_connection_leaves_workers_and_their_queue_to_others(void **state)
         fill_half(MESH_OPTIONS(mesh_server_options, .listen = listeners[i], .worker_count = 1,
                                .worker_queue = 3),
                   "take 2 workers and places");
+}
+
+/* Handlers may block: a worker that was given cannot be taken back. */
+static void a_connection_runs_no_more_than_its_share_at_a_time(void **state)
+{
+    gate here;
+    static asked first[4], others[2]; /* sem_post may look at it after the wait */
+    mesh_channel *other;
+
+    (void)state;
+    open_gate(&here, &on_workers, &(mesh_server_options){.worker_count = 4});
+    assert_int_equal(mesh_channel_create(here.service.address, NULL, &other, NULL), MESH_OK);
+    for (int i = 0; i < 4; i++)
+        ask_text(here.service.channel, "first", &first[i], 0);
+    testing_wait_for_active(&here.service, 4);
+    for (int i = 0; i < 2; i++)
+        ask_text(other, "other", &others[i], 0);
+    for (int i = 0; i < 4; i++)
+        testing_wait(&here.entered);
+    assert_int_equal(atomic_load(&here.handled), 4);
+    assert_string_equal(here.order, "ffoo");
+    for (int i = 0; i < 6; i++)
+        sem_post(&here.leave);
+    for (int i = 0; i < 4; i++)
+        assert_int_equal(answer_of(&first[i]), MESH_OK);
+    for (int i = 0; i < 2; i++)
+        assert_int_equal(answer_of(&others[i]), MESH_OK);
+    mesh_channel_destroy(other);
+    close_gate(&here);
+}
+
+/* One worker, which is taken; who comes late with little does not wait for all of who was first. */
+static void connections_are_served_in_turn(void **state)
+{
+    gate here;
+    static asked first[5], others[2]; /* sem_post may look at it after the wait */
+    mesh_channel *other;
+
+    (void)state;
+    open_gate(&here, &on_workers, &(mesh_server_options){.worker_count = 1, .worker_queue = 16});
+    assert_int_equal(mesh_channel_create(here.service.address, NULL, &other, NULL), MESH_OK);
+    ask_text(here.service.channel, "first", &first[0], 0);
+    testing_wait(&here.entered);
+    for (int i = 1; i < 5; i++)
+        ask_text(here.service.channel, "first", &first[i], 0);
+    testing_wait_for_active(&here.service, 5);
+    for (int i = 0; i < 2; i++)
+        ask_text(other, "other", &others[i], 0);
+    testing_wait_for_active(&here.service, 7);
+    for (int i = 0; i < 7; i++)
+        sem_post(&here.leave);
+    for (int i = 0; i < 5; i++)
+        assert_int_equal(answer_of(&first[i]), MESH_OK);
+    for (int i = 0; i < 2; i++)
+        assert_int_equal(answer_of(&others[i]), MESH_OK);
+    assert_true(strcmp(here.order, "ffofoff") == 0 || strcmp(here.order, "fofofff") == 0);
+    mesh_channel_destroy(other);
+    close_gate(&here);
+}
+
+/* Of eight places two are for connections whose calls do not wait yet. */
+static void a_quarter_of_the_queue_is_kept_for_those_with_nothing_in_it(void **state)
+{
+    enum {
+        CALLS = 9 /* one runs, eight wait */
+    };
+    gate here;
+    static asked all[CALLS], refused; /* sem_post may look at it after the wait */
+    mesh_channel *others[3];
+    size_t asked = 0;
+
+    (void)state;
+    open_gate(&here, &on_workers, &(mesh_server_options){.worker_count = 1, .worker_queue = 8});
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(mesh_channel_create(here.service.address, NULL, &others[i], NULL),
+                         MESH_OK);
+    ask(&here, &all[asked++], 0);
+    testing_wait(&here.entered);
+    for (int i = 0; i < 4; i++)
+        ask(&here, &all[asked++], 0);
+    testing_wait_for_active(&here.service, 5);
+    for (int i = 0; i < 2; i++)
+        ask_over(others[0], &all[asked++], 0);
+    testing_wait_for_active(&here.service, 7);
+    ask_over(others[0], &refused, 0);
+    expect_busy(&refused);
+    for (int i = 1; i < 3; i++) {
+        ask_over(others[i], &all[asked++], 0);
+        testing_wait_for_active(&here.service, asked);
+        ask_over(others[i], &refused, 0);
+        expect_busy(&refused);
+        testing_wait_for_active(&here.service, asked);
+    }
+    for (int i = 0; i < CALLS; i++)
+        sem_post(&here.leave);
+    for (int i = 0; i < CALLS; i++)
+        assert_int_equal(answer_of(&all[i]), MESH_OK);
+    for (int i = 0; i < 3; i++)
+        mesh_channel_destroy(others[i]);
+    close_gate(&here);
 }
 
 /* --- calls that are not let in ---------------------------------------------------------------- */
@@ -504,6 +613,9 @@ int main(void)
         cmocka_unit_test(calls_that_wait_for_their_end_count),
         cmocka_unit_test(a_connection_leaves_calls_to_others),
         cmocka_unit_test(a_connection_leaves_workers_and_their_queue_to_others),
+        cmocka_unit_test(a_connection_runs_no_more_than_its_share_at_a_time),
+        cmocka_unit_test(connections_are_served_in_turn),
+        cmocka_unit_test(a_quarter_of_the_queue_is_kept_for_those_with_nothing_in_it),
         cmocka_unit_test(calls_that_were_not_let_in_take_nobodys_place),
         cmocka_unit_test(a_share_is_at_least_one),
         cmocka_unit_test(a_refused_call_is_seen_by_those_who_observe),
