@@ -28,7 +28,7 @@ bool mesh_message_hold(mesh_message *message, mesh_budget *budget);
  * Inflates, checks and unpacks a received message into the arena and releases it, whatever is
  * returned. `descriptor` NULL gives a mesh_raw_message. INVALID_ARGUMENT: malformed, names the
  * field; RESOURCE_EXHAUSTED: does not fit the arena or the budget, or too large once inflated;
- * INTERNAL: cannot be inflated.
+ * INTERNAL: cannot be inflated, or nobody says how.
  */
 mesh_code mesh_decode(const ProtobufCMessageDescriptor *descriptor, mesh_message *message,
                       mesh_arena *arena, ProtobufCMessage **out, mesh_error *err);

@@ -68,7 +68,11 @@ typedef struct mesh_message {
     size_t size;
     bool compressed; /* gzip or zlib */
     size_t limit;    /* what is inflated may have at most, as max_receive_bytes says */
-    mesh_code code;  /* not MESH_OK: there was no memory for it; no slices then */
+    /*
+     * Not MESH_OK: what is wrong with it; no slices then. RESOURCE_EXHAUSTED: there was no memory
+     * for it. INTERNAL: it is said to be compressed, in a call that names no compression.
+     */
+    mesh_code code;
     void *owner;
     void (*release)(void *owner);
 

@@ -133,8 +133,17 @@ static void release_incoming(void *owner)
     incoming->buffer = NULL;
 }
 
-void core_incoming_open(core_incoming *incoming, grpc_byte_buffer *buffer, size_t limit,
-                        mesh_message *message)
+/*
+ * The core leaves a message's compressed flag out of the buffer when grpc-encoding is missing,
+ * identity or unknown to it. It keeps the flags of the last message that a call received for its
+ * own tests, and declares for C++ only how to ask for them.
+ */
+uint32_t
+last_message_flags(grpc_call *call) __asm__("_Z37grpc_call_test_only_get_message_flagsP9grpc_call");
+static const uint32_t flag_compressed = 0x80000000; /* GRPC_WRITE_INTERNAL_COMPRESS */
+
+void core_incoming_open(core_incoming *incoming, grpc_call *call, grpc_byte_buffer *buffer,
+                        size_t limit, mesh_message *message)
 {
     const grpc_slice_buffer *slices = &buffer->data.raw.slice_buffer;
     mesh_slice *views = incoming->views;
@@ -146,6 +155,10 @@ void core_incoming_open(core_incoming *incoming, grpc_byte_buffer *buffer, size_
         .release = release_incoming,
     };
     incoming->buffer = buffer;
+    if (!message->compressed && (last_message_flags(call) & flag_compressed) != 0) {
+        message->code = MESH_INTERNAL;
+        return;
+    }
     if (slices->count > CORE_INLINE_SLICES) {
         incoming->more_views = mesh_calloc(slices->count, sizeof *views);
         if (incoming->more_views == NULL) {

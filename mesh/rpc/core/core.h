@@ -76,9 +76,12 @@ typedef struct core_incoming {
     mesh_slice *more_views; /* for messages of more slices */
 } core_incoming;
 
-/* Takes `buffer` and describes it; `limit` is what a compressed one may become. */
-void core_incoming_open(core_incoming *incoming, grpc_byte_buffer *buffer, size_t limit,
-                        mesh_message *message);
+/*
+ * Takes `buffer`, which is the last that `call` received, and describes it; `limit` is what a
+ * compressed one may become.
+ */
+void core_incoming_open(core_incoming *incoming, grpc_call *call, grpc_byte_buffer *buffer,
+                        size_t limit, mesh_message *message);
 
 /* mesh_transport.reserve and discard. */
 bool core_reserve(size_t size, mesh_buffer *buffer);

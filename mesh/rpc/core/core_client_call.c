@@ -187,7 +187,8 @@ static bool take_message(client_call *call, mesh_message *message)
 {
     if (call->received == NULL)
         return false;
-    core_incoming_open(&call->incoming, call->received, call->channel->max_receive_bytes, message);
+    core_incoming_open(&call->incoming, call->call, call->received,
+                       call->channel->max_receive_bytes, message);
     call->received = NULL;
     return true;
 }

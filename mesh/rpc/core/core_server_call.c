@@ -249,7 +249,8 @@ void core_server_call_arrived(core_server_call *call)
     }
     if (call->payload != NULL) {
         open.has_message = true;
-        core_incoming_open(&call->request, call->payload, server->max_receive_bytes, &open.message);
+        core_incoming_open(&call->request, call->call, call->payload, server->max_receive_bytes,
+                           &open.message);
         call->payload = NULL;
     }
     server->events->on_open(server->upper, &call->head, &open);
@@ -285,8 +286,8 @@ static void on_read(core_server_call *call, bool ok)
         events->on_message(&call->head, NULL);
         return;
     }
-    core_incoming_open(&call->incoming, call->received, call->lane->server->max_receive_bytes,
-                       &message);
+    core_incoming_open(&call->incoming, call->call, call->received,
+                       call->lane->server->max_receive_bytes, &message);
     call->received = NULL;
     events->on_message(&call->head, &message);
 }

@@ -23,18 +23,20 @@ typedef struct answer {
     bool ends;
     const char *key; /* of the trailing metadata; NULL: none */
     const char *value;
-    mesh_code code; /* what it means where one message is expected */
+    mesh_code code;  /* what it means where one message is expected */
+    bool compressed; /* the messages' flag says so, and no header says how */
 } answer;
 
 static const answer answers[] = {
-    {"one message", 1, true, "grpc-status", "0", MESH_OK},
-    {"no message", 0, true, "grpc-status", "0", MESH_UNIMPLEMENTED},
-    {"two messages", 2, true, "grpc-status", "0", MESH_UNIMPLEMENTED},
-    {"messages without an end", 3, false, NULL, NULL, MESH_UNIMPLEMENTED},
-    {"an error after one message", 1, true, "grpc-status", "5", MESH_NOT_FOUND},
-    {"no status", 0, true, "grpc-message", "none", MESH_UNKNOWN},
-    {"no status after one message", 1, true, "grpc-message", "none", MESH_UNKNOWN},
-    {"a status that is none", 1, true, "grpc-status", "bad", MESH_UNKNOWN},
+    {"one message", 1, true, "grpc-status", "0", MESH_OK, false},
+    {"no message", 0, true, "grpc-status", "0", MESH_UNIMPLEMENTED, false},
+    {"two messages", 2, true, "grpc-status", "0", MESH_UNIMPLEMENTED, false},
+    {"messages without an end", 3, false, NULL, NULL, MESH_UNIMPLEMENTED, false},
+    {"an error after one message", 1, true, "grpc-status", "5", MESH_NOT_FOUND, false},
+    {"no status", 0, true, "grpc-message", "none", MESH_UNKNOWN, false},
+    {"no status after one message", 1, true, "grpc-message", "none", MESH_UNKNOWN, false},
+    {"a status that is none", 1, true, "grpc-status", "bad", MESH_UNKNOWN, false},
+    {"a message compressed nobody knows how", 1, true, "grpc-status", "0", MESH_INTERNAL, true},
 };
 
 /* One call on one connection, answered so. */
@@ -59,7 +61,7 @@ static void *serve(void *argument)
     testing_wait(&server->may_answer);
     raw_answer(&server->peer, stream);
     for (int i = 0; i < server->answer->messages; i++)
-        raw_message(&server->peer, stream, false, "", 0, false);
+        raw_message(&server->peer, stream, server->answer->compressed, "", 0, false);
     if (server->answer->ends)
         raw_end(&server->peer, stream, server->answer->key, server->answer->value);
     return NULL;
@@ -197,7 +199,8 @@ static void *call_in_vain(void *argument)
 
 static void a_second_answer_is_found_under_load(void **state)
 {
-    static const answer two = {"two messages", 2, true, "grpc-status", "0", MESH_UNIMPLEMENTED};
+    static const answer two = {"two messages",     2,    true, "grpc-status", "0",
+                               MESH_UNIMPLEMENTED, false};
     Testing__V1__EchoRequest request = TESTING__V1__ECHO_REQUEST__INIT;
     mesh_cancel *cancel = mesh_cancel_create();
     load load = {.options = {.cancel = cancel}};

@@ -458,6 +458,29 @@ static void broken_gzip_is_an_internal_error(void **state)
     stop_recorded(&client);
 }
 
+/* The flag of its frame says so; gRPC: INTERNAL where no grpc-encoding, or identity, goes with it. */
+static void a_message_compressed_nobody_knows_how_is_an_internal_error(void **state)
+{
+    static const char *const paths[] = {"/testing.v1.Testing/Echo", "/testing.v1.Testing/Double"};
+    static const char *const encodings[] = {NULL, "identity", "unheard-of"};
+    raw_client client;
+
+    (void)state;
+    start_recorded(&client, 0);
+    for (size_t i = 0; i < 6; i++)
+        for (int flagged = 0; flagged < 2; flagged++) {
+            const char *encoding = encodings[i / 2];
+            uint32_t stream = raw_request(
+                &client, paths[i % 2], encoding != NULL ? "grpc-encoding" : NULL, encoding, false);
+
+            raw_message(&client, stream, flagged, "", 0, true);
+            assert_true(raw_wait(&client, stream));
+            testing_wait(&last.closed);
+            assert_int_equal(atomic_load(&last.code), flagged ? MESH_INTERNAL : MESH_OK);
+        }
+    stop_recorded(&client);
+}
+
 /* The end may come in a frame of its own, as grpc-go sends it for streams of requests. */
 static void an_empty_frame_after_a_compressed_message_is_no_part_of_it(void **state)
 {
@@ -494,6 +517,7 @@ int main(void)
         BOTH(a_message_is_inflated_by_the_thread_of_its_handler),
         cmocka_unit_test(a_bomb_is_refused_and_costs_no_memory),
         cmocka_unit_test(broken_gzip_is_an_internal_error),
+        cmocka_unit_test(a_message_compressed_nobody_knows_how_is_an_internal_error),
         cmocka_unit_test(an_empty_frame_after_a_compressed_message_is_no_part_of_it),
     };
 
