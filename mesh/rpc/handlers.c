@@ -144,6 +144,7 @@ static bool make_stream(mesh_call *call)
         return false;
     mesh_stream_init(stream, call->server->transport, call->tcall, call->handler->method, call);
     stream->budget = call->server->options.stream_budget_bytes;
+    stream->send_timeout_ms = call->server->options.send_timeout_ms;
     stream->arena_limit = call->server->options.arena_limit_bytes;
     stream->memory = mesh_call_memory(call);
     call->stream = stream;

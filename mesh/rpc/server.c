@@ -23,6 +23,7 @@ enum {
     DEFAULT_STREAM_BUDGET_BYTES = 64 << 10,
     DEFAULT_MEMORY_BUDGET_BYTES = 256 << 20,
     DEFAULT_CONNECTION_SHARE_PERCENT = 50,
+    DEFAULT_SEND_TIMEOUT_MS = 30000,
     DEFAULT_KEEPALIVE_MS = 60000,
     DEFAULT_KEEPALIVE_TIMEOUT_MS = 20000,
     MAX_WORKERS = 4096,
@@ -51,6 +52,7 @@ static mesh_code check_options(const mesh_server_options *options, mesh_error *e
         {"max_connection_age_ms", options->max_connection_age_ms, INT32_MAX},
         {"memory_budget_bytes", (int64_t)options->memory_budget_bytes, INT64_MAX},
         {"connection_share_percent", (int64_t)options->connection_share_percent, 100},
+        {"send_timeout_ms", options->send_timeout_ms, INT32_MAX},
     };
     mesh_address address;
 
@@ -77,6 +79,7 @@ static void fill_defaults(mesh_server_options *options)
     MESH_OPTION_DEFAULT(options->stream_budget_bytes, DEFAULT_STREAM_BUDGET_BYTES);
     MESH_OPTION_DEFAULT(options->memory_budget_bytes, DEFAULT_MEMORY_BUDGET_BYTES);
     MESH_OPTION_DEFAULT(options->connection_share_percent, DEFAULT_CONNECTION_SHARE_PERCENT);
+    MESH_OPTION_DEFAULT(options->send_timeout_ms, DEFAULT_SEND_TIMEOUT_MS);
     MESH_OPTION_DEFAULT(options->keepalive_ms, DEFAULT_KEEPALIVE_MS);
     MESH_OPTION_DEFAULT(options->keepalive_timeout_ms, DEFAULT_KEEPALIVE_TIMEOUT_MS);
 }

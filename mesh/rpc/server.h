@@ -83,6 +83,12 @@ typedef struct mesh_server_options {
      * much, too, and at least one; what is beyond that waits in the queue.
      */
     size_t connection_share_percent;
+    /*
+     * How long a blocking send (mesh_stream_send) waits until the client has taken enough of what
+     * was sent before; default 30,000. Beyond: the call is cancelled, so that its handler does not
+     * keep its worker.
+     */
+    int64_t send_timeout_ms;
 } mesh_server_options;
 
 /*

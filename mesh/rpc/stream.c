@@ -1,10 +1,13 @@
 #include "mesh/rpc/stream.h"
 
 #include <assert.h>
+#include <errno.h>
 #include <string.h>
+#include <time.h>
 
 #include "mesh/base/alloc.h"
 #include "mesh/base/arena_budget.h"
+#include "mesh/base/clock.h"
 #include "mesh/rpc/codec.h"
 #include "mesh/rpc/stream_impl.h"
 
@@ -120,14 +123,43 @@ static bool has_room(const mesh_stream *stream)
     return stream->waiting_bytes < stream->budget;
 }
 
+/* Waits until something changes. False: `until_ns` came first. mu is held. */
+static bool wait_until(mesh_stream *stream, int64_t until_ns)
+{
+    const struct timespec until = {.tv_sec = until_ns / 1000000000,
+                                   .tv_nsec = until_ns % 1000000000};
+
+    return pthread_cond_clockwait(&stream->changed, &stream->mu, CLOCK_MONOTONIC, &until) !=
+           ETIMEDOUT;
+}
+
+/* The client took too little for too long. The close follows, as in on_written. mu is held. */
+static void give_up(mesh_stream *stream)
+{
+    atomic_store_explicit(&stream->call->cancelled, true, memory_order_release);
+    stream->over = true;
+    stream->tcall->ops->cancel(stream->tcall);
+}
+
+/* Waits for room, with a limit on a server. mu is held. */
+static void wait_for_room(mesh_stream *stream)
+{
+    int64_t timeout_ms = stream->send_timeout_ms;
+    int64_t until_ns = timeout_ms > 0 ? mesh_clock_deadline_ns(timeout_ms) : MESH_NO_DEADLINE;
+
+    while (!has_room(stream) && !stream->over && !stream->ending)
+        if (!wait_until(stream, until_ns) && !has_room(stream) && !stream->over)
+            give_up(stream);
+}
+
 static mesh_code send_message(mesh_stream *stream, const ProtobufCMessage *message, bool wait)
 {
     mesh_code code = MESH_OK;
     mesh_buffer buffer;
 
     pthread_mutex_lock(&stream->mu);
-    while (wait && !has_room(stream) && !stream->over && !stream->ending)
-        pthread_cond_wait(&stream->changed, &stream->mu);
+    if (wait && !has_room(stream))
+        wait_for_room(stream);
     if (stream->over || stream->ending) {
         code = MESH_CANCELLED;
     } else if (!has_room(stream)) {

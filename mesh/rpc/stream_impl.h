@@ -25,6 +25,7 @@ struct mesh_stream {
     const ProtobufCMessageDescriptor *outgoing;
     const mesh_events_adapter *events; /* evented server streams */
     size_t budget;                     /* of what waits to be sent, in bytes */
+    int64_t send_timeout_ms;           /* of a blocking send; 0: none */
     size_t arena_limit;
     mesh_budget *memory;       /* server: that received messages count against */
     mesh_arena *message_arena; /* the message being read; the reader's */

@@ -83,7 +83,8 @@ static mesh_code create_server(mesh_app *app, mesh_error *err)
             .max_receive_bytes = (size_t)config->max_receive_bytes,
             .memory_budget_bytes = (size_t)config->memory_budget_bytes,
             .connection_share_percent = (size_t)config->connection_share_percent,
-            .interceptors = &count, .interceptor_count = 1),
+            .send_timeout_ms = config->send_timeout_ms, .interceptors = &count,
+            .interceptor_count = 1),
         &app->server, err);
 
     /* The service's own apis, each with its state; then the runtime's. */

@@ -141,6 +141,14 @@ mesh_code mesh_service_settings(const mesh_service *service, mesh_service_config
                                 .max = 100,
                                 .help = "how much of calls, threads and memory one connection "
                                         "may take, in percent; more is refused"};
+    table[n++] = (mesh_setting){.name = "MESH_SEND_TIMEOUT",
+                                .type = MESH_SETTING_DURATION,
+                                .target = &config->send_timeout_ms,
+                                .fallback = "30s",
+                                .min = 1,
+                                .max = 3600000,
+                                .help = "how long a handler's thread waits for a client that "
+                                        "takes nothing of its stream; then the call is cancelled"};
     table[n++] = (mesh_setting){.name = "MESH_STARTUP_TIMEOUT",
                                 .type = MESH_SETTING_DURATION,
                                 .target = &config->startup_timeout_ms,

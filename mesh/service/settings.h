@@ -28,6 +28,7 @@ typedef struct mesh_service_config {
     int64_t max_receive_bytes;
     int64_t memory_budget_bytes;
     int64_t connection_share_percent;
+    int64_t send_timeout_ms;
     int64_t db_pool;
     int64_t startup_timeout_ms;
     int64_t drain_delay_ms;

@@ -76,6 +76,8 @@ static void an_option_out_of_range_is_refused_by_its_name(void **state)
           .listen = "127.0.0.1:0",
           .connection_share_percent = 101},
          "connection_share_percent"},
+        {{.size = sizeof(mesh_server_options), .listen = "127.0.0.1:0", .send_timeout_ms = -1},
+         "send_timeout_ms"},
         {{.listen = "127.0.0.1:0", .poller_count = SIZE_MAX}, "poller_count"},
     };
 

@@ -8,6 +8,8 @@
 
 #include <cmocka.h>
 
+#include "mesh/base/clock.h"
+#include "tests/fixtures/wait.h"
 #include "tests/mesh/rpc/raw_client.h"
 #include "tests/mesh/rpc/service.h"
 
@@ -270,6 +272,61 @@ static void empty_requests_that_nobody_reads_have_a_limit(void **state)
     (void)close(listener);
 }
 
+/* --- clients that take nothing, or little ----------------------------------------------------- */
+
+static mesh_stream *count_without_end(void)
+{
+    Testing__V1__CountRequest request = TESTING__V1__COUNT_REQUEST__INIT;
+    mesh_stream *stream;
+
+    request.value = -1;
+    request.padding = 60000;
+    assert_int_equal(testing__v1__testing__count(service.channel, &request, &stream, NULL, NULL),
+                     MESH_OK);
+    return stream;
+}
+
+/* The one worker is held up for a while, and then serves others. */
+static void a_client_that_takes_nothing_is_cancelled(void **state)
+{
+    mesh_stream *stream;
+    mesh_error err;
+
+    (void)state;
+    testing_service_start(
+        &service, TESTING_WORKER,
+        MESH_OPTIONS(mesh_server_options, .worker_count = 1, .send_timeout_ms = 100), NULL);
+    stream = count_without_end();
+    testing_wait(&service.cancelled);
+    assert_int_equal(service.close_code, MESH_CANCELLED);
+    assert_int_equal(testing_echo(&service, "next", NULL), MESH_OK);
+    assert_int_equal(mesh_stream_finish(stream, &err), MESH_CANCELLED);
+    testing_service_stop(&service);
+}
+
+static void a_client_that_takes_little_at_a_time_is_not(void **state)
+{
+    enum {
+        LIMIT_MS = 1000
+    };
+    const Testing__V1__Number *number;
+    mesh_stream *stream;
+    int64_t until_ns;
+
+    (void)state;
+    testing_service_start(&service, TESTING_WORKER,
+                          MESH_OPTIONS(mesh_server_options, .send_timeout_ms = LIMIT_MS), NULL);
+    stream = count_without_end();
+    until_ns = mesh_clock_deadline_ns(5 * LIMIT_MS / 2);
+    while (mesh_clock_monotonic_ns() < until_ns) {
+        assert_int_equal(testing__v1__testing__count__next(stream, &number), MESH_OK);
+        wait_a_moment();
+    }
+    mesh_stream_cancel(stream);
+    (void)mesh_stream_finish(stream, NULL);
+    testing_service_stop(&service);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -284,6 +341,8 @@ int main(void)
         INLINE(an_evented_handler_is_closed_once_with_its_own_code),
         INLINE(long_lived_streams_hold_no_thread),
         cmocka_unit_test(empty_answers_that_nobody_reads_have_a_limit),
+        cmocka_unit_test(a_client_that_takes_nothing_is_cancelled),
+        cmocka_unit_test(a_client_that_takes_little_at_a_time_is_not),
         cmocka_unit_test(empty_requests_that_nobody_reads_have_a_limit),
     };
 

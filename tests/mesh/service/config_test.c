@@ -11,18 +11,19 @@
 static void help_lists_every_setting(void **state)
 {
     static const char *const names[] = {
-        "MESH_LISTEN",          "MESH_METRICS_LISTEN",
-        "MESH_DATABASE_URL",    "MESH_DB_POOL",
-        "MESH_NATS_URL",        "MESH_OTHER_DEMO_TARGET",
-        "MESH_TLS_CERT",        "MESH_TLS_KEY",
-        "MESH_TLS_CA",          "MESH_TLS_REQUIRE_CLIENT_CERT",
-        "MESH_WORKERS",         "MESH_WORKER_QUEUE",
-        "MESH_MAX_CALLS",       "MESH_MAX_RECEIVE_BYTES",
-        "MESH_MEMORY_BUDGET",   "MESH_CONNECTION_SHARE",
-        "MESH_STARTUP_TIMEOUT", "MESH_DRAIN_DELAY",
-        "MESH_DRAIN_TIMEOUT",   "MESH_LOG_LEVEL",
-        "MESH_CONFIG",          "DEMO_GREETING",
-        "what to say on start", "127.0.0.1:50051",
+        "MESH_LISTEN",        "MESH_METRICS_LISTEN",
+        "MESH_DATABASE_URL",  "MESH_DB_POOL",
+        "MESH_NATS_URL",      "MESH_OTHER_DEMO_TARGET",
+        "MESH_TLS_CERT",      "MESH_TLS_KEY",
+        "MESH_TLS_CA",        "MESH_TLS_REQUIRE_CLIENT_CERT",
+        "MESH_WORKERS",       "MESH_WORKER_QUEUE",
+        "MESH_MAX_CALLS",     "MESH_MAX_RECEIVE_BYTES",
+        "MESH_MEMORY_BUDGET", "MESH_CONNECTION_SHARE",
+        "MESH_SEND_TIMEOUT",  "MESH_STARTUP_TIMEOUT",
+        "MESH_DRAIN_DELAY",   "MESH_DRAIN_TIMEOUT",
+        "MESH_LOG_LEVEL",     "MESH_CONFIG",
+        "DEMO_GREETING",      "what to say on start",
+        "127.0.0.1:50051",
     };
     const char *const arguments[] = {DEMO, "--help", NULL};
     char output[16384];
