@@ -458,7 +458,7 @@ static void broken_gzip_is_an_internal_error(void **state)
     stop_recorded(&client);
 }
 
-/* As the flag of its frame says. gRPC: INTERNAL, where no grpc-encoding goes with it, or identity. */
+/* Its flag says so. gRPC: INTERNAL, where no grpc-encoding goes with it, or identity. */
 static void a_message_compressed_nobody_knows_how_is_an_internal_error(void **state)
 {
     static const char *const paths[] = {"/testing.v1.Testing/Echo", "/testing.v1.Testing/Double"};
