@@ -2,21 +2,28 @@
 
 #include <string.h>
 
+#include "mesh/base/alloc.h"
 #include "mesh/base/arena_budget.h"
 #include "mesh/rpc/inflate.h"
 #include "mesh/rpc/reason.h"
 #include "mesh/rpc/refuse.h"
 #include "mesh/rpc/unpack.h"
 
+/* Copies all of it, one slice after the other. */
+static void gather(const mesh_message *message, uint8_t *bytes)
+{
+    for (size_t i = 0; i < message->slice_count; i++) {
+        memcpy(bytes, message->slices[i].data, message->slices[i].size);
+        bytes += message->slices[i].size;
+    }
+}
+
 static const uint8_t *join(const mesh_message *message, mesh_arena *arena)
 {
     uint8_t *bytes = mesh_arena_alloc(arena, message->size);
-    size_t at = 0;
 
-    for (size_t i = 0; bytes != NULL && i < message->slice_count; i++) {
-        memcpy(bytes + at, message->slices[i].data, message->slices[i].size);
-        at += message->slices[i].size;
-    }
+    if (bytes != NULL)
+        gather(message, bytes);
     return bytes;
 }
 
@@ -98,8 +105,35 @@ bool mesh_message_hold(mesh_message *message, mesh_budget *budget)
         return true;
     }
     mesh_message_release(message);
+    message->slice_count = 0;
     message->refused = true;
     return false;
+}
+
+/* A message in one run of memory of its own. */
+typedef struct kept {
+    mesh_slice slice;
+    uint8_t bytes[];
+} kept;
+
+void mesh_message_keep(mesh_message *message)
+{
+    kept *copy;
+
+    if (message->slice_count == 0)
+        return;
+    copy = mesh_malloc(sizeof *copy + message->size);
+    if (copy != NULL) {
+        copy->slice = (mesh_slice){copy->bytes, message->size};
+        gather(message, copy->bytes);
+    } else {
+        message->code = MESH_RESOURCE_EXHAUSTED;
+    }
+    message->release(message->owner);
+    message->slices = copy != NULL ? &copy->slice : NULL;
+    message->slice_count = copy != NULL;
+    message->owner = copy;
+    message->release = mesh_free;
 }
 
 mesh_code mesh_decode(const ProtobufCMessageDescriptor *descriptor, mesh_message *message,

@@ -25,6 +25,13 @@ enum {
 bool mesh_message_hold(mesh_message *message, mesh_budget *budget);
 
 /*
+ * Copies a message that is kept beyond its event. What it is a slice of may be much larger than
+ * itself, a buffer that others came in, too, and would be kept with it. Without memory mesh_decode
+ * will say so.
+ */
+void mesh_message_keep(mesh_message *message);
+
+/*
  * Inflates, checks and unpacks a received message into the arena and releases it, whatever is
  * returned. `descriptor` NULL gives a mesh_raw_message. INVALID_ARGUMENT: malformed, names the
  * field; RESOURCE_EXHAUSTED: does not fit the arena or the budget, or too large once inflated;

@@ -204,9 +204,11 @@ void mesh_call_begin(mesh_call *call)
         run_unary(call);
     } else {
         call->tcall->ops->watch_close(call->tcall);
-        if (call->has_message)
+        if (call->has_message) {
+            mesh_message_keep(&call->message);
             call->tcall->ops->read(call->tcall);
-        else
+        } else {
             mesh_call_run(call);
+        }
     }
 }

@@ -413,6 +413,8 @@ void mesh_stream_received(mesh_stream *stream, mesh_message *message)
 
     if (message != NULL && stream->memory != NULL)
         (void)mesh_message_hold(message, stream->memory); /* mesh_decode tells */
+    if (message != NULL && !is_evented)
+        mesh_message_keep(message);
     pthread_mutex_lock(&stream->mu);
     ending = stream->ending;
     stream->reading = false;

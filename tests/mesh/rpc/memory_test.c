@@ -2,6 +2,7 @@
  * memory_budget_bytes: what received messages and the arenas of calls may hold together, of all
  * connections and of one.
  */
+#include <malloc.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -11,6 +12,7 @@
 #include <cmocka.h>
 
 #include "tests/fixtures/wait.h"
+#include "tests/mesh/rpc/raw_client.h"
 #include "tests/mesh/rpc/service.h"
 
 enum {
@@ -226,6 +228,95 @@ static void a_connection_leaves_memory_to_others(void **state)
     testing_service_stop(&service);
 }
 
+/* --- small messages in large buffers ---------------------------------------------------------- */
+
+enum {
+    SMALL = 300, /* calls, each with a message in as many */
+    PARTS = 10,  /* of */
+    PART_BYTES = 40,
+    BESIDE_BYTES = 9000, /* with others behind each, of which the call may keep */
+    KEPT_BYTES = 20000   /* at most: the heap has more or less of other things, too */
+};
+
+/* Makes a call wait. */
+typedef void opens_fn(raw_client *client, size_t beside);
+
+/* A Number with padding, or as an EchoRequest one with as much `data`; bytes that nobody needs
+ * follow each part. */
+static void send_in_parts(raw_client *client, uint32_t call, size_t beside)
+{
+    enum {
+        BYTES = PARTS * PART_BYTES,
+        HEAD_BYTES = 5 + 3 /* of the message, and of its field */
+    };
+    const uint8_t message[BYTES] = {
+        [3] = (BYTES - 5) >> 8,
+        [4] = (BYTES - 5) & 0xff,
+        [5] = 2 << 3 | 2,
+        [6] = ((BYTES - HEAD_BYTES) & 0x7f) | 0x80,
+        [7] = (BYTES - HEAD_BYTES) >> 7,
+    };
+
+    for (size_t i = 0; i < PARTS; i++) {
+        raw_data(client, call, message + i * PART_BYTES, PART_BYTES, false);
+        raw_ignored(client, beside);
+    }
+}
+
+/* A call whose request is here, and not its end. */
+static void wait_for_end(raw_client *client, size_t beside)
+{
+    send_in_parts(client, raw_request(client, "/testing.v1.Testing/Echo", NULL, NULL, false),
+                  beside);
+}
+
+/* A call whose handler hangs, and has not read the second message. */
+static void wait_for_reader(raw_client *client, size_t beside)
+{
+    static const uint8_t minus_one[] = {1 << 3, 0xff, 0xff, 0xff, 0xff, 0xff,
+                                        0xff,   0xff, 0xff, 0xff, 0x01};
+    uint32_t call = raw_request(client, "/testing.v1.Testing/Sum", NULL, NULL, false);
+
+    raw_message(client, call, false, minus_one, sizeof minus_one, false);
+    send_in_parts(client, call, beside);
+}
+
+/* What the heap has more when the calls wait. */
+static size_t heap_of_waiting(opens_fn *open, size_t beside)
+{
+    raw_client client;
+    size_t before, after;
+
+    testing_service_start(
+        &service, TESTING_WORKER,
+        MESH_OPTIONS(mesh_server_options, .worker_count = SMALL, .connection_share_percent = 100),
+        NULL);
+    raw_connect(&client, mesh_server_port(service.server));
+    before = mallinfo2().uordblks;
+    for (size_t i = 0; i < SMALL; i++)
+        open(&client, beside);
+    testing_wait_for_active(&service, SMALL);
+    /* what is sent last is answered last */
+    (void)raw_wait(&client, raw_request(&client, "/testing.v1.Testing/Not", NULL, NULL, true));
+    testing_wait_for_active(&service, SMALL);
+    after = mallinfo2().uordblks;
+    raw_close(&client);
+    testing_service_stop(&service);
+    return after > before ? after - before : 0;
+}
+
+static void a_message_that_waits_keeps_nothing_that_came_beside_it(void **state)
+{
+    static opens_fn *const waits[] = {wait_for_end, wait_for_reader};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof waits / sizeof waits[0]; i++) {
+        size_t alone = heap_of_waiting(waits[i], 0);
+
+        assert_in_range(heap_of_waiting(waits[i], BESIDE_BYTES), 0, alone + SMALL * KEPT_BYTES);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -234,6 +325,7 @@ int main(void)
         BOTH(a_stream_that_idles_holds_no_message),
         WORKER(messages_of_calls_that_wait_count_together),
         cmocka_unit_test(a_connection_leaves_memory_to_others),
+        cmocka_unit_test(a_message_that_waits_keeps_nothing_that_came_beside_it),
     };
 
     return cmocka_run_group_tests_name("memory", tests, NULL, NULL);

@@ -127,6 +127,13 @@ void raw_message(raw_client *client, uint32_t stream, bool compressed, const voi
     raw_data(client, stream, message, H2_MESSAGE_HEAD_BYTES + size, ends);
 }
 
+void raw_ignored(raw_client *client, size_t size)
+{
+    static const uint8_t nothing[H2_PAYLOAD_BYTES_MAX];
+
+    send_frame(client, 0xfa, 0, 0, nothing, size);
+}
+
 void raw_reset(raw_client *client, uint32_t stream)
 {
     static const uint8_t cancel[4] = {0, 0, 0, 8};

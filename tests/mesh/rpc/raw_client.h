@@ -35,6 +35,9 @@ void raw_message(raw_client *client, uint32_t stream, bool compressed, const voi
 /* Bytes in a DATA frame, as they are. */
 void raw_data(raw_client *client, uint32_t stream, const void *data, size_t size, bool ends);
 
+/* A frame of a type that is not there, which the server reads and ignores (RFC 9113, 5.5). */
+void raw_ignored(raw_client *client, size_t size);
+
 /* Gives the stream up with RST_STREAM. */
 void raw_reset(raw_client *client, uint32_t stream);
 
