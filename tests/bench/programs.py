@@ -6,6 +6,8 @@ import os
 import pathlib
 import re
 import shlex
+import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -15,6 +17,7 @@ import time
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 START_LIMIT_S = 30
 RUN_LIMIT_S = 300
+CORES = sorted(os.sched_getaffinity(0))
 
 Program = collections.namedtuple("Program", "kind name command build ships serves")
 
@@ -36,6 +39,27 @@ def run(*command, **options):
         said = (done.stderr or done.stdout).decode(errors="replace").strip()
         raise Trouble(f"{command[0]}: {said[-300:] or 'exit code %d' % done.returncode}")
     return done.stdout
+
+
+def need(*tools):
+    """Trouble unless the machine has two cores and these programs of scripts/lib/packages."""
+    if len(CORES) < 2:
+        raise Trouble("needs two cores: one for the server, one for what loads it")
+    for tool in tools:
+        if not shutil.which(tool):
+            raise Trouble(f"{tool} is missing: run scripts/setup")
+
+
+def main_of(main):
+    """Runs a script's main function and ends the script."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    try:
+        sys.exit(main())
+    except Trouble as trouble:
+        say(f"bench: {trouble}")
+        sys.exit(1)
+    except KeyboardInterrupt:
+        sys.exit(130)
 
 
 def read_programs():
@@ -89,9 +113,6 @@ def shipped_mib(program):
         else:
             size += path.stat().st_size + sum(file.stat().st_size for file in libraries(path))
     return size / 2**20
-
-
-CORES = sorted(os.sched_getaffinity(0))
 
 
 def pinned(core):

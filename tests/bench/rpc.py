@@ -13,16 +13,15 @@ import contextlib
 import os
 import pathlib
 import shutil
-import signal
 import statistics
 import subprocess
-import sys
 import tempfile
 
 import load
 import report
 from load import CLIENT_CASES, DRIVEN, GHZ, PACED, SERVER_CASES, STREAMS
-from programs import CORES, ROOT, Server, Trouble, build, read_programs, run, say, shipped_mib
+from programs import (ROOT, Server, Trouble, build, main_of, need, read_programs, run, say,
+                      shipped_mib)
 
 STYLES = {"typed": "inline handlers", "typed-worker": "handlers on workers"}
 
@@ -215,7 +214,6 @@ def arguments():
     parser.add_argument("--rate", type=int)
     parser.add_argument("--only", default="")
     parser.add_argument("--short", action="store_true")
-    parser.add_argument("--limit", type=float)
     parser.add_argument("--json", action="store_true")
     return parser, parser.parse_args()
 
@@ -234,9 +232,6 @@ def choose(parser, options, programs):
     if names.intersection(words):
         programs = [program for program in programs if program.name in words]
     cases = [case for case in cases if case in words] or cases
-    names = {program.name for program in programs}
-    if options.limit and not ("order" in cases and {"raw", "typed"} <= names):
-        parser.error("--limit needs the programs raw and typed, and the case order")
     return programs, cases
 
 
@@ -249,11 +244,7 @@ def main():
     servers = [one for one in programs if one.kind == "server" and server_cases]
     clients = [one for one in programs if one.kind == "client" and client_cases]
     driven = next(one for one in everyone if one.kind == "server" and one.name == DRIVEN)
-    if len(CORES) < 2:
-        raise Trouble("needs two cores: one for the server, one for what loads it")
-    for tool, hint in (("h2load", "scripts/setup"), ("protoc", "scripts/setup")):
-        if not shutil.which(tool):
-            raise Trouble(f"{tool} is missing: run {hint}")
+    need("h2load", "protoc")
 
     # with this one come the others of this tree, also what compares answers
     skipped, versions = build([driven] + servers + clients)
@@ -278,19 +269,8 @@ def main():
         report.print_json(results, versions, skipped, sizes, verdicts, options)
     else:
         report.print_tables(results, versions, skipped, sizes, verdicts, options)
-    if options.limit:
-        ratio = results.ratio("order", "cpu_us", "typed", "raw")
-        if ratio is None or ratio["median"] > options.limit:
-            raise Trouble(f"typed/raw is {report.cell(ratio)}, above the limit of {options.limit}")
-    return 1 if "answers" in results.troubles else 0
+    return 1 if "answers" in results.troubles or options.short and results.troubles else 0
 
 
 if __name__ == "__main__":
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
-    try:
-        sys.exit(main())
-    except Trouble as trouble:
-        say(f"bench: {trouble}")
-        sys.exit(1)
-    except KeyboardInterrupt:
-        sys.exit(130)
+    main_of(main)
