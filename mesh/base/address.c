@@ -12,6 +12,16 @@ static bool is_port(const char *text)
     return size > 0 && size <= 5 && strspn(text, "0123456789") == size && atoi(text) <= 65535;
 }
 
+static bool parse_descriptor(const char *text, int *fd)
+{
+    size_t size = strlen(text);
+
+    if (size == 0 || size > 6 || strspn(text, "0123456789") != size || text[0] == '0')
+        return false;
+    *fd = atoi(text);
+    return *fd > 2;
+}
+
 bool mesh_address_parse(const char *text, mesh_address *address)
 {
     static const char host_characters[] =
@@ -21,7 +31,9 @@ bool mesh_address_parse(const char *text, mesh_address *address)
     const char *colon;
     size_t size;
 
-    *address = (mesh_address){.host = ""};
+    *address = (mesh_address){.host = "", .fd = -1};
+    if (strncmp(text, "fd://", 5) == 0)
+        return parse_descriptor(text + 5, &address->fd);
     if (strncmp(text, "unix:", 5) == 0) {
         address->path = text + 5;
         size = strlen(address->path);

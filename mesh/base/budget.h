@@ -15,6 +15,12 @@ typedef struct mesh_budget {
     atomic_size_t held;
 } mesh_budget;
 
+/* A share of what is there, in percent; at least one of it. */
+static inline size_t mesh_share_of(size_t whole, size_t percent)
+{
+    return whole / 100 * percent + (whole % 100 * percent + 99) / 100;
+}
+
 /* Raises a count unless it would pass `most`. It is not touched then, so that nobody sees it. */
 static inline bool mesh_count_raise(atomic_size_t *count, size_t by, size_t most)
 {

@@ -32,7 +32,7 @@ typedef enum mesh_setting_type {
                               max */
     MESH_SETTING_BYTES,    /* int64_t *: "512", "64KiB", "4MiB", "1GiB"; between min and max */
     MESH_SETTING_BOOL,     /* bool *: true or false */
-    MESH_SETTING_ADDRESS,  /* const char **: HOST:PORT, [V6]:PORT or unix:PATH */
+    MESH_SETTING_ADDRESS,  /* const char **: HOST:PORT, [V6]:PORT, unix:PATH or fd://N */
     MESH_SETTING_CHOICE,   /* const char **: one of `choices` ("a|b|c") */
     MESH_SETTING_TCP_ADDRESS /* const char **: HOST:PORT or [V6]:PORT */
 } mesh_setting_type;

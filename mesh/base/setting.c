@@ -60,7 +60,7 @@ static const char *example(mesh_setting_type type)
     case MESH_SETTING_BYTES:
         return "give a number, with KiB, MiB or GiB if you like";
     case MESH_SETTING_ADDRESS:
-        return "give HOST:PORT, [V6]:PORT or unix:PATH";
+        return "give HOST:PORT, [V6]:PORT, unix:PATH or fd://N";
     case MESH_SETTING_TCP_ADDRESS:
         return "give HOST:PORT or [V6]:PORT";
     default:
@@ -193,7 +193,7 @@ bool mesh_setting_parse(const mesh_setting *setting, const char *text, mesh_sett
     case MESH_SETTING_ADDRESS:
     case MESH_SETTING_TCP_ADDRESS:
         if (mesh_address_parse(text, &address) &&
-            (address.path == NULL || setting->type == MESH_SETTING_ADDRESS))
+            (address.port != NULL || setting->type == MESH_SETTING_ADDRESS))
             return true;
         break;
     case MESH_SETTING_CHOICE:

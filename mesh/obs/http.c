@@ -150,7 +150,7 @@ static mesh_code open_socket(const char *listen, int *fd, mesh_error *err)
     mesh_address address;
     int error;
 
-    if (!mesh_address_parse(listen, &address) || address.path != NULL)
+    if (!mesh_address_parse(listen, &address) || address.port == NULL)
         return mesh_error_set(err, MESH_INVALID_ARGUMENT,
                               "metrics address \"%s\" is not HOST:PORT or [V6]:PORT", listen);
     error = getaddrinfo(address.host, address.port, &hints, &addresses);

@@ -108,15 +108,9 @@ mesh_code mesh_admission_check(mesh_call *call, bool too_much_metadata, mesh_err
 
 /* --- shares of the connections ---------------------------------------------------------------- */
 
-/* A share of what is there, at least one of it. */
-static size_t share_of(size_t whole, size_t percent)
-{
-    return whole / 100 * percent + (whole % 100 * percent + 99) / 100;
-}
-
 size_t mesh_admission_share_bytes(const mesh_server_options *options)
 {
-    return share_of(options->memory_budget_bytes, options->connection_share_percent);
+    return mesh_share_of(options->memory_budget_bytes, options->connection_share_percent);
 }
 
 void mesh_admission_init(mesh_server *server)
@@ -125,12 +119,12 @@ void mesh_admission_init(mesh_server *server)
     size_t percent = options->connection_share_percent;
 
     server->memory.limit = options->memory_budget_bytes;
-    server->connection_calls = share_of(options->max_calls, percent);
-    server->connection_jobs = share_of(options->worker_count + options->worker_queue, percent);
+    server->connection_calls = mesh_share_of(options->max_calls, percent);
+    server->connection_jobs = mesh_share_of(options->worker_count + options->worker_queue, percent);
     mesh_connections_init(
         &server->connections,
         (mesh_budget){.whole = &server->memory, .limit = mesh_admission_share_bytes(options)},
-        (mesh_flow){.most_running = share_of(options->worker_count, percent),
+        (mesh_flow){.most_running = mesh_share_of(options->worker_count, percent),
                     .most_jobs = server->connection_jobs});
 }
 

@@ -24,6 +24,11 @@ enum {
     DEFAULT_MEMORY_BUDGET_BYTES = 256 << 20,
     DEFAULT_CONNECTION_SHARE_PERCENT = 50,
     DEFAULT_SEND_TIMEOUT_MS = 30000,
+    DEFAULT_MAX_CONNECTIONS = 10000,
+    DEFAULT_MAX_HANDSHAKES = 1000,
+    DEFAULT_HANDSHAKE_TIMEOUT_MS = 10000,
+    DEFAULT_MAX_CONNECTION_STREAMS = 1000,
+    DEFAULT_BUFFER_BUDGET_BYTES = 128 << 20,
     DEFAULT_KEEPALIVE_MS = 60000,
     DEFAULT_KEEPALIVE_TIMEOUT_MS = 20000,
     MAX_WORKERS = 4096,
@@ -53,17 +58,34 @@ static mesh_code check_options(const mesh_server_options *options, mesh_error *e
         {"memory_budget_bytes", (int64_t)options->memory_budget_bytes, INT64_MAX},
         {"connection_share_percent", (int64_t)options->connection_share_percent, 100},
         {"send_timeout_ms", options->send_timeout_ms, INT32_MAX},
+        {"max_connections", (int64_t)options->max_connections, INT32_MAX},
+        {"max_address_connections", (int64_t)options->max_address_connections, INT32_MAX},
+        {"max_handshakes", (int64_t)options->max_handshakes, INT32_MAX},
+        {"handshake_timeout_ms", options->handshake_timeout_ms, INT32_MAX},
+        {"max_connection_streams", (int64_t)options->max_connection_streams, INT32_MAX},
+        {"buffer_budget_bytes", (int64_t)options->buffer_budget_bytes, INT64_MAX},
     };
     mesh_address address;
 
     if (options->listen == NULL || !mesh_address_parse(options->listen, &address))
         return mesh_error_set(err, MESH_INVALID_ARGUMENT,
-                              "listen: must be HOST:PORT, [V6]:PORT or unix:PATH");
+                              "listen: must be HOST:PORT, [V6]:PORT, unix:PATH or fd://N");
+    if (address.fd >= 0)
+        return mesh_error_set(err, MESH_INVALID_ARGUMENT,
+                              "listen: the gRPC C core takes no inherited socket (fd://N)");
     for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++)
         if (numbers[i].value < 0 || numbers[i].value > numbers[i].most)
             return mesh_error_set(err, MESH_INVALID_ARGUMENT, "%s: must be within 0 to %lld",
                                   numbers[i].name, (long long)numbers[i].most);
     return MESH_OK;
+}
+
+/* The default, and more where messages may be larger than a connection's share of it. */
+static size_t default_buffer_bytes(const mesh_server_options *options)
+{
+    size_t needed = (options->max_receive_bytes / options->connection_share_percent + 1) * 100;
+
+    return needed > DEFAULT_BUFFER_BUDGET_BYTES ? needed : DEFAULT_BUFFER_BUDGET_BYTES;
 }
 
 static void fill_defaults(mesh_server_options *options)
@@ -80,6 +102,11 @@ static void fill_defaults(mesh_server_options *options)
     MESH_OPTION_DEFAULT(options->memory_budget_bytes, DEFAULT_MEMORY_BUDGET_BYTES);
     MESH_OPTION_DEFAULT(options->connection_share_percent, DEFAULT_CONNECTION_SHARE_PERCENT);
     MESH_OPTION_DEFAULT(options->send_timeout_ms, DEFAULT_SEND_TIMEOUT_MS);
+    MESH_OPTION_DEFAULT(options->max_connections, DEFAULT_MAX_CONNECTIONS);
+    MESH_OPTION_DEFAULT(options->max_handshakes, DEFAULT_MAX_HANDSHAKES);
+    MESH_OPTION_DEFAULT(options->handshake_timeout_ms, DEFAULT_HANDSHAKE_TIMEOUT_MS);
+    MESH_OPTION_DEFAULT(options->max_connection_streams, DEFAULT_MAX_CONNECTION_STREAMS);
+    MESH_OPTION_DEFAULT(options->buffer_budget_bytes, default_buffer_bytes(options));
     MESH_OPTION_DEFAULT(options->keepalive_ms, DEFAULT_KEEPALIVE_MS);
     MESH_OPTION_DEFAULT(options->keepalive_timeout_ms, DEFAULT_KEEPALIVE_TIMEOUT_MS);
 }
@@ -88,7 +115,14 @@ static void fill_defaults(mesh_server_options *options)
 static mesh_code check_promises(const mesh_server_options *options, mesh_error *err)
 {
     size_t share_bytes = mesh_admission_share_bytes(options);
+    size_t buffer_bytes = mesh_share_of(options->buffer_budget_bytes,
+                                        options->connection_share_percent);
 
+    if (options->max_receive_bytes > buffer_bytes)
+        return mesh_error_set(err, MESH_INVALID_ARGUMENT,
+                              "max_receive_bytes: %zu are more than a connection's share of %zu "
+                              "bytes (buffer_budget_bytes, connection_share_percent)",
+                              options->max_receive_bytes, buffer_bytes);
     if (options->max_receive_bytes <= share_bytes)
         return MESH_OK;
     return mesh_error_set(err, MESH_INVALID_ARGUMENT,

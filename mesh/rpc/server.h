@@ -47,7 +47,8 @@ typedef struct mesh_interceptor {
 
 typedef struct mesh_server_options {
     size_t size;
-    const char *listen;          /* HOST:PORT, [V6]:PORT or unix:PATH; port 0 takes a free one */
+    const char *listen; /* HOST:PORT, [V6]:PORT, unix:PATH, or fd://N, an inherited socket that
+                           listens ("h2" only); port 0 takes a free one */
     const mesh_tls_options *tls; /* NULL: plaintext; borrowed for the call of create */
     size_t worker_count;         /* threads for handlers that may block, default 16 */
     size_t worker_queue; /* calls that may wait for one, default 256; beyond: RESOURCE_EXHAUSTED at
@@ -89,6 +90,35 @@ typedef struct mesh_server_options {
      * keep its worker.
      */
     int64_t send_timeout_ms;
+
+    /*
+     * What clients may take of the server's sockets and of its HTTP/2; on the transport "h2" only,
+     * since the gRPC C core limits none of it.
+     *
+     * Connections in all, default 10,000, but no more than the process has file descriptors for:
+     * RLIMIT_NOFILE less an eighth of it, at most 1,024, which are for other things. From one IPv4
+     * address, or from one IPv6 network of 64 bits, but not of Unix sockets, at most
+     * max_address_connections, default half of those in all. Of those whose client has not sent its
+     * first frames max_handshakes, default 1,000, and half of that from one address. Beyond: closed
+     * at once.
+     */
+    size_t max_connections;
+    size_t max_address_connections;
+    size_t max_handshakes;
+    /* Until a client's first frames are here, TLS with it; default 10,000. Then it is closed. */
+    int64_t handshake_timeout_ms;
+    /*
+     * Calls of one connection at once, announced to its client; default 1,000. Beyond: refused in a
+     * way that says that it may be tried again.
+     */
+    size_t max_connection_streams;
+    /*
+     * What may wait in memory of requests that are not here as a whole, and of answers that clients
+     * have not read, in bytes; default 128 MiB, or as many more as one of max_receive_bytes needs.
+     * A connection has connection_share_percent of it, at least max_receive_bytes. Beyond:
+     * RESOURCE_EXHAUSTED for a request; the connection is closed for an answer.
+     */
+    size_t buffer_budget_bytes;
 } mesh_server_options;
 
 /*

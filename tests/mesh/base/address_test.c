@@ -6,14 +6,17 @@ static void addresses_are_taken_apart(void **state)
 {
     static const struct {
         const char *text, *host, *port, *path;
+        int fd; /* 0: none */
     } cases[] = {
-        {"127.0.0.1:50051", "127.0.0.1", "50051", NULL},
-        {"localhost:0", "localhost", "0", NULL},
-        {"my_host-1.example.:65535", "my_host-1.example.", "65535", NULL},
-        {"[::1]:80", "::1", "80", NULL},
-        {"[::ffff:192.0.2.1]:00080", "::ffff:192.0.2.1", "00080", NULL},
-        {"unix:/run/a socket", "", NULL, "/run/a socket"},
-        {"unix:relative", "", NULL, "relative"},
+        {"127.0.0.1:50051", "127.0.0.1", "50051", NULL, 0},
+        {"localhost:0", "localhost", "0", NULL, 0},
+        {"my_host-1.example.:65535", "my_host-1.example.", "65535", NULL, 0},
+        {"[::1]:80", "::1", "80", NULL, 0},
+        {"[::ffff:192.0.2.1]:00080", "::ffff:192.0.2.1", "00080", NULL, 0},
+        {"unix:/run/a socket", "", NULL, "/run/a socket", 0},
+        {"unix:relative", "", NULL, "relative", 0},
+        {"fd://3", "", NULL, NULL, 3},
+        {"fd://1023", "", NULL, NULL, 1023},
     };
 
     (void)state;
@@ -29,15 +32,18 @@ static void addresses_are_taken_apart(void **state)
             assert_string_equal(address.port, cases[i].port);
         if (address.path != NULL)
             assert_string_equal(address.path, cases[i].path);
+        assert_int_equal(address.fd, cases[i].fd > 0 ? cases[i].fd : -1);
     }
 }
 
 static void what_is_no_address_is_refused(void **state)
 {
     static const char *const cases[] = {
-        "",     "h",     ":",    ":1",    "h:",      "h:x",      "h:1x",       "h: 1",  "h:-1",
-        "h:+1", "a b:1", "h/:1", "::1:1", "h:65536", "h:000001", "h:99999999", "[",     "[]",
-        "[]:1", "[::1]", "[:1",  "[h]:1", "[::1]:",  "[::1]1",   "[::1]x:1",   "unix:",
+        "",         "h",          ":",       ":1",       "h:",           "h:x",   "h:1x",
+        "h: 1",     "h:-1",       "h:+1",    "a b:1",    "h/:1",         "::1:1", "h:65536",
+        "h:000001", "h:99999999", "[",       "[]",       "[]:1",         "[::1]", "[:1",
+        "[h]:1",    "[::1]:",     "[::1]1",  "[::1]x:1", "unix:",        "fd://", "fd://2",
+        "fd://03",  "fd://x",     "fd://3x", "fd://-3",  "fd://9999999",
     };
     mesh_address address;
 

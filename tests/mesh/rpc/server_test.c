@@ -79,6 +79,26 @@ static void an_option_out_of_range_is_refused_by_its_name(void **state)
         {{.size = sizeof(mesh_server_options), .listen = "127.0.0.1:0", .send_timeout_ms = -1},
          "send_timeout_ms"},
         {{.listen = "127.0.0.1:0", .poller_count = SIZE_MAX}, "poller_count"},
+        {{.size = sizeof(mesh_server_options),
+          .listen = "127.0.0.1:0",
+          .max_connections = SIZE_MAX},
+         "max_connections"},
+        {{.size = sizeof(mesh_server_options),
+          .listen = "127.0.0.1:0",
+          .max_address_connections = SIZE_MAX},
+         "max_address_connections"},
+        {{.size = sizeof(mesh_server_options), .listen = "127.0.0.1:0", .max_handshakes = SIZE_MAX},
+         "max_handshakes"},
+        {{.size = sizeof(mesh_server_options), .listen = "127.0.0.1:0", .handshake_timeout_ms = -1},
+         "handshake_timeout_ms"},
+        {{.size = sizeof(mesh_server_options),
+          .listen = "127.0.0.1:0",
+          .max_connection_streams = SIZE_MAX},
+         "max_connection_streams"},
+        {{.size = sizeof(mesh_server_options),
+          .listen = "127.0.0.1:0",
+          .buffer_budget_bytes = SIZE_MAX},
+         "buffer_budget_bytes"},
     };
 
     (void)state;
@@ -126,6 +146,17 @@ static void a_message_that_never_fits_is_refused_with_the_options(void **state)
         assert_non_null(strstr(err.message, "max_receive_bytes"));
         assert_non_null(strstr(err.message, "memory_budget_bytes"));
         assert_non_null(strstr(err.message, "connection_share_percent"));
+    }
+    {
+        mesh_server *server = NULL;
+        mesh_error err;
+
+        assert_int_equal(
+            mesh_server_create(MESH_OPTIONS(mesh_server_options, .listen = "127.0.0.1:0",
+                                            .max_receive_bytes = 1001, .buffer_budget_bytes = 1999),
+                               &server, &err),
+            MESH_INVALID_ARGUMENT);
+        assert_non_null(strstr(err.message, "buffer_budget_bytes"));
     }
 }
 

@@ -1,0 +1,117 @@
+#include "mesh/rpc/h2/h2_addresses.h"
+
+#include <assert.h>
+#include <string.h>
+#include <sys/random.h>
+
+#include "mesh/base/alloc.h"
+#include "mesh/base/clock.h"
+
+struct h2_address {
+    uint64_t key; /* IPv4: the address; IPv6: the network */
+    sa_family_t family;
+    size_t connections;
+    size_t handshakes;
+    h2_address *next;
+};
+
+bool h2_addresses_init(h2_addresses *addresses, size_t connections_max, size_t handshakes_max)
+{
+    *addresses = (h2_addresses){.connections_max = connections_max,
+                                .handshakes_max = handshakes_max};
+    addresses->buckets = mesh_calloc(H2_ADDRESS_BUCKETS, sizeof *addresses->buckets);
+    if (addresses->buckets == NULL)
+        return false;
+    if (getrandom(&addresses->seed, sizeof addresses->seed, GRND_NONBLOCK) !=
+        (ssize_t)sizeof addresses->seed)
+        addresses->seed = (uint64_t)mesh_clock_monotonic_ns(); /* the system has just started */
+    pthread_mutex_init(&addresses->mu, NULL);
+    return true;
+}
+
+void h2_addresses_destroy(h2_addresses *addresses)
+{
+    for (size_t i = 0; i < H2_ADDRESS_BUCKETS; i++)
+        assert(addresses->buckets[i] == NULL);
+    mesh_free(addresses->buckets);
+    pthread_mutex_destroy(&addresses->mu);
+}
+
+static uint64_t key_of(const struct sockaddr_in6 *peer)
+{
+    const struct sockaddr_in *v4 = (const struct sockaddr_in *)peer;
+    uint64_t key = 0;
+
+    if (peer->sin6_family == AF_INET)
+        memcpy(&key, &v4->sin_addr, sizeof v4->sin_addr);
+    else
+        memcpy(&key, &peer->sin6_addr, sizeof key);
+    return key;
+}
+
+/* Mixed as splitmix64 does, with a seed that nobody outside knows. */
+static h2_address **bucket_of(h2_addresses *addresses, uint64_t key)
+{
+    key ^= addresses->seed;
+    key = (key ^ (key >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
+    key = (key ^ (key >> 27)) * UINT64_C(0x94d049bb133111eb);
+    return &addresses->buckets[(key ^ (key >> 31)) % H2_ADDRESS_BUCKETS];
+}
+
+h2_address_result h2_addresses_enter(h2_addresses *addresses, const struct sockaddr_in6 *peer,
+                                     h2_address **out)
+{
+    uint64_t key = key_of(peer);
+    h2_address **bucket = bucket_of(addresses, key);
+    h2_address_result result = H2_ADDRESS_ENTERED;
+    h2_address *address;
+
+    pthread_mutex_lock(&addresses->mu);
+    address = *bucket;
+    while (address != NULL && (address->key != key || address->family != peer->sin6_family))
+        address = address->next;
+    if (address == NULL) {
+        address = mesh_calloc(1, sizeof *address);
+        if (address == NULL) {
+            result = H2_ADDRESS_NO_MEMORY;
+            goto done;
+        }
+        address->key = key;
+        address->family = peer->sin6_family;
+        address->next = *bucket;
+        *bucket = address;
+    }
+    if (address->connections >= addresses->connections_max) {
+        result = H2_ADDRESS_HAS_CONNECTIONS;
+    } else if (address->handshakes >= addresses->handshakes_max) {
+        result = H2_ADDRESS_HAS_HANDSHAKES;
+    } else {
+        address->connections++;
+        address->handshakes++;
+        *out = address;
+    }
+done:
+    pthread_mutex_unlock(&addresses->mu);
+    return result;
+}
+
+void h2_addresses_ready(h2_addresses *addresses, h2_address *address)
+{
+    pthread_mutex_lock(&addresses->mu);
+    address->handshakes--;
+    pthread_mutex_unlock(&addresses->mu);
+}
+
+void h2_addresses_leave(h2_addresses *addresses, h2_address *address)
+{
+    h2_address **at = bucket_of(addresses, address->key);
+
+    pthread_mutex_lock(&addresses->mu);
+    if (--address->connections == 0) {
+        while (*at != address)
+            at = &(*at)->next;
+        *at = address->next;
+        mesh_free(address);
+    }
+    pthread_mutex_unlock(&addresses->mu);
+}

@@ -1,0 +1,124 @@
+/*
+ * What clients may take of a server, all of them and each connection. Internal to mesh/rpc/h2.
+ *
+ * One h2_limits a server, shared by its threads; one h2_ticket a connection, used by its loop only.
+ * What is over a limit is refused at once and counted; each limit is logged once a second at most,
+ * with how often it was passed.
+ */
+#ifndef MESH_RPC_H2_H2_LIMITS_H
+#define MESH_RPC_H2_H2_LIMITS_H
+
+#include <netinet/in.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/socket.h>
+
+#include "mesh/base/budget.h"
+#include "mesh/rpc/server.h"
+
+enum {
+    /*
+     * Frames of a connection that bring nothing: PING, SETTINGS, DATA without bytes that ends
+     * nothing, WINDOW_UPDATE, PRIORITY, unknown ones. So many at once, then so many a second. A
+     * frame that does bring something, or carries an answer, makes up for some, since decent
+     * clients answer those so.
+     */
+    H2_IDLE_FRAMES_MAX = 1000,
+    H2_IDLE_FRAMES_A_SECOND = 100,
+    H2_IDLE_FRAMES_A_USEFUL_ONE = 4,
+
+    /* Calls that the client reset, as nghttp2 limits them from 1.57 on. One that ended makes up
+     * for one. */
+    H2_RESETS_MAX = 1000,
+    H2_RESETS_A_SECOND = 33
+};
+
+typedef enum h2_limit {
+    H2_LIMIT_CONNECTIONS,         /* in all */
+    H2_LIMIT_ADDRESS_CONNECTIONS, /* from one address */
+    H2_LIMIT_HANDSHAKES,          /* connections that have not said anything of use yet */
+    H2_LIMIT_ADDRESS_HANDSHAKES,  /* of one address */
+    H2_LIMIT_DESCRIPTORS,         /* of the process */
+    H2_LIMIT_HANDSHAKE_TIME,      /* first bytes and TLS */
+    H2_LIMIT_STREAMS,             /* of a connection */
+    H2_LIMIT_HEADERS,             /* header list */
+    H2_LIMIT_IDLE_FRAMES,
+    H2_LIMIT_RESETS,
+    H2_LIMIT_BUFFERED, /* bytes, of a connection or in all */
+    H2_LIMIT_COUNT
+} h2_limit;
+
+typedef struct h2_limits h2_limits;
+
+/* An address that connections came from; they are counted by it. */
+typedef struct h2_address h2_address;
+
+/* A token bucket. It is filled up when it is found empty, by the time since the last time. */
+typedef struct h2_bucket {
+    uint32_t tokens;
+    int64_t filled_ns;
+} h2_bucket;
+
+/* A connection's place. */
+typedef struct h2_ticket {
+    h2_address *address; /* NULL: not counted by it (Unix sockets) */
+    bool handshaking;
+    h2_bucket idle_frames;
+    h2_bucket resets;
+    mesh_budget buffered;     /* bytes received or to be sent, of this connection and in all */
+    struct sockaddr_in6 peer; /* AF_INET: a sockaddr_in in its place; AF_UNIX: the family only */
+} h2_ticket;
+
+/* `options` have their defaults. RESOURCE_EXHAUSTED: out of memory. */
+mesh_code h2_limits_create(const mesh_server_options *options, h2_limits **limits, mesh_error *err);
+void h2_limits_destroy(h2_limits *limits); /* after all have left; NULL is accepted */
+
+/* Fills in the ticket of a new connection, which is handshaking. False: a limit was passed. */
+bool h2_limits_enter(h2_limits *limits, const struct sockaddr *peer, socklen_t size,
+                     h2_ticket *ticket);
+/* Its first frames have come (TLS, preface, SETTINGS). */
+void h2_limits_ready(h2_limits *limits, h2_ticket *ticket);
+/* It is gone, and has given back its bytes. */
+void h2_limits_leave(h2_limits *limits, h2_ticket *ticket);
+
+/* "ipv4:127.0.0.1:4711", "ipv6:[::1]:4711", "unix:" */
+enum {
+    H2_PEER_TEXT_BYTES = 80
+};
+void h2_ticket_peer(const h2_ticket *ticket, char text[H2_PEER_TEXT_BYTES]);
+
+/* From accept until h2_limits_ready at most; beyond: h2_limits_refused(HANDSHAKE_TIME), close. */
+int64_t h2_limits_handshake_ms(const h2_limits *limits);
+/* To be announced as MAX_CONCURRENT_STREAMS. */
+uint32_t h2_limits_streams(const h2_limits *limits);
+
+/*
+ * A frame that brings nothing; `now_ns` is monotonic and may be the loop's, a little old. False:
+ * there were too many, which is counted: the connection is to be closed with ENHANCE_YOUR_CALM.
+ */
+bool h2_limits_idle_frame(h2_limits *limits, h2_ticket *ticket, int64_t now_ns);
+/* A frame that brings something came or went: HEADERS, DATA with bytes. */
+void h2_ticket_useful_frame(h2_ticket *ticket);
+/* The client reset a call. False: as above. */
+bool h2_limits_reset(h2_limits *limits, h2_ticket *ticket, int64_t now_ns);
+/* A call ended without a reset. */
+void h2_ticket_call_ended(h2_ticket *ticket);
+
+/*
+ * Takes room for bytes that are kept of or for the connection. False: there is none, which is
+ * counted; nothing was taken. Given back with h2_ticket_give.
+ */
+bool h2_limits_take(h2_limits *limits, h2_ticket *ticket, size_t bytes);
+static inline void h2_ticket_give(h2_ticket *ticket, size_t bytes)
+{
+    mesh_budget_give(&ticket->buffered, bytes);
+}
+
+/* Counts what was refused for a limit, and logs it when a second has passed since the last time. */
+void h2_limits_refused(h2_limits *limits, h2_limit limit, const h2_ticket *ticket);
+
+/* How often. */
+uint64_t h2_limits_count(const h2_limits *limits, h2_limit limit);
+const char *h2_limit_name(h2_limit limit); /* "connections" */
+
+#endif
