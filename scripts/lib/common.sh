@@ -74,6 +74,15 @@ run_child() {
     child_pid=
     return "$code"
 }
+
+# logged FILE COMMAND...: becomes the command, with all that it says in the file. For run_child: with
+# a redirection of its own a trap that runs meanwhile would say its part there, too.
+logged() {
+    local file=$1
+    shift
+    exec "$@" >"$file" 2>&1
+}
+
 end_child() { [ -z "$child_pid" ] || kill "$child_pid" 2>/dev/null || true; }
 
 # ended PID: a zombie has, too.
