@@ -78,15 +78,31 @@ void mesh_call_answer_error(mesh_call *call, const mesh_error *err)
     mesh_call_answer(call, err->code, err, NULL);
 }
 
+/* Counts an answer that its client may be slow to read. */
+static mesh_code hold_answer(mesh_call *call, size_t size, mesh_error *err)
+{
+    if (size <= MESH_MESSAGE_UNCOUNTED_BYTES)
+        return MESH_OK;
+    if (!mesh_budget_take(mesh_call_memory(call), size))
+        return mesh_refuse_memory(err);
+    call->answer_held = size;
+    return MESH_OK;
+}
+
 void mesh_call_answer_unary(mesh_call *call, mesh_code code, const mesh_error *err)
 {
+    const ProtobufCMessageDescriptor *descriptor = call->handler->method->response;
     mesh_error own;
     mesh_buffer buffer;
 
     mesh_error_clear(&own);
     if (code == MESH_OK && !mesh_arena_overflowed(call->arena)) {
-        code = mesh_encode(call->server->transport, call->handler->method->response, call->response,
-                           &buffer, &own);
+        size_t size = mesh_encoded_size(descriptor, call->response);
+
+        code = hold_answer(call, size, &own);
+        if (code == MESH_OK)
+            code = mesh_encode(call->server->transport, descriptor, call->response, size, &buffer,
+                               &own);
         buffer.compress = call->compress;
         mesh_call_answer(call, code, &own, code == MESH_OK ? &buffer : NULL);
     } else {

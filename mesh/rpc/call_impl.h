@@ -52,6 +52,7 @@ struct mesh_call {
     bool answered;
     bool compress;
     bool deferred;
+    size_t answer_held; /* bytes of its memory, until the transport is done */
     mesh_peer peer;
     void *slots[MESH_CALL_SLOTS];
     size_t opened; /* interceptors whose on_open was called */

@@ -258,7 +258,8 @@ mesh_code mesh_outgoing_start(mesh_outgoing *outgoing, const ProtobufCMessage *r
     mesh_code code;
 
     if (request != NULL) {
-        code = mesh_encode(channel->transport, outgoing->method->request, request, &buffer, err);
+        code = mesh_encode(channel->transport, outgoing->method->request, request,
+                           mesh_encoded_size(outgoing->method->request, request), &buffer, err);
         if (code != MESH_OK)
             return code;
         buffer.compress = options->compress;

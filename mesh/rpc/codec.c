@@ -155,18 +155,27 @@ mesh_code mesh_decode(const ProtobufCMessageDescriptor *descriptor, mesh_message
     return code;
 }
 
-mesh_code mesh_encode(const mesh_transport *transport, const ProtobufCMessageDescriptor *descriptor,
-                      const ProtobufCMessage *message, mesh_buffer *buffer, mesh_error *err)
+static const mesh_raw_message *raw_of(const ProtobufCMessage *message)
 {
-    const mesh_raw_message *raw = (const mesh_raw_message *)(const void *)message;
-    size_t size = descriptor == NULL ? raw->size : protobuf_c_message_get_packed_size(message);
+    return (const mesh_raw_message *)(const void *)message;
+}
 
+size_t mesh_encoded_size(const ProtobufCMessageDescriptor *descriptor,
+                         const ProtobufCMessage *message)
+{
+    return descriptor == NULL ? raw_of(message)->size : protobuf_c_message_get_packed_size(message);
+}
+
+mesh_code mesh_encode(const mesh_transport *transport, const ProtobufCMessageDescriptor *descriptor,
+                      const ProtobufCMessage *message, size_t size, mesh_buffer *buffer,
+                      mesh_error *err)
+{
     if (!transport->reserve(size, buffer))
         return mesh_error_set(err, MESH_RESOURCE_EXHAUSTED, "out of memory for %zu bytes", size);
     if (descriptor != NULL)
         (void)protobuf_c_message_pack(message, buffer->data);
     else if (size > 0)
-        memcpy(buffer->data, raw->data, size);
+        memcpy(buffer->data, raw_of(message)->data, size);
     return MESH_OK;
 }
 

@@ -40,9 +40,15 @@ void mesh_message_keep(mesh_message *message);
 mesh_code mesh_decode(const ProtobufCMessageDescriptor *descriptor, mesh_message *message,
                       mesh_arena *arena, ProtobufCMessage **out, mesh_error *err);
 
-/* Packs a message into memory of the transport's. RESOURCE_EXHAUSTED: out of memory. */
+/* What a message takes on the wire. */
+size_t mesh_encoded_size(const ProtobufCMessageDescriptor *descriptor,
+                         const ProtobufCMessage *message);
+
+/* Packs it into `size` bytes, which are so many, of the transport's. RESOURCE_EXHAUSTED: out of
+ * memory. */
 mesh_code mesh_encode(const mesh_transport *transport, const ProtobufCMessageDescriptor *descriptor,
-                      const ProtobufCMessage *message, mesh_buffer *buffer, mesh_error *err);
+                      const ProtobufCMessage *message, size_t size, mesh_buffer *buffer,
+                      mesh_error *err);
 
 /* A new, initialised message in the arena; NULL on overflow. */
 ProtobufCMessage *mesh_message_create(const ProtobufCMessageDescriptor *descriptor,

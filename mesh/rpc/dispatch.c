@@ -208,6 +208,8 @@ static bool on_done(mesh_tcall *tcall)
         mesh_admission_leave(server, admission);
         return true;
     }
+    mesh_budget_give(mesh_call_memory(call), call->answer_held);
+    call->answer_held = 0;
     if (call->stream != NULL && call->stream->events != NULL)
         mesh_stream_closed(call->stream);
     if (atomic_fetch_sub_explicit(&call->refs, 1, memory_order_acq_rel) != 1)

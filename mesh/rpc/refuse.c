@@ -26,6 +26,6 @@ mesh_code mesh_refuse(mesh_error *err, const char *reason, const char *format, .
 mesh_code mesh_refuse_memory(mesh_error *err)
 {
     return mesh_refuse(err, MESH_RPC_MEMORY_FULL,
-                       "received messages and their calls hold as much memory as they may "
+                       "messages and their calls hold as much memory as they may "
                        "(memory_budget_bytes, connection_share_percent)");
 }

@@ -70,11 +70,12 @@ typedef struct mesh_server_options {
     /* later than 0.1.0: these need MESH_OPTIONS */
 
     /*
-     * What received messages of more than 4 KiB, from their arrival until they are unpacked, and
-     * the arenas of all calls beyond their first 4 KiB may hold together, in bytes; default 256
-     * MiB. Beyond: RESOURCE_EXHAUSTED, for who would pass it. The share of a connection is at
-     * least max_receive_bytes; what is unpacked from such a message should fit beside it, too, or
-     * none of that size is taken.
+     * What received messages of more than 4 KiB, from their arrival until they are unpacked, the
+     * arenas of all calls beyond their first 4 KiB, answers of more than 4 KiB until the transport
+     * has sent them, and what waits on streams may hold together, in bytes; default 256 MiB.
+     * Beyond: RESOURCE_EXHAUSTED, for who would pass it, instead of an answer that was to be sent,
+     * too. The share of a connection is at least max_receive_bytes; what is unpacked from such a
+     * message should fit beside it, too, or none of that size is taken.
      */
     size_t memory_budget_bytes;
     /*

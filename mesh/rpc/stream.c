@@ -9,6 +9,7 @@
 #include "mesh/base/arena_budget.h"
 #include "mesh/base/clock.h"
 #include "mesh/rpc/codec.h"
+#include "mesh/rpc/refuse.h"
 #include "mesh/rpc/stream_impl.h"
 
 enum {
@@ -35,6 +36,20 @@ void mesh_stream_init(mesh_stream *stream, const mesh_transport *transport, mesh
     pthread_cond_init(&stream->changed, NULL);
 }
 
+/* What a message that waits counts against the budgets; an empty one takes memory, too. */
+static size_t cost_of(size_t message_bytes)
+{
+    return message_bytes + OVERHEAD_BYTES;
+}
+
+/* So much does not wait any more. mu is held. */
+static void give_back(mesh_stream *stream, size_t bytes)
+{
+    stream->waiting_bytes -= bytes;
+    if (stream->memory != NULL)
+        mesh_budget_give(stream->memory, bytes);
+}
+
 static void drop_queue(mesh_stream *stream)
 {
     while (stream->first != NULL) {
@@ -45,7 +60,7 @@ static void drop_queue(mesh_stream *stream)
         mesh_free(message);
     }
     stream->last = &stream->first;
-    stream->waiting_bytes = stream->writing_bytes;
+    give_back(stream, stream->waiting_bytes - stream->writing_bytes);
 }
 
 void mesh_stream_free(mesh_stream *stream)
@@ -75,12 +90,6 @@ void *mesh_stream_data(const mesh_stream *stream)
 
 /* --- sending ---------------------------------------------------------------------------------- */
 
-/* What a message that waits counts against the budget; an empty one takes memory, too. */
-static size_t cost_of(const mesh_buffer *buffer)
-{
-    return buffer->size + OVERHEAD_BYTES;
-}
-
 /* Hands a message to the transport. mu is held, no write is outstanding. */
 static void write_now(mesh_stream *stream, const mesh_buffer *buffer, bool more)
 {
@@ -90,7 +99,7 @@ static void write_now(mesh_stream *stream, const mesh_buffer *buffer, bool more)
     if (with_headers)
         call->headers_sent = true;
     stream->writing = true;
-    stream->writing_bytes = cost_of(buffer);
+    stream->writing_bytes = cost_of(buffer->size);
     stream->tcall->ops->write(stream->tcall, with_headers ? &call->headers : NULL, buffer,
                               call != NULL && call->compress, more);
 }
@@ -113,9 +122,41 @@ static mesh_code take(mesh_stream *stream, mesh_buffer *buffer)
     } else {
         write_now(stream, buffer, false);
     }
-    stream->waiting_bytes += cost_of(buffer);
     stream->sent++;
     return MESH_OK;
+}
+
+/* Encodes and takes a message. *refused: its connection may hold no more memory. mu is held. */
+static mesh_code encode(mesh_stream *stream, const ProtobufCMessage *message, bool *refused)
+{
+    size_t size = mesh_encoded_size(stream->outgoing, message);
+    mesh_buffer buffer;
+    mesh_code code;
+
+    *refused = stream->memory != NULL && !mesh_budget_take(stream->memory, cost_of(size));
+    if (*refused)
+        return MESH_CANCELLED;
+    stream->waiting_bytes += cost_of(size);
+    code = mesh_encode(stream->transport, stream->outgoing, message, size, &buffer, NULL);
+    if (code == MESH_OK) {
+        buffer.compress = stream->compress;
+        code = take(stream, &buffer);
+    }
+    if (code != MESH_OK)
+        give_back(stream, cost_of(size));
+    return code;
+}
+
+/* Ends a server's stream whose message was refused. Those that wait are for nobody any more. */
+static void end_refused(mesh_stream *stream)
+{
+    mesh_error err;
+
+    mesh_error_clear(&err);
+    pthread_mutex_lock(&stream->mu);
+    drop_queue(stream);
+    pthread_mutex_unlock(&stream->mu);
+    mesh_stream_end(stream, mesh_refuse_memory(&err), &err);
 }
 
 static bool has_room(const mesh_stream *stream)
@@ -155,7 +196,7 @@ static void wait_for_room(mesh_stream *stream)
 static mesh_code send_message(mesh_stream *stream, const ProtobufCMessage *message, bool wait)
 {
     mesh_code code = MESH_OK;
-    mesh_buffer buffer;
+    bool refused = false;
 
     pthread_mutex_lock(&stream->mu);
     if (wait && !has_room(stream))
@@ -167,12 +208,10 @@ static mesh_code send_message(mesh_stream *stream, const ProtobufCMessage *messa
         code = MESH_RESOURCE_EXHAUSTED;
     }
     if (code == MESH_OK)
-        code = mesh_encode(stream->transport, stream->outgoing, message, &buffer, NULL);
-    if (code == MESH_OK) {
-        buffer.compress = stream->compress;
-        code = take(stream, &buffer);
-    }
+        code = encode(stream, message, &refused);
     pthread_mutex_unlock(&stream->mu);
+    if (refused)
+        end_refused(stream);
     return code;
 }
 
@@ -245,7 +284,7 @@ void mesh_stream_written(mesh_stream *stream, bool ok)
 
     pthread_mutex_lock(&stream->mu);
     stream->writing = false;
-    stream->waiting_bytes -= stream->writing_bytes;
+    give_back(stream, stream->writing_bytes);
     stream->writing_bytes = 0;
     if (!ok) {
         stream->over = true;

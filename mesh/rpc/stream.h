@@ -57,7 +57,8 @@ MESH_API mesh_code mesh_stream_next(mesh_stream *stream, const ProtobufCMessage 
  * Sends a message and waits until there is room for more. MESH_OK does not mean that the peer has
  * it. CANCELLED: the call or its sending side is over; a client learns the status by
  * mesh_stream_finish. On a server also when there was no room for send_timeout_ms
- * (mesh/rpc/server.h): the call is cancelled then.
+ * (mesh/rpc/server.h), which cancels the call, or the connection holds as much memory as it may
+ * (memory_budget_bytes), which ends it with RESOURCE_EXHAUSTED.
  * RESOURCE_EXHAUSTED: out of memory; the message was not taken, and the call goes on without it.
  */
 MESH_API mesh_code mesh_stream_send(mesh_stream *stream, const ProtobufCMessage *message);

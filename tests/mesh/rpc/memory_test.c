@@ -270,14 +270,49 @@ static void wait_for_end(raw_client *client, size_t beside)
                   beside);
 }
 
-/* A call whose handler hangs, and has not read the second message. */
+static mesh_code echo_text(void *self, mesh_call *call, const Testing__V1__EchoRequest *request,
+                           Testing__V1__EchoResponse *response, mesh_error *err)
+{
+    (void)self;
+    (void)call;
+    (void)err;
+    response->text = request->text;
+    return MESH_OK;
+}
+
+static void wake(void *semaphore)
+{
+    sem_post(semaphore);
+}
+
+/* Reads one message, and then nothing until its client is gone. */
+static mesh_code read_one(void *self, mesh_call *call, mesh_stream *stream,
+                          Testing__V1__Number *response, mesh_error *err)
+{
+    const Testing__V1__Number *number;
+    testing_service *here = self;
+    sem_t *gone = mesh_arena_calloc(mesh_call_arena(call), 1, sizeof *gone);
+
+    (void)response;
+    assert_non_null(gone);
+    sem_init(gone, 0, 0);
+    assert_int_equal(testing__v1__testing__sum__receive(stream, &number, err), MESH_OK);
+    sem_post(&here->hanging);
+    mesh_call_on_cancel(call, wake, gone);
+    while (sem_wait(gone) != 0)
+        continue;
+    return MESH_OK;
+}
+
+static const testing__v1__testing__handlers slow = {.echo = echo_text, .sum = read_one};
+
+/* A call whose handler has not read the second message. */
 static void wait_for_reader(raw_client *client, size_t beside)
 {
-    static const uint8_t minus_one[] = {1 << 3, 0xff, 0xff, 0xff, 0xff, 0xff,
-                                        0xff,   0xff, 0xff, 0xff, 0x01};
     uint32_t call = raw_request(client, "/testing.v1.Testing/Sum", NULL, NULL, false);
 
-    raw_message(client, call, false, minus_one, sizeof minus_one, false);
+    raw_message(client, call, false, NULL, 0, false);
+    testing_wait(&service.hanging);
     send_in_parts(client, call, beside);
 }
 
@@ -287,10 +322,10 @@ static size_t heap_of_waiting(opens_fn *open, size_t beside)
     raw_client client;
     size_t before, after;
 
-    testing_service_start(
-        &service, TESTING_WORKER,
-        MESH_OPTIONS(mesh_server_options, .worker_count = SMALL, .connection_share_percent = 100),
-        NULL);
+    testing_service_serve(&service, testing__v1__testing__api(&slow, &service),
+                          MESH_OPTIONS(mesh_server_options, .worker_count = SMALL,
+                                       .poller_count = 1, .connection_share_percent = 100),
+                          NULL);
     raw_connect(&client, mesh_server_port(service.server));
     before = mallinfo2().uordblks;
     for (size_t i = 0; i < SMALL; i++)
@@ -317,6 +352,148 @@ static void a_message_that_waits_keeps_nothing_that_came_beside_it(void **state)
     }
 }
 
+/* --- answers that nobody reads ---------------------------------------------------------------- */
+
+enum {
+    ANSWER_BYTES = 60000, /* more than one fills what a connection sends unasked, 64 KiB */
+    MANY_ANSWERS = 20     /* more than a connection's share has room for */
+};
+
+static char answer_text[ANSWER_BYTES + 1];
+
+static atomic_size_t refused; /* calls that ended so */
+
+static void see_close(void *self, mesh_call *call, mesh_code code)
+{
+    (void)self;
+    (void)call;
+    if (code == MESH_RESOURCE_EXHAUSTED)
+        atomic_fetch_add(&refused, 1);
+}
+
+/* Answers with what is in no arena. */
+static mesh_code answer_much(void *self, mesh_call *call, const Testing__V1__EchoRequest *request,
+                             Testing__V1__EchoResponse *response, mesh_error *err)
+{
+    (void)self;
+    (void)call;
+    (void)err;
+    response->text = request->text[0] != '\0' ? request->text : answer_text;
+    return MESH_OK;
+}
+
+static const Testing__V1__Number *large_number(void)
+{
+    static Testing__V1__Number number = TESTING__V1__NUMBER__INIT;
+
+    number.padding = (ProtobufCBinaryData){ANSWER_BYTES, (uint8_t *)answer_text};
+    return &number;
+}
+
+static mesh_code count_blocking(void *self, mesh_call *call,
+                                const Testing__V1__CountRequest *request, mesh_stream *stream,
+                                mesh_error *err)
+{
+    mesh_code code;
+
+    (void)self;
+    (void)call;
+    (void)request;
+    do
+        code = testing__v1__testing__count__reply(stream, large_number());
+    while (code == MESH_OK);
+    return mesh_error_set(err, code, "the handler saw it");
+}
+
+static mesh_code count_evented(void *self, mesh_stream *stream,
+                               const Testing__V1__CountRequest *request, mesh_error *err)
+{
+    (void)self;
+    (void)request;
+    (void)err;
+    while (testing__v1__testing__count__try_reply(stream, large_number()) == MESH_OK)
+        continue;
+    return MESH_OK;
+}
+
+static void serve_answers(testing_style style)
+{
+    static const testing__v1__testing__count__events events = {.on_open = count_evented};
+    static const testing__v1__testing__handlers blocking = {.echo = answer_much,
+                                                            .count = count_blocking};
+    static const testing__v1__testing__handlers evented = {.echo__inline = answer_much,
+                                                           .count__events = &events};
+    static const mesh_interceptor sees = {.on_close = see_close, .observes = true};
+
+    memset(answer_text, 'a', ANSWER_BYTES);
+    testing_service_serve(
+        &service, testing__v1__testing__api(style == TESTING_WORKER ? &blocking : &evented, NULL),
+        MESH_OPTIONS(mesh_server_options, .max_receive_bytes = BUDGET_BYTES / 2,
+                     .memory_budget_bytes = BUDGET_BYTES, .interceptors = &sees,
+                     .interceptor_count = 1),
+        NULL);
+}
+
+/*
+ * A client that asks much and reads nothing, until it is refused; others are served meanwhile, and
+ * what it held is given back when it goes.
+ */
+static void ask_until_refused(const char *path)
+{
+    raw_client client;
+
+    for (int round = 0; round < 3; round++) {
+        raw_connect(&client, mesh_server_port(service.server));
+        atomic_store(&refused, 0);
+        for (size_t i = 0; i < MANY_ANSWERS; i++)
+            raw_message(&client, raw_request(&client, path, NULL, NULL, false), false, NULL, 0,
+                        true);
+        WAIT_FOR(atomic_load(&refused) > 0);
+        assert_int_equal(testing_echo(&service, "for others there is room", NULL), MESH_OK);
+        raw_close(&client);
+        testing_wait_for_active(&service, 0);
+    }
+}
+
+static void answers_that_nobody_reads_count(void **state)
+{
+    serve_answers(testing_style_of(state));
+    ask_until_refused("/testing.v1.Testing/Echo");
+    testing_service_stop(&service);
+}
+
+static void what_waits_on_streams_counts(void **state)
+{
+    serve_answers(testing_style_of(state));
+    ask_until_refused("/testing.v1.Testing/Count");
+    testing_service_stop(&service);
+}
+
+/* The share is 128 KiB, and half of an answer is no answer. */
+static void an_answer_larger_than_the_share_is_refused(void **state)
+{
+    Testing__V1__EchoRequest request = TESTING__V1__ECHO_REQUEST__INIT;
+    Testing__V1__EchoResponse *response;
+    mesh_error err;
+
+    (void)state;
+    serve(testing_style_of(state), 50);
+    request.answer_size = BUDGET_BYTES / 4; /* in the arena, and encoded */
+    for (int i = 0; i < 3; i++) {
+        mesh_error_clear(&err);
+        expect_refused(testing__v1__testing__echo(service.channel, &request, &response,
+                                                  &(mesh_call_options){.arena = service.arena},
+                                                  &err),
+                       &err);
+    }
+    assert_int_equal(testing_echo(&service, "a small one is not", NULL), MESH_OK);
+    testing_service_stop(&service);
+}
+
+#define STYLES(test)                                                   \
+    cmocka_unit_test_prestate(test, &(testing_style){TESTING_WORKER}), \
+        cmocka_unit_test_prestate(test, &(testing_style){TESTING_INLINE})
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -326,6 +503,9 @@ int main(void)
         WORKER(messages_of_calls_that_wait_count_together),
         cmocka_unit_test(a_connection_leaves_memory_to_others),
         cmocka_unit_test(a_message_that_waits_keeps_nothing_that_came_beside_it),
+        STYLES(answers_that_nobody_reads_count),
+        STYLES(what_waits_on_streams_counts),
+        STYLES(an_answer_larger_than_the_share_is_refused),
     };
 
     return cmocka_run_group_tests_name("memory", tests, NULL, NULL);
