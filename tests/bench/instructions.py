@@ -14,10 +14,11 @@ import tempfile
 
 import load
 import report
+from cases import SERVER_CASES, make_requests
 from programs import RUN_LIMIT_S, Server, Trouble, build, main_of, need, read_programs, say
 
 PROGRAMS = "raw,typed"
-CASE = load.SERVER_CASES["order"]._replace(connections=1, in_flight=10)
+CASE = SERVER_CASES["order"]._replace(connections=1, in_flight=10)
 FEW, MANY = 500, 2500
 
 
@@ -38,7 +39,7 @@ def count(program, calls, answer_bytes, work):
 
 
 def measure(programs, work):
-    answer_bytes = load.make_requests(work)["order"]
+    answer_bytes = make_requests(work)["order"]
     counts = {}
     for program in programs:
         say(f"{program.name} ...")

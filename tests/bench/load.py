@@ -1,96 +1,45 @@
-"""What is done to servers and by clients, and the figures of one round of it."""
+"""What loads servers and clients, and the figures of one round of it."""
 
-import collections
+import contextlib
 import json
 import math
 import pathlib
 import re
+import select
 import shlex
+import shutil
 import subprocess
 import time
 
+from cases import ECHO, GHZ, IDLE, ORDER_JSON, PACED, PINGPONG, PROTO, SERVER_CASES
 from programs import CORES, ROOT, RUN_LIMIT_S, Server, Trouble, cpu_seconds, memory_mib, pinned, run
 
-PROTO = "tests/bench/bench/v1/echo.proto"
-ECHO = "bench.v1.Echo"
-STREAM_MESSAGES = 1000
-STREAM_BYTES = 100
-
-# What is done to servers; a call has `messages` messages.
-Case = collections.namedtuple("Case", "title method request connections in_flight tls messages")
-
-SERVER_CASES = {
-    "order": Case("order, 50 x 10", "Call", "order", 50, 10, False, 1),
-    "order-one": Case("order, 1 x 100", "Call", "order", 1, 100, False, 1),
-    "single": Case("order, 1 x 1", "Call", "order", 1, 1, False, 1),
-    "tls": Case("TLS, 50 x 10", "Call", "order", 50, 10, True, 1),
-    "tls-one": Case("TLS, 1 x 100", "Call", "order", 1, 100, True, 1),
-    "empty": Case("empty", "Ping", "empty", 50, 10, False, 1),
-    "10B": Case("10 B", "Copy", "10B", 50, 10, False, 1),
-    "1KiB": Case("1 KiB", "Copy", "1KiB", 50, 10, False, 1),
-    "64KiB": Case("64 KiB, 10 x 4", "Copy", "64KiB", 10, 4, False, 1),
-    "chat": Case("both ways", "Chat", "messages", 10, 1, False, STREAM_MESSAGES),
-    "upload": Case("to the server", "Upload", "messages", 10, 1, False, STREAM_MESSAGES),
-    "download": Case("from the server", "Download", "amount", 10, 1, False, STREAM_MESSAGES),
-}
-STREAMS = ("Chat", "Upload", "Download")
-PACED = "paced"  # the order at a fixed rate, for its latency
-GHZ = "ghz"  # the order once more, by the load generator that users know
-CLIENT_CASES = {"clients": ("64 in flight", 64), "client-single": ("one at a time", 1)}
-DRIVEN = "raw"  # the server that all clients call
-
-# The same as tests/bench/order.textproto, for ghz.
-ORDER_JSON = {
-    "id": "0192f0c1-7a2b-7c3d", "created_ms": 1763712000000,
-    "customer": {"name": "Ada", "email": "ada@example.org"},
-    "lines": [{"product_id": "odyssey", "quantity": 2, "price_minor": 9999},
-              {"product_id": "argo", "quantity": 1, "price_minor": 4999}],
-    "express": True, "labels": {"k": "v"}, "discount": 0.1,
-}
+H2_CLIENT = "bazel-bin/tests/bench/h2_client"
+GHZ_WARM_UP_CALLS = 5000
+IDLE_CLIENTS = 4  # each opens its connections one by one
+IDLE_SETTLE_S = 1
 
 
-def framed(message):
-    """gRPC's length-prefixed message, not compressed."""
-    return b"\0" + len(message).to_bytes(4, "big") + message
+def load_cores(case):
+    return CORES[:2] if case.both_cores else CORES[1:2]
 
 
-def make_requests(work):
-    """The requests' bodies as files, and how many bytes the right answer of each method has."""
+def ghz_program():
+    """Its path, or None."""
+    installed = str(ROOT / ".mesh/tools/bin/ghz")
+    return shutil.which("ghz") or shutil.which(installed)
 
-    def encode(message, text):
-        return framed(
-            run("protoc", "-Iproto", "-Itests/bench", f"--encode=bench.v1.{message}",
-                "bench/v1/echo.proto", input=text)
-        )
 
-    def payload(size):
-        return encode("Payload", b'body: "%s"' % (b"x" * size))
-
-    total = STREAM_MESSAGES * STREAM_BYTES
-    amount = encode("Amount", b"messages: %d bytes: %d" % (STREAM_MESSAGES, total))
-    requests = {
-        "order": encode("Order", (ROOT / "tests/bench/order.textproto").read_bytes()),
-        "empty": framed(b""),
-        "10B": payload(10),
-        "1KiB": payload(1024),
-        "64KiB": payload(65536),
-        "messages": payload(STREAM_BYTES) * STREAM_MESSAGES,
-        "amount": amount,
-    }
-    for name, body in requests.items():
-        (work / name).write_bytes(body)
-    sizes = {name: len(body) for name, body in requests.items()}
-    answers = {"Upload": len(amount), "Download": sizes["messages"]}
-    return {
-        case: answers.get(spec.method, sizes[spec.request]) for case, spec in SERVER_CASES.items()
-    }
+# --- h2load ---------------------------------------------------------------------------------------
 
 
 def h2load_command(server, case, calls, work, *more):
     scheme = "https" if server.tls else "http"
+    headers = [word for header in case.headers for word in ("-H", header)]
+    threads = ["-t", "2"] if case.both_cores else []
     return [
         "h2load", "-n", str(calls), "-c", str(case.connections), "-m", str(case.in_flight),
-        "-H", "content-type: application/grpc", "-H", "te: trailers",
+        "-H", "content-type: application/grpc", "-H", "te: trailers", *headers, *threads,
         "-d", str(work / case.request), *more,
         f"{scheme}://127.0.0.1:{server.port}/{ECHO}/{case.method}",
     ]
@@ -112,7 +61,7 @@ def load(server, case, calls, answer_bytes, work, *more):
     done = subprocess.run(
         h2load_command(server, case, calls, work, *more),
         cwd=ROOT, capture_output=True, timeout=RUN_LIMIT_S, check=False,
-        preexec_fn=pinned(CORES[1]),
+        preexec_fn=pinned(load_cores(case)),
     )
     return check_h2load(done.stdout.decode() + done.stderr.decode(), calls, answer_bytes)
 
@@ -151,11 +100,13 @@ def watched(server, calls, work_done):
     }
 
 
-def measure(server, case, calls, answer_bytes, work):
+def measure_full(server, case, calls, answer_bytes, work):
     figures = watched(server, calls, lambda: load(server, case, calls, answer_bytes, work))
     if case.messages > 1:
         figures["cpu_us"] /= case.messages
         figures["messages_per_s"] = figures["calls_per_s"] * case.messages
+    if case.mib:
+        figures["mib_per_s"] = figures["calls_per_s"] * case.mib
     return figures
 
 
@@ -171,16 +122,19 @@ def measure_paced(server, case, rate, seconds, answer_bytes, work):
     return figures
 
 
-def measure_ghz(server, case, ghz, calls):
+# --- others ---------------------------------------------------------------------------------------
+
+
+def measure_ghz(server, case, calls):
     def work_done():
         done = subprocess.run(
-            [ghz, "--insecure", "--import-paths", "proto,tests/bench", "--proto", PROTO,
+            [ghz_program(), "--insecure", "--import-paths", "proto,tests/bench", "--proto", PROTO,
              "--call", f"{ECHO}.{case.method}", "-d", json.dumps(ORDER_JSON), "-n", str(calls),
              "--connections", str(case.connections),
              "--concurrency", str(case.connections * case.in_flight),
              "--format", "json", f"127.0.0.1:{server.port}"],
             cwd=ROOT, capture_output=True, timeout=RUN_LIMIT_S, check=False,
-            preexec_fn=pinned(CORES[1]),
+            preexec_fn=pinned(load_cores(case)),
         )
         if done.returncode != 0:
             raise Trouble(f"ghz: {done.stderr.decode(errors='replace').strip()[-300:]}")
@@ -196,10 +150,58 @@ def measure_ghz(server, case, ghz, calls):
     return figures
 
 
+def measure_pingpong(server, case, seconds, work):
+    said = run(H2_CLIENT, "pingpong", str(server.port), work / case.request, str(seconds),
+               preexec_fn=pinned(load_cores(case)))
+    messages, p50, p99 = (float(word) for word in said.split())
+    return {"messages_per_s": messages / seconds, "p50_us": p50, "p99_us": p99}
+
+
+def start_idle(stack, server, case, connections, work):
+    """A client whose connections make a call and stay until its input is closed."""
+    command = [H2_CLIENT, "idle", str(server.port), work / case.request, str(connections)]
+    client = stack.enter_context(subprocess.Popen(
+        command + ["tls"] * server.tls, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE, preexec_fn=pinned(load_cores(case)),
+    ))
+    stack.callback(client.kill)
+    return client
+
+
+def await_idle(client):
+    speaks, _, _ = select.select([client.stdout], [], [], RUN_LIMIT_S)
+    if not speaks or client.stdout.readline() != b"ready\n":
+        client.kill()
+        raise Trouble(client.stderr.read().decode().strip() or "took too long to connect")
+
+
+def end_idle(client):
+    _, said = client.communicate(timeout=RUN_LIMIT_S)
+    if client.returncode != 0:
+        raise Trouble(said.decode().strip())
+
+
+def measure_idle(server, case, work):
+    """Memory that each connection takes, on top of the first one's."""
+    with contextlib.ExitStack() as stack:
+        first = start_idle(stack, server, case, 1, work)
+        await_idle(first)
+        before = memory_mib(server.pid, "VmRSS")
+        part = case.connections // IDLE_CLIENTS
+        clients = [start_idle(stack, server, case, part, work) for _ in range(IDLE_CLIENTS)]
+        for client in clients:
+            await_idle(client)
+        time.sleep(IDLE_SETTLE_S)
+        after = memory_mib(server.pid, "VmRSS")
+        for client in [first, *clients]:
+            end_idle(client)
+    return {"idle_kib": (after - before) * 1024 / (part * IDLE_CLIENTS)}
+
+
 def measure_client(program, server, in_flight, seconds):
     done = run(
         *shlex.split(program.command), str(server.port), str(in_flight), str(seconds),
-        preexec_fn=pinned(CORES[1]),
+        preexec_fn=pinned(CORES[1:2]),
     )
     calls, took, spent = (float(word) for word in done.split())
     if calls == 0:
@@ -207,18 +209,45 @@ def measure_client(program, server, in_flight, seconds):
     return {"calls_per_s": calls / took, "cpu_us": spent / calls * 1e6}
 
 
+# --- by kind --------------------------------------------------------------------------------------
+
+
+def warm_up(server, case, seconds, answer_bytes, work):
+    """How many calls a second the server takes of what loads it, where that is needed."""
+    if case.kind == GHZ:
+        return measure_ghz(server, case, GHZ_WARM_UP_CALLS)["calls_per_s"]
+    if case.kind in (PINGPONG, IDLE):
+        return None
+    return calibrate(server, case, seconds, answer_bytes, work)
+
+
+def measure(server, case, rate, seconds, answer_bytes, work):
+    """A round of `seconds`, with calls for that time at `rate` a second."""
+    if case.kind == PACED:
+        return measure_paced(server, case, rate, seconds, answer_bytes, work)
+    if case.kind == PINGPONG:
+        return measure_pingpong(server, case, seconds, work)
+    if case.kind == IDLE:
+        return measure_idle(server, case, work)
+    calls = calls_for(rate, case, seconds)
+    if case.kind == GHZ:
+        return measure_ghz(server, case, calls)
+    return measure_full(server, case, calls, answer_bytes, work)
+
+
 def check_answers(program, tls, work, answer_bytes):
     """Every method's answers, compared with what was sent while others load the server."""
     case = SERVER_CASES["order"]
+    streams = "all" if "all" in program.serves.split(",") else "unary"
     with Server(program, work, tls) as server:
         calls = calls_for(calibrate(server, case, 1, answer_bytes, work), case, 1)
         loader = subprocess.Popen(
             h2load_command(server, case, calls, work), stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT, preexec_fn=pinned(CORES[1]),
+            stderr=subprocess.STDOUT, preexec_fn=pinned(CORES[1:2]),
         )
         try:
             authority = [str(work / "certificate.pem")] if tls else []
-            run("bazel-bin/tests/bench/check_client", str(server.port), program.serves, *authority)
+            run("bazel-bin/tests/bench/check_client", str(server.port), streams, *authority)
             said, _ = loader.communicate(timeout=RUN_LIMIT_S)
         finally:
             loader.kill()

@@ -115,8 +115,8 @@ def shipped_mib(program):
     return size / 2**20
 
 
-def pinned(core):
-    return lambda: os.sched_setaffinity(0, {core})
+def pinned(cores):
+    return lambda: os.sched_setaffinity(0, cores)
 
 
 def cpu_seconds(pid):
@@ -144,9 +144,10 @@ def listens(port):
 class Server:
     """A program that serves until the `with` ends."""
 
-    def __init__(self, program, work, tls):
+    def __init__(self, program, work, tls, cores=tuple(CORES[:1])):
         self.program = program
         self.tls = tls
+        self.cores = cores
         self.port = free_port()
         self.log = open(work / f"{program.name}.log", "w+b")
         self.command = shlex.split(program.command) + [str(self.port)]
@@ -156,7 +157,7 @@ class Server:
     def __enter__(self):
         self.process = subprocess.Popen(
             self.command, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log,
-            preexec_fn=pinned(CORES[0]),
+            preexec_fn=pinned(self.cores),
         )
         self.pid = self.process.pid
         try:

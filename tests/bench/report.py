@@ -7,7 +7,8 @@ import platform
 import re
 import sys
 
-from load import CLIENT_CASES, DRIVEN, GHZ, PACED, SERVER_CASES, STREAM_BYTES, STREAM_MESSAGES
+from cases import (CLIENT_CASES, DRIVEN, IDLE_CONNECTIONS, LOAD, SERVER_CASES, STREAM_BYTES,
+                   STREAM_MESSAGES)
 from programs import CORES
 
 VERDICTS = {True: "yes", False: "no", None: "not measured"}
@@ -46,9 +47,39 @@ def table(rows):
     return "\n".join([line(rows[0]), rule] + [line(row) for row in rows[1:]]) + "\n"
 
 
+def print_orders(results, names, sizes):
+    paced = f"; p50 and p99 at {results.rate:,} calls/s" if results.figures.get("paced") else ""
+    print("## Servers: the nested order\n\n"
+          f"50 connections with 10 calls in flight on each{paced}.\n")
+    columns = [("order", "cpu_us", "CPU us a call", True),
+               ("order", "calls_per_s", "calls/s", False),
+               ("paced", "p50_ms", "p50 ms", False), ("paced", "p99_ms", "p99 ms", True),
+               ("order", "rest_mib", "MiB at rest", False),
+               ("order", "loaded_mib", "MiB under load", False), None,
+               ("ghz", "calls_per_s", "ghz calls/s", False), ("ghz", "cpu_us", "ghz CPU us", False),
+               ("ghz", "p99_ms", "ghz p99 ms", False)]
+    rows = [["server"] + [one[2] if one else "MiB shipped" for one in columns]]
+    for name in names:
+        if any(name in results.figures.get(one[0], ()) for one in columns if one):
+            rows.append([name] + [
+                cell(results.spread(one[0], name, one[1]), one[3]) if one else number(sizes[name])
+                for one in columns])
+    print(table(rows))
+
+
+def print_figures(results, names, noun, columns):
+    """A column for each (case, figure, title), a row for each program that has any of them."""
+    rows = [[noun] + [title for _, _, title in columns]]
+    for name in names:
+        cells = [cell(results.spread(case, name, figure)) for case, figure, _ in columns]
+        if any(text != "-" for text in cells):
+            rows.append([name] + cells)
+    print(table(rows))
+
+
 def print_tables(results, versions, skipped, sizes, verdicts, options):
-    def has(*cases):
-        return any(results.figures.get(case) for case in cases)
+    def measured(*cases):
+        return [case for case in cases if results.figures.get(case)]
 
     names = list(sizes)
     command = " ".join(["scripts/bench", "rpc"] + sys.argv[1:])
@@ -56,64 +87,54 @@ def print_tables(results, versions, skipped, sizes, verdicts, options):
     print("# gRPC servers and clients side by side\n\n"
           f"Made by `{command}` on {machine()}.\n"
           f"Medians of {options.rounds} rounds (least - most); the CPU is the measured program's "
-          f"alone.\n{peers}What the columns mean: [tests/bench](../tests/bench/README.md).\n")
-    if has("order", PACED, GHZ):
-        paced = f"; p50 and p99 at {results.rate:,} calls/s" if has(PACED) else ""
-        print("## Servers: the nested order\n\n"
-              f"50 connections with 10 calls in flight on each{paced}.\n"
-              "`typed` has inline handlers, `typed-worker` handlers on workers.\n")
-        rows = [["server", "CPU us a call", "calls/s", "p50 ms", "p99 ms", "MiB at rest",
-                 "MiB under load", "MiB shipped", "ghz calls/s", "ghz CPU us", "ghz p99 ms"]]
-        for name in names:
-            rows.append([
-                name, cell(results.spread("order", name, "cpu_us"), True),
-                cell(results.spread("order", name, "calls_per_s")),
-                cell(results.spread(PACED, name, "p50_ms")),
-                cell(results.spread(PACED, name, "p99_ms"), True),
-                cell(results.spread("order", name, "rest_mib")),
-                cell(results.spread("order", name, "loaded_mib")),
-                number(sizes[name]),
-                cell(results.spread(GHZ, name, "calls_per_s")),
-                cell(results.spread(GHZ, name, "cpu_us")),
-                cell(results.spread(GHZ, name, "p99_ms")),
-            ])
-        print(table(rows))
-    unary = [case for case in SERVER_CASES
-             if case != "order" and SERVER_CASES[case].messages == 1 and has(case)]
+          f"alone.\n{peers}What the rows and columns mean: [tests/bench](../tests/bench/README.md)."
+          "\n")
+    if measured("order", "paced", "ghz"):
+        print_orders(results, names, sizes)
+    full = measured(*(case for case in SERVER_CASES if SERVER_CASES[case].kind == LOAD))
+    unary = [case for case in full if SERVER_CASES[case].messages == 1 and case != "order"]
     for figure, title in (("cpu_us", "CPU us a call"), ("calls_per_s", "calls/s")):
         if unary:
             print(f"## Servers: {title}, by what is called\n\n"
                   "Connections x calls in flight on each; 50 x 10 where nothing is said.\n")
-            print(table([["server"] + [SERVER_CASES[case].title for case in unary]] + [
-                [name] + [cell(results.spread(case, name, figure)) for case in unary]
-                for name in names]))
-    streams = [case for case in SERVER_CASES if SERVER_CASES[case].messages > 1 and has(case)]
+            print_figures(results, names, "server",
+                          [(case, figure, SERVER_CASES[case].title) for case in unary])
+    large = [case for case in full if SERVER_CASES[case].mib]
+    if large:
+        print("## Servers: MiB/s each way\n")
+        print_figures(results, names, "server",
+                      [(case, "mib_per_s", SERVER_CASES[case].title) for case in large])
+    streams = [case for case in full if SERVER_CASES[case].messages > 1]
     if streams:
         print(f"## Streams of {STREAM_MESSAGES:,} messages of {STREAM_BYTES} bytes, 10 at once\n")
-        head = ["server"]
-        for case in streams:
-            head += [f"{SERVER_CASES[case].title}: messages/s", "CPU us a message"]
-        print(table([head] + [
-            [name] + [cell(results.spread(case, name, figure)) for case in streams
-                      for figure in ("messages_per_s", "cpu_us")]
-            for name in names if any(name in results.figures[case] for case in streams)]))
-    clients = [case for case in CLIENT_CASES if has(case)]
+        print_figures(results, names, "server", [
+            (case, figure, title.format(SERVER_CASES[case].title)) for case in streams
+            for figure, title in (("messages_per_s", "{}: messages/s"),
+                                  ("cpu_us", "{}: CPU us a message"))])
+    if measured("pingpong"):
+        print(f"## One message of {STREAM_BYTES} bytes to and fro on a stream\n")
+        print_figures(results, names, "server", [
+            ("pingpong", "p50_us", "p50 us"), ("pingpong", "p99_us", "p99 us"),
+            ("pingpong", "messages_per_s", "messages/s")])
+    idle = measured("idle", "idle-tls")
+    if idle:
+        print(f"## {IDLE_CONNECTIONS:,} idle connections that made a call: KiB of memory each\n")
+        print_figures(results, names, "server",
+                      [(case, "idle_kib", SERVER_CASES[case].title) for case in idle])
+    clients = measured(*CLIENT_CASES)
     if clients:
         print(f"## Clients: the nested order over one connection, to the server `{DRIVEN}`\n")
-        head = ["client"]
-        for case in clients:
-            head += [f"{CLIENT_CASES[case][0]}: CPU us a call", "calls/s"]
         everyone = dict.fromkeys(name for case in clients for name in results.figures[case])
-        print(table([head] + [
-            [name] + [text for case in clients
-                      for text in (cell(results.spread(case, name, "cpu_us"), True),
-                                   cell(results.spread(case, name, "calls_per_s")))]
-            for name in everyone]))
-    if verdicts:
-        print("## Aims, as ratios round by round\n")
-        print(table([["aim", "at most", "measured", "met"]] + [
-            [one["aim"], f"{one['at_most']:.2f}", cell(one["ratio"], True),
-             VERDICTS[one["met"]]] for one in verdicts]))
+        print_figures(results, everyone, "client", [
+            (case, figure, f"{CLIENT_CASES[case][0]}: {title}") for case in clients
+            for figure, title in (("cpu_us", "CPU us a call"), ("calls_per_s", "calls/s"))])
+    for title, judged in verdicts.items():
+        if judged:
+            print(f"## Aims of {title}\n\nRatios are taken round by round.\n")
+            print(table([["aim", "limit", "measured", "met"]] + [
+                [one["aim"], f"{'>=' if one['more'] else '<='} {one['limit']:.2f}",
+                 cell(one["value"], True) + (f" of {one['of']}" if one["of"] else ""),
+                 VERDICTS[one["met"]]] for one in judged]))
     for name, reason in skipped.items():
         print(f"Left out: {reason if name in reason else name + ': ' + reason}")
     for case, by_name in results.troubles.items():

@@ -2,14 +2,19 @@
  * A server of typed messages and generated stubs, in either style that users write: handlers that
  * may block, on the worker pool, or such that may not, on the transport's thread.
  *
- *   typed_echo worker|inline PORT [CERTIFICATE KEY]
+ *   typed_echo [-m] [-l LOOPS] worker|inline PORT [CERTIFICATE KEY]
+ *
+ * -m   with metrics of calls
+ * -l   threads of the transport (1)
  */
 #include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "bench/v1/echo.mesh.h"
+#include "mesh/obs/rpc.h"
 #include "mesh/rpc/server.h"
 
 enum {
@@ -217,6 +222,37 @@ static const bench__v1__echo__handlers on_workers = {
     .download = download,
 };
 
+/* The metrics of calls as a service of the mesh has them; NULL: without. */
+static const mesh_interceptor *observe(void)
+{
+    static mesh_interceptor interceptor;
+    mesh_metrics *metrics = mesh_metrics_create();
+    mesh_rpc_metrics *calls;
+    mesh_error err = {.message = "out of memory"};
+
+    if (metrics == NULL || mesh_rpc_metrics_create(metrics, &calls, &err) != MESH_OK) {
+        fprintf(stderr, "typed_echo: %s\n", err.message);
+        exit(1);
+    }
+    interceptor = mesh_rpc_metrics_server(calls);
+    return &interceptor;
+}
+
+static _Noreturn void serve(const mesh_server_options *options, mesh_api api)
+{
+    mesh_server *server;
+    mesh_error err;
+
+    if (mesh_server_create(options, &server, &err) != MESH_OK ||
+        mesh_server_add(server, api, &err) != MESH_OK ||
+        mesh_server_start(server, &err) != MESH_OK) {
+        fprintf(stderr, "typed_echo: %s\n", err.message);
+        exit(1);
+    }
+    for (;;)
+        (void)pause();
+}
+
 int main(int argc, char **argv)
 {
     mesh_tls_options tls = {0};
@@ -225,30 +261,31 @@ int main(int argc, char **argv)
         .worker_queue = WORKER_QUEUE,
         .stream_budget_bytes = STREAM_BUDGET_BYTES,
     };
-    const bench__v1__echo__handlers *handlers = &inlined;
     char listen[32];
-    mesh_server *server;
-    mesh_error err;
+    int option;
 
-    if (argc != 3 && argc != 5) {
-        fprintf(stderr, "usage: typed_echo worker|inline PORT [CERTIFICATE KEY]\n");
+    while ((option = getopt(argc, argv, "ml:")) != -1) {
+        if (option == 'm') {
+            options.interceptors = observe();
+            options.interceptor_count = 1;
+        } else if (option == 'l') {
+            options.poller_count = strtoul(optarg, NULL, 10);
+        } else {
+            argc = 0;
+        }
+    }
+    argv += optind;
+    if (argc - optind != 2 && argc - optind != 4) {
+        fprintf(stderr, "usage: typed_echo [-m] [-l LOOPS] worker|inline PORT [CERTIFICATE KEY]\n");
         return 2;
     }
-    if (strcmp(argv[1], "worker") == 0)
-        handlers = &on_workers;
-    (void)snprintf(listen, sizeof listen, "127.0.0.1:%s", argv[2]);
+    (void)snprintf(listen, sizeof listen, "127.0.0.1:%s", argv[1]);
     options.listen = listen;
-    if (argc == 5) {
-        tls.certificate_file = argv[3];
-        tls.key_file = argv[4];
+    if (argc - optind == 4) {
+        tls.certificate_file = argv[2];
+        tls.key_file = argv[3];
         options.tls = &tls;
     }
-    if (mesh_server_create(&options, &server, &err) != MESH_OK ||
-        mesh_server_add(server, bench__v1__echo__api(handlers, NULL), &err) != MESH_OK ||
-        mesh_server_start(server, &err) != MESH_OK) {
-        fprintf(stderr, "typed_echo: %s\n", err.message);
-        return 1;
-    }
-    for (;;)
-        (void)pause();
+    serve(&options,
+          bench__v1__echo__api(strcmp(argv[0], "worker") == 0 ? &on_workers : &inlined, NULL));
 }

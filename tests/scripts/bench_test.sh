@@ -14,7 +14,7 @@ python() {
 
 test_each_program_is_first_in_as_many_rounds_as_the_others() {
     python <<'END'
-from rpc import turn
+from results import turn
 
 for count in range(1, 9):
     names = [str(number) for number in range(count)]
@@ -28,16 +28,18 @@ END
 
 test_an_aim_without_figures_is_shown_as_not_measured() {
     python <<'END'
-from rpc import AIMS, Results, judge
+from aims import CORE_AIMS, judge
+from results import Results
 
-aim = AIMS[0]
-names, cases = {aim.mine, aim.theirs}, [aim.case]
+aim = CORE_AIMS[0]
+[other] = aim.theirs
+names, cases = {aim.mine, other}, [aim.case]
 results = Results()
-[verdict] = judge(results, names, cases)
-assert verdict["aim"] == aim.title and verdict["ratio"] is None and verdict["met"] is None, verdict
-results.figures[aim.case] = {aim.mine: [{aim.figure: 1.0}], aim.theirs: [{aim.figure: 2.0}]}
-[verdict] = judge(results, names, cases)
-assert verdict["ratio"]["median"] == 0.5 and verdict["met"], verdict
+[verdict] = judge(CORE_AIMS, results, names, cases)
+assert verdict["aim"] == aim.title and verdict["value"] is None and verdict["met"] is None, verdict
+results.figures[aim.case] = {aim.mine: [{aim.figure: 1.0}], other: [{aim.figure: 2.0}]}
+[verdict] = judge(CORE_AIMS, results, names, cases)
+assert verdict["value"]["median"] == 0.5 and verdict["met"], verdict
 END
 }
 
