@@ -36,7 +36,8 @@ void mesh_call_answer(mesh_call *call, mesh_code code, const mesh_error *err,
     mesh_final final = {.headers = &call->headers,
                         .trailers = &call->trailers,
                         .compress = call->compress,
-                        .message = message};
+                        .message = message,
+                        .untouched = call->untouched};
 
     if (call->has_message) { /* nobody will read it */
         mesh_message_release(&call->message);

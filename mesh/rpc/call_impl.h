@@ -50,6 +50,7 @@ struct mesh_call {
     mesh_metadata_list trailers;
     bool headers_sent;
     bool answered;
+    bool untouched; /* refused before anybody saw it */
     bool compress;
     bool deferred;
     size_t answer_held; /* bytes of its memory, until the transport is done */

@@ -81,6 +81,9 @@ static mesh_code read_bytes(mesh_message *message, mesh_arena **scratch, const u
     if (message->code == MESH_INTERNAL) /* without a reason, as whatever gRPC itself defines */
         return mesh_error_set(err, MESH_INTERNAL,
                               "a message is compressed, and its call does not say how");
+    if (message->code == MESH_UNIMPLEMENTED)
+        return mesh_error_set(err, MESH_UNIMPLEMENTED,
+                              "a message is compressed in a way that is not known here");
     if (message->code != MESH_OK)
         return mesh_error_set(err, message->code, "no memory for a message");
     *size = message->size;

@@ -33,7 +33,7 @@ static void reset(mesh_call *call)
     call->has_message = call->more_messages = false;
     call->request = call->response = NULL;
     call->received = call->headers = call->trailers = (mesh_metadata_list){.entries = NULL};
-    call->received_copied = call->headers_sent = call->answered = false;
+    call->received_copied = call->headers_sent = call->answered = call->untouched = false;
     call->compress = call->deferred = false;
     call->peer = (mesh_peer){.address = NULL};
     memset(call->slots, 0, sizeof call->slots);
@@ -92,6 +92,7 @@ static void refuse_late(mesh_call *call)
 
     mesh_error_clear(&err);
     (void)mesh_error_set(&err, MESH_UNAVAILABLE, "the server shuts down");
+    call->untouched = true;
     mesh_call_answer_error(call, &err);
 }
 

@@ -1,6 +1,7 @@
 /* A server from its options to its end: who is added, when it listens, how it drains. */
 #include <assert.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
@@ -70,9 +71,6 @@ static mesh_code check_options(const mesh_server_options *options, mesh_error *e
     if (options->listen == NULL || !mesh_address_parse(options->listen, &address))
         return mesh_error_set(err, MESH_INVALID_ARGUMENT,
                               "listen: must be HOST:PORT, [V6]:PORT, unix:PATH or fd://N");
-    if (address.fd >= 0)
-        return mesh_error_set(err, MESH_INVALID_ARGUMENT,
-                              "listen: the gRPC C core takes no inherited socket (fd://N)");
     for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++)
         if (numbers[i].value < 0 || numbers[i].value > numbers[i].most)
             return mesh_error_set(err, MESH_INVALID_ARGUMENT, "%s: must be within 0 to %lld",
@@ -147,14 +145,39 @@ static mesh_code read_options(const mesh_server_options *given, mesh_server_opti
     return code;
 }
 
+static mesh_code choose_transport(const char *name, const mesh_transport **transport,
+                                  mesh_error *err)
+{
+    static const mesh_transport *const transports[] = {&mesh_transport_core, &mesh_transport_h2};
+    const char *variable = getenv("MESH_SERVER");
+    const char *what = "transport";
+
+    if (name == NULL && variable != NULL && variable[0] != '\0') {
+        name = variable;
+        what = "the environment variable MESH_SERVER";
+    }
+    if (name == NULL)
+        name = mesh_transport_core.name;
+    for (size_t i = 0; i < sizeof transports / sizeof transports[0]; i++)
+        if (strcmp(name, transports[i]->name) == 0) {
+            *transport = transports[i];
+            return MESH_OK;
+        }
+    return mesh_error_set(err, MESH_INVALID_ARGUMENT, "%s: must be core or h2, and is %s", what,
+                          name);
+}
+
 mesh_code mesh_server_create(const mesh_server_options *options, mesh_server **out, mesh_error *err)
 {
+    const mesh_transport *transport = NULL;
     mesh_server_options known;
     mesh_tls_options tls;
     mesh_pool_options pool;
     mesh_code code = read_options(options, &known, &tls, err);
     mesh_server *server;
 
+    if (code == MESH_OK)
+        code = choose_transport(known.transport, &transport, err);
     if (code != MESH_OK)
         return code;
     server = mesh_calloc(1, sizeof *server);
@@ -162,7 +185,8 @@ mesh_code mesh_server_create(const mesh_server_options *options, mesh_server **o
         goto memory;
     server->options = known;
     mesh_admission_init(server);
-    server->transport = &mesh_transport_core;
+    server->transport = transport;
+    server->options.transport = NULL;
     server->listen = mesh_strdup(known.listen);
     server->interceptors = mesh_calloc(known.interceptor_count + 1, sizeof *server->interceptors);
     if (server->listen == NULL || server->interceptors == NULL)

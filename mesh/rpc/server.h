@@ -120,11 +120,18 @@ typedef struct mesh_server_options {
      * RESOURCE_EXHAUSTED for a request; the connection is closed for an answer.
      */
     size_t buffer_budget_bytes;
+    /*
+     * What carries the calls: "core", the gRPC C core, or "h2", nghttp2 and OpenSSL, which costs
+     * less (mesh/rpc/h2/README.md). NULL: what the environment variable MESH_SERVER says, else
+     * "core". Borrowed for the call of create.
+     */
+    const char *transport;
 } mesh_server_options;
 
 /*
- * INVALID_ARGUMENT: an option is out of range, a TLS file unusable, or max_receive_bytes more than
- * a connection may have of memory_budget_bytes; the message names it.
+ * INVALID_ARGUMENT: an option is out of range, a TLS file unusable, there is no transport of that
+ * name, or max_receive_bytes more than a connection may have of memory_budget_bytes; the message
+ * names it.
  */
 MESH_API mesh_code mesh_server_create(const mesh_server_options *options, mesh_server **server,
                                       mesh_error *err);

@@ -126,7 +126,11 @@ static mesh_code take(mesh_stream *stream, mesh_buffer *buffer)
     return MESH_OK;
 }
 
-/* Encodes and takes a message. *refused: its connection may hold no more memory. mu is held. */
+/*
+ * Encodes and takes a message. *refused: its connection may hold no more memory, or there is none
+ * for an evented stream, without a write that is outstanding, after which it could be told that it
+ * may try again. mu is held.
+ */
 static mesh_code encode(mesh_stream *stream, const ProtobufCMessage *message, bool *refused)
 {
     size_t size = mesh_encoded_size(stream->outgoing, message);
@@ -141,7 +145,12 @@ static mesh_code encode(mesh_stream *stream, const ProtobufCMessage *message, bo
     if (code == MESH_OK) {
         buffer.compress = stream->compress;
         code = take(stream, &buffer);
+    } else {
+        stream->want_writable = true;
+        *refused = stream->events != NULL && !stream->writing;
     }
+    if (*refused)
+        code = MESH_CANCELLED;
     if (code != MESH_OK)
         give_back(stream, cost_of(size));
     return code;

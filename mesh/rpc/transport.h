@@ -71,6 +71,7 @@ typedef struct mesh_message {
     /*
      * Not MESH_OK: what is wrong with it; no slices then. RESOURCE_EXHAUSTED: there was no memory
      * for it. INTERNAL: it is said to be compressed, in a call that names no compression.
+     * UNIMPLEMENTED: in one that names a compression that the transport does not know.
      */
     mesh_code code;
     void *owner;
@@ -117,6 +118,9 @@ typedef struct mesh_final {
     const uint8_t *details; /* grpc-status-details-bin */
     size_t details_size;
     const mesh_metadata_list *trailers;
+    /* Nothing was done with the call: a transport may tell the client so instead of the rest, which
+     * then tries it again on another connection (RFC 9113, section 8.7). */
+    bool untouched;
 } mesh_final;
 
 /* How a client call ended. */
@@ -247,5 +251,8 @@ typedef struct mesh_transport {
 
 /* The transport on the gRPC C core: servers and channels. */
 extern const mesh_transport mesh_transport_core;
+
+/* That on nghttp2: servers only. */
+extern const mesh_transport mesh_transport_h2;
 
 #endif

@@ -76,6 +76,9 @@ mesh_code core_server_create(const mesh_server_options *options, const mesh_serv
 
     if (code != MESH_OK)
         return code;
+    if (strncmp(options->listen, "fd://", 5) == 0)
+        return mesh_error_set(err, MESH_INVALID_ARGUMENT,
+                              "listen: the gRPC C core takes no inherited socket (fd://N)");
     core_init();
     code = core_server_credentials(options->tls, &credentials, err);
     if (code != MESH_OK)

@@ -4,6 +4,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -158,6 +159,45 @@ static void a_message_that_never_fits_is_refused_with_the_options(void **state)
             MESH_INVALID_ARGUMENT);
         assert_non_null(strstr(err.message, "buffer_budget_bytes"));
     }
+}
+
+static void expect_no_transport(const char *option, const char *what)
+{
+    mesh_server *server = NULL;
+    mesh_error err;
+
+    assert_int_equal(mesh_server_create(MESH_OPTIONS(mesh_server_options, .listen = "127.0.0.1:0",
+                                                     .transport = option),
+                                        &server, &err),
+                     MESH_INVALID_ARGUMENT);
+    assert_null(server);
+    assert_non_null(strstr(err.message, what));
+    assert_non_null(strstr(err.message, "must be core or h2, and is h3"));
+}
+
+static void the_transport_is_the_options_or_the_environments(void **state)
+{
+    char *before = getenv("MESH_SERVER") != NULL ? strdup(getenv("MESH_SERVER")) : NULL;
+    mesh_server *server = NULL;
+
+    (void)state;
+    expect_no_transport("h3", "transport: ");
+    assert_int_equal(setenv("MESH_SERVER", "h3", 1), 0);
+    expect_no_transport(NULL, "MESH_SERVER: ");
+    /* the option comes first */
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(
+            mesh_server_create(MESH_OPTIONS(mesh_server_options, .listen = "127.0.0.1:0",
+                                            .transport = i == 0 ? "h2" : "core"),
+                               &server, NULL),
+            MESH_OK);
+        mesh_server_destroy(server);
+    }
+    if (before != NULL)
+        (void)setenv("MESH_SERVER", before, 1);
+    else
+        (void)unsetenv("MESH_SERVER");
+    free(before);
 }
 
 static void a_channels_bad_option_is_refused_by_its_name(void **state)
@@ -514,6 +554,7 @@ int main(void)
         cmocka_unit_test(an_idle_client_does_not_hold_up_the_end),
         cmocka_unit_test(an_option_out_of_range_is_refused_by_its_name),
         cmocka_unit_test(a_message_that_never_fits_is_refused_with_the_options),
+        cmocka_unit_test(the_transport_is_the_options_or_the_environments),
         cmocka_unit_test(a_channels_bad_option_is_refused_by_its_name),
         cmocka_unit_test(what_nobody_decides_is_refused_by_its_name),
         cmocka_unit_test(all_methods_without_a_policy_are_named_as_far_as_there_is_room),

@@ -60,16 +60,22 @@ static void expect_served(mesh_server *server)
     mesh_arena_destroy(client.arena);
 }
 
+/* A transport may need one more than it has pollers, to accept. */
 static void each_thread_of_a_server_may_fail(void **state)
 {
     mesh_server *server;
     mesh_error err;
+    mesh_code code;
+    int failing = 0;
 
     (void)state;
-    for (int failing = 0; failing < WORKERS + POLLERS; failing++) {
+    for (;; failing++) {
         server = NULL;
         atomic_store(&left, failing);
-        assert_int_equal(create_and_start(&server, "127.0.0.1:0", &err), MESH_RESOURCE_EXHAUSTED);
+        code = create_and_start(&server, "127.0.0.1:0", &err);
+        if (code == MESH_OK)
+            break;
+        assert_int_equal(code, MESH_RESOURCE_EXHAUSTED);
         assert_true(atomic_load(&left) < 0);
         assert_non_null(strstr(err.message, "thread"));
         if (failing < WORKERS) {
@@ -79,8 +85,7 @@ static void each_thread_of_a_server_may_fail(void **state)
         assert_int_equal(mesh_server_port(server), 0);
         mesh_server_destroy(server);
     }
-    atomic_store(&left, WORKERS + POLLERS);
-    assert_int_equal(create_and_start(&server, "127.0.0.1:0", &err), MESH_OK);
+    assert_in_range(failing, WORKERS + POLLERS, WORKERS + POLLERS + 1);
     assert_int_equal(atomic_load(&left), 0);
     atomic_store(&left, -1);
     expect_served(server);

@@ -1,0 +1,423 @@
+/*
+ * What the files of the server on nghttp2 share. Internal to mesh/rpc/h2.
+ *
+ *   h2_server.c   the server, from its options to its end
+ *   h2_loop.c     a thread with its connections: events, what other threads post, timers
+ *   h2_conn.c     a connection's life: read, write, keepalive, age, drain
+ *   h2_session.c  what nghttp2 tells of a connection's frames
+ *   h2_call.c     a call: what happened to it, and what is told of that
+ *   h2_ops.c      a call: what is asked of it, from any thread
+ *   h2_fields.c   what the headers of a request say
+ *   h2_message.c  messages that come in, in their frames
+ *   h2_answer.c   headers and trailers that go out
+ *   h2_send.c     messages that go out, in their frames
+ *   h2_memory.c   memory that is used again
+ *   h2_timer.c    what is to happen later
+ *
+ * Unless another thread is named, everything here belongs to the loop's thread.
+ */
+#ifndef MESH_RPC_H2_H2_H
+#define MESH_RPC_H2_H2_H
+
+#include <nghttp2/nghttp2.h>
+#include <pthread.h>
+#include <stdalign.h>
+
+#include "mesh/base/clock.h"
+#include "mesh/rpc/h2/h2_listener.h"
+#include "mesh/rpc/h2/h2_memory.h"
+#include "mesh/rpc/h2/h2_timer.h"
+#include "mesh/rpc/transport.h"
+
+typedef struct h2_loop h2_loop;
+typedef struct h2_conn h2_conn;
+typedef struct h2_call h2_call;
+
+enum {
+    H2_PREFIX_BYTES = 5, /* of a message: its flag and its length */
+    /* Of a request, counted as RFC 9113 does (section 10.5.1); also announced. */
+    H2_HEADER_BYTES_MAX = 16384,
+    H2_STREAM_WINDOW_BYTES = 1 << 20 /* what a client may send that no handler has read */
+};
+
+/* --- the server ------------------------------------------------------------------------------- */
+
+/* A method of one server. Immutable once it started. */
+typedef struct h2_method {
+    char *path;
+    size_t path_size;
+    mesh_arrival arrival;
+    void *upper;
+} h2_method;
+
+struct mesh_tserver {
+    const mesh_server_events *events;
+    void *upper;
+    mesh_server_options options; /* numbers only */
+    char *listen;
+    h2_tls *tls; /* NULL: plaintext */
+    h2_limits *limits;
+    h2_listener *listener;
+    nghttp2_session_callbacks *callbacks;
+    nghttp2_option *option;
+    h2_method *methods;
+    size_t method_count;
+    const h2_method **table; /* of methods, by the hash of their paths; made at the start */
+    size_t table_size;       /* a power of two */
+    h2_loop *loops;
+    size_t loop_count;
+    atomic_size_t next_loop;   /* which gets the next connection */
+    atomic_size_t connections; /* that are open */
+    bool counted;              /* keeps the buffers of h2_memory.c */
+    bool started;
+    atomic_bool refusing;
+};
+
+/* NULL: there is none of that name. */
+const h2_method *h2_server_method(const mesh_tserver *server, const char *path, size_t size);
+
+/* --- loops ------------------------------------------------------------------------------------ */
+
+/* Something for a loop to do that came from another thread. */
+typedef struct h2_post {
+    struct h2_post *next;
+    void (*run)(struct h2_post *post);
+} h2_post;
+
+/* What a server asks of its loops, one bit each. */
+enum {
+    H2_REFUSE = 1, /* clients are told to make no new calls */
+    H2_CANCEL = 2, /* all calls end */
+    H2_CLOSE = 4,  /* all connections are closed */
+    H2_STOP = 8    /* the thread ends when it has no calls any more */
+};
+
+/* What is on its way to a socket: parts of messages, and a copy of all that is small. */
+enum {
+    H2_OUTPUT_PARTS = 128,
+    H2_OUTPUT_COPIED_BYTES = 32 << 10
+};
+typedef struct h2_output {
+    struct h2_output *next;
+    struct iovec parts[H2_OUTPUT_PARTS];
+    int first; /* that is not written */
+    int count;
+    size_t bytes;     /* of all parts */
+    size_t copied;    /* bytes of `copies` in use */
+    bool full;        /* a DATA frame found no room */
+    h2_buffer *spent; /* whose bytes are in the parts; let go when all is written */
+    uint8_t copies[H2_OUTPUT_COPIED_BYTES];
+} h2_output;
+
+struct h2_loop {
+    mesh_tserver *server;
+    pthread_t thread;
+    bool running; /* the thread was started */
+    int epoll_fd; /* -1: none */
+    int wake_fd;
+    _Atomic(h2_post *) posts; /* by any thread; the newest first */
+    atomic_bool sleeping;
+    h2_post command_post;
+    atomic_uint commands;
+    bool stopping;
+    int64_t now_ns; /* when it woke up last */
+    h2_call *ready_first;
+    h2_call *ready_last;
+    h2_conn *dirty; /* connections with something to send */
+    h2_conn *conns;
+    h2_conn *closed; /* until the current events have been handled: one may name them */
+    h2_call *free_calls;
+    size_t free_call_count;
+    size_t call_count; /* in use, also by the layer above */
+    h2_output *free_output;
+    size_t free_output_count;
+    h2_output *filling; /* by h2_send_data, while nghttp2 sends */
+    h2_timer *timers;
+    h2_cache cache;
+    h2_blocks blocks;
+    nghttp2_mem mem;
+    uint8_t *input;
+};
+
+enum {
+    H2_INPUT_BYTES = 64 << 10
+};
+
+/* The loop whose thread this is; NULL on all others. */
+extern _Thread_local h2_loop *h2_this_loop;
+
+/* RESOURCE_EXHAUSTED: no memory, no descriptors. h2_loop_destroy also after that. */
+mesh_code h2_loop_init(h2_loop *loop, mesh_tserver *server, mesh_error *err);
+mesh_code h2_loop_start(h2_loop *loop, mesh_error *err);
+void h2_loop_join(h2_loop *loop);
+void h2_loop_destroy(h2_loop *loop);
+
+/* From any thread. A post is in one loop's hands at a time. */
+void h2_loop_post(h2_loop *loop, h2_post *post);
+void h2_loop_command(h2_loop *loop, unsigned command);
+
+/* One is kept for the loop; NULL: out of memory. */
+h2_output *h2_loop_take_output(h2_loop *loop);
+void h2_loop_give_output(h2_loop *loop, h2_output *output);
+
+/* --- connections ------------------------------------------------------------------------------ */
+
+enum {
+    H2_RESETS_REMEMBERED = 16
+};
+
+struct h2_conn {
+    h2_loop *loop;
+    h2_post post; /* on its way to the loop */
+    h2_conn *previous;
+    h2_conn *next;
+    h2_conn *next_dirty;
+    h2_io io;
+    h2_ticket ticket;
+    nghttp2_session *session; /* NULL: not yet, or not any more */
+    h2_timer timer;
+    uint32_t waits_for;   /* EPOLLIN, EPOLLOUT */
+    size_t refs;          /* one while it is open, and one for each call */
+    h2_call *calls;       /* whose streams are open */
+    h2_output *output;    /* what the socket did not take; NULL: nothing */
+    int64_t made_ns;      /* accepted */
+    int64_t read_ns;      /* something came */
+    int64_t idle_ns;      /* since when it has no calls */
+    int64_t ping_ns;      /* a keepalive PING went out that is not answered; 0: none */
+    int64_t goaway_ns;    /* clients were told that it ends; 0: they were not */
+    int64_t last_ping_ns; /* the client's */
+    uint32_t ping_strikes;
+    int32_t highest_stream;               /* that a client opened */
+    int32_t resets[H2_RESETS_REMEMBERED]; /* streams that this side reset */
+    uint32_t reset_count;
+    bool open;
+    bool dirty;
+    bool handshaking;
+    bool greeted;     /* the client's SETTINGS are here */
+    bool last_goaway; /* the GOAWAY that says where it ends is on its way */
+    bool broken;      /* to be closed, whatever it has to say */
+    bool lingering;   /* all is said; waits for the client's end */
+    char peer[H2_PEER_TEXT_BYTES];
+    char *identity; /* that was verified; NULL: none */
+};
+
+/* On the listener's thread: the connection goes to a loop. */
+void h2_conn_accepted(void *server, const h2_accepted *accepted);
+
+/* The socket is ready for something. */
+void h2_conn_on_event(h2_conn *conn, uint32_t events);
+
+/* There is something to send when the current events have been handled. */
+void h2_conn_touch(h2_conn *conn);
+void h2_conn_flush(h2_conn *conn);
+
+/* What its timer is for has changed: it was greeted, its PING was answered, it has no more calls. */
+void h2_conn_look_again(h2_conn *conn);
+
+/* Clients are told to make no new calls: the first of two GOAWAYs. */
+void h2_conn_drain(h2_conn *conn);
+/* Its PING was answered: the second. */
+void h2_conn_drained(h2_conn *conn);
+void h2_conn_close(h2_conn *conn);
+
+/* A call of it is no more. Frees it after the last. */
+void h2_conn_unref(h2_conn *conn);
+
+/* A client asks for too much (a limit that was counted): GOAWAY, then the end. */
+void h2_conn_refuse(h2_conn *conn);
+
+/* --- nghttp2 ---------------------------------------------------------------------------------- */
+
+/* NULL: out of memory. */
+nghttp2_session_callbacks *h2_session_callbacks(void);
+nghttp2_option *h2_session_options(void);
+
+/* A session that has its SETTINGS to send. False: out of memory. */
+bool h2_session_open(h2_conn *conn);
+
+extern const uint8_t h2_keepalive_ping[8];
+extern const uint8_t h2_drain_ping[8];
+
+/* --- headers ---------------------------------------------------------------------------------- */
+
+/* A list of names and values as nghttp2 takes it. */
+typedef struct h2_block {
+    const nghttp2_nv *entries;
+    size_t count;
+    h2_buffer *memory; /* NULL: it is constant */
+} h2_block;
+
+/* Compression of messages, as grpc-encoding names it. */
+typedef enum h2_encoding {
+    H2_IDENTITY,
+    H2_GZIP,
+    H2_DEFLATE,
+    H2_ENCODING_COUNT
+} h2_encoding;
+
+/* The application's metadata of a request. Its name and its value follow it. */
+typedef struct h2_field {
+    uint32_t name_size;
+    uint32_t value_size;
+} h2_field;
+
+typedef struct h2_fields {
+    h2_buffer *memory; /* entries behind one another */
+    h2_buffer *path;   /* when there is no such method */
+    uint32_t count;
+    uint32_t bytes;    /* of `memory` in use */
+    size_t list_bytes; /* as RFC 9113 counts them, section 10.5.1 */
+    bool is_post;
+    bool is_grpc;         /* the content-type */
+    uint8_t accepts;      /* one bit an encoding */
+    h2_encoding encoding; /* H2_ENCODING_COUNT: an unknown one */
+    mesh_code code;       /* not MESH_OK: the call ends with it, and `text` */
+    const char *text;
+} h2_fields;
+
+/* --- calls ------------------------------------------------------------------------------------ */
+
+/* What is asked of a call by another thread, one bit each. */
+enum {
+    H2_OP_WATCH = 1,
+    H2_OP_READ = 2,
+    H2_OP_WRITE = 4,
+    H2_OP_FINISH = 8,
+    H2_OP_CANCEL = 16,
+    H2_OP_RELEASE = 32
+};
+
+struct h2_call {
+    mesh_tcall head;
+    h2_loop *loop;
+    h2_conn *conn;
+    h2_call *next; /* free, or ready */
+    h2_call *previous_in_conn;
+    h2_call *next_in_conn;
+    h2_post post;
+    atomic_uint posted;
+    int32_t stream;
+    const h2_method *method; /* NULL: there is none of that name */
+    int64_t deadline_ns;
+    h2_timer timer;
+    h2_fields fields;
+
+    /* where it is; see the table in README.md */
+    bool on_wire;      /* nghttp2 has its stream */
+    bool headers_here; /* all of the request's headers */
+    bool remote_ended;
+    bool opened;   /* on_open was called */
+    bool finished; /* by the layer above */
+    bool ended;    /* its status is on its way, for whatever reason */
+    bool done;     /* on_done was called */
+    bool answered; /* all of its answer was sent */
+    bool cancelled;
+    bool is_http; /* no gRPC: the answer has no trailers */
+    bool is_ready;
+    bool watched;
+    bool close_told;
+    bool reading;
+    bool writing;
+
+    /* what comes in */
+    uint8_t prefix[H2_PREFIX_BYTES];
+    uint8_t prefix_size;
+    bool compressed;
+    bool has_message; /* a whole one waits to be read */
+    uint32_t message_size;
+    uint32_t message_got;
+    h2_buffer *message;
+    h2_buffer *backlog; /* bytes that nobody has asked for: from backlog_first to backlog_last */
+    size_t backlog_first;
+    size_t backlog_last;
+    size_t consumed; /* of the stream's window, to be given back */
+    size_t held;     /* of the connection's budget */
+
+    /* What an operation gives: its thread's until it is posted. */
+    struct {
+        h2_block headers;
+        h2_block trailers;
+        h2_buffer *message;
+        h2_encoding encoding; /* of messages that are to be compressed */
+        bool has_headers;     /* they were given, now or before */
+        bool failed;          /* there was no memory for it */
+        bool untouched;       /* as in mesh_final */
+    } given;
+
+    /* what goes out */
+    h2_block headers;
+    h2_block trailers;
+    bool has_response; /* nghttp2 was given the headers */
+    bool has_trailers; /* and the trailers */
+    bool asleep;       /* nghttp2 waits for more messages */
+    h2_buffer *first;  /* messages that wait, in their frames */
+    h2_buffer *last;
+    size_t waiting;      /* bytes of them */
+    size_t waiting_held; /* of these, what counts against the connection's budget */
+
+    alignas(max_align_t) unsigned char upper[];
+};
+
+/* A call of a stream that has begun; NULL: out of memory. */
+h2_call *h2_call_create(h2_conn *conn, int32_t stream);
+
+/* Something happened to it: what is to be told is told when the current event has been handled. */
+void h2_call_ready(h2_call *call);
+void h2_calls_run(h2_loop *loop);
+
+/* All of its headers are here: what they say, and what follows. */
+void h2_call_arrived(h2_call *call);
+/* The stream is no more. */
+void h2_call_left_wire(h2_call *call);
+/* The end of it, decided here: the peer sees the code, the layer above that it was cancelled. */
+void h2_call_end(h2_call *call, mesh_code code, const char *text);
+/* The same with RST_STREAM: ENHANCE_YOUR_CALM, where there is no memory to say more, is
+ * RESOURCE_EXHAUSTED at the client. */
+void h2_call_reset(h2_call *call, uint32_t error);
+/* The memory is free for the next one. */
+void h2_call_recycle(h2_call *call);
+void h2_call_destroy(h2_call *call);
+
+extern const mesh_tcall_ops h2_call_ops;
+
+/* h2_fields.c: one header of the request, in order. */
+void h2_fields_add(h2_call *call, const char *name, size_t name_size, const uint8_t *value,
+                   size_t value_size);
+void h2_fields_clear(h2_fields *fields, h2_cache *cache);
+bool h2_fields_next(const h2_fields *fields, size_t *at, mesh_metadata *entry, size_t *key_size);
+
+/* h2_message.c: bytes of messages, as they come. */
+void h2_message_receive(h2_call *call, const uint8_t *data, size_t size);
+/* Somebody waits for a message: goes on with what nobody had asked for. */
+void h2_message_want(h2_call *call);
+/* Hands up the one that is whole. */
+void h2_message_take(h2_call *call, mesh_message *message);
+void h2_message_clear(h2_call *call);
+
+/* h2_answer.c. Any thread: makes headers and trailers. False: out of memory. */
+bool h2_answer_headers(h2_call *call, const mesh_metadata_list *headers, bool compress);
+/* `alone`: no headers went before them. */
+bool h2_answer_trailers(const h2_call *call, const mesh_final *final, bool alone, h2_block *block);
+/* To what is no gRPC: headers, and the text that follows. */
+const char *h2_answer_http(const h2_call *call, h2_block *headers);
+void h2_block_clear(h2_block *block);
+
+/* h2_compress.c. Any thread: a message in its frame; compressed if it wants that and gets smaller. */
+h2_buffer *h2_frame(const mesh_buffer *message, h2_encoding encoding);
+
+/* h2_send.c: takes a message; takes the headers first, if there are none yet. */
+void h2_send_headers(h2_call *call, h2_block *headers);
+void h2_send_message(h2_call *call, h2_buffer *message);
+/* What ends the answer, behind all messages. */
+void h2_send_trailers(h2_call *call, h2_block *trailers);
+/* Too much waits for the layer above to send more. */
+bool h2_send_is_full(const h2_call *call);
+/* Nothing of what waits will be sent. */
+void h2_send_drop(h2_call *call);
+int h2_send_data(nghttp2_session *session, nghttp2_frame *frame, const uint8_t *head, size_t length,
+                 nghttp2_data_source *source, void *context);
+/* A copy into what is on its way; the caller has seen to the room. */
+void h2_output_copy(h2_output *output, const void *data, size_t size);
+bool h2_output_has_room(const h2_output *output);
+
+#endif

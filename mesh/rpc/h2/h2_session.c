@@ -1,0 +1,272 @@
+/* What nghttp2 tells of a connection's frames. */
+#include <string.h>
+
+#include "mesh/rpc/h2/h2.h"
+
+enum {
+    CONNECTION_WINDOW_BYTES = 16 << 20, /* given back at once: its streams' windows limit it */
+    PING_INTERVAL_MS = 10000,           /* clients that ping more often ... (gRFC A8) */
+    PING_STRIKES_MAX = 2,               /* ... more than as many times are told to calm down */
+    OUTBOUND_ACKS_MAX = 1000
+};
+
+const uint8_t h2_keepalive_ping[8] = "mesh kee";
+const uint8_t h2_drain_ping[8] = "mesh dra";
+
+static h2_call *call_of(nghttp2_session *session, int32_t stream)
+{
+    return nghttp2_session_get_stream_user_data(session, stream);
+}
+
+/* --- frames that come ------------------------------------------------------------------------- */
+
+static bool was_reset(const h2_conn *conn, int32_t stream)
+{
+    for (size_t i = 0; i < H2_RESETS_REMEMBERED; i++)
+        if (conn->resets[i] == stream)
+            return true;
+    return false;
+}
+
+/*
+ * Headers of a stream that a client has skipped, or that has ended on both sides (RFC 9113, 5.1.1,
+ * 5.1): nghttp2 would pass over them. Late trailers of a stream that was reset here are in order.
+ */
+static int on_begin_frame(nghttp2_session *session, const nghttp2_frame_hd *head, void *context)
+{
+    h2_conn *conn = context;
+
+    if (head->type != NGHTTP2_HEADERS || head->stream_id % 2 == 0)
+        return 0;
+    if (head->stream_id > conn->highest_stream) {
+        conn->highest_stream = head->stream_id;
+        return 0;
+    }
+    if (nghttp2_session_find_stream(session, head->stream_id) != NULL ||
+        was_reset(conn, head->stream_id))
+        return 0;
+    h2_conn_touch(conn);
+    return nghttp2_session_terminate_session(session, NGHTTP2_PROTOCOL_ERROR);
+}
+
+static int on_begin_headers(nghttp2_session *session, const nghttp2_frame *frame, void *context)
+{
+    h2_conn *conn = context;
+    h2_call *call;
+
+    if (frame->headers.cat != NGHTTP2_HCAT_REQUEST)
+        return 0;
+    call = h2_call_create(conn, frame->hd.stream_id);
+    if (call == NULL) /* no memory: RESOURCE_EXHAUSTED at the client */
+        return nghttp2_submit_rst_stream(session, NGHTTP2_FLAG_NONE, frame->hd.stream_id,
+                                         NGHTTP2_ENHANCE_YOUR_CALM);
+    return nghttp2_session_set_stream_user_data(session, frame->hd.stream_id, call);
+}
+
+static int on_header(nghttp2_session *session, const nghttp2_frame *frame, const uint8_t *name,
+                     size_t name_size, const uint8_t *value, size_t value_size, uint8_t flags,
+                     void *context)
+{
+    h2_call *call;
+
+    (void)flags;
+    (void)context;
+    if (frame->hd.type != NGHTTP2_HEADERS)
+        return 0;
+    call = call_of(session, frame->hd.stream_id);
+    if (call != NULL && !call->headers_here) /* else trailers, which gRPC has none of */
+        h2_fields_add(call, (const char *)name, name_size, value, value_size);
+    return 0;
+}
+
+static int on_data(nghttp2_session *session, uint8_t flags, int32_t stream, const uint8_t *data,
+                   size_t size, void *context)
+{
+    h2_call *call = call_of(session, stream);
+
+    (void)flags;
+    (void)context;
+    if (nghttp2_session_consume_connection(session, size) != 0)
+        return NGHTTP2_ERR_CALLBACK_FAILURE;
+    if (call != NULL)
+        h2_message_receive(call, data, size);
+    return 0;
+}
+
+/* The first SETTINGS of a client. */
+static void greet(h2_conn *conn)
+{
+    if (conn->greeted)
+        return;
+    conn->greeted = true;
+    h2_limits_ready(conn->loop->server->limits, &conn->ticket);
+    h2_conn_look_again(conn);
+}
+
+static void on_ping(h2_conn *conn, const nghttp2_frame *frame)
+{
+    int64_t since_ns = conn->last_ping_ns;
+
+    if ((frame->hd.flags & NGHTTP2_FLAG_ACK) != 0) {
+        if (memcmp(frame->ping.opaque_data, h2_drain_ping, sizeof h2_drain_ping) == 0)
+            h2_conn_drained(conn);
+        conn->ping_ns = 0;
+        h2_conn_look_again(conn);
+        return;
+    }
+    conn->last_ping_ns = conn->loop->now_ns;
+    if (since_ns == 0 || mesh_clock_add_ms(since_ns, PING_INTERVAL_MS) <= conn->loop->now_ns)
+        return;
+    if (++conn->ping_strikes > PING_STRIKES_MAX)
+        h2_conn_refuse(conn);
+}
+
+/* Whether a frame brings something; the others are counted. */
+static bool is_useful(const nghttp2_frame *frame)
+{
+    switch (frame->hd.type) {
+    case NGHTTP2_HEADERS:
+        return true;
+    case NGHTTP2_DATA:
+        return frame->hd.length > 0 || (frame->hd.flags & NGHTTP2_FLAG_END_STREAM) != 0;
+    case NGHTTP2_PING:
+    case NGHTTP2_SETTINGS:
+        return (frame->hd.flags & NGHTTP2_FLAG_ACK) != 0;
+    default:
+        return false;
+    }
+}
+
+static void count(h2_conn *conn, const nghttp2_frame *frame)
+{
+    h2_limits *limits = conn->loop->server->limits;
+
+    bool bearable = true;
+
+    if (is_useful(frame))
+        h2_ticket_useful_frame(&conn->ticket);
+    else if (frame->hd.type == NGHTTP2_RST_STREAM)
+        bearable = h2_limits_reset(limits, &conn->ticket, conn->loop->now_ns);
+    else
+        bearable = h2_limits_idle_frame(limits, &conn->ticket, conn->loop->now_ns);
+    if (!bearable)
+        h2_conn_refuse(conn);
+}
+
+static int on_frame(nghttp2_session *session, const nghttp2_frame *frame, void *context)
+{
+    h2_conn *conn = context;
+    h2_call *call;
+
+    count(conn, frame);
+    switch (frame->hd.type) {
+    case NGHTTP2_SETTINGS:
+        greet(conn);
+        return 0;
+    case NGHTTP2_PING:
+        on_ping(conn, frame);
+        return 0;
+    case NGHTTP2_HEADERS:
+    case NGHTTP2_DATA:
+        break;
+    default:
+        return 0;
+    }
+    call = call_of(session, frame->hd.stream_id);
+    if (call == NULL)
+        return 0;
+    if ((frame->hd.flags & NGHTTP2_FLAG_END_STREAM) != 0)
+        call->remote_ended = true;
+    if (!call->headers_here)
+        h2_call_arrived(call);
+    else
+        h2_call_ready(call);
+    return 0;
+}
+
+/* --- frames that go, and the end of streams --------------------------------------------------- */
+
+static int on_sent(nghttp2_session *session, const nghttp2_frame *frame, void *context)
+{
+    h2_conn *conn = context;
+    h2_call *call;
+
+    if (frame->hd.type == NGHTTP2_RST_STREAM)
+        conn->resets[conn->reset_count++ % H2_RESETS_REMEMBERED] = frame->hd.stream_id;
+    if (frame->hd.type != NGHTTP2_HEADERS && frame->hd.type != NGHTTP2_DATA)
+        return 0;
+    h2_ticket_useful_frame(&conn->ticket);
+    conn->last_ping_ns = 0; /* after what it is sent, a client may ask whether the line is fast */
+    conn->ping_strikes = 0;
+    if ((frame->hd.flags & NGHTTP2_FLAG_END_STREAM) == 0)
+        return 0;
+    call = call_of(session, frame->hd.stream_id);
+    if (call == NULL)
+        return 0;
+    call->answered = true;
+    if (!call->remote_ended) /* it need not go on (RFC 9113, 8.1) */
+        return nghttp2_submit_rst_stream(session, NGHTTP2_FLAG_NONE, frame->hd.stream_id,
+                                         NGHTTP2_NO_ERROR);
+    return 0;
+}
+
+static int on_stream_close(nghttp2_session *session, int32_t stream, uint32_t error, void *context)
+{
+    h2_call *call = call_of(session, stream);
+
+    (void)context;
+    if (call == NULL)
+        return 0;
+    if (error == NGHTTP2_NO_ERROR)
+        h2_ticket_call_ended(&call->conn->ticket);
+    h2_call_left_wire(call);
+    return 0;
+}
+
+/* --- sessions --------------------------------------------------------------------------------- */
+
+nghttp2_session_callbacks *h2_session_callbacks(void)
+{
+    nghttp2_session_callbacks *callbacks;
+
+    if (nghttp2_session_callbacks_new(&callbacks) != 0)
+        return NULL;
+    nghttp2_session_callbacks_set_on_begin_frame_callback(callbacks, on_begin_frame);
+    nghttp2_session_callbacks_set_on_begin_headers_callback(callbacks, on_begin_headers);
+    nghttp2_session_callbacks_set_on_header_callback(callbacks, on_header);
+    nghttp2_session_callbacks_set_on_data_chunk_recv_callback(callbacks, on_data);
+    nghttp2_session_callbacks_set_on_frame_recv_callback(callbacks, on_frame);
+    nghttp2_session_callbacks_set_on_frame_send_callback(callbacks, on_sent);
+    nghttp2_session_callbacks_set_on_stream_close_callback(callbacks, on_stream_close);
+    nghttp2_session_callbacks_set_send_data_callback(callbacks, h2_send_data);
+    return callbacks;
+}
+
+nghttp2_option *h2_session_options(void)
+{
+    nghttp2_option *option;
+
+    if (nghttp2_option_new(&option) != 0)
+        return NULL;
+    nghttp2_option_set_no_auto_window_update(option, 1);
+    nghttp2_option_set_no_closed_streams(option, 1);
+    nghttp2_option_set_max_outbound_ack(option, OUTBOUND_ACKS_MAX);
+    return option;
+}
+
+bool h2_session_open(h2_conn *conn)
+{
+    const mesh_tserver *server = conn->loop->server;
+    const nghttp2_settings_entry settings[] = {
+        {NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS, h2_limits_streams(server->limits)},
+        {NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, H2_STREAM_WINDOW_BYTES},
+        {NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE, H2_HEADER_BYTES_MAX},
+    };
+
+    return nghttp2_session_server_new3(&conn->session, server->callbacks, conn, server->option,
+                                       &conn->loop->mem) == 0 &&
+           nghttp2_submit_settings(conn->session, NGHTTP2_FLAG_NONE, settings,
+                                   sizeof settings / sizeof settings[0]) == 0 &&
+           nghttp2_session_set_local_window_size(conn->session, NGHTTP2_FLAG_NONE, 0,
+                                                 CONNECTION_WINDOW_BYTES) == 0;
+}
