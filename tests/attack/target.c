@@ -27,7 +27,7 @@ static struct {
 } options = {.transport = "core", .listen = "127.0.0.1:0"};
 
 static const flag flags[] = {
-    {.name = "transport", .text = &options.transport, .help = "core, the default"},
+    {.name = "transport", .text = &options.transport, .help = "core, the default, or h2"},
     {.name = "listen",
      .text = &options.listen,
      .help = "HOST:PORT or unix:PATH; default: a free port of 127.0.0.1"},
@@ -103,9 +103,9 @@ static mesh_code start(mesh_server **server, mesh_health *health, mesh_error *er
 {
     const mesh_tls_options tls = {.certificate_file = options.certificate, .key_file = options.key};
     mesh_code code = mesh_server_create(
-        &(mesh_server_options){.listen = options.listen,
-                               .tls = options.certificate != NULL ? &tls : NULL,
-                               .poller_count = POLLERS},
+        MESH_OPTIONS(mesh_server_options, .listen = options.listen,
+                     .tls = options.certificate != NULL ? &tls : NULL, .poller_count = POLLERS,
+                     .transport = options.transport),
         server, err);
 
     if (code == MESH_OK)
@@ -127,10 +127,6 @@ int main(int argc, char **argv)
     int signal, status = EXIT_FAILURE;
 
     flags_read(argc, argv, flags, sizeof flags / sizeof flags[0], about);
-    if (strcmp(options.transport, "core") != 0) {
-        fprintf(stderr, "target: --transport: there is no '%s'\n", options.transport);
-        return 2;
-    }
     sigemptyset(&ends);
     sigaddset(&ends, SIGTERM);
     sigaddset(&ends, SIGINT);

@@ -262,14 +262,15 @@ static void bytes_have_a_limit_of_each_and_in_all(void **state)
     (void)state;
     for (size_t i = 0; i < 3; i++)
         enter_ready(limits, NULL, &tickets[i]);
-    assert_true(h2_limits_take(limits, &tickets[0], 400));
-    assert_false(h2_limits_take(limits, &tickets[0], 1));
-    assert_true(h2_limits_take(limits, &tickets[1], 400));
-    assert_true(h2_limits_take(limits, &tickets[2], 200));
-    assert_false(h2_limits_take(limits, &tickets[2], 1));
-    assert_int_equal(h2_limits_count(limits, H2_LIMIT_BUFFERED), 2);
+    assert_true(h2_ticket_take(&tickets[0], 400));
+    assert_false(h2_ticket_take(&tickets[0], 1));
+    assert_true(h2_ticket_take(&tickets[1], 400));
+    assert_true(h2_ticket_take(&tickets[2], 200));
+    assert_false(h2_ticket_take(&tickets[2], 1));
+    assert_true(h2_ticket_has_share(&tickets[2], 1));
+    assert_false(h2_ticket_has_share(&tickets[0], 1));
     h2_ticket_give(&tickets[0], 400);
-    assert_true(h2_limits_take(limits, &tickets[2], 200));
+    assert_true(h2_ticket_take(&tickets[2], 200));
     h2_ticket_give(&tickets[1], 400);
     h2_ticket_give(&tickets[2], 400);
     for (size_t i = 0; i < 3; i++)
