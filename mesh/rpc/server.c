@@ -167,6 +167,17 @@ static mesh_code choose_transport(const char *name, const mesh_transport **trans
                           name);
 }
 
+static mesh_code check_listen(const char *listen, const mesh_transport *transport, mesh_error *err)
+{
+    mesh_address address;
+
+    if (transport == &mesh_transport_h2 || !mesh_address_parse(listen, &address) || address.fd < 0)
+        return MESH_OK;
+    return mesh_error_set(err, MESH_INVALID_ARGUMENT,
+                          "listen: the gRPC C core takes no inherited socket: fd://N needs the "
+                          "transport h2");
+}
+
 mesh_code mesh_server_create(const mesh_server_options *options, mesh_server **out, mesh_error *err)
 {
     const mesh_transport *transport = NULL;
@@ -178,6 +189,8 @@ mesh_code mesh_server_create(const mesh_server_options *options, mesh_server **o
 
     if (code == MESH_OK)
         code = choose_transport(known.transport, &transport, err);
+    if (code == MESH_OK)
+        code = check_listen(known.listen, transport, err);
     if (code != MESH_OK)
         return code;
     server = mesh_calloc(1, sizeof *server);

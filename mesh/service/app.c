@@ -83,6 +83,12 @@ static mesh_code create_server(mesh_app *app, mesh_error *err)
             .max_receive_bytes = (size_t)config->max_receive_bytes,
             .memory_budget_bytes = (size_t)config->memory_budget_bytes,
             .connection_share_percent = (size_t)config->connection_share_percent,
+            .transport = config->transport, .max_connections = (size_t)config->max_connections,
+            .max_address_connections = (size_t)config->max_address_connections,
+            .max_handshakes = (size_t)config->max_handshakes,
+            .handshake_timeout_ms = config->handshake_timeout_ms,
+            .max_connection_streams = (size_t)config->max_connection_streams,
+            .buffer_budget_bytes = (size_t)config->buffer_budget_bytes,
             .send_timeout_ms = config->send_timeout_ms, .interceptors = &count,
             .interceptor_count = 1),
         &app->server, err);

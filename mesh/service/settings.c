@@ -5,7 +5,7 @@
 #include <string.h>
 
 enum {
-    RUNTIME_SETTINGS_MAX = 24 /* of the runtime, without those of peers */
+    RUNTIME_SETTINGS_MAX = 32 /* of the runtime, without those of peers */
 };
 
 bool mesh_service_has_events(const mesh_service *service)
@@ -25,6 +25,63 @@ static const char *peer_setting(mesh_arena *arena, const char *peer)
     for (char *at = name; *at != '\0'; at++)
         *at = *at == '-' ? '_' : (char)toupper((unsigned char)*at);
     return name;
+}
+
+/* What carries the calls, and what clients may take of it; returns how many there are then. */
+static size_t add_transport(mesh_service_config *config, mesh_setting *table, size_t n)
+{
+    table[n++] = (mesh_setting){.name = "MESH_SERVER",
+                                .type = MESH_SETTING_CHOICE,
+                                .target = &config->transport,
+                                .fallback = "core",
+                                .choices = "core|h2",
+                                .help = "what carries the calls: the gRPC C core, or nghttp2, "
+                                        "which has the limits below and may face the public"};
+    table[n++] = (mesh_setting){.name = "MESH_MAX_CONNECTIONS",
+                                .type = MESH_SETTING_INTEGER,
+                                .target = &config->max_connections,
+                                .fallback = "10000",
+                                .min = 1,
+                                .max = 1000000,
+                                .help = "h2: clients connected at once, as far as the process has "
+                                        "file descriptors; more are refused"};
+    table[n++] = (mesh_setting){.name = "MESH_MAX_ADDRESS_CONNECTIONS",
+                                .type = MESH_SETTING_INTEGER,
+                                .target = &config->max_address_connections,
+                                .fallback = "0",
+                                .max = 1000000,
+                                .help = "h2: those from one IP address; 0: half of all"};
+    table[n++] = (mesh_setting){.name = "MESH_MAX_HANDSHAKES",
+                                .type = MESH_SETTING_INTEGER,
+                                .target = &config->max_handshakes,
+                                .fallback = "1000",
+                                .min = 1,
+                                .max = 1000000,
+                                .help = "h2: those who are connected and have said nothing yet, "
+                                        "half of them from one IP address; more are refused"};
+    table[n++] = (mesh_setting){.name = "MESH_HANDSHAKE_TIMEOUT",
+                                .type = MESH_SETTING_DURATION,
+                                .target = &config->handshake_timeout_ms,
+                                .fallback = "10s",
+                                .min = 1,
+                                .max = 3600000,
+                                .help = "h2: how long they may do so"};
+    table[n++] = (mesh_setting){.name = "MESH_MAX_CONNECTION_STREAMS",
+                                .type = MESH_SETTING_INTEGER,
+                                .target = &config->max_connection_streams,
+                                .fallback = "1000",
+                                .min = 1,
+                                .max = 1000000,
+                                .help = "h2: calls of one connection at once; a client is told"};
+    table[n++] = (mesh_setting){.name = "MESH_BUFFER_BUDGET",
+                                .type = MESH_SETTING_BYTES,
+                                .target = &config->buffer_budget_bytes,
+                                .fallback = "0",
+                                .max = INT64_C(1) << 40,
+                                .help = "h2: what requests that are not here as a whole and "
+                                        "answers that nobody reads may hold in memory; 0: 128 MiB, "
+                                        "or more when MESH_MAX_RECEIVE_BYTES needs it"};
+    return n;
 }
 
 mesh_code mesh_service_settings(const mesh_service *service, mesh_service_config *config,
@@ -149,6 +206,7 @@ mesh_code mesh_service_settings(const mesh_service *service, mesh_service_config
                                 .max = 3600000,
                                 .help = "how long a handler's thread waits for a client that "
                                         "takes nothing of its stream; then the call is cancelled"};
+    n = add_transport(config, table, n);
     table[n++] = (mesh_setting){.name = "MESH_STARTUP_TIMEOUT",
                                 .type = MESH_SETTING_DURATION,
                                 .target = &config->startup_timeout_ms,

@@ -28,6 +28,13 @@ typedef struct mesh_service_config {
     int64_t max_receive_bytes;
     int64_t memory_budget_bytes;
     int64_t connection_share_percent;
+    const char *transport;
+    int64_t max_connections;
+    int64_t max_address_connections;
+    int64_t max_handshakes;
+    int64_t handshake_timeout_ms;
+    int64_t max_connection_streams;
+    int64_t buffer_budget_bytes;
     int64_t send_timeout_ms;
     int64_t db_pool;
     int64_t startup_timeout_ms;
