@@ -37,6 +37,7 @@ enum {
     H2_PREFIX_BYTES = 5, /* of a message: its flag and its length */
     /* Of a request, counted as RFC 9113 does (section 10.5.1); also announced. */
     H2_HEADER_BYTES_MAX = 16384,
+    H2_HEADER_ENTRY_BYTES = 32,      /* that each counts more */
     H2_STREAM_WINDOW_BYTES = 1 << 20 /* what a client may send that no handler has read */
 };
 
@@ -185,6 +186,7 @@ struct h2_conn {
     int64_t idle_ns;      /* since when it has no calls */
     int64_t ping_ns;      /* a keepalive PING went out that is not answered; 0: none */
     int64_t goaway_ns;    /* clients were told that it ends; 0: they were not */
+    int64_t blocked_ns;   /* since when the socket takes nothing; 0: it does */
     int64_t last_ping_ns; /* the client's */
     uint32_t ping_strikes;
     int32_t highest_stream;               /* that a client opened */
@@ -219,6 +221,13 @@ void h2_conn_drain(h2_conn *conn);
 /* Its PING was answered: the second. */
 void h2_conn_drained(h2_conn *conn);
 void h2_conn_close(h2_conn *conn);
+
+/*
+ * Takes room for bytes that are kept of or for a connection (h2_ticket_take). When there is none in
+ * all, the connection of the loop that holds most is closed for it, so that clients who leave their
+ * answers unread do not take it from the others. False: the connection itself has too much.
+ */
+bool h2_conn_take(h2_conn *conn, size_t bytes);
 
 /* A call of it is no more. Frees it after the last. */
 void h2_conn_unref(h2_conn *conn);

@@ -7,8 +7,9 @@
 #include "mesh/rpc/h2/h2.h"
 
 enum {
-    LINGER_MS = 1000,     /* for the client to close its side */
-    DRAIN_PING_MS = 20000 /* for the answer to the PING between the two GOAWAYs */
+    LINGER_MS = 1000,        /* for the client to close its side */
+    DRAIN_PING_MS = 20000,   /* for the answer to the PING between the two GOAWAYs */
+    QUEUED_FRAMES_MAX = 1000 /* while the socket takes none, before nothing more is read */
 };
 
 /* --- coming and going ------------------------------------------------------------------------- */
@@ -121,6 +122,9 @@ static int64_t next_look(const h2_conn *conn)
         due_ns = mesh_clock_add_ms(conn->ping_ns, options->keepalive_timeout_ms);
     else
         due_ns = mesh_clock_add_ms(conn->read_ns, options->keepalive_ms);
+    if (conn->blocked_ns != 0)
+        due_ns = earlier(due_ns,
+                         mesh_clock_add_ms(conn->blocked_ns, options->keepalive_timeout_ms));
     if (conn->goaway_ns != 0) {
         if (!conn->last_goaway)
             due_ns = earlier(due_ns, mesh_clock_add_ms(conn->goaway_ns, DRAIN_PING_MS));
@@ -148,11 +152,14 @@ static bool is_over(const h2_conn *conn, int64_t from_ns, int64_t ms)
     return mesh_clock_add_ms(from_ns, ms) <= conn->loop->now_ns;
 }
 
+/* A client that answers no PING is given up, and one that takes nothing of what it is sent. */
 static void keep_alive(h2_conn *conn)
 {
     const mesh_server_options *options = &conn->loop->server->options;
 
-    if (conn->ping_ns != 0) {
+    if (conn->blocked_ns != 0 && is_over(conn, conn->blocked_ns, options->keepalive_timeout_ms)) {
+        conn->broken = true;
+    } else if (conn->ping_ns != 0) {
         conn->broken = is_over(conn, conn->ping_ns, options->keepalive_timeout_ms);
     } else if (is_over(conn, conn->read_ns, options->keepalive_ms)) {
         if (nghttp2_submit_ping(conn->session, NGHTTP2_FLAG_NONE, h2_keepalive_ping) != 0)
@@ -231,7 +238,7 @@ void h2_conn_refuse(h2_conn *conn)
 /* All was said: the client sees the end, and what it sent meanwhile does not turn into a reset. */
 static void linger(h2_conn *conn)
 {
-    if (conn->io.tls != NULL || shutdown(conn->io.fd, SHUT_WR) != 0) {
+    if (!h2_io_end(&conn->io)) {
         h2_conn_close(conn);
         return;
     }
@@ -240,6 +247,33 @@ static void linger(h2_conn *conn)
     while (conn->calls != NULL)
         h2_call_left_wire(conn->calls);
     h2_conn_look_again(conn);
+}
+
+/* --- what it holds ---------------------------------------------------------------------------- */
+
+/* The connection of the loop that holds most; NULL: none holds anything. */
+static h2_conn *greediest(const h2_loop *loop)
+{
+    h2_conn *most = NULL;
+
+    for (h2_conn *conn = loop->conns; conn != NULL; conn = conn->next)
+        if (h2_ticket_held(&conn->ticket) > (most != NULL ? h2_ticket_held(&most->ticket) : 0))
+            most = conn;
+    return most;
+}
+
+bool h2_conn_take(h2_conn *conn, size_t bytes)
+{
+    while (!h2_ticket_take(&conn->ticket, bytes)) {
+        h2_conn *most = h2_ticket_has_share(&conn->ticket, bytes) ? greediest(conn->loop) : conn;
+
+        h2_limits_refused(conn->loop->server->limits, H2_LIMIT_BUFFERED,
+                          most != NULL ? &most->ticket : NULL);
+        if (most == NULL || most == conn)
+            return false;
+        h2_conn_close(most);
+    }
+    return true;
 }
 
 /* --- writing ---------------------------------------------------------------------------------- */
@@ -264,6 +298,27 @@ static void wait_for(h2_conn *conn, uint32_t what)
         conn->broken = true;
 }
 
+/* The socket takes nothing: from now on its client has a limited time. */
+static void block(h2_conn *conn)
+{
+    int64_t due_ns = mesh_clock_add_ms(conn->loop->now_ns,
+                                       conn->loop->server->options.keepalive_timeout_ms);
+
+    conn->blocked_ns = conn->loop->now_ns;
+    if (!conn->timer.is_set || conn->timer.due_ns > due_ns)
+        h2_conn_look_again(conn);
+}
+
+/*
+ * More is read while there is something to write, since it may be what lets a stream go on, but not
+ * without end: who sends and takes nothing would fill the memory with answers.
+ */
+static bool may_read(const h2_conn *conn)
+{
+    return conn->output == NULL ||
+           nghttp2_session_get_outbound_queue_size(conn->session) < QUEUED_FRAMES_MAX;
+}
+
 /* Writes as much as the socket takes. True: all of it. */
 static bool write_out(h2_conn *conn, h2_output *output)
 {
@@ -273,12 +328,13 @@ static bool write_out(h2_conn *conn, h2_output *output)
                                           output->count - output->first, &put);
 
         if (result != H2_IO_DONE) {
-            if (result == H2_IO_WANT_WRITE)
-                wait_for(conn, conn->waits_for | EPOLLOUT);
-            else if (result != H2_IO_WANT_READ)
+            if (result == H2_IO_FAILED || result == H2_IO_CLOSED)
                 conn->broken = true;
+            else if (conn->blocked_ns == 0)
+                block(conn);
             return false;
         }
+        conn->blocked_ns = 0;
         output->bytes -= put;
         while (output->first < output->count && put >= output->parts[output->first].iov_len)
             put -= output->parts[output->first++].iov_len;
@@ -345,8 +401,7 @@ static void send_all(h2_conn *conn)
             h2_loop_give_output(conn->loop, output);
             continue;
         }
-        if (!conn->broken &&
-            !h2_limits_take(conn->loop->server->limits, &conn->ticket, output->bytes))
+        if (!conn->broken && !h2_conn_take(conn, output->bytes))
             conn->broken = true;
         if (conn->broken) {
             h2_loop_give_output(conn->loop, output);
@@ -371,6 +426,8 @@ void h2_conn_flush(h2_conn *conn)
             }
         }
     }
+    if (conn->output != NULL && !conn->broken)
+        wait_for(conn, EPOLLOUT | (may_read(conn) ? EPOLLIN : 0));
     if (conn->broken)
         h2_conn_close(conn);
 }
@@ -456,7 +513,7 @@ void h2_conn_on_event(h2_conn *conn, uint32_t events)
         return;
     if (conn->handshaking)
         handshake(conn);
-    if (!conn->broken && !conn->handshaking &&
+    if (!conn->broken && !conn->handshaking && may_read(conn) &&
         ((events & ~(uint32_t)EPOLLOUT) != 0 || h2_io_pending(&conn->io)))
         read_input(conn);
     if (conn->broken || (events & EPOLLOUT) != 0)

@@ -8,7 +8,6 @@
 
 enum {
     FIRST_BYTES = 400, /* of the memory for the application's metadata */
-    ENTRY_BYTES = 32,  /* that each counts more: RFC 9113, section 10.5.1 */
     TIMEOUT_DIGITS_MAX = 8,
     UNKNOWN_PATH_MAX = 128 /* kept for the answer */
 };
@@ -322,7 +321,7 @@ void h2_fields_add(h2_call *call, const char *name, size_t name_size, const uint
 {
     h2_fields *fields = &call->fields;
 
-    fields->list_bytes += name_size + value_size + ENTRY_BYTES;
+    fields->list_bytes += name_size + value_size + H2_HEADER_ENTRY_BYTES;
     if (!read_own(call, name, name_size, value, value_size) &&
         fields->list_bytes <= H2_HEADER_BYTES_MAX)
         add(call, name, name_size, value, value_size);

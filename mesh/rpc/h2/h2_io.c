@@ -55,6 +55,13 @@ bool h2_io_pending(const h2_io *io)
     return io->tls != NULL && h2_tls_session_pending(io->tls);
 }
 
+bool h2_io_end(h2_io *io)
+{
+    if (io->tls != NULL)
+        h2_tls_session_end(io->tls);
+    return shutdown(io->fd, SHUT_WR) == 0;
+}
+
 void h2_io_close(h2_io *io)
 {
     if (io->tls != NULL)

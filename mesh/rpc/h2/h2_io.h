@@ -46,6 +46,12 @@ h2_io_result h2_io_write(h2_io *io, const struct iovec *parts, int part_count, s
  */
 bool h2_io_pending(const h2_io *io);
 
+/*
+ * Nothing more is written: says goodbye under TLS and ends this side of the connection, so that the
+ * peer reads all of it and then the end. False: it is of no use any more.
+ */
+bool h2_io_end(h2_io *io);
+
 /* Says goodbye under TLS as far as that goes without waiting, closes the socket, frees. Once. */
 void h2_io_close(h2_io *io);
 

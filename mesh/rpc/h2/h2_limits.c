@@ -272,16 +272,6 @@ void h2_ticket_call_ended(h2_ticket *ticket)
     put(&ticket->resets, H2_RESETS_MAX, 1);
 }
 
-/* --- bytes ------------------------------------------------------------------------------------ */
-
-bool h2_limits_take(h2_limits *limits, h2_ticket *ticket, size_t bytes)
-{
-    if (mesh_budget_take(&ticket->buffered, bytes))
-        return true;
-    h2_limits_refused(limits, H2_LIMIT_BUFFERED, ticket);
-    return false;
-}
-
 /* --- what was refused ------------------------------------------------------------------------- */
 
 void h2_limits_refused(h2_limits *limits, h2_limit limit, const h2_ticket *ticket)

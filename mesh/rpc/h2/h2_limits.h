@@ -105,13 +105,26 @@ bool h2_limits_reset(h2_limits *limits, h2_ticket *ticket, int64_t now_ns);
 void h2_ticket_call_ended(h2_ticket *ticket);
 
 /*
- * Takes room for bytes that are kept of or for the connection. False: there is none, which is
- * counted; nothing was taken. Given back with h2_ticket_give.
+ * Takes room for bytes that are kept of or for the connection. False: there is none, in all or for
+ * this one; nothing was taken. Given back with h2_ticket_give.
  */
-bool h2_limits_take(h2_limits *limits, h2_ticket *ticket, size_t bytes);
+static inline bool h2_ticket_take(h2_ticket *ticket, size_t bytes)
+{
+    return mesh_budget_take(&ticket->buffered, bytes);
+}
 static inline void h2_ticket_give(h2_ticket *ticket, size_t bytes)
 {
     mesh_budget_give(&ticket->buffered, bytes);
+}
+static inline size_t h2_ticket_held(const h2_ticket *ticket)
+{
+    return atomic_load_explicit(&ticket->buffered.held, memory_order_relaxed);
+}
+/* Whether it would be within the connection's share. */
+static inline bool h2_ticket_has_share(const h2_ticket *ticket, size_t bytes)
+{
+    return bytes <= ticket->buffered.limit &&
+           h2_ticket_held(ticket) <= ticket->buffered.limit - bytes;
 }
 
 /* Counts what was refused for a limit, and logs it when a second has passed since the last time. */

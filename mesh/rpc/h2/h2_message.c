@@ -16,7 +16,7 @@ enum {
 
 static bool hold(h2_call *call, size_t bytes)
 {
-    if (!h2_limits_take(call->loop->server->limits, &call->conn->ticket, bytes))
+    if (!h2_conn_take(call->conn, bytes))
         return false;
     call->held += bytes;
     return true;

@@ -57,8 +57,7 @@ static bool count(h2_call *call)
         return true;
     if (wanted < call->waiting_held)
         h2_ticket_give(&call->conn->ticket, call->waiting_held - wanted);
-    else if (!h2_limits_take(call->loop->server->limits, &call->conn->ticket,
-                             wanted - call->waiting_held))
+    else if (!h2_conn_take(call->conn, wanted - call->waiting_held))
         return false;
     call->waiting_held = wanted;
     return true;

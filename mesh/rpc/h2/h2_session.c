@@ -7,7 +7,8 @@ enum {
     CONNECTION_WINDOW_BYTES = 16 << 20, /* given back at once: its streams' windows limit it */
     PING_INTERVAL_MS = 10000,           /* clients that ping more often ... (gRFC A8) */
     PING_STRIKES_MAX = 2,               /* ... more than as many times are told to calm down */
-    OUTBOUND_ACKS_MAX = 1000
+    OUTBOUND_ACKS_MAX = 1000,
+    HEADER_BYTES_REFUSED = 1 << 20 /* a bomb: the connection ends */
 };
 
 const uint8_t h2_keepalive_ping[8] = "mesh kee";
@@ -67,16 +68,24 @@ static int on_header(nghttp2_session *session, const nghttp2_frame *frame, const
                      size_t name_size, const uint8_t *value, size_t value_size, uint8_t flags,
                      void *context)
 {
+    h2_conn *conn = context;
     h2_call *call;
 
     (void)flags;
-    (void)context;
     if (frame->hd.type != NGHTTP2_HEADERS)
         return 0;
     call = call_of(session, frame->hd.stream_id);
-    if (call != NULL && !call->headers_here) /* else trailers, which gRPC has none of */
+    if (call == NULL)
+        return 0;
+    if (!call->headers_here)
         h2_fields_add(call, (const char *)name, name_size, value, value_size);
-    return 0;
+    else /* trailers, which gRPC has none of */
+        call->fields.list_bytes += name_size + value_size + H2_HEADER_ENTRY_BYTES;
+    if (call->fields.list_bytes <= HEADER_BYTES_REFUSED)
+        return 0;
+    h2_limits_refused(conn->loop->server->limits, H2_LIMIT_HEADERS, &conn->ticket);
+    h2_conn_refuse(conn);
+    return NGHTTP2_ERR_CALLBACK_FAILURE; /* the rest of them is not even looked at */
 }
 
 static int on_data(nghttp2_session *session, uint8_t flags, int32_t stream, const uint8_t *data,
@@ -177,10 +186,28 @@ static int on_frame(nghttp2_session *session, const nghttp2_frame *frame, void *
         return 0;
     if ((frame->hd.flags & NGHTTP2_FLAG_END_STREAM) != 0)
         call->remote_ended = true;
+    if (!call->headers_here && call->fields.list_bytes > H2_HEADER_BYTES_MAX)
+        h2_limits_refused(conn->loop->server->limits, H2_LIMIT_HEADERS, &conn->ticket);
     if (!call->headers_here)
         h2_call_arrived(call);
     else
         h2_call_ready(call);
+    return 0;
+}
+
+/* Frames that nghttp2 answers by itself, such as those of one stream too many. */
+static int on_invalid_frame(nghttp2_session *session, const nghttp2_frame *frame, int error,
+                            void *context)
+{
+    h2_conn *conn = context;
+    h2_limits *limits = conn->loop->server->limits;
+
+    (void)session;
+    (void)frame;
+    if (error == NGHTTP2_ERR_REFUSED_STREAM)
+        h2_limits_refused(limits, H2_LIMIT_STREAMS, &conn->ticket);
+    if (!h2_limits_idle_frame(limits, &conn->ticket, conn->loop->now_ns))
+        h2_conn_refuse(conn);
     return 0;
 }
 
@@ -236,6 +263,7 @@ nghttp2_session_callbacks *h2_session_callbacks(void)
     nghttp2_session_callbacks_set_on_header_callback(callbacks, on_header);
     nghttp2_session_callbacks_set_on_data_chunk_recv_callback(callbacks, on_data);
     nghttp2_session_callbacks_set_on_frame_recv_callback(callbacks, on_frame);
+    nghttp2_session_callbacks_set_on_invalid_frame_recv_callback(callbacks, on_invalid_frame);
     nghttp2_session_callbacks_set_on_frame_send_callback(callbacks, on_sent);
     nghttp2_session_callbacks_set_on_stream_close_callback(callbacks, on_stream_close);
     nghttp2_session_callbacks_set_send_data_callback(callbacks, h2_send_data);

@@ -42,6 +42,7 @@ h2_io_result h2_tls_session_handshake(h2_tls_session *session);
 h2_io_result h2_tls_session_read(h2_tls_session *session, void *data, size_t size, size_t *got);
 h2_io_result h2_tls_session_write(h2_tls_session *session, const struct iovec *parts,
                                   int part_count, size_t *put);
+void h2_tls_session_end(h2_tls_session *session);
 bool h2_tls_session_pending(const h2_tls_session *session);
 void h2_tls_session_destroy(h2_tls_session *session);
 

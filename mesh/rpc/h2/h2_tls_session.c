@@ -322,12 +322,17 @@ bool h2_tls_session_pending(const h2_tls_session *session)
     return SSL_has_pending(session->ssl) == 1;
 }
 
-void h2_tls_session_destroy(h2_tls_session *session)
+void h2_tls_session_end(h2_tls_session *session)
 {
     ERR_clear_error();
     if (session->ready && !session->broken)
         (void)SSL_shutdown(session->ssl); /* one way: its answer is not waited for */
     ERR_clear_error();
+}
+
+void h2_tls_session_destroy(h2_tls_session *session)
+{
+    h2_tls_session_end(session);
     SSL_free(session->ssl);
     mesh_free(session->identity);
     mesh_free(session);
