@@ -127,6 +127,10 @@ int main(int argc, char **argv)
     int signal, status = EXIT_FAILURE;
 
     flags_read(argc, argv, flags, sizeof flags / sizeof flags[0], about);
+    if (strcmp(options.transport, "core") != 0 && strcmp(options.transport, "h2") != 0) {
+        fprintf(stderr, "target: --transport: there is no '%s'\n", options.transport);
+        return 2;
+    }
     sigemptyset(&ends);
     sigaddset(&ends, SIGTERM);
     sigaddset(&ends, SIGINT);

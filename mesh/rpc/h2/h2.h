@@ -164,8 +164,22 @@ void h2_loop_give_output(h2_loop *loop, h2_output *output);
 /* --- connections ------------------------------------------------------------------------------ */
 
 enum {
-    H2_RESETS_REMEMBERED = 16
+    H2_STREAMS_REMEMBERED = 16,
+    H2_FRAME_HEAD_BYTES = 9
 };
+
+/* The last streams of which something is to be remembered when nghttp2 has forgotten them. */
+typedef struct h2_streams {
+    int32_t ids[H2_STREAMS_REMEMBERED];
+    uint32_t count;
+} h2_streams;
+
+/* Where in its frames what a client sends is. */
+typedef struct h2_heads {
+    uint8_t head[H2_FRAME_HEAD_BYTES];
+    uint8_t size;  /* of the head that is here */
+    uint32_t left; /* of what comes before the next head */
+} h2_heads;
 
 struct h2_conn {
     h2_loop *loop;
@@ -189,9 +203,10 @@ struct h2_conn {
     int64_t blocked_ns;   /* since when the socket takes nothing; 0: it does */
     int64_t last_ping_ns; /* the client's */
     uint32_t ping_strikes;
-    int32_t highest_stream;               /* that a client opened */
-    int32_t resets[H2_RESETS_REMEMBERED]; /* streams that this side reset */
-    uint32_t reset_count;
+    int32_t highest_stream; /* that a client opened */
+    h2_heads heads;
+    h2_streams resets; /* by this side */
+    h2_streams ended;  /* by the client, and by this side, too */
     bool open;
     bool dirty;
     bool handshaking;
@@ -213,7 +228,8 @@ void h2_conn_on_event(h2_conn *conn, uint32_t events);
 void h2_conn_touch(h2_conn *conn);
 void h2_conn_flush(h2_conn *conn);
 
-/* What its timer is for has changed: it was greeted, its PING was answered, it has no more calls. */
+/* What its timer is for has changed: its client greeted it or answered a PING, or it has no more
+ * calls. */
 void h2_conn_look_again(h2_conn *conn);
 
 /* Clients are told to make no new calls: the first of two GOAWAYs. */
@@ -243,6 +259,9 @@ nghttp2_option *h2_session_options(void);
 
 /* A session that has its SETTINGS to send. False: out of memory. */
 bool h2_session_open(h2_conn *conn);
+
+/* Bytes that came. False: the connection is of no use any more. */
+bool h2_session_receive(h2_conn *conn, const uint8_t *data, size_t size);
 
 extern const uint8_t h2_keepalive_ping[8];
 extern const uint8_t h2_drain_ping[8];
@@ -411,7 +430,8 @@ bool h2_answer_trailers(const h2_call *call, const mesh_final *final, bool alone
 const char *h2_answer_http(const h2_call *call, h2_block *headers);
 void h2_block_clear(h2_block *block);
 
-/* h2_compress.c. Any thread: a message in its frame; compressed if it wants that and gets smaller. */
+/* h2_compress.c. Any thread: a message in its frame, compressed if it wants that and gets
+ * smaller. */
 h2_buffer *h2_frame(const mesh_buffer *message, h2_encoding encoding);
 
 /* h2_send.c: takes a message; takes the headers first, if there are none yet. */

@@ -9,7 +9,8 @@
 #include "mesh/rpc/h2/h2.h"
 
 enum {
-    FREE_CALLS_MAX = 512 /* of a loop, kept for others */
+    FREE_CALLS_MAX = 512,  /* of a loop, kept for others */
+    HTTP_REQUEST_MS = 1000 /* for the rest of a request that is no gRPC */
 };
 
 /* --- its memory ------------------------------------------------------------------------------- */
@@ -19,9 +20,16 @@ static h2_call *call_of_timer(h2_timer *timer)
     return (h2_call *)((char *)timer - offsetof(h2_call, timer));
 }
 
+static void answer_http(h2_call *call);
+
 static void on_deadline(h2_timer *timer)
 {
-    h2_call_end(call_of_timer(timer), MESH_DEADLINE_EXCEEDED, "the call's deadline passed");
+    h2_call *call = call_of_timer(timer);
+
+    if (call->is_http)
+        answer_http(call);
+    else
+        h2_call_end(call, MESH_DEADLINE_EXCEEDED, "the call's deadline passed");
 }
 
 h2_call *h2_call_create(h2_conn *conn, int32_t stream)
@@ -157,14 +165,14 @@ void h2_call_end(h2_call *call, mesh_code code, const char *text)
     h2_call_ready(call);
 }
 
-/* What is no gRPC gets an answer of HTTP. */
+/* What is no gRPC gets an answer of HTTP, once it is here as a whole, or after some time. */
 static void answer_http(h2_call *call)
 {
     h2_block headers = {.entries = NULL};
     const char *text = h2_answer_http(call, &headers);
     h2_buffer *body = h2_buffer_take(&call->loop->cache, strlen(text));
 
-    call->is_http = call->ended = true;
+    call->ended = true;
     if (body == NULL) {
         h2_call_reset(call, NGHTTP2_ENHANCE_YOUR_CALM);
         return;
@@ -181,7 +189,10 @@ void h2_call_arrived(h2_call *call)
 
     call->headers_here = true;
     if (!fields->is_post || !fields->is_grpc) {
-        answer_http(call);
+        call->is_http = true;
+        h2_timer_set(&call->loop->timers, &call->timer,
+                     mesh_clock_add_ms(call->loop->now_ns, HTTP_REQUEST_MS));
+        h2_call_ready(call);
         return;
     }
     if (fields->code != MESH_OK) {
@@ -255,9 +266,11 @@ static bool is_truncated(const h2_call *call)
 /* A call that the layer above never heard of is over with its stream. */
 static void look_at_unopened(h2_call *call)
 {
+    if (call->is_http && !call->ended && call->remote_ended)
+        answer_http(call);
     if (is_truncated(call))
         h2_call_end(call, MESH_INTERNAL, "the request ends in the middle of a message");
-    if (!call->ended && !waits_for_request(call))
+    if (!call->ended && !call->is_http && !waits_for_request(call))
         tell_open(call);
     else if (!call->on_wire)
         h2_call_recycle(call);

@@ -471,13 +471,10 @@ static void handshake(h2_conn *conn)
 /* What was read: frames, or the rest that nobody wants. */
 static void take_input(h2_conn *conn, const uint8_t *data, size_t size)
 {
-    ssize_t used;
-
     if (conn->lingering)
         return;
     conn->read_ns = conn->loop->now_ns;
-    used = nghttp2_session_mem_recv(conn->session, data, size);
-    if (used < 0 || (size_t)used < size) {
+    if (!h2_session_receive(conn, data, size)) {
         /* what nghttp2 has to say of it goes out first, as far as the socket takes it */
         if (conn->output == NULL)
             send_all(conn);
@@ -539,7 +536,7 @@ static void arrive(h2_post *post)
     if (epoll_ctl(loop->epoll_fd, EPOLL_CTL_ADD, conn->io.fd, &event) != 0)
         conn->broken = true;
     else
-        handshake(conn);
+        h2_conn_on_event(conn, 0); /* which reads what may come together with the handshake */
     if (!conn->broken && atomic_load(&loop->server->refusing))
         h2_conn_drain(conn); /* it was on its way */
     if (!conn->broken)

@@ -171,7 +171,7 @@ void h2_message_receive(h2_call *call, const uint8_t *data, size_t size)
 {
     size_t used = 0;
 
-    if (call->ended) {
+    if (call->ended || call->is_http) {
         consume(call, size); /* nobody will read it */
         return;
     }

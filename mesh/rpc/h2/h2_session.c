@@ -21,12 +21,23 @@ static h2_call *call_of(nghttp2_session *session, int32_t stream)
 
 /* --- frames that come ------------------------------------------------------------------------- */
 
-static bool was_reset(const h2_conn *conn, int32_t stream)
+static void remember(h2_streams *streams, int32_t stream)
 {
-    for (size_t i = 0; i < H2_RESETS_REMEMBERED; i++)
-        if (conn->resets[i] == stream)
+    streams->ids[streams->count++ % H2_STREAMS_REMEMBERED] = stream;
+}
+
+static bool is_remembered(const h2_streams *streams, int32_t stream)
+{
+    for (size_t i = 0; i < H2_STREAMS_REMEMBERED; i++)
+        if (streams->ids[i] == stream)
             return true;
     return false;
+}
+
+static int end_session(h2_conn *conn, uint32_t error)
+{
+    h2_conn_touch(conn);
+    return nghttp2_session_terminate_session(conn->session, error);
 }
 
 /*
@@ -44,10 +55,9 @@ static int on_begin_frame(nghttp2_session *session, const nghttp2_frame_hd *head
         return 0;
     }
     if (nghttp2_session_find_stream(session, head->stream_id) != NULL ||
-        was_reset(conn, head->stream_id))
+        is_remembered(&conn->resets, head->stream_id))
         return 0;
-    h2_conn_touch(conn);
-    return nghttp2_session_terminate_session(session, NGHTTP2_PROTOCOL_ERROR);
+    return end_session(conn, NGHTTP2_PROTOCOL_ERROR);
 }
 
 static int on_begin_headers(nghttp2_session *session, const nghttp2_frame *frame, void *context)
@@ -219,7 +229,7 @@ static int on_sent(nghttp2_session *session, const nghttp2_frame *frame, void *c
     h2_call *call;
 
     if (frame->hd.type == NGHTTP2_RST_STREAM)
-        conn->resets[conn->reset_count++ % H2_RESETS_REMEMBERED] = frame->hd.stream_id;
+        remember(&conn->resets, frame->hd.stream_id);
     if (frame->hd.type != NGHTTP2_HEADERS && frame->hd.type != NGHTTP2_DATA)
         return 0;
     h2_ticket_useful_frame(&conn->ticket);
@@ -244,10 +254,65 @@ static int on_stream_close(nghttp2_session *session, int32_t stream, uint32_t er
     (void)context;
     if (call == NULL)
         return 0;
+    if (call->remote_ended)
+        remember(&call->conn->ended, stream);
     if (error == NGHTTP2_NO_ERROR)
         h2_ticket_call_ended(&call->conn->ticket);
     h2_call_left_wire(call);
     return 0;
+}
+
+/* --- bytes that come -------------------------------------------------------------------------- */
+
+/* The head of a frame is here. False: it is data of a stream that its client has ended. */
+static bool look_at_head(h2_conn *conn)
+{
+    const uint8_t *head = conn->heads.head;
+    int32_t stream = (head[5] & 0x7f) << 24 | head[6] << 16 | head[7] << 8 | head[8];
+
+    conn->heads.left = (uint32_t)head[0] << 16 | (uint32_t)head[1] << 8 | head[2];
+    conn->heads.size = 0;
+    if (head[3] == NGHTTP2_RST_STREAM)
+        remember(&conn->ended, stream);
+    return head[3] != NGHTTP2_DATA || !is_remembered(&conn->ended, stream);
+}
+
+/*
+ * How much of the bytes nghttp2 is to see: all, unless there is data of a stream that its client
+ * has ended, which is an error of the connection (RFC 9113, 5.1). nghttp2 would have to keep all
+ * streams that have ended to tell it from data that is late for a stream that was reset here.
+ */
+static size_t legal_part(h2_conn *conn, const uint8_t *data, size_t size)
+{
+    h2_heads *heads = &conn->heads;
+    size_t at = 0;
+
+    while (at < size) {
+        size_t part = heads->left > 0 ? heads->left : (size_t)(H2_FRAME_HEAD_BYTES - heads->size);
+
+        if (part > size - at)
+            part = size - at;
+        if (heads->left > 0) {
+            heads->left -= (uint32_t)part;
+        } else {
+            memcpy(heads->head + heads->size, data + at, part);
+            heads->size += (uint8_t)part;
+        }
+        at += part;
+        if (heads->size == H2_FRAME_HEAD_BYTES && !look_at_head(conn))
+            return at > H2_FRAME_HEAD_BYTES ? at - H2_FRAME_HEAD_BYTES : 0;
+    }
+    return size;
+}
+
+bool h2_session_receive(h2_conn *conn, const uint8_t *data, size_t size)
+{
+    size_t legal = legal_part(conn, data, size);
+    ssize_t used = nghttp2_session_mem_recv(conn->session, data, legal);
+
+    if (used < 0 || (size_t)used < legal)
+        return false;
+    return legal == size || end_session(conn, NGHTTP2_STREAM_CLOSED) == 0;
 }
 
 /* --- sessions --------------------------------------------------------------------------------- */
@@ -291,6 +356,7 @@ bool h2_session_open(h2_conn *conn)
         {NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE, H2_HEADER_BYTES_MAX},
     };
 
+    conn->heads.left = NGHTTP2_CLIENT_MAGIC_LEN;
     return nghttp2_session_server_new3(&conn->session, server->callbacks, conn, server->option,
                                        &conn->loop->mem) == 0 &&
            nghttp2_submit_settings(conn->session, NGHTTP2_FLAG_NONE, settings,

@@ -4,7 +4,7 @@
 
 #include "mesh/rpc/server.h"
 
-/* A server of them that has started, on a transport as in mesh_server_options. Aborts when that fails. */
+/* A server of them that has started; `transport` as in its options. Aborts when that fails. */
 mesh_server *fuzz_handlers_serve(const char *listen, const char *transport);
 
 #endif

@@ -364,7 +364,7 @@ static void a_process_without_descriptors_refuses_and_recovers(void **state)
         close(clients[i]);
         fillers[filled++] = dup(0); /* what the client had */
     }
-    assert_int_equal(h2_limits_count(server.limits, H2_LIMIT_DESCRIPTORS), 3);
+    WAIT_FOR(h2_limits_count(server.limits, H2_LIMIT_DESCRIPTORS) == 3);
     assert_int_equal(atomic_load(&server.accepted), 0);
     while (filled > 0)
         close(fillers[--filled]);
