@@ -68,7 +68,7 @@ void mesh_call_answer(mesh_call *call, mesh_code code, const mesh_error *err,
         final.details = details;
     }
     tell_interceptors(call, code);
-    if (call->handler == NULL || call->handler->style != MESH_HANDLER_INLINE || call->deferred)
+    if (!call->inlined || call->deferred)
         forget_cancel(call);
     call->headers_sent = call->answered = true;
     call->tcall->ops->finish(call->tcall, &final);

@@ -52,6 +52,7 @@ struct mesh_call {
     bool answered;
     bool untouched; /* refused before anybody saw it */
     bool compress;
+    bool inlined; /* its handler runs within an event of the transport */
     bool deferred;
     size_t answer_held; /* bytes of its memory, until the transport is done */
     mesh_peer peer;
@@ -90,6 +91,13 @@ void mesh_call_begin(mesh_call *call);
 
 /* Its one request, if it has such, is all here. */
 void mesh_call_run(mesh_call *call);
+
+/*
+ * Gives it to a worker as a job, with a count of its own, which `end` drops. RESOURCE_EXHAUSTED:
+ * there is none, nor a place to wait; neither is called.
+ */
+mesh_code mesh_call_submit(mesh_call *call, void (*run)(void *call), void (*end)(void *call),
+                           mesh_error *err);
 
 /* What its messages and its arenas count against. */
 mesh_budget *mesh_call_memory(mesh_call *call);

@@ -31,6 +31,12 @@ bool mesh_message_hold(mesh_message *message, mesh_budget *budget);
  */
 void mesh_message_keep(mesh_message *message);
 
+/* Whether to decode it takes long, so that it is no work for the transport's threads. */
+static inline bool mesh_message_is_slow(const mesh_message *message)
+{
+    return message->compressed && message->slice_count > 0;
+}
+
 /*
  * Inflates, checks and unpacks a received message into the arena and releases it, whatever is
  * returned. `descriptor` NULL gives a mesh_raw_message. INVALID_ARGUMENT: malformed, names the

@@ -34,7 +34,7 @@ static void reset(mesh_call *call)
     call->request = call->response = NULL;
     call->received = call->headers = call->trailers = (mesh_metadata_list){.entries = NULL};
     call->received_copied = call->headers_sent = call->answered = call->untouched = false;
-    call->compress = call->deferred = false;
+    call->compress = call->inlined = call->deferred = false;
     call->peer = (mesh_peer){.address = NULL};
     memset(call->slots, 0, sizeof call->slots);
     call->opened = 0;

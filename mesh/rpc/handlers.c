@@ -74,7 +74,7 @@ void mesh_call_defer(mesh_call *call)
 {
     assert(call->stream == NULL && !call->deferred);
     mesh_call_ref(call);
-    if (call->handler->style == MESH_HANDLER_INLINE)
+    if (call->inlined)
         call->tcall->ops->watch_close(call->tcall);
     call->deferred = true;
 }
@@ -123,17 +123,26 @@ static void end_job(void *call)
     mesh_call_unref(call);
 }
 
+mesh_code mesh_call_submit(mesh_call *call, void (*run)(void *call), void (*end)(void *call),
+                           mesh_error *err)
+{
+    mesh_code code;
+
+    mesh_call_ref(call);
+    call->job = (mesh_job){.run = run, .end = end, .argument = call};
+    code = mesh_admission_submit(call, err);
+    if (code != MESH_OK)
+        mesh_call_unref(call);
+    return code;
+}
+
 static void submit(mesh_call *call, void (*run)(void *call))
 {
     mesh_error err;
 
-    mesh_call_ref(call);
     mesh_error_clear(&err);
-    call->job = (mesh_job){.run = run, .end = end_job, .argument = call};
-    if (mesh_admission_submit(call, &err) == MESH_OK)
-        return;
-    mesh_call_answer_error(call, &err);
-    mesh_call_unref(call);
+    if (mesh_call_submit(call, run, end_job, &err) != MESH_OK)
+        mesh_call_answer_error(call, &err);
 }
 
 static bool make_stream(mesh_call *call)
@@ -147,24 +156,34 @@ static bool make_stream(mesh_call *call)
     stream->send_timeout_ms = call->server->options.send_timeout_ms;
     stream->arena_limit = call->server->options.arena_limit_bytes;
     stream->memory = mesh_call_memory(call);
+    if (call->handler->style == MESH_HANDLER_EVENTS)
+        stream->events = call->handler->method->events;
+    stream->receive_ended = call->handler->method->kind == MESH_SERVER_STREAMING;
     call->stream = stream;
     return true;
 }
 
-static void open_events(mesh_call *call)
+static void open_events(void *argument)
 {
+    mesh_call *call = argument;
     mesh_error err;
     mesh_code code = MESH_OK;
 
     mesh_error_clear(&err);
-    if (call->handler->method->kind == MESH_SERVER_STREAMING)
+    if (mesh_call_cancelled(call))
+        code = mesh_call_cancel_code(call, &err);
+    if (code == MESH_OK && call->handler->method->kind == MESH_SERVER_STREAMING)
         code = decode_request(call, &err);
-    if (code != MESH_OK) {
-        mesh_call_answer(call, code, &err, NULL);
-        return;
-    }
-    call->stream->events = call->handler->method->events;
-    mesh_stream_opened(call->stream, call->request);
+    if (code == MESH_OK)
+        mesh_stream_opened(call->stream, call->request);
+    else
+        mesh_stream_end(call->stream, code, &err);
+}
+
+/* To decode its request is no work for the transport's threads. */
+static bool is_slow(const mesh_call *call)
+{
+    return call->has_message && mesh_message_is_slow(&call->message);
 }
 
 void mesh_call_run(mesh_call *call)
@@ -175,6 +194,8 @@ void mesh_call_run(mesh_call *call)
         answer_cancelled(call);
     else if (is_stream && !make_stream(call))
         mesh_call_answer(call, MESH_RESOURCE_EXHAUSTED, NULL, NULL);
+    else if (call->handler->style == MESH_HANDLER_EVENTS && is_slow(call))
+        (void)mesh_stream_submit(call->stream, open_events);
     else if (call->handler->style == MESH_HANDLER_EVENTS)
         open_events(call);
     else
@@ -200,7 +221,8 @@ void mesh_call_begin(mesh_call *call)
 {
     if (call->handler->style == MESH_HANDLER_NONE) {
         refuse_unimplemented(call);
-    } else if (call->handler->style == MESH_HANDLER_INLINE) {
+    } else if (call->handler->style == MESH_HANDLER_INLINE && !is_slow(call)) {
+        call->inlined = true;
         run_unary(call);
     } else {
         call->tcall->ops->watch_close(call->tcall);

@@ -268,7 +268,7 @@ static bool continue_sending(mesh_stream *stream)
         mesh_free(message);
         return false;
     }
-    if (!stream->ending || stream->finished)
+    if (!stream->ending || stream->finished || stream->on_worker)
         return false;
     stream->finished = true;
     if (stream->call == NULL && !stream->over) {
@@ -303,15 +303,35 @@ void mesh_stream_written(mesh_stream *stream, bool ok)
     if (stream->want_writable && !stream->over && !stream->ending &&
         stream->waiting_bytes <= stream->budget / 2) {
         stream->want_writable = false;
-        tell = stream->events != NULL && stream->events->on_writable != NULL;
+        tell = stream->events != NULL && !stream->on_worker;
+        stream->writable_late = stream->on_worker;
     }
     pthread_cond_broadcast(&stream->changed);
     pthread_mutex_unlock(&stream->mu);
     if (finish)
         finish_server(stream);
     if (tell)
-        stream->events->on_writable(stream->call->handler->api.handlers,
-                                    stream->call->handler->api.self, stream);
+        mesh_stream_writable(stream);
+}
+
+void mesh_stream_leave_worker(mesh_stream *stream)
+{
+    bool finish, writable;
+
+    do {
+        pthread_mutex_lock(&stream->mu);
+        writable = stream->writable_late && !stream->over && !stream->ending;
+        stream->writable_late = false;
+        stream->on_worker = writable;
+        finish = continue_sending(stream);
+        if (!writable)
+            mesh_stream_read(stream);
+        pthread_mutex_unlock(&stream->mu);
+        if (writable)
+            mesh_stream_writable(stream);
+    } while (writable);
+    if (finish)
+        finish_server(stream);
 }
 
 void mesh_stream_over(mesh_stream *stream)
@@ -376,7 +396,8 @@ void mesh_stream_close(mesh_stream *stream)
 
 void mesh_stream_read(mesh_stream *stream)
 {
-    if (stream->reading || stream->receive_ended || (stream->call != NULL && stream->ending))
+    if (stream->reading || stream->receive_ended || stream->on_worker ||
+        (stream->call != NULL && stream->ending))
         return;
     stream->reading = true;
     stream->tcall->ops->read(stream->tcall);
@@ -393,65 +414,20 @@ static bool make_message_arena(mesh_stream *stream)
     return true;
 }
 
-/* The reader is done with a message. What it held is for others, while the stream waits. */
-static void forget_message(mesh_stream *stream)
+void mesh_stream_forget(mesh_stream *stream)
 {
     if (stream->message_arena != NULL)
         mesh_arena_reset(stream->message_arena);
 }
 
-/* Decodes a message, which is released in any case. */
-static mesh_code decode(mesh_stream *stream, mesh_message *message, ProtobufCMessage **out,
-                        mesh_error *err)
+mesh_code mesh_stream_decode(mesh_stream *stream, mesh_message *message, ProtobufCMessage **out,
+                             mesh_error *err)
 {
     stream->was_compressed = message->compressed;
     if (make_message_arena(stream))
         return mesh_decode(stream->incoming, message, stream->message_arena, out, err);
     mesh_message_release(message);
     return mesh_error_set(err, MESH_RESOURCE_EXHAUSTED, "out of memory");
-}
-
-/* An evented stream's message: to its callback, then the next one is read. */
-static void deliver(mesh_stream *stream, mesh_message *message)
-{
-    const mesh_handler *handler = stream->call->handler;
-    ProtobufCMessage *decoded;
-    mesh_error err;
-    mesh_code code;
-
-    if (message == NULL) {
-        if (!mesh_call_cancelled(stream->call) && stream->events->on_end != NULL)
-            stream->events->on_end(handler->api.handlers, handler->api.self, stream);
-        return;
-    }
-    mesh_error_clear(&err);
-    code = decode(stream, message, &decoded, &err);
-    if (code == MESH_OK && stream->events->on_message != NULL)
-        code = stream->events->on_message(handler->api.handlers, handler->api.self, stream, decoded,
-                                          &err);
-    forget_message(stream);
-    if (code != MESH_OK) {
-        mesh_stream_end(stream, code, &err);
-        return;
-    }
-    pthread_mutex_lock(&stream->mu);
-    mesh_stream_read(stream);
-    pthread_mutex_unlock(&stream->mu);
-}
-
-/* The same with the call's trace as the thread's; nothing once the stream is ending. */
-static void deliver_traced(mesh_stream *stream, mesh_message *message, bool ending)
-{
-    const mesh_trace *before;
-
-    if (ending) {
-        if (message != NULL)
-            mesh_message_release(message);
-        return;
-    }
-    before = mesh_trace_set_current(&stream->call->trace);
-    deliver(stream, message);
-    (void)mesh_trace_set_current(before);
 }
 
 void mesh_stream_received(mesh_stream *stream, mesh_message *message)
@@ -475,7 +451,7 @@ void mesh_stream_received(mesh_stream *stream, mesh_message *message)
     pthread_cond_broadcast(&stream->changed);
     pthread_mutex_unlock(&stream->mu);
     if (is_evented)
-        deliver_traced(stream, message, ending);
+        mesh_stream_deliver(stream, message, ending);
 }
 
 bool mesh_stream_take(mesh_stream *stream, mesh_message *message)
@@ -502,14 +478,14 @@ mesh_code mesh_stream_next(mesh_stream *stream, const ProtobufCMessage **message
     mesh_error own;
     mesh_code code;
 
-    forget_message(stream);
+    mesh_stream_forget(stream);
     if (!mesh_stream_take(stream, &received)) {
         if (stream->call != NULL && mesh_call_cancelled(stream->call))
             return mesh_call_cancel_code(stream->call, err);
         return MESH_EOF;
     }
     mesh_error_clear(&own);
-    code = decode(stream, &received, &decoded, &own);
+    code = mesh_stream_decode(stream, &received, &decoded, &own);
     if (code != MESH_OK) {
         if (stream->call == NULL)
             code = mesh_stream_broken(stream, &own);
@@ -545,40 +521,4 @@ mesh_code mesh_stream_next_bytes(mesh_stream *stream, const uint8_t **data, size
     *data = raw->data;
     *size = raw->size;
     return MESH_OK;
-}
-
-/* --- evented streams of a server -------------------------------------------------------------- */
-
-void mesh_stream_opened(mesh_stream *stream, const ProtobufCMessage *request)
-{
-    const mesh_handler *handler = stream->call->handler;
-    const mesh_trace *before = mesh_trace_set_current(&stream->call->trace);
-    mesh_error err;
-    mesh_code code = MESH_OK;
-
-    mesh_error_clear(&err);
-    if (stream->events->on_open != NULL)
-        code = stream->events->on_open(handler->api.handlers, handler->api.self, stream, request,
-                                       &err);
-    (void)mesh_trace_set_current(before);
-    if (code != MESH_OK) {
-        mesh_stream_end(stream, code, &err);
-        return;
-    }
-    if (stream->method->kind == MESH_SERVER_STREAMING)
-        return;
-    pthread_mutex_lock(&stream->mu);
-    mesh_stream_read(stream);
-    pthread_mutex_unlock(&stream->mu);
-}
-
-void mesh_stream_closed(mesh_stream *stream)
-{
-    const mesh_handler *handler = stream->call->handler;
-    mesh_code code = stream->end_code;
-
-    if (mesh_call_cancelled(stream->call))
-        code = mesh_call_cancel_code(stream->call, NULL);
-    if (stream->events->on_close != NULL)
-        stream->events->on_close(handler->api.handlers, handler->api.self, stream, code);
 }

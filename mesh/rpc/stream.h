@@ -12,7 +12,8 @@
  *
  * Evented, for long-lived streams on the server: they hold no thread. The handler table's slot
  * `<method>__events` points to callbacks, which run on a transport thread, one at a time for each
- * stream, and must not block:
+ * stream, and must not block. A message that came compressed is inflated by a worker, which runs
+ * its callback; when there is none, the stream ends with RESOURCE_EXHAUSTED.
  *
  *   on_open      the call passed all interceptors; server streaming brings the request. Not MESH_OK
  *                ends the stream with that error.

@@ -54,6 +54,10 @@ struct mesh_stream {
     bool finished; /* server: the answer was handed down; client: half-close was */
     mesh_code end_code;
     mesh_error end_error;
+    /* evented: */
+    bool opened;        /* on_open was called */
+    bool on_worker;     /* callbacks are a worker's, which reads and finishes when it leaves */
+    bool writable_late; /* there was room for more meanwhile */
 };
 
 void mesh_stream_init(mesh_stream *stream, const mesh_transport *transport, mesh_tcall *tcall,
@@ -78,8 +82,24 @@ void mesh_stream_close(mesh_stream *stream);
  * code. */
 mesh_code mesh_stream_broken(mesh_stream *stream, mesh_error *err);
 
-/* Server: events of an evented stream. */
+/* The reader: decodes a message, which is released in any case. */
+mesh_code mesh_stream_decode(mesh_stream *stream, mesh_message *message, ProtobufCMessage **out,
+                             mesh_error *err);
+
+/* The reader is done with a message. What it held is for others, while the stream waits. */
+void mesh_stream_forget(mesh_stream *stream);
+
+/* Server: what an evented stream is told. The message is released in any case; NULL: no more. */
 void mesh_stream_opened(mesh_stream *stream, const ProtobufCMessage *request);
+void mesh_stream_deliver(mesh_stream *stream, mesh_message *message, bool ending);
+void mesh_stream_writable(mesh_stream *stream);
 void mesh_stream_closed(mesh_stream *stream);
+
+/*
+ * Server: gives an evented stream to a worker, which runs its callbacks until it leaves. False:
+ * there is none, and the stream was ended.
+ */
+bool mesh_stream_submit(mesh_stream *stream, void (*run)(void *call));
+void mesh_stream_leave_worker(mesh_stream *stream);
 
 #endif

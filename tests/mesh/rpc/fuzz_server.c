@@ -4,6 +4,7 @@
 
 #include "mesh/base/alloc.h"
 #include "mesh/base/clock.h"
+#include "mesh/rpc/pool.h"
 #include "mesh/rpc/transport.h"
 
 enum {
@@ -243,11 +244,42 @@ static void bring_written(mesh_tserver *tserver, fuzz_call *call)
     tserver->events->on_written(&call->head, !call->cancelled);
 }
 
+/* --- a worker, on the same thread ------------------------------------------------------------- */
+
+mesh_pool_answer __wrap_mesh_pool_submit(mesh_pool *pool, mesh_flow *flow, mesh_job *job);
+
+static mesh_job *submitted;
+
+mesh_pool_answer __wrap_mesh_pool_submit(mesh_pool *pool, mesh_flow *flow, mesh_job *job)
+{
+    (void)pool;
+    (void)flow;
+    FUZZ_CHECK(submitted == NULL);
+    submitted = job;
+    return MESH_POOL_TAKEN;
+}
+
+static bool run_submitted(void)
+{
+    mesh_job *job = submitted;
+
+    if (job == NULL)
+        return false;
+    job->run(job->argument);
+    submitted = NULL;
+    job->end(job->argument);
+    return true;
+}
+
+/* --- its events ------------------------------------------------------------------------------- */
+
 /* The one thing that happens next; false when nothing can any more. */
 static bool step(mesh_tserver *tserver, fuzz_call *call)
 {
     bool slow = call->what & FUZZ_CALL_SLOW;
 
+    if (!slow && run_submitted())
+        return true;
     if (call->watching && call->what & FUZZ_CALL_CANCELLED && call->input.size == 0)
         call->cancelled = true;
     if (call->watching && (call->finished || call->cancelled)) {
@@ -257,6 +289,8 @@ static bool step(mesh_tserver *tserver, fuzz_call *call)
         bring_written(tserver, call);
     } else if (call->reading) {
         bring_message(tserver, call);
+    } else if (run_submitted()) {
+        return true;
     } else if (!call->finished && call->watching) {
         call->cancelled =
             true; /* the handler waits for something else: the client loses patience */

@@ -360,6 +360,7 @@ enum {
 };
 
 static char answer_text[ANSWER_BYTES + 1];
+static Testing__V1__Number answer_number = TESTING__V1__NUMBER__INIT;
 
 static atomic_size_t refused; /* calls that ended so */
 
@@ -382,14 +383,6 @@ static mesh_code answer_much(void *self, mesh_call *call, const Testing__V1__Ech
     return MESH_OK;
 }
 
-static const Testing__V1__Number *large_number(void)
-{
-    static Testing__V1__Number number = TESTING__V1__NUMBER__INIT;
-
-    number.padding = (ProtobufCBinaryData){ANSWER_BYTES, (uint8_t *)answer_text};
-    return &number;
-}
-
 static mesh_code count_blocking(void *self, mesh_call *call,
                                 const Testing__V1__CountRequest *request, mesh_stream *stream,
                                 mesh_error *err)
@@ -400,7 +393,7 @@ static mesh_code count_blocking(void *self, mesh_call *call,
     (void)call;
     (void)request;
     do
-        code = testing__v1__testing__count__reply(stream, large_number());
+        code = testing__v1__testing__count__reply(stream, &answer_number);
     while (code == MESH_OK);
     return mesh_error_set(err, code, "the handler saw it");
 }
@@ -411,7 +404,7 @@ static mesh_code count_evented(void *self, mesh_stream *stream,
     (void)self;
     (void)request;
     (void)err;
-    while (testing__v1__testing__count__try_reply(stream, large_number()) == MESH_OK)
+    while (testing__v1__testing__count__try_reply(stream, &answer_number) == MESH_OK)
         continue;
     return MESH_OK;
 }
@@ -426,6 +419,7 @@ static void serve_answers(testing_style style)
     static const mesh_interceptor sees = {.on_close = see_close, .observes = true};
 
     memset(answer_text, 'a', ANSWER_BYTES);
+    answer_number.padding = (ProtobufCBinaryData){ANSWER_BYTES, (uint8_t *)answer_text};
     testing_service_serve(
         &service, testing__v1__testing__api(style == TESTING_WORKER ? &blocking : &evented, NULL),
         MESH_OPTIONS(mesh_server_options, .max_receive_bytes = BUDGET_BYTES / 2,
