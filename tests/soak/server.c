@@ -1,6 +1,6 @@
 /*
  * The server of scripts/soak: handlers of every style. Listens on a free port and prints it; ends
- * with SIGTERM.
+ * with SIGTERM, and prints how many calls and streams it has seen.
  *
  *   server [LEAK [LEAK_STREAM]]
  *
@@ -9,6 +9,7 @@
  */
 #include <malloc.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,6 +22,7 @@ enum {
 
 static size_t leak_bytes, leak_stream_bytes;
 static void *volatile leaked; /* volatile: or the compiler leaves the allocation out */
+static atomic_ulong seen_calls, seen_streams;
 
 static void leak(size_t size)
 {
@@ -37,6 +39,7 @@ static mesh_code echo(void *self, mesh_call *call, const Testing__V1__EchoReques
 {
     (void)self;
     leak(leak_bytes);
+    atomic_fetch_add(&seen_calls, 1);
     if (strcmp(request->text, "trim") == 0)
         (void)malloc_trim(0);
     return testing_answer(call, request, response, err);
@@ -51,6 +54,7 @@ static mesh_code sum(void *self, mesh_call *call, mesh_stream *stream,
 
     (void)self;
     (void)call;
+    atomic_fetch_add(&seen_streams, 1);
     while ((code = testing__v1__testing__sum__receive(stream, &number, err)) == MESH_OK)
         response->value += number->value;
     if (code != MESH_EOF)
@@ -86,6 +90,7 @@ static mesh_code count_open(void *self, mesh_stream *stream,
 
     if (made == NULL)
         return mesh_error_set(err, MESH_RESOURCE_EXHAUSTED, "no memory");
+    atomic_fetch_add(&seen_streams, 1);
     made->until = request->value;
     mesh_stream_set_data(stream, made);
     count_on(self, stream);
@@ -97,7 +102,17 @@ static const testing__v1__testing__count__events count_events = {
     .on_writable = count_on,
 };
 
+static mesh_code double_open(void *self, mesh_stream *stream, mesh_error *err)
+{
+    (void)self;
+    (void)stream;
+    (void)err;
+    atomic_fetch_add(&seen_streams, 1);
+    return MESH_OK;
+}
+
 static const testing__v1__testing__double__events double_events = {
+    .on_open = double_open,
     .on_message = testing_double_message,
     .on_end = testing_double_end,
 };
@@ -134,5 +149,6 @@ int main(int argc, char **argv)
     (void)sigwait(&ends, &signal);
     (void)mesh_server_drain(server, DRAIN_TIMEOUT_MS);
     mesh_server_destroy(server);
+    printf("%lu %lu\n", atomic_load(&seen_calls), atomic_load(&seen_streams));
     return 0;
 }

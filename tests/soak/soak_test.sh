@@ -13,12 +13,16 @@ cp -L -- "$PWD/tests/soak/client" "$PWD/tests/soak/server" "$TREE/"
 # Ours.
 reset() { cp -f -- "$TREE/client" "$TREE/server" "$PROGRAMS/"; }
 
+# silent_server [STATUS [SEEN]]: answers nothing, and ends so.
 silent_server() {
     stand_in "$PROGRAMS/server" <<<"#!/usr/bin/env bash
-trap 'exit ${1-0}' TERM
+trap 'echo ${2-200 100}; exit ${1-0}' TERM
 echo 1
 while :; do sleep 0.1; done"
 }
+
+# soak of what they say.
+soak() { "$TREE/scripts/soak" --calls 200 --streams 20 "$@"; }
 
 # client_says LINE...: programs that call nothing, and what they hold.
 client_says() {
@@ -27,11 +31,11 @@ client_says() {
     printf '#!/bin/sh\ncat "%s"\n' "$WORK/says" | stand_in "$PROGRAMS/client"
 }
 
-# Each kind's memory of both, five more bounds, and the server's end.
+# Each kind's memory of both and its number, five more bounds, the server's end, and what it saw.
 test_calls_and_streams_leave_nothing_behind() {
     reset
     expect 0 "$TREE/scripts/soak" --calls "$CALLS" --streams 200
-    [ "$(last)" = '26 passed, 0 failed' ] || fail "$out"
+    [ "$(last)" = '38 passed, 0 failed' ] || fail "$out"
     [[ $err == *'connections (80): server '*' KiB, '*' fds, '*' threads; client '*'; 0 failed'* ]] ||
         fail "$err"
 }
@@ -39,7 +43,7 @@ test_calls_and_streams_leave_nothing_behind() {
 test_a_leak_of_200_bytes_a_call_is_found() {
     reset
     expect 1 "$TREE/scripts/soak" --calls "$CALLS" --streams 10 --leak 200
-    [ "$(last)" = '25 passed, 1 failed' ] || fail "$out"
+    [ "$(last)" = '37 passed, 1 failed' ] || fail "$out"
     grep -qE '^calls, server KiB .* FAIL$' <<<"$out" || fail "$out"
 }
 
@@ -49,6 +53,17 @@ test_a_leak_in_one_kind_of_stream_is_found() {
     expect 1 "$TREE/scripts/soak" --calls 100 --streams 200 --leak-stream 100000
     grep -qE '^requests, server KiB .* FAIL$' <<<"$out" || fail "$out"
     ! grep ' FAIL$' <<<"$out" | grep -vE '^(requests|connections), server' || fail "$out"
+}
+
+test_what_carries_the_servers_calls_can_be_chosen() {
+    reset
+    stand_in "$PROGRAMS/server" <<<"#!/bin/sh
+echo \"\$MESH_SERVER\" >>'$WORK/carried'; exit 1"
+    sed -i 's/^START_LIMIT_S=.*/START_LIMIT_S=1/' "$TREE/scripts/soak"
+    expect 1 "$TREE/scripts/soak"
+    expect 1 "$TREE/scripts/soak" --server h2
+    cp -fL -- "$SCRIPTS/soak" "$TREE/scripts/soak"
+    [ "$(<"$WORK/carried")" = core$'\n'h2 ] || fail "$(<"$WORK/carried")"
 }
 
 test_a_server_that_does_not_answer_fails() {
@@ -62,9 +77,36 @@ test_a_server_that_does_not_end_well_fails() {
     client_says 'warm_up 0 0 1 1 1 1 1 1' 'read 8 0 1 1 1 1 1 1' \
         'read 8 0 1 1 1 1 1 1'
     silent_server 3
-    expect 1 "$TREE/scripts/soak"
-    [ "$(last)" = '7 passed, 1 failed' ] || fail "$out"
+    expect 1 soak
+    [ "$(last)" = '10 passed, 1 failed' ] || fail "$out"
     grep -qE '^server, exit status .* 3 .* FAIL$' <<<"$out" || fail "$out"
+}
+
+# As the client says, and as the server does.
+test_a_run_that_does_less_than_it_says_fails() {
+    local held
+    held=$(says 1000 2000)
+    client_says "warm_up 0 0 $held" "calls 80 0 $held" "read 8 0 $held" "calls 79 0 $held" \
+        "read 8 0 $held"
+    expect 1 soak
+    [[ $out == *'  calls, of each round at least: 79, and at least 80 were to be'* ]] ||
+        fail "$out"
+    client_says "warm_up 0 0 $held" "calls 80 0 $held" "read 8 0 $held" "calls 80 0 $held" \
+        "read 7 0 $held"
+    expect 1 soak
+    [[ $out == *'  read, of each round at least: 7, and at least 8 were to be'* ]] || fail "$out"
+    client_says "warm_up 0 0 $held" "calls 80 0 $held" "calls 80 0 $held"
+    silent_server 0 '199 100'
+    expect 1 soak
+    [[ $out == *'  calls that the server saw: 199, and at least 200 were to be'* ]] || fail "$out"
+    silent_server 0 '200 99'
+    expect 1 soak
+    [[ $out == *'  streams that the server saw: 99, and at least 100 were to be'* ]] || fail "$out"
+}
+
+test_too_little_is_refused() {
+    expect 2 "$TREE/scripts/soak" --calls 99
+    expect 2 "$TREE/scripts/soak" --streams 9
 }
 
 # says SERVER_KIB CLIENT_KIB: a mark without what comes before them.
@@ -76,16 +118,16 @@ test_growth_up_to_the_limits_passes() {
         "calls 80 0 $(says 5096 6096)" "read 8 0 $(says 9192 10192)" \
         "calls 80 0 $(says 13288 14288)" \
         "read 8 0 17384 9 $((10 + threads)) 18384 8 $((11 + threads))"
-    expect 0 "$TREE/scripts/soak"
-    [ "$(last)" = '10 passed, 0 failed' ] || fail "$out"
+    expect 0 soak
+    [ "$(last)" = '14 passed, 0 failed' ] || fail "$out"
 }
 
 # What is as large as it gets grows no more.
 test_growth_in_one_round_passes() {
     client_says "warm_up 0 0 $(says 1000 2000)" "read 8 0 $(says 19000 19000)" \
         "read 8 0 $(says 19000 19000)"
-    expect 0 "$TREE/scripts/soak"
-    [ "$(last)" = '8 passed, 0 failed' ] || fail "$out"
+    expect 0 soak
+    [ "$(last)" = '11 passed, 0 failed' ] || fail "$out"
 }
 
 # breaks WHAT BEFORE AFTER: the one bound that is not kept between what $before, $after and $again
@@ -93,9 +135,9 @@ test_growth_in_one_round_passes() {
 breaks() {
     local kind=${1%%,*}
     [[ $1 == *KiB ]] || kind='read'
-    client_says "warm_up 0 $before" "$kind 8 $after" "$kind 8 ${again-$after}"
-    expect 1 "$TREE/scripts/soak"
-    [ "$(last)" = '7 passed, 1 failed' ] || fail "$out"
+    client_says "warm_up 0 $before" "$kind 80 $after" "$kind 80 ${again-$after}"
+    expect 1 soak
+    [ "$(last)" = '10 passed, 1 failed' ] || fail "$out"
     grep -qE "^$1 +$2 +$3 .* FAIL\$" <<<"$out" || fail "$out"
     [[ $out == *"  $1: $2 before, $3 after: grew by $(($3 - $2)), and the limit is "* ]] ||
         fail "$out"
@@ -115,8 +157,8 @@ test_growth_beyond_a_limit_fails_and_is_named() {
 
 test_a_client_that_does_not_come_to_the_end_fails() {
     client_says 'warm_up 0 0 1 1 1 1 1 1' 'read 8 0 1 1 1 1 1 1'
-    expect 1 "$TREE/scripts/soak"
-    [ "$(last)" = '1 passed, 1 failed' ] || fail "$out"
+    expect 1 soak
+    [ "$(last)" = '3 passed, 1 failed' ] || fail "$out"
     [[ $out == *'the client ended before the run did'* ]] || fail "$out"
 }
 
