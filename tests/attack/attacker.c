@@ -1,7 +1,7 @@
 /*
  * Attacks a server, bounded in time and count, and says what that did to it and to its other
  * clients: a line of figures, and which promises broke. Exit status 0: none, 1: some, 2: it could
- * not be tried.
+ * not be tried. With --burn it leaves the server alone and only takes as much processor time.
  */
 #include <netdb.h>
 #include <signal.h>
@@ -11,6 +11,9 @@
 #include <sys/resource.h>
 #include <sys/un.h>
 
+#include "tests/attack/burn.h"
+#include "tests/attack/bystander.h"
+#include "tests/attack/channel.h"
 #include "tests/attack/watch.h"
 #include "tests/interop/flags.h"
 
@@ -18,6 +21,7 @@ enum {
     EXIT_BROKEN = 1,
     EXIT_NOT_TRIED = 2,
     FRESH_LIMIT_MS = 500, /* of one call, which may meet a backlog that nobody accepts */
+    LEAST_MS = 1500,      /* a shorter attack is repeated for so long */
     SETTLE_MS = 1000
 };
 
@@ -27,6 +31,9 @@ static struct {
     const char *ca;
     const char *path;
     const char *stream;
+    const char *chat;
+    int burn;
+    int pause_ms;
     int pid;
     int seconds;
     int most;
@@ -40,6 +47,7 @@ static struct {
     .memory_mib = 256,
     .stop_mib = 1500,
     .recovery_ms = 1000,
+    .burn = -1,
 };
 
 static const flag flags[] = {
@@ -54,6 +62,16 @@ static const flag flags[] = {
     {.name = "stream",
      .text = &options.stream,
      .help = "a method that answers an empty message with a long stream, for slow readers"},
+    {.name = "chat",
+     .text = &options.chat,
+     .help = "a method that answers each empty message of a stream: whether it goes on"},
+    {.name = "pause_ms",
+     .number = &options.pause_ms,
+     .help = "between two calls of the other client; default 0"},
+    {.name = "burn",
+     .number = &options.burn,
+     .help =
+         "no attack: percent of a core to take for --seconds; prints the other client's calls/s"},
     {.name = "pid", .number = &options.pid, .help = "the server's, to watch it; 0: unwatched"},
     {.name = "seconds", .number = &options.seconds, .help = "at most; default 15"},
     {.name = "most", .number = &options.most, .help = "units at most; 0: the attack's own number"},
@@ -71,13 +89,16 @@ static const flag flags[] = {
 
 static const char about[] =
     "Attacks a server and says what that did to it. Prints two lines: a heading, and\n"
-    "ATTACK UNITS SECONDS BEFORE PEAK AFTER CPU SERVED FAILED SLOWEST BACK BROKEN\n"
+    "ATTACK UNITS SECONDS BEFORE PEAK AFTER CPU SERVED FAILED SLOWEST BACK RATE OWN BROKEN\n"
     "with memory in MiB (PEAK since the server's start), its CPU in seconds, another client's "
     "calls\n"
-    "during the attack (SLOWEST in ms), after how many ms a new client was served (- never), and\n"
-    "what broke: memory, calls, recovery, crash (- nothing); idle: nothing did, but less than half "
-    "of\n"
-    "the units were done, and the target was not why. Attack only what is yours.";
+    "during the attack (SLOWEST in ms), after how many ms a new client was served (- never), how "
+    "many\n"
+    "calls the other client made a second, what percent of a core the attacker took, and what "
+    "broke:\n"
+    "memory, calls, streams, recovery, crash (- nothing); idle: nothing did, but less than half of "
+    "the\n"
+    "units were done, and the target was not why. Attack only what is yours.";
 
 static const attack *const tables[] = {flood_attacks, connection_attacks, stream_attacks,
                                        message_attacks};
@@ -169,12 +190,13 @@ static int64_t recover(const attempt *attempt, const mesh_method *method)
 
 typedef struct outcome {
     process_figures before, after;
-    int64_t took_ms, back_ms;
+    bystander_figures others;
+    int64_t took_ms, own_ms, back_ms;
     bool crashed, made;
 } outcome;
 
 /* Writes what broke, comma-separated, and returns whether something did. */
-static bool broken(const outcome *outcome, const watch *watch, char *text, size_t size)
+static bool broken(const outcome *outcome, char *text, size_t size)
 {
     const struct {
         bool is;
@@ -182,7 +204,8 @@ static bool broken(const outcome *outcome, const watch *watch, char *text, size_
     } promises[] = {
         {outcome->crashed, "crash"},
         {outcome->after.peak_kib > options.memory_mib * INT64_C(1024), "memory"},
-        {watch->failed > 0, "calls"},
+        {outcome->others.failed > 0, "calls"},
+        {!outcome->others.answered, "streams"},
         {outcome->back_ms < 0 || outcome->back_ms > options.recovery_ms, "recovery"},
     };
     size_t at = 0;
@@ -196,50 +219,88 @@ static bool broken(const outcome *outcome, const watch *watch, char *text, size_
     return at > 0 || !outcome->made;
 }
 
-static bool print(const attempt *attempt, const outcome *outcome, const watch *watch)
+static bool print(const attempt *attempt, const outcome *outcome)
 {
     char what[64], back[24] = "-";
-    bool is_broken = broken(outcome, watch, what, sizeof what);
+    bool is_broken = broken(outcome, what, sizeof what);
 
     if (outcome->back_ms >= 0)
         (void)snprintf(back, sizeof back, "%lld", (long long)outcome->back_ms);
-    printf("%-22s %8s %7s %6s %6s %6s %6s %6s %6s %7s %5s %s\n", "ATTACK", "UNITS", "SECONDS",
-           "BEFORE", "PEAK", "AFTER", "CPU", "SERVED", "FAILED", "SLOWEST", "BACK", "BROKEN");
-    printf("%-22s %8llu %7.1f %6lld %6lld %6lld %6.1f %6llu %6llu %7lld %5s %s\n", options.attack,
-           (unsigned long long)attempt->units, (double)outcome->took_ms / 1000,
-           (long long)outcome->before.rss_kib / 1024, (long long)outcome->after.peak_kib / 1024,
-           (long long)outcome->after.rss_kib / 1024,
-           (double)(outcome->after.cpu_ms - outcome->before.cpu_ms) / 1000,
-           (unsigned long long)watch->served, (unsigned long long)watch->failed,
-           (long long)watch->slowest_ms, back, what);
+    printf("%-22s %8s %7s %6s %6s %6s %6s %6s %6s %7s %5s %6s %4s %s\n", "ATTACK", "UNITS",
+           "SECONDS", "BEFORE", "PEAK", "AFTER", "CPU", "SERVED", "FAILED", "SLOWEST", "BACK",
+           "RATE", "OWN", "BROKEN");
+    printf("%-22s %8llu %7.1f %6lld %6lld %6lld %6.1f %6lu %6lu %7ld %5s %6lu %4lld %s\n",
+           options.attack, (unsigned long long)attempt_units(attempt),
+           (double)outcome->took_ms / 1000, (long long)outcome->before.rss_kib / 1024,
+           (long long)outcome->after.peak_kib / 1024, (long long)outcome->after.rss_kib / 1024,
+           (double)(outcome->after.cpu_ms - outcome->before.cpu_ms) / 1000, outcome->others.served,
+           outcome->others.failed, outcome->others.slowest_ms, back, outcome->others.rate,
+           outcome->took_ms > 0 ? (long long)(outcome->own_ms * 100 / outcome->took_ms) : 0, what);
     return is_broken;
+}
+
+/* Again and again, when one run is too short to see what others keep beside it. */
+static void repeat(const attack *attack, attempt *attempt)
+{
+    int64_t until_ns = mesh_clock_deadline_ns(LEAST_MS);
+
+    attempt->until_ns = mesh_clock_deadline_ns(options.seconds * INT64_C(1000));
+    do {
+        attempt->earlier += attempt->units;
+        attempt->units = 0;
+        attack->run(attempt);
+    } while (attempt_may_last(attempt) && mesh_clock_left_ms(until_ns) > 0);
+}
+
+/* The attack, and what it did to the bystander. False: the bystander has ended. */
+static bool attack_beside(bystander *bystander, const attack *attack, attempt *attempt,
+                          outcome *outcome)
+{
+    const mesh_method method = channel_method(options.path, MESH_UNARY);
+    int64_t started_ns = mesh_clock_monotonic_ns(), own_ms = burnt_ms();
+    bystander_figures later;
+
+    repeat(attack, attempt);
+    outcome->took_ms = (mesh_clock_monotonic_ns() - started_ns) / 1000000;
+    outcome->own_ms = burnt_ms() - own_ms;
+    outcome->made = attempt_made(attempt);
+    if (!bystander_ask(bystander, &outcome->others))
+        return false;
+    outcome->back_ms = recover(attempt, &method);
+    if (!bystander_ask(bystander, &later))
+        return false;
+    outcome->others.failed += later.failed;
+    outcome->others.answered = outcome->others.answered && later.answered;
+    if (later.slowest_ms > outcome->others.slowest_ms)
+        outcome->others.slowest_ms = later.slowest_ms;
+    return true;
 }
 
 static int run(const attack *attack, attempt *attempt)
 {
-    watch watch = {.attempt = attempt,
-                   .pid = options.pid,
-                   .most_kib = options.stop_mib * INT64_C(1024),
-                   .method = channel_method(options.path, MESH_UNARY)};
+    watch watch = {
+        .attempt = attempt, .pid = options.pid, .most_kib = options.stop_mib * INT64_C(1024)};
     outcome outcome = {.back_ms = -1};
-    int64_t started_ns;
+    bystander bystander;
+    bool told;
 
     if (options.pid != 0 && !process_read(options.pid, &outcome.before)) {
         fprintf(stderr, "attacker: there is no process %d\n", options.pid);
         return EXIT_NOT_TRIED;
     }
-    if (!watch_start(&watch)) {
+    if (!bystander_start(&bystander, attempt, options.pause_ms)) {
         fprintf(stderr, "attacker: %s does not answer %s\n", options.target, options.path);
         return EXIT_NOT_TRIED;
     }
-    started_ns = mesh_clock_monotonic_ns();
-    attempt->until_ns = mesh_clock_deadline_ns(options.seconds * INT64_C(1000));
-    attack->run(attempt);
-    outcome.took_ms = (mesh_clock_monotonic_ns() - started_ns) / 1000000;
-    outcome.made = attempt_made(attempt);
-    outcome.back_ms = recover(attempt, &watch.method);
+    watch_start(&watch);
+    told = attack_beside(&bystander, attack, attempt, &outcome);
     watch_stop(&watch);
+    bystander_stop(&bystander);
     outcome.crashed = atomic_load(&watch.died);
+    if (!told) {
+        fprintf(stderr, "attacker: the other client has ended\n");
+        return EXIT_NOT_TRIED;
+    }
     if (options.pid != 0 && !outcome.crashed) {
         /* what it gives back, it gives back in this time */
         attempt->until_ns = mesh_clock_deadline_ns(SETTLE_MS);
@@ -247,7 +308,27 @@ static int run(const attack *attack, attempt *attempt)
         attempt_pause(attempt, SETTLE_MS);
         outcome.crashed = !process_read(options.pid, &outcome.after);
     }
-    return print(attempt, &outcome, &watch) ? EXIT_BROKEN : EXIT_SUCCESS;
+    return print(attempt, &outcome) ? EXIT_BROKEN : EXIT_SUCCESS;
+}
+
+/* What the other client makes of the server beside somebody who takes time, and nothing else. */
+static int run_burn(const attempt *attempt)
+{
+    bystander_figures figures;
+    bystander bystander;
+    bool told;
+
+    if (!bystander_start(&bystander, attempt, options.pause_ms)) {
+        fprintf(stderr, "attacker: %s does not answer %s\n", options.target, options.path);
+        return EXIT_NOT_TRIED;
+    }
+    burn(options.burn, options.seconds * INT64_C(1000));
+    told = bystander_ask(&bystander, &figures);
+    bystander_stop(&bystander);
+    if (!told)
+        return EXIT_NOT_TRIED;
+    printf("%lu\n", figures.rate);
+    return EXIT_SUCCESS;
 }
 
 static bool needs_stream(const attack *attack)
@@ -292,6 +373,7 @@ int main(int argc, char **argv)
 {
     static attempt attempt;
     const attack *attack;
+    bool burns;
 
     flags_read(argc, argv, flags, sizeof flags / sizeof flags[0], about);
     if (options.list) {
@@ -299,13 +381,15 @@ int main(int argc, char **argv)
         return EXIT_SUCCESS;
     }
     attack = options.attack != NULL ? find(options.attack) : NULL;
-    if (attack == NULL || options.target == NULL || !resolve(options.target, &attempt)) {
+    burns = options.burn >= 0;
+    if ((attack == NULL && !burns) || options.target == NULL ||
+        !resolve(options.target, &attempt)) {
         fprintf(stderr, "attacker: %s\n",
-                attack == NULL ? "--attack: there is no such attack; --list names them"
-                               : "--target: needs HOST:PORT or unix:PATH");
+                attack == NULL && !burns ? "--attack: there is no such attack; --list names them"
+                                         : "--target: needs HOST:PORT or unix:PATH");
         return EXIT_NOT_TRIED;
     }
-    if (needs_stream(attack) && options.stream == NULL) {
+    if (!burns && needs_stream(attack) && options.stream == NULL) {
         fprintf(stderr, "attacker: --stream: %s needs the path of one\n", attack->name);
         return EXIT_NOT_TRIED;
     }
@@ -316,9 +400,12 @@ int main(int argc, char **argv)
     attempt.target = options.target;
     attempt.path = options.path;
     attempt.stream = options.stream;
+    attempt.chat = options.chat;
+    (void)signal(SIGPIPE, SIG_IGN);
+    if (burns)
+        return run_burn(&attempt);
     attempt.most = options.most > 0 ? (uint64_t)options.most : attack->most;
     attempt.bytes = channel_method(options.path, MESH_BIDI_STREAMING);
-    (void)signal(SIGPIPE, SIG_IGN);
     raise_limit();
     return run(attack, &attempt);
 }

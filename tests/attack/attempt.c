@@ -16,8 +16,15 @@ bool attempt_goes_on(const attempt *attempt)
 
 bool attempt_made(const attempt *attempt)
 {
-    return atomic_load(&attempt->stop) || (attempt->units > 0 && attempt->refused) ||
-           attempt->units >= attempt->most / 2 + attempt->most % 2;
+    uint64_t units = attempt_units(attempt);
+
+    return atomic_load(&attempt->stop) || (units > 0 && attempt->refused) ||
+           units >= attempt->most / 2 + attempt->most % 2;
+}
+
+uint64_t attempt_units(const attempt *attempt)
+{
+    return attempt->earlier + attempt->units;
 }
 
 void attempt_pause(const attempt *attempt, int64_t ms)

@@ -22,10 +22,12 @@ typedef struct attempt {
     socklen_t address_size;
     const char *path;   /* of a unary method that takes an empty message */
     const char *stream; /* of one that answers an empty message with a long stream; NULL: unknown */
+    const char *chat;   /* of one that answers each empty message with one; NULL: unknown */
     uint64_t most;      /* units, and then it ends */
     int64_t until_ns;   /* CLOCK_MONOTONIC; the same */
     atomic_bool stop;   /* the same; set by the watch */
     uint64_t units;     /* done */
+    uint64_t earlier;   /* units of earlier runs, when the attack is so short that it is repeated */
     bool refused;       /* the target closed, turned away, or took no more: why there are fewer */
     mesh_method bytes;  /* the method of the path, for messages that are made by hand */
 } attempt;
@@ -36,6 +38,9 @@ bool attempt_goes_on(const attempt *attempt);
 
 /* Half of its units were done; or at least one, and the target was why there were no more. */
 bool attempt_made(const attempt *attempt);
+
+/* Units of all runs. */
+uint64_t attempt_units(const attempt *attempt);
 
 /* Lets time pass, less when the attack is to end. */
 void attempt_pause(const attempt *attempt, int64_t ms);

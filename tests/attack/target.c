@@ -94,10 +94,34 @@ static mesh_code pour_blocking(void *self, mesh_call *call, const Attack__V1__No
     return code;
 }
 
+static mesh_code chat(void *self, mesh_stream *stream, const Attack__V1__Node *said,
+                      mesh_error *err)
+{
+    Attack__V1__Node node = ATTACK__V1__NODE__INIT;
+    mesh_code code;
+
+    (void)self;
+    node.text = said->text;
+    code = attack__v1__target__chat__try_reply(stream, &node);
+    return code == MESH_OK ? code : mesh_error_set(err, code, "nobody reads");
+}
+
+static void end_chat(void *self, mesh_stream *stream)
+{
+    (void)self;
+    mesh_stream_end(stream, MESH_OK, NULL);
+}
+
+static const attack__v1__target__chat__events chat_events = {.on_message = chat,
+                                                             .on_end = end_chat};
 static const attack__v1__target__pour__events pour_events = {.on_open = pour_open,
                                                              .on_writable = pour_on};
 static const attack__v1__target__handlers handlers = {
-    .echo = echo, .pour__events = &pour_events, .pour_blocking = pour_blocking};
+    .echo = echo,
+    .chat__events = &chat_events,
+    .pour__events = &pour_events,
+    .pour_blocking = pour_blocking,
+};
 
 static mesh_code start(mesh_server **server, mesh_health *health, mesh_error *err)
 {

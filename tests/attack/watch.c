@@ -7,9 +7,7 @@
 #include <unistd.h>
 
 enum {
-    LOOK_MS = 3,
-    CALL_MS = 10,
-    CALL_LIMIT_MS = 5000
+    LOOK_MS = 3
 };
 
 static int64_t status_kib(const char *status, const char *name)
@@ -74,43 +72,15 @@ static void *look(void *context)
     return NULL;
 }
 
-static void *call(void *context)
+void watch_start(watch *watch)
 {
-    watch *watch = context;
-
-    while (!atomic_load(&watch->over)) {
-        int64_t before_ns = mesh_clock_monotonic_ns(), took_ms;
-
-        if (channel_call(watch->others, &watch->method, CALL_LIMIT_MS))
-            watch->served++;
-        else
-            watch->failed++;
-        took_ms = (mesh_clock_monotonic_ns() - before_ns) / 1000000;
-        if (took_ms > watch->slowest_ms)
-            watch->slowest_ms = took_ms;
-        (void)poll(NULL, 0, CALL_MS);
-    }
-    return NULL;
-}
-
-bool watch_start(watch *watch)
-{
-    watch->others = channel_connect(watch->attempt, CHANNEL_OF_OTHERS);
-    if (watch->others == NULL || !channel_call(watch->others, &watch->method, CALL_LIMIT_MS)) {
-        mesh_channel_destroy(watch->others);
-        return false;
-    }
-    if ((watch->pid != 0 && pthread_create(&watch->threads[0], NULL, look, watch) != 0) ||
-        pthread_create(&watch->threads[1], NULL, call, watch) != 0)
+    if (watch->pid != 0 && pthread_create(&watch->thread, NULL, look, watch) != 0)
         abort();
-    return true;
 }
 
 void watch_stop(watch *watch)
 {
     atomic_store(&watch->over, true);
     if (watch->pid != 0)
-        (void)pthread_join(watch->threads[0], NULL);
-    (void)pthread_join(watch->threads[1], NULL);
-    mesh_channel_destroy(watch->others);
+        (void)pthread_join(watch->thread, NULL);
 }

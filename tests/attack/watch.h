@@ -1,15 +1,10 @@
-/*
- * What happens to the attacked process and to its other clients meanwhile: one thread looks at its
- * memory and stops the attack in time, one makes a call every few milliseconds on a connection that
- * was there before.
- */
+/* A thread looks at the attacked process meanwhile: it stops the attack before memory runs out. */
 #ifndef TESTS_ATTACK_WATCH_H
 #define TESTS_ATTACK_WATCH_H
 
 #include <pthread.h>
 
 #include "tests/attack/attempt.h"
-#include "tests/attack/channel.h"
 
 /* A process, from /proc. */
 typedef struct process_figures {
@@ -27,16 +22,10 @@ typedef struct watch {
     int64_t most_kib;
     atomic_bool over;
     atomic_bool died;
-    mesh_channel *others;
-    mesh_method method;
-    /* of the other client; to be read after watch_stop */
-    uint64_t served, failed;
-    int64_t slowest_ms;
-    pthread_t threads[2];
+    pthread_t thread;
 } watch;
 
-/* Starts both threads. False: the target does not answer, even before the attack. */
-bool watch_start(watch *watch);
+void watch_start(watch *watch);
 void watch_stop(watch *watch);
 
 #endif
