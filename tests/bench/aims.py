@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 from cases import SERVER_CASES
 
+STYLES = {"typed": "inline handlers", "typed-worker": "handlers on workers"}
 PEERS = ("cpp-async", "cpp-callback", "grpc-go", "tonic", "grpc-js", "grpcio")
 
 
@@ -17,14 +18,14 @@ class Aim(NamedTuple):
     more: bool = False  # at least `limit` is aimed at; otherwise at most
 
 
-def both_styles(program, aims):
+def both_styles(transport, aims):
     """The aims for handlers of either style."""
-    return [Aim(f"{title} ({style})", case, figure, program + suffix, theirs, *limit)
+    return [Aim(f"{title} ({style})", case, figure, name + transport, theirs, *limit)
             for title, case, figure, theirs, *limit in aims
-            for suffix, style in (("", "inline handlers"), ("-worker", "handlers on workers"))]
+            for name, style in STYLES.items()]
 
 
-CORE_AIMS = both_styles("typed", [
+CORE_AIMS = both_styles("", [
     ("server, CPU of a raw byte echo", "order", "cpu_us", ("raw",), 1.25),
     ("server, CPU of C++ async", "order", "cpu_us", ("cpp-async",), 1.00),
     ("server, CPU of C++ callback", "order", "cpu_us", ("cpp-callback",), 0.90),
@@ -34,31 +35,29 @@ CORE_AIMS = both_styles("typed", [
     ("server, memory under load, of grpc-go", "order", "loaded_mib", ("grpc-go",), 0.80),
 ]) + [Aim("client, CPU of the raw core client", "clients", "cpu_us", "typed", ("raw",), 1.15)]
 
-H2_AIMS = [aim._replace(mine=aim.mine.replace("h2-worker", "worker-h2")) for aim in both_styles(
-    "typed-h2", [
-        ("50 x 10, CPU of tonic", "order", "cpu_us", ("tonic",), 0.55),
-        ("50 x 10, CPU of grpc-go", "order", "cpu_us", ("grpc-go",), 0.30),
-        ("50 x 10, CPU of a bare nghttp2 echo", "order", "cpu_us", ("nghttp2",), 1.50),
-        ("50 x 1, CPU of tonic", "order-50x1", "cpu_us", ("tonic",), 0.80),
-        ("50 x 1, CPU of grpc-go", "order-50x1", "cpu_us", ("grpc-go",), 0.50),
-        ("50 x 1 with TLS, CPU of tonic", "tls-50x1", "cpu_us", ("tonic",), 0.80),
-        ("50 x 1 with TLS, CPU of grpc-go", "tls-50x1", "cpu_us", ("grpc-go",), 0.60),
-        ("64 KiB, bytes/s of the best peer", "64KiB", "mib_per_s", PEERS, 1.00, True),
-        ("1 MiB, bytes/s of the best peer", "1MiB", "mib_per_s", PEERS, 1.00, True),
-        ("stream from the server, messages/s of the best peer", "download", "messages_per_s",
-         PEERS, 1.50, True),
-        ("to and fro, p50 of the best peer", "pingpong", "p50_us", PEERS, 1.00),
-        ("to and fro, p99 of the best peer", "pingpong", "p99_us", PEERS, 1.00),
-    ])
-] + [
+H2_AIMS = both_styles("-h2", [
+    ("50 x 10, CPU of tonic", "order", "cpu_us", ("tonic",), 0.55),
+    ("50 x 10, CPU of grpc-go", "order", "cpu_us", ("grpc-go",), 0.30),
+    ("50 x 10, CPU of a bare nghttp2 echo", "order", "cpu_us", ("nghttp2",), 1.50),
+    ("50 x 1, CPU of tonic", "order-50x1", "cpu_us", ("tonic",), 0.80),
+    ("50 x 1, CPU of grpc-go", "order-50x1", "cpu_us", ("grpc-go",), 0.50),
+    ("50 x 1 with TLS, CPU of tonic", "tls-50x1", "cpu_us", ("tonic",), 0.80),
+    ("50 x 1 with TLS, CPU of grpc-go", "tls-50x1", "cpu_us", ("grpc-go",), 0.60),
+    ("64 KiB, bytes/s of the best peer", "64KiB", "mib_per_s", PEERS, 1.00, True),
+    ("1 MiB, bytes/s of the best peer", "1MiB", "mib_per_s", PEERS, 1.00, True),
+    ("stream from the server, messages/s of the best peer", "download", "messages_per_s",
+     PEERS, 1.50, True),
+    ("to and fro, p50 of the best peer", "pingpong", "p50_us", PEERS, 1.00),
+    ("to and fro, p99 of the best peer", "pingpong", "p99_us", PEERS, 1.00),
+]) + [
     Aim("metrics, trace ids and deadline, CPU of bare tonic", "observed", "cpu_us",
-        "typed-h2-observed", ("tonic",), 0.80),
+        "typed-observed-h2", ("tonic",), 0.80),
     Aim("idle connection, KiB", "idle", "idle_kib", "typed-h2", (), 20),
     Aim("idle connection, memory of the best peer's", "idle", "idle_kib", "typed-h2", PEERS, 1.00),
     Aim("idle connection with TLS, KiB", "idle-tls", "idle_kib", "typed-h2", (), 45),
     Aim("idle connection with TLS, memory of the best peer's", "idle-tls", "idle_kib", "typed-h2",
         PEERS, 1.00),
-    Aim("two loops, CPU of one loop", "loops", "cpu_us", "typed-h2-two-loops", ("typed-h2",), 1.10),
+    Aim("two loops, CPU of one loop", "loops", "cpu_us", "typed-loops-h2", ("typed-h2",), 1.10),
 ]
 
 

@@ -26,8 +26,8 @@ FILES = 12000  # open at once: connections that are idle, and what else a server
 
 PACE = 0.5  # the fixed rate, of what the slowest server of the aims takes at full load
 RATE_HELD = 0.95  # the part of a fixed rate that a server must hold
-PACE_AGAIN = 0.7  # the next rate, of one that a server of the aims did not hold
-PACES = 6
+PACE_AGAIN = 0.6  # the next rate, of one that a server of the aims did not hold
+PACES = 4
 
 
 def make_certificate(work):

@@ -21,7 +21,8 @@
 enum {
     WORKER_QUEUE = 1024, /* room for all calls that a round has in flight */
     /* a chat answers at once and cannot ask its client to slow down: room for a whole one */
-    STREAM_BUDGET_BYTES = 1 << 20
+    STREAM_BUDGET_BYTES = 1 << 20,
+    CONNECTIONS = 10500 /* all from one address, those that stay idle and others */
 };
 
 static mesh_code ping(void *self, mesh_call *context, const Bench__V1__Empty *request,
@@ -258,9 +259,12 @@ int main(int argc, char **argv)
 {
     mesh_tls_options tls = {0};
     mesh_server_options options = {
+        .size = sizeof options,
         .poller_count = 1,
         .worker_queue = WORKER_QUEUE,
         .stream_budget_bytes = STREAM_BUDGET_BYTES,
+        .max_connections = CONNECTIONS,
+        .max_address_connections = CONNECTIONS,
     };
     char listen[32];
     int option;
