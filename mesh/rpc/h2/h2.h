@@ -205,8 +205,10 @@ struct h2_conn {
     uint32_t ping_strikes;
     int32_t highest_stream; /* that a client opened */
     h2_heads heads;
-    h2_streams resets; /* by this side */
-    h2_streams ended;  /* by the client, and by this side, too */
+    uint32_t frames;        /* since the last count */
+    uint32_t useful_frames; /* of these, or of one before them */
+    h2_streams resets;      /* by this side */
+    h2_streams ended;       /* by the client, and by this side, too */
     bool open;
     bool dirty;
     bool handshaking;

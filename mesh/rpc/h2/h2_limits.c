@@ -226,42 +226,47 @@ uint32_t h2_limits_streams(const h2_limits *limits)
 
 /* --- frames ----------------------------------------------------------------------------------- */
 
-static bool take(h2_bucket *bucket, uint32_t most, uint32_t a_second, int64_t now_ns)
+static bool take(h2_bucket *bucket, uint32_t count, uint32_t most, uint32_t a_second,
+                 int64_t now_ns)
 {
-    if (bucket->tokens == 0) {
-        int64_t passed_ns = now_ns - bucket->filled_ns;
-        int64_t more = passed_ns / (NS_A_SECOND / a_second);
+    if (bucket->tokens < count) {
+        int64_t more = (now_ns - bucket->filled_ns) / (NS_A_SECOND / a_second);
 
         if (more <= 0)
             return false;
-        bucket->tokens = more < most ? (uint32_t)more : most;
+        bucket->tokens = more < most - bucket->tokens ? bucket->tokens + (uint32_t)more : most;
         bucket->filled_ns = now_ns;
     }
-    bucket->tokens--;
+    if (bucket->tokens < count)
+        return false;
+    bucket->tokens -= count;
     return true;
 }
 
-static void put(h2_bucket *bucket, uint32_t most, uint32_t tokens)
+static void put(h2_bucket *bucket, uint32_t count, uint32_t most)
 {
-    bucket->tokens = bucket->tokens < most - tokens ? bucket->tokens + tokens : most;
+    bucket->tokens = count < most - bucket->tokens ? bucket->tokens + count : most;
 }
 
-bool h2_limits_idle_frame(h2_limits *limits, h2_ticket *ticket, int64_t now_ns)
+bool h2_limits_idle_frames(h2_limits *limits, h2_ticket *ticket, uint32_t count, int64_t now_ns)
 {
-    if (take(&ticket->idle_frames, H2_IDLE_FRAMES_MAX, H2_IDLE_FRAMES_A_SECOND, now_ns))
+    if (take(&ticket->idle_frames, count, H2_IDLE_FRAMES_MAX, H2_IDLE_FRAMES_A_SECOND, now_ns))
         return true;
     h2_limits_refused(limits, H2_LIMIT_IDLE_FRAMES, ticket);
     return false;
 }
 
-void h2_ticket_useful_frame(h2_ticket *ticket)
+void h2_ticket_useful_frames(h2_ticket *ticket, uint32_t count)
 {
-    put(&ticket->idle_frames, H2_IDLE_FRAMES_MAX, H2_IDLE_FRAMES_A_USEFUL_ONE);
+    uint32_t most = H2_IDLE_FRAMES_MAX / H2_IDLE_FRAMES_A_USEFUL_ONE;
+
+    put(&ticket->idle_frames, (count < most ? count : most) * H2_IDLE_FRAMES_A_USEFUL_ONE,
+        H2_IDLE_FRAMES_MAX);
 }
 
 bool h2_limits_reset(h2_limits *limits, h2_ticket *ticket, int64_t now_ns)
 {
-    if (take(&ticket->resets, H2_RESETS_MAX, H2_RESETS_A_SECOND, now_ns))
+    if (take(&ticket->resets, 1, H2_RESETS_MAX, H2_RESETS_A_SECOND, now_ns))
         return true;
     h2_limits_refused(limits, H2_LIMIT_RESETS, ticket);
     return false;
@@ -269,7 +274,7 @@ bool h2_limits_reset(h2_limits *limits, h2_ticket *ticket, int64_t now_ns)
 
 void h2_ticket_call_ended(h2_ticket *ticket)
 {
-    put(&ticket->resets, H2_RESETS_MAX, 1);
+    put(&ticket->resets, 1, H2_RESETS_MAX);
 }
 
 /* --- what was refused ------------------------------------------------------------------------- */

@@ -19,9 +19,9 @@
 enum {
     /*
      * Frames of a connection that bring nothing: PING, SETTINGS, DATA without bytes that ends
-     * nothing, WINDOW_UPDATE, PRIORITY, unknown ones. So many at once, then so many a second. A
-     * frame that does bring something, or carries an answer, makes up for some, since decent
-     * clients answer those so.
+     * nothing, WINDOW_UPDATE, PRIORITY, unknown ones, those of streams that are no more. So many at
+     * once, then so many a second. A frame that does bring something, or carries an answer, makes
+     * up for some, since decent clients answer those so.
      */
     H2_IDLE_FRAMES_MAX = 1000,
     H2_IDLE_FRAMES_A_SECOND = 100,
@@ -93,12 +93,12 @@ int64_t h2_limits_handshake_ms(const h2_limits *limits);
 uint32_t h2_limits_streams(const h2_limits *limits);
 
 /*
- * A frame that brings nothing; `now_ns` is monotonic and may be the loop's, a little old. False:
+ * Frames that brought nothing; `now_ns` is monotonic and may be the loop's, a little old. False:
  * there were too many, which is counted: the connection is to be closed with ENHANCE_YOUR_CALM.
  */
-bool h2_limits_idle_frame(h2_limits *limits, h2_ticket *ticket, int64_t now_ns);
-/* A frame that brings something came or went: HEADERS, DATA with bytes. */
-void h2_ticket_useful_frame(h2_ticket *ticket);
+bool h2_limits_idle_frames(h2_limits *limits, h2_ticket *ticket, uint32_t count, int64_t now_ns);
+/* Frames that bring something came or went: HEADERS, DATA with bytes. */
+void h2_ticket_useful_frames(h2_ticket *ticket, uint32_t count);
 /* The client reset a call. False: as above. */
 bool h2_limits_reset(h2_limits *limits, h2_ticket *ticket, int64_t now_ns);
 /* A call ended without a reset. */

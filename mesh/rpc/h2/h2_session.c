@@ -158,17 +158,10 @@ static bool is_useful(const nghttp2_frame *frame)
 
 static void count(h2_conn *conn, const nghttp2_frame *frame)
 {
-    h2_limits *limits = conn->loop->server->limits;
-
-    bool bearable = true;
-
     if (is_useful(frame))
-        h2_ticket_useful_frame(&conn->ticket);
-    else if (frame->hd.type == NGHTTP2_RST_STREAM)
-        bearable = h2_limits_reset(limits, &conn->ticket, conn->loop->now_ns);
-    else
-        bearable = h2_limits_idle_frame(limits, &conn->ticket, conn->loop->now_ns);
-    if (!bearable)
+        conn->useful_frames++;
+    else if (frame->hd.type == NGHTTP2_RST_STREAM &&
+             !h2_limits_reset(conn->loop->server->limits, &conn->ticket, conn->loop->now_ns))
         h2_conn_refuse(conn);
 }
 
@@ -210,14 +203,11 @@ static int on_invalid_frame(nghttp2_session *session, const nghttp2_frame *frame
                             void *context)
 {
     h2_conn *conn = context;
-    h2_limits *limits = conn->loop->server->limits;
 
     (void)session;
     (void)frame;
     if (error == NGHTTP2_ERR_REFUSED_STREAM)
-        h2_limits_refused(limits, H2_LIMIT_STREAMS, &conn->ticket);
-    if (!h2_limits_idle_frame(limits, &conn->ticket, conn->loop->now_ns))
-        h2_conn_refuse(conn);
+        h2_limits_refused(conn->loop->server->limits, H2_LIMIT_STREAMS, &conn->ticket);
     return 0;
 }
 
@@ -232,7 +222,7 @@ static int on_sent(nghttp2_session *session, const nghttp2_frame *frame, void *c
         remember(&conn->resets, frame->hd.stream_id);
     if (frame->hd.type != NGHTTP2_HEADERS && frame->hd.type != NGHTTP2_DATA)
         return 0;
-    h2_ticket_useful_frame(&conn->ticket);
+    h2_ticket_useful_frames(&conn->ticket, 1);
     conn->last_ping_ns = 0; /* after what it is sent, a client may ask whether the line is fast */
     conn->ping_strikes = 0;
     if ((frame->hd.flags & NGHTTP2_FLAG_END_STREAM) == 0)
@@ -272,6 +262,7 @@ static bool look_at_head(h2_conn *conn)
 
     conn->heads.left = (uint32_t)head[0] << 16 | (uint32_t)head[1] << 8 | head[2];
     conn->heads.size = 0;
+    conn->frames++;
     if (head[3] == NGHTTP2_RST_STREAM)
         remember(&conn->ended, stream);
     return head[3] != NGHTTP2_DATA || !is_remembered(&conn->ended, stream);
@@ -305,6 +296,19 @@ static size_t legal_part(h2_conn *conn, const uint8_t *data, size_t size)
     return size;
 }
 
+/* All frames count but those that brought something: nghttp2 passes over many in silence. */
+static void count_idle(h2_conn *conn)
+{
+    uint32_t useful = conn->useful_frames;
+
+    h2_ticket_useful_frames(&conn->ticket, useful);
+    if (conn->frames > useful && !h2_limits_idle_frames(conn->loop->server->limits, &conn->ticket,
+                                                        conn->frames - useful, conn->loop->now_ns))
+        h2_conn_refuse(conn);
+    conn->frames = 0;
+    conn->useful_frames = 0;
+}
+
 bool h2_session_receive(h2_conn *conn, const uint8_t *data, size_t size)
 {
     size_t legal = legal_part(conn, data, size);
@@ -312,6 +316,7 @@ bool h2_session_receive(h2_conn *conn, const uint8_t *data, size_t size)
 
     if (used < 0 || (size_t)used < legal)
         return false;
+    count_idle(conn);
     return legal == size || end_session(conn, NGHTTP2_STREAM_CLOSED) == 0;
 }
 

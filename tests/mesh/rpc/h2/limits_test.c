@@ -204,28 +204,25 @@ static void frames_that_bring_nothing_run_out(void **state)
     enter_ready(limits, NULL, &ticket);
     now_ns = ticket.idle_frames.filled_ns;
     for (int i = 0; i < H2_IDLE_FRAMES_MAX; i++)
-        assert_true(h2_limits_idle_frame(limits, &ticket, now_ns));
-    assert_false(h2_limits_idle_frame(limits, &ticket, now_ns));
+        assert_true(h2_limits_idle_frames(limits, &ticket, 1, now_ns));
+    assert_false(h2_limits_idle_frames(limits, &ticket, 1, now_ns));
     assert_int_equal(h2_limits_count(limits, H2_LIMIT_IDLE_FRAMES), 1);
     /* useful ones make up for them */
-    h2_ticket_useful_frame(&ticket);
+    h2_ticket_useful_frames(&ticket, 1);
     for (int i = 0; i < H2_IDLE_FRAMES_A_USEFUL_ONE; i++)
-        assert_true(h2_limits_idle_frame(limits, &ticket, now_ns));
-    assert_false(h2_limits_idle_frame(limits, &ticket, now_ns));
+        assert_true(h2_limits_idle_frames(limits, &ticket, 1, now_ns));
+    assert_false(h2_limits_idle_frames(limits, &ticket, 1, now_ns));
     /* and time */
     now_ns += SECOND_NS / 2;
     for (int i = 0; i < H2_IDLE_FRAMES_A_SECOND / 2; i++)
-        assert_true(h2_limits_idle_frame(limits, &ticket, now_ns));
-    assert_false(h2_limits_idle_frame(limits, &ticket, now_ns));
+        assert_true(h2_limits_idle_frames(limits, &ticket, 1, now_ns));
+    assert_false(h2_limits_idle_frames(limits, &ticket, 1, now_ns));
     /* but not without end */
-    for (int i = 0; i < H2_IDLE_FRAMES_MAX; i++)
-        h2_ticket_useful_frame(&ticket);
+    h2_ticket_useful_frames(&ticket, UINT32_MAX);
     now_ns += INT64_C(1000000) * SECOND_NS;
-    for (int i = 0; i < H2_IDLE_FRAMES_MAX; i++)
-        assert_true(h2_limits_idle_frame(limits, &ticket, now_ns));
-    for (int i = 0; i < H2_IDLE_FRAMES_MAX; i++)
-        assert_true(h2_limits_idle_frame(limits, &ticket, now_ns));
-    assert_false(h2_limits_idle_frame(limits, &ticket, now_ns));
+    assert_true(h2_limits_idle_frames(limits, &ticket, H2_IDLE_FRAMES_MAX, now_ns));
+    assert_true(h2_limits_idle_frames(limits, &ticket, H2_IDLE_FRAMES_MAX, now_ns));
+    assert_false(h2_limits_idle_frames(limits, &ticket, 1, now_ns));
     h2_limits_leave(limits, &ticket);
     h2_limits_destroy(limits);
 }

@@ -1,0 +1,425 @@
+/*
+ * A server of the h2 transport among clients that ask for too much, or take nothing: who is turned
+ * away, and that the others are served.
+ */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netinet/tcp.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "tests/fixtures/h2_frame.h"
+#include "tests/fixtures/wait.h"
+#include "tests/mesh/rpc/certificates.h"
+#include "tests/mesh/rpc/raw_client.h"
+#include "tests/mesh/rpc/service.h"
+
+#define ECHO_PATH "/testing.v1.Testing/Echo"
+#define SUM_PATH "/testing.v1.Testing/Sum"
+
+enum {
+    LIMIT_S = 20,
+    FRAMES = 5000,       /* of a flood: many times what may come at once */
+    FRAMES_A_CALL = 4,   /* of a decent client */
+    DECENT_CALLS = 1000, /* whose frames are many times what may come at once, too */
+    BIG_BYTES = 60000
+};
+
+static testing_service service;
+
+static void start(mesh_server_options options)
+{
+    options.transport = "h2";
+    options.poller_count = 1;
+    options.size = sizeof options;
+    testing_service_start(&service, TESTING_INLINE, &options, NULL);
+}
+
+static void stop(void)
+{
+    testing_service_stop(&service);
+}
+
+static int port(void)
+{
+    return mesh_server_port(service.server);
+}
+
+static void expect_served(void)
+{
+    assert_int_equal(testing_echo(&service, "decent", NULL), MESH_OK);
+}
+
+/* --- a client by hand ------------------------------------------------------------------------- */
+
+static int connect_silently(void)
+{
+    const struct sockaddr_in address = {.sin_family = AF_INET,
+                                        .sin_port = htons((uint16_t)port()),
+                                        .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    const struct timeval limit = {.tv_sec = LIMIT_S};
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+    assert_true(fd >= 0);
+    assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit), 0);
+    assert_int_equal(connect(fd, (const struct sockaddr *)&address, sizeof address), 0);
+    return fd;
+}
+
+/* Reads until the server closes. False: it does not. */
+static bool is_closed(int fd)
+{
+    char bytes[4096];
+    ssize_t size;
+
+    do
+        size = recv(fd, bytes, sizeof bytes, 0);
+    while (size > 0);
+    return size == 0 || errno == ECONNRESET;
+}
+
+/* False: the server takes no more. */
+static bool send_frame(const raw_client *client, h2_head head, const void *payload)
+{
+    uint8_t frame[H2_HEAD_BYTES + 16];
+
+    assert_true(head.size <= sizeof frame - H2_HEAD_BYTES);
+    h2_head_write(frame, &head);
+    if (head.size > 0)
+        memcpy(frame + H2_HEAD_BYTES, payload, head.size);
+    return send(client->fd, frame, H2_HEAD_BYTES + head.size, MSG_NOSIGNAL) ==
+           (ssize_t)(H2_HEAD_BYTES + head.size);
+}
+
+static const uint8_t payload[8] = {0, 0, 0, 1};
+static const struct {
+    const char *name;
+    h2_head head;
+} floods[] = {
+    {"SETTINGS", {0, H2_SETTINGS, 0, 0}},
+    {"empty DATA", {0, H2_DATA, 0, 1}},
+    {"WINDOW_UPDATE", {4, H2_WINDOW_UPDATE, 0, 1}},
+    {"PRIORITY", {5, H2_PRIORITY, 0, 3}},
+    {"an unknown type", {8, 99, 0, 0}},
+};
+
+/* --- floods ----------------------------------------------------------------------------------- */
+
+static void frames_that_bring_nothing_end_their_connection(void **state)
+{
+    (void)state;
+    start((mesh_server_options){.listen = NULL});
+    for (size_t i = 0; i < sizeof floods / sizeof floods[0]; i++) {
+        raw_client client;
+
+        raw_connect(&client, port());
+        (void)raw_request(&client, SUM_PATH, NULL, NULL, false);
+        for (int n = 0; n < FRAMES && send_frame(&client, floods[i].head, payload); n++)
+            ;
+        if (!is_closed(client.fd))
+            fail_msg("%s: the connection is still there", floods[i].name);
+        raw_close(&client);
+        expect_served();
+    }
+    stop();
+}
+
+/* What decent clients send beside their calls is as much in all. */
+static void a_client_with_calls_may_send_some(void **state)
+{
+    static const uint8_t more[4] = {0, 0, 0, 64}; /* four are more than an answer */
+    static const int yes = 1;
+    raw_client client;
+
+    (void)state;
+    start((mesh_server_options){.listen = NULL});
+    raw_connect(&client, port());
+    assert_int_equal(setsockopt(client.fd, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof yes), 0);
+    for (int n = 0; n < DECENT_CALLS; n++) {
+        uint32_t call = raw_request(&client, ECHO_PATH, NULL, NULL, false);
+
+        for (int i = 0; i < FRAMES_A_CALL; i++)
+            assert_true(send_frame(&client, (h2_head){4, H2_WINDOW_UPDATE, 0, 0}, more));
+        raw_message(&client, call, false, NULL, 0, true);
+        if (!raw_wait(&client, call))
+            fail_msg("closed at call %d", n);
+    }
+    raw_close(&client);
+    stop();
+}
+
+static void calls_that_are_reset_end_their_connection(void **state)
+{
+    raw_client client;
+    int calls = 0;
+
+    (void)state;
+    start((mesh_server_options){.listen = NULL});
+    raw_connect(&client, port());
+    for (; calls < FRAMES; calls++)
+        raw_reset(&client, raw_request(&client, SUM_PATH, NULL, NULL, false));
+    assert_true(is_closed(client.fd));
+    raw_close(&client);
+    expect_served();
+    stop();
+}
+
+/* 15,000 headers of up to 4 KiB in 16 KiB. */
+static void a_bomb_of_headers_ends_its_connection(void **state)
+{
+    static uint8_t block[H2_PAYLOAD_BYTES_MAX];
+    static char value[4000];
+    uint8_t head[H2_HEAD_BYTES];
+    raw_client client;
+    size_t size;
+
+    (void)state;
+    start((mesh_server_options){.listen = NULL});
+    memset(value, 'v', sizeof value - 1);
+    raw_connect(&client, port());
+    size = h2_request(block, ECHO_PATH);
+    size += h2_header_indexed(block + size, "x-a", value);
+    size += h2_newest_header(block + size, 10000);
+    h2_head_write(head, &(h2_head){size, H2_HEADERS, H2_END_HEADERS, 1});
+    assert_int_equal(send(client.fd, head, sizeof head, MSG_NOSIGNAL), sizeof head);
+    assert_int_equal(send(client.fd, block, size, MSG_NOSIGNAL), size);
+    assert_true(is_closed(client.fd));
+    raw_close(&client);
+    expect_served();
+    stop();
+}
+
+/* --- connections ------------------------------------------------------------------------------ */
+
+static void who_says_nothing_is_closed(void **state)
+{
+    int silent, half;
+
+    (void)state;
+    start((mesh_server_options){.handshake_timeout_ms = 200});
+    expect_served();
+    silent = connect_silently();
+    half = connect_silently();
+    assert_int_equal(send(half, H2_PREFACE, 10, MSG_NOSIGNAL), 10);
+    assert_true(is_closed(silent));
+    assert_true(is_closed(half));
+    close(silent);
+    close(half);
+    expect_served();
+    stop();
+}
+
+static void one_connection_too_many_is_closed_at_once(void **state)
+{
+    raw_client clients[2];
+    int more;
+
+    (void)state;
+    start((mesh_server_options){.max_connections = 3, .max_address_connections = 3});
+    expect_served(); /* over the first */
+    for (size_t i = 0; i < 2; i++) {
+        raw_connect(&clients[i], port());
+        raw_message(&clients[i], raw_request(&clients[i], SUM_PATH, NULL, NULL, false), false, NULL,
+                    0, false);
+        testing_wait(&service.opened);
+    }
+    more = connect_silently();
+    assert_true(is_closed(more));
+    close(more);
+    expect_served();
+    raw_close(&clients[0]);
+    testing_wait(&service.closed);
+    raw_connect(&clients[0], port());
+    (void)raw_request(&clients[0], SUM_PATH, NULL, NULL, false);
+    testing_wait(&service.opened); /* there is room again */
+    raw_close(&clients[0]);
+    raw_close(&clients[1]);
+    stop();
+}
+
+static void one_stream_too_many_is_refused_and_the_others_go_on(void **state)
+{
+    static const uint8_t no_message[H2_MESSAGE_HEAD_BYTES];
+    raw_client client;
+    uint32_t calls[3];
+
+    (void)state;
+    start((mesh_server_options){.max_connection_streams = 2});
+    raw_connect(&client, port());
+    for (size_t i = 0; i < 3; i++)
+        calls[i] = raw_request(&client, SUM_PATH, NULL, NULL, false);
+    assert_true(raw_wait(&client, calls[2]));
+    for (size_t i = 0; i < 2; i++) {
+        raw_data(&client, calls[i], no_message, sizeof no_message, true);
+        assert_true(raw_wait(&client, calls[i]));
+    }
+    testing_wait(&service.closed);
+    testing_wait(&service.closed);
+    assert_int_equal(sem_trywait(&service.closed), -1);
+    raw_close(&client);
+    stop();
+}
+
+/* --- clients that take nothing ---------------------------------------------------------------- */
+
+/* Calls with large answers, one after the other. */
+static void ask_for_much(raw_client *client, size_t calls)
+{
+    uint8_t message[8] = {0x30}; /* answer_size */
+    size_t size = 1;
+
+    for (uint32_t left = BIG_BYTES; left > 0; left >>= 7)
+        message[size++] = (uint8_t)((left & 0x7f) | (left > 0x7f ? 0x80 : 0));
+    for (size_t i = 0; i < calls; i++)
+        raw_message(client, raw_request(client, ECHO_PATH, NULL, NULL, false), false, message, size,
+                    true);
+}
+
+static void a_client_that_takes_nothing_is_given_up(void **state)
+{
+    static const uint8_t number[H2_MESSAGE_HEAD_BYTES];
+    int64_t until_ns = mesh_clock_deadline_ns(LIMIT_S * 1000);
+    raw_client client;
+    uint8_t window[4];
+    uint32_t sum;
+
+    (void)state;
+    start((mesh_server_options){.keepalive_timeout_ms = 200});
+    raw_connect(&client, port());
+    h2_uint32(window, 1 << 30); /* more than the sockets take */
+    assert_true(send_frame(&client, (h2_head){4, H2_WINDOW_UPDATE, 0, 0}, window));
+    ask_for_much(&client, 500);
+    sum = raw_request(&client, SUM_PATH, NULL, NULL, false);
+    /* it sends on, so that it does not look dead */
+    while (send_frame(&client, (h2_head){sizeof number, H2_DATA, 0, sum}, number)) {
+        assert_true(mesh_clock_monotonic_ns() < until_ns);
+        wait_a_moment();
+    }
+    testing_wait_for_active(&service, 0);
+    raw_close(&client);
+    expect_served();
+    stop();
+}
+
+static mesh_code call_with_very_big_answer(void)
+{
+    Testing__V1__EchoRequest request = TESTING__V1__ECHO_REQUEST__INIT;
+    Testing__V1__EchoResponse *response = NULL;
+
+    request.answer_size = 4 * BIG_BYTES;
+    return testing__v1__testing__echo(service.channel, &request, &response,
+                                      &(mesh_call_options){.arena = service.arena}, NULL);
+}
+
+/* The window of a connection lets one answer through, the others wait in the server. */
+static void who_leaves_most_unread_makes_room_for_others(void **state)
+{
+    raw_client most, less;
+
+    (void)state;
+    start((mesh_server_options){.max_receive_bytes = 1 << 16,
+                                .buffer_budget_bytes = 15 * BIG_BYTES,
+                                .connection_share_percent = 60});
+    raw_connect(&most, port());
+    ask_for_much(&most, 8);
+    WAIT_FOR(mesh_server_active(service.server) >= 7);
+    raw_connect(&less, port());
+    ask_for_much(&less, 7);
+    WAIT_FOR(mesh_server_active(service.server) >= 13);
+    assert_int_equal(call_with_very_big_answer(), MESH_OK);
+    assert_int_equal(call_with_very_big_answer(), MESH_OK);
+    assert_true(is_closed(most.fd));
+    raw_close(&most);
+    raw_close(&less);
+    stop();
+}
+
+/* --- sockets and certificates ----------------------------------------------------------------- */
+
+static void an_inherited_socket_is_served(void **state)
+{
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    int fd = socket(AF_INET, SOCK_STREAM, 0);
+    mesh_server *server = NULL;
+    char name[32];
+    mesh_error err;
+
+    (void)state;
+    assert_int_equal(bind(fd, (struct sockaddr *)&address, sizeof address), 0);
+    assert_int_equal(listen(fd, 10), 0);
+    snprintf(name, sizeof name, "fd://%d", fd);
+    assert_int_equal(
+        mesh_server_create(MESH_OPTIONS(mesh_server_options, .listen = name, .transport = "core"),
+                           &server, &err),
+        MESH_INVALID_ARGUMENT);
+    assert_non_null(strstr(err.message, "fd://N"));
+    start((mesh_server_options){.listen = name});
+    expect_served();
+    stop();
+}
+
+/* A call of a client that trusts an authority. */
+static mesh_code call_as_client_of(const char *authority)
+{
+    const mesh_tls_options tls = {.ca_file = authority};
+    testing_service client = {.arena = mesh_arena_create(4096, 0)};
+    char address[32];
+    mesh_code code;
+
+    snprintf(address, sizeof address, "localhost:%d", port());
+    assert_int_equal(
+        mesh_channel_create(address, &(mesh_channel_options){.tls = &tls}, &client.channel, NULL),
+        MESH_OK);
+    code = testing_echo(&client, "secret", NULL);
+    mesh_channel_destroy(client.channel);
+    mesh_arena_destroy(client.arena);
+    return code;
+}
+
+static void a_running_server_takes_new_certificates(void **state)
+{
+    const mesh_tls_options tls = {.certificate_file = "own.pem", .key_file = "own.key"};
+
+    (void)state;
+    assert_int_equal(chdir(getenv("TEST_TMPDIR")), 0);
+    certificates_authority("old-ca");
+    certificates_authority("new-ca");
+    certificates_make("old-ca", "old", "DNS:localhost");
+    certificates_make("new-ca", "new", "DNS:localhost");
+    certificates_run("cp old.pem own.pem && cp old.key own.key");
+    start((mesh_server_options){.tls = &tls});
+    assert_int_equal(call_as_client_of("old-ca.pem"), MESH_OK);
+    assert_int_equal(call_as_client_of("new-ca.pem"), MESH_UNAVAILABLE);
+    certificates_run("cp new.key own.key && cp new.pem own.pem");
+    WAIT_FOR(call_as_client_of("new-ca.pem") == MESH_OK);
+    assert_int_equal(call_as_client_of("old-ca.pem"), MESH_UNAVAILABLE);
+    stop();
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(frames_that_bring_nothing_end_their_connection),
+        cmocka_unit_test(a_client_with_calls_may_send_some),
+        cmocka_unit_test(calls_that_are_reset_end_their_connection),
+        cmocka_unit_test(a_bomb_of_headers_ends_its_connection),
+        cmocka_unit_test(who_says_nothing_is_closed),
+        cmocka_unit_test(one_connection_too_many_is_closed_at_once),
+        cmocka_unit_test(one_stream_too_many_is_refused_and_the_others_go_on),
+        cmocka_unit_test(a_client_that_takes_nothing_is_given_up),
+        cmocka_unit_test(who_leaves_most_unread_makes_room_for_others),
+        cmocka_unit_test(an_inherited_socket_is_served),
+        cmocka_unit_test(a_running_server_takes_new_certificates),
+    };
+
+    return cmocka_run_group_tests_name("edge of the h2 transport", tests, NULL, NULL);
+}
