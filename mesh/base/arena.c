@@ -282,6 +282,11 @@ bool mesh_arena_over_budget(const mesh_arena *arena)
     return arena->over_budget;
 }
 
+bool mesh_arena_may_fit(const mesh_arena *arena, size_t bytes)
+{
+    return bytes <= arena->limit - arena->reserved + (size_t)(arena->end - arena->cursor);
+}
+
 bool mesh_arena_overflowed(const mesh_arena *arena)
 {
     return arena->overflowed;

@@ -1,5 +1,6 @@
 #include "mesh/rpc/unpack.h"
 
+#include "mesh/base/arena_budget.h"
 #include "mesh/rpc/reason.h"
 #include "mesh/rpc/wire_check.h"
 
@@ -19,20 +20,29 @@ ProtobufCAllocator mesh_arena_allocator(mesh_arena *arena)
     return (ProtobufCAllocator){.alloc = allocate, .free = do_not_free, .allocator_data = arena};
 }
 
+static mesh_code no_memory(const ProtobufCMessageDescriptor *descriptor, size_t size,
+                           mesh_error *err)
+{
+    return mesh_error_reason(
+        err, MESH_RESOURCE_EXHAUSTED, MESH_RPC_DOMAIN, MESH_RPC_CALL_MEMORY_EXCEEDED,
+        "%s of %zu bytes: needs more memory than a call may have", descriptor->name, size);
+}
+
 mesh_code mesh_unpack(const ProtobufCMessageDescriptor *descriptor, const uint8_t *bytes,
                       size_t size, mesh_arena *arena, ProtobufCMessage **out, mesh_error *err)
 {
     ProtobufCAllocator allocator = mesh_arena_allocator(arena);
-    mesh_code code = mesh_wire_check(descriptor, bytes, size, err);
+    mesh_wire_needs needs;
+    mesh_code code = mesh_wire_check(descriptor, bytes, size, &needs, err);
     ProtobufCMessage *unpacked;
 
     if (code != MESH_OK)
         return code;
+    if (!mesh_arena_may_fit(arena, needs.memory))
+        return no_memory(descriptor, size, err);
     unpacked = protobuf_c_message_unpack(descriptor, &allocator, size, bytes);
     if (mesh_arena_overflowed(arena))
-        return mesh_error_reason(
-            err, MESH_RESOURCE_EXHAUSTED, MESH_RPC_DOMAIN, MESH_RPC_CALL_MEMORY_EXCEEDED,
-            "%s of %zu bytes: needs more memory than a call may have", descriptor->name, size);
+        return no_memory(descriptor, size, err);
     if (unpacked == NULL)
         return mesh_error_reason(err, MESH_INVALID_ARGUMENT, MESH_RPC_DOMAIN,
                                  MESH_RPC_MESSAGE_MALFORMED, "%s: malformed", descriptor->name);

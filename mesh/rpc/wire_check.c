@@ -16,6 +16,8 @@ typedef struct frame {
     const uint8_t *begin, *end;
     const ProtobufCFieldDescriptor *field; /* the one we are at; NULL: an unknown one */
     const uint8_t *at;                     /* where its tag begins */
+    size_t count;                          /* of its fields so far */
+    uint64_t seen; /* a bit for each message that is not repeated; some share one */
 } frame;
 
 static const uint8_t wire_types[] = {
@@ -30,9 +32,8 @@ static const uint8_t wire_types[] = {
     [PROTOBUF_C_TYPE_MESSAGE] = MESH_WIRE_BYTES,
 };
 
-/* The field with that number; NULL when the message has none. */
-static const ProtobufCFieldDescriptor *find_field(const ProtobufCMessageDescriptor *descriptor,
-                                                  uint32_t number)
+const ProtobufCFieldDescriptor *mesh_wire_find_field(const ProtobufCMessageDescriptor *descriptor,
+                                                     uint32_t number)
 {
     const ProtobufCIntRange *ranges = descriptor->field_ranges;
     unsigned low = 0, high = descriptor->n_field_ranges; /* the range is in [low, high) */
@@ -52,6 +53,48 @@ static const ProtobufCFieldDescriptor *find_field(const ProtobufCMessageDescript
     if (number >= ranges[low + 1].orig_index - ranges[low].orig_index)
         return NULL;
     return &descriptor->fields[ranges[low].orig_index + number];
+}
+
+/* ---- needs, as protobuf-c 1.4 allocates in an arena, which takes nothing back ---- */
+
+enum {
+    ALIGNMENT = 16,
+    SCANNED_FREE = 16,             /* fields of a message that it notes on its stack */
+    SCANNED_BYTES = 4 + 4 + 3 * 8, /* of each further one */
+    UNKNOWN_BYTES = 4 + 4 + 2 * 8, /* of an unknown field, beside its content */
+    ELEMENT_BYTES = sizeof(void *) /* in the array of a repeated message, string or bytes */
+};
+
+static size_t round_up(size_t size)
+{
+    return (size + ALIGNMENT - 1) & ~(size_t)(ALIGNMENT - 1);
+}
+
+/* What a field of type BYTES takes whose content is in no message of its own. */
+static size_t content_bytes(const ProtobufCFieldDescriptor *field, size_t size)
+{
+    if (field == NULL)
+        return UNKNOWN_BYTES + size;
+    if (field->type == PROTOBUF_C_TYPE_STRING)
+        return round_up(size + 1);
+    return field->type == PROTOBUF_C_TYPE_BYTES ? round_up(size) : 0;
+}
+
+/* A message in it begins. */
+static void note_message(frame *around, const ProtobufCFieldDescriptor *field,
+                         mesh_wire_needs *needs)
+{
+    const ProtobufCMessageDescriptor *inner = field->descriptor;
+    uint64_t bit = UINT64_C(1) << ((size_t)(field - around->descriptor->fields) % 64);
+
+    needs->messages++;
+    needs->memory += round_up(inner->sizeof_message);
+    if (field->label == PROTOBUF_C_LABEL_REPEATED) {
+        needs->memory += ELEMENT_BYTES;
+    } else {
+        needs->in_parts |= (around->seen & bit) != 0;
+        around->seen |= bit;
+    }
 }
 
 /* ---- failures ---- */
@@ -148,13 +191,15 @@ static bool pass_number(mesh_wire_reader *in, uint32_t type)
 }
 
 mesh_code mesh_wire_check(const ProtobufCMessageDescriptor *descriptor, const uint8_t *data,
-                          size_t size, mesh_error *err)
+                          size_t size, mesh_wire_needs *needs, mesh_error *err)
 {
     frame frames[MESH_WIRE_CHECK_DEPTH + 1];
     frame *now = frames;
+    mesh_wire_needs found = {.memory = round_up(descriptor->sizeof_message)};
     mesh_wire_reader in;
     const char *problem = NULL;
 
+    *needs = found;
     if (size == 0)
         return MESH_OK;
     *now = (frame){.descriptor = descriptor, .begin = data, .end = data + size};
@@ -167,8 +212,10 @@ mesh_code mesh_wire_check(const ProtobufCMessageDescriptor *descriptor, const ui
         size_t content_size;
 
         while (in.at == now->end) { /* a message ends: on with the one around it */
-            if (now == frames)
+            if (now == frames) {
+                *needs = found;
                 return MESH_OK;
+            }
             now--;
             in.end = now->end;
             field = now->field;
@@ -181,8 +228,10 @@ mesh_code mesh_wire_check(const ProtobufCMessageDescriptor *descriptor, const ui
             break;
         }
         if (field == NULL || field->id != number)
-            field = find_field(now->descriptor, number);
+            field = mesh_wire_find_field(now->descriptor, number);
         now->field = field;
+        if (++now->count > SCANNED_FREE)
+            found.memory += SCANNED_BYTES;
         if (type == MESH_WIRE_GROUP || type == MESH_WIRE_GROUP_END) {
             problem = "holds a group, which is not supported";
             break;
@@ -204,6 +253,7 @@ mesh_code mesh_wire_check(const ProtobufCMessageDescriptor *descriptor, const ui
             problem = "is longer than the message around it";
             break;
         }
+        found.memory += content_bytes(field, content_size);
         if (field == NULL)
             continue;
         switch (field->type) {
@@ -217,6 +267,7 @@ mesh_code mesh_wire_check(const ProtobufCMessageDescriptor *descriptor, const ui
                 problem = "is nested too deep";
                 break;
             }
+            note_message(now, field, &found);
             now++;
             *now = (frame){
                 .descriptor = field->descriptor, .begin = content, .end = content + content_size};

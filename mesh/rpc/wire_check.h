@@ -7,6 +7,7 @@
 #define MESH_RPC_WIRE_CHECK_H
 
 #include <protobuf-c/protobuf-c.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -18,6 +19,14 @@ enum {
     MESH_WIRE_CHECK_DEPTH =
         100 /* messages within the message; the limit of protobuf's own parsers */
 };
+
+/* What the bytes ask of whoever unpacks them. */
+typedef struct mesh_wire_needs {
+    size_t memory; /* bytes that protobuf-c allocates, without those for packed fields: no more than
+                      it will need */
+    size_t messages; /* within the message */
+    bool in_parts;   /* one that is not repeated may come in several parts (mesh_wire_merge) */
+} mesh_wire_needs;
 
 /*
  * Checks `size` encoded bytes (borrowed for the call; may be NULL when `size` is 0) of a message in
@@ -32,10 +41,15 @@ enum {
  * Unknown fields pass. What protobuf-c does not unpack is refused here, by name: groups, and a
  * known field in another wire type than its own (repeated scalars may be packed or not).
  *
- * Any thread. No allocation; the path is only built on failure.
+ * Any thread. No allocation; the path is only built on failure. `needs` is written when MESH_OK.
  */
 MESH_MUST_CHECK mesh_code mesh_wire_check(const ProtobufCMessageDescriptor *descriptor,
-                                          const uint8_t *data, size_t size, mesh_error *err);
+                                          const uint8_t *data, size_t size, mesh_wire_needs *needs,
+                                          mesh_error *err);
+
+/* The field with that number; NULL when the message has none. */
+const ProtobufCFieldDescriptor *mesh_wire_find_field(const ProtobufCMessageDescriptor *descriptor,
+                                                     uint32_t number);
 
 MESH_END_DECLS
 

@@ -17,19 +17,21 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     mesh_arena *arena = mesh_arena_create(FIRST_BYTES, ARENA_BYTES);
     ProtobufCAllocator allocator = mesh_arena_allocator(arena);
     ProtobufCMessage *message;
+    mesh_wire_needs needs;
     mesh_error err;
     mesh_code code;
 
     if (arena == NULL)
         return 0;
     mesh_error_clear(&err);
-    code = mesh_wire_check(&wirecheck__everything__descriptor, data, size, &err);
+    code = mesh_wire_check(&wirecheck__everything__descriptor, data, size, &needs, &err);
     FUZZ_CHECK(code == MESH_OK || (code == MESH_INVALID_ARGUMENT && err.message[0] != '\0'));
     if (code == MESH_OK) {
         passed++;
         message = protobuf_c_message_unpack(&wirecheck__everything__descriptor, &allocator, size,
                                             data);
         FUZZ_CHECK((message == NULL) == mesh_arena_overflowed(arena));
+        FUZZ_CHECK(message == NULL || mesh_arena_used(arena) >= needs.memory);
         FUZZ_CHECK(message == NULL || protobuf_c_message_check(message));
     }
     mesh_arena_destroy(arena);

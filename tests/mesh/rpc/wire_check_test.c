@@ -1,3 +1,4 @@
+#include "mesh/rpc/unpack.h"
 #include "mesh/rpc/wire_check.h"
 
 #include "mesh/base/wire.h"
@@ -155,6 +156,7 @@ static void bytes_pass_or_the_field_is_named(void **state)
         const check_case *one = &cases[i];
         uint8_t *copy = malloc(one->size + 1);
         mesh_error_violation violation;
+        mesh_wire_needs needs;
         mesh_error err;
         mesh_code code;
         bool named;
@@ -162,8 +164,8 @@ static void bytes_pass_or_the_field_is_named(void **state)
         memset(&err, 0xee, sizeof err);
         memcpy(copy, one->data, one->size);
         copy = realloc(copy, one->size); /* so that a sanitizer sees the bound */
-        code = mesh_wire_check(EVERYTHING, copy, one->size, &err);
-        assert_int_equal(code, mesh_wire_check(EVERYTHING, copy, one->size, NULL));
+        code = mesh_wire_check(EVERYTHING, copy, one->size, &needs, &err);
+        assert_int_equal(code, mesh_wire_check(EVERYTHING, copy, one->size, &needs, NULL));
         LLVMFuzzerTestOneInput(copy, one->size);
         free(copy);
         if (one->problem == NULL) {
@@ -201,20 +203,52 @@ static size_t nest(uint8_t *buffer, size_t capacity, size_t depth, uint32_t numb
 static void nesting_is_limited(void **state)
 {
     static uint8_t buffer[128 * 1024];
+    mesh_wire_needs needs;
     mesh_error err;
 
     (void)state;
     for (uint32_t number = 2; number <= 3; number++) {
         size_t size = nest(buffer, sizeof buffer, MESH_WIRE_CHECK_DEPTH, number);
 
-        assert_int_equal(mesh_wire_check(EVERYTHING, buffer, size, &err), MESH_OK);
+        assert_int_equal(mesh_wire_check(EVERYTHING, buffer, size, &needs, &err), MESH_OK);
         assert_int_equal(LLVMFuzzerTestOneInput(buffer, size), 0);
         size = nest(buffer, sizeof buffer, MESH_WIRE_CHECK_DEPTH + 1, number);
-        assert_int_equal(mesh_wire_check(EVERYTHING, buffer, size, &err), MESH_INVALID_ARGUMENT);
+        assert_int_equal(mesh_wire_check(EVERYTHING, buffer, size, &needs, &err),
+                         MESH_INVALID_ARGUMENT);
         assert_non_null(strstr(err.message, number == 2 ? "tree.left.left." : "tree.children[0]."));
         size = nest(buffer, sizeof buffer, 10000, number);
-        assert_int_equal(mesh_wire_check(EVERYTHING, buffer, size, &err), MESH_INVALID_ARGUMENT);
+        assert_int_equal(mesh_wire_check(EVERYTHING, buffer, size, &needs, &err),
+                         MESH_INVALID_ARGUMENT);
     }
+}
+
+/* Of a flood of messages without content, as many as 4 MiB hold. */
+static void what_does_not_fit_is_refused_before_anything_is_unpacked(void **state)
+{
+    enum {
+        EMPTY = 2 << 20,
+        LIMIT_BYTES = 16 << 20
+    };
+    static const uint8_t fields[] = {17, 18, 39}; /* tree, empty, trees: in parts, and many */
+    mesh_arena *arena = mesh_arena_create(4096, LIMIT_BYTES);
+    uint8_t *bytes = malloc(EMPTY * 3);
+    ProtobufCMessage *message;
+    mesh_error err;
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(fields); i++) {
+        mesh_wire_writer out = {.at = bytes, .end = bytes + EMPTY * 3};
+
+        while (!out.full)
+            mesh_wire_put_bytes(&out, fields[i], NULL, 0);
+        mesh_error_clear(&err);
+        assert_int_equal(mesh_unpack(EVERYTHING, bytes, EMPTY * 3, arena, &message, &err),
+                         MESH_RESOURCE_EXHAUSTED);
+        assert_non_null(strstr(err.message, "needs more memory"));
+        assert_int_equal(mesh_arena_used(arena), 0);
+    }
+    mesh_arena_destroy(arena);
+    free(bytes);
 }
 
 static uint32_t next_random(uint32_t *seed)
@@ -280,6 +314,7 @@ int main(void)
         cmocka_unit_test(bytes_pass_or_the_field_is_named),
         cmocka_unit_test(nesting_is_limited),
         cmocka_unit_test(what_passes_can_be_unpacked),
+        cmocka_unit_test(what_does_not_fit_is_refused_before_anything_is_unpacked),
     };
 
     return cmocka_run_group_tests_name("wire_check", tests, NULL, NULL);
