@@ -26,8 +26,10 @@ def count(program, calls, answer_bytes, work):
     """The instructions of a server's whole life, with so many calls in it."""
     log = work / "callgrind"
     log.unlink(missing_ok=True)
-    wrapped = ["valgrind", "--tool=callgrind", f"--callgrind-out-file={log}"]
-    command = " ".join([shlex.join(wrapped), program.command])
+    # the children are what `env` becomes
+    wrapped = ["valgrind", "--tool=callgrind", "--trace-children=yes",
+               f"--callgrind-out-file={log}"]
+    command = f"{shlex.join(wrapped)} {program.command}"
     with Server(program._replace(command=command), work, False) as server:
         load.load(server, CASE, calls, answer_bytes, work)
         server.process.terminate()  # callgrind writes its log

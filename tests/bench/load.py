@@ -16,6 +16,7 @@ from programs import CORES, ROOT, RUN_LIMIT_S, Server, Trouble, cpu_seconds, mem
 
 H2_CLIENT = "bazel-bin/tests/bench/h2_client"
 GHZ_WARM_UP_CALLS = 5000
+TLS_CALLS = 20  # on each connection at least, so that they are more than its handshake
 IDLE_CLIENTS = 4  # each opens its connections one by one
 IDLE_SETTLE_S = 1
 
@@ -68,7 +69,8 @@ def load(server, case, calls, answer_bytes, work, *more):
 
 def calls_for(rate, case, seconds):
     """A number of calls that lasts about `seconds` and is shared evenly by the connections."""
-    return max(1, round(rate * seconds / case.connections)) * case.connections
+    least = TLS_CALLS if case.tls else 1
+    return max(least, round(rate * seconds / case.connections)) * case.connections
 
 
 def calibrate(server, case, seconds, answer_bytes, work):
@@ -77,7 +79,7 @@ def calibrate(server, case, seconds, answer_bytes, work):
     while True:
         started = time.monotonic()
         rate = load(server, case, calls, answer_bytes, work)
-        if time.monotonic() - started > seconds / 4:
+        if time.monotonic() - started > (seconds if case.tls else seconds / 4):  # handshakes
             return rate
         calls *= 4
 
@@ -101,7 +103,13 @@ def watched(server, calls, work_done):
 
 
 def measure_full(server, case, calls, answer_bytes, work):
-    figures = watched(server, calls, lambda: load(server, case, calls, answer_bytes, work))
+    def loaded(calls):
+        return watched(server, calls, lambda: load(server, case, calls, answer_bytes, work))
+
+    figures = loaded(calls)
+    if case.tls:  # a call's is what those after the first of a connection take
+        opened = loaded(case.connections)["cpu_us"] * case.connections
+        figures["cpu_us"] = (figures["cpu_us"] * calls - opened) / (calls - case.connections)
     if case.messages > 1:
         figures["cpu_us"] /= case.messages
         figures["messages_per_s"] = figures["calls_per_s"] * case.messages

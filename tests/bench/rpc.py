@@ -142,7 +142,7 @@ def arguments():
     """The options of scripts/bench, which is their manual and has looked at them."""
     parser = argparse.ArgumentParser(prog="bench", add_help=False)
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--seconds", type=float, default=0.75)
+    parser.add_argument("--seconds", type=float, default=0.6)
     parser.add_argument("--rate", type=int)
     parser.add_argument("--only", default="")
     parser.add_argument("--short", action="store_true")

@@ -43,6 +43,54 @@ assert verdict["value"]["median"] == 0.5 and verdict["met"], verdict
 END
 }
 
+test_an_aim_beside_the_best_peer_is_judged_by_the_best_one_and_names_it() {
+    python <<'END'
+from aims import Aim, judge
+from results import Results
+
+results = Results()
+results.figures = {
+    "order": {"mine": [{"cpu_us": 3.0}], "a": [{"cpu_us": 4.0}], "b": [{"cpu_us": 2.0}]},
+    "download": {"mine": [{"calls_per_s": 3.0}], "a": [{"calls_per_s": 4.0}],
+                 "b": [{"calls_per_s": 2.0}]},
+}
+names, cases = {"mine", "a", "b", "absent"}, ["order", "download"]
+peers = ("a", "b", "absent")
+
+def verdict(*fields):
+    [one] = judge([Aim("title", *fields)], results, names, cases)
+    return one["of"], one["value"]["median"], one["met"]
+
+assert verdict("order", "cpu_us", "mine", peers, 1.5) == ("b", 1.5, True)
+assert verdict("order", "cpu_us", "mine", peers, 1.4) == ("b", 1.5, False)
+assert verdict("download", "calls_per_s", "mine", peers, 0.75, True) == ("a", 0.75, True)
+assert verdict("download", "calls_per_s", "mine", peers, 0.8, True) == ("a", 0.75, False)
+assert verdict("order", "cpu_us", "mine", (), 3) == (None, 3.0, True)
+END
+}
+
+test_a_fixed_rate_that_a_server_of_the_aims_does_not_hold_is_lowered() {
+    python <<'END'
+import argparse, pathlib
+import load, rpc
+from results import Results
+
+def measure(server, case, rate, seconds, answer_bytes, work):
+    return {"calls_per_s": min(rate, server), "p99_ms": 1.0}
+
+load.measure = measure
+options = argparse.Namespace(rate=None, rounds=3, seconds=1)
+results = Results()
+case = rpc.Round(results, "paced", options, 0, pathlib.Path("."))
+case.rates = {"typed": 1000, "cpp-async": 2000, "grpcio": 300}
+case.servers = {"typed": 400, "cpp-async": 2000, "grpcio": 300}  # what they hold
+case.run_paced()
+assert results.rate == 300, results.rate
+assert set(results.figures["paced"]) == {"typed", "cpp-async", "grpcio"}, results.figures
+assert not results.troubles.get("paced"), results.troubles
+END
+}
+
 test_a_server_ends_with_the_bench_also_while_it_starts() {
     python <<END
 import os, pathlib, signal, sys
