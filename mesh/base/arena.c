@@ -282,6 +282,15 @@ bool mesh_arena_over_budget(const mesh_arena *arena)
     return arena->over_budget;
 }
 
+mesh_arena *mesh_arena_create_beside(const mesh_arena *arena)
+{
+    mesh_arena *made = mesh_arena_create(0, arena->limit);
+
+    if (made != NULL)
+        made->budget = arena->budget;
+    return made;
+}
+
 bool mesh_arena_may_fit(const mesh_arena *arena, size_t bytes)
 {
     return bytes <= arena->limit - arena->reserved + (size_t)(arena->end - arena->cursor);

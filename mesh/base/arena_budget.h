@@ -15,6 +15,9 @@ void mesh_arena_set_budget(mesh_arena *arena, mesh_budget *budget);
 /* Whether it overflowed for want of room in the budget. */
 bool mesh_arena_over_budget(const mesh_arena *arena);
 
+/* An arena with the same limit and the same budget, without a first block; NULL: out of memory. */
+mesh_arena *mesh_arena_create_beside(const mesh_arena *arena);
+
 /* Whether its limit lets so many bytes fit: if not, allocating them will overflow it. */
 bool mesh_arena_may_fit(const mesh_arena *arena, size_t bytes);
 

@@ -34,6 +34,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         FUZZ_CHECK(message == NULL || mesh_arena_used(arena) >= needs.memory);
         FUZZ_CHECK(message == NULL || protobuf_c_message_check(message));
     }
+    mesh_arena_reset(arena);
+    if (code == MESH_OK) {
+        code = mesh_unpack(&wirecheck__everything__descriptor, data, size, arena, &message, &err);
+        FUZZ_CHECK(code == MESH_OK || code == MESH_RESOURCE_EXHAUSTED);
+        FUZZ_CHECK(code != MESH_OK || protobuf_c_message_check(message));
+    }
     mesh_arena_destroy(arena);
     return 0;
 }
