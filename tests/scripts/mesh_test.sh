@@ -187,12 +187,14 @@ test_two_data_folders_run_side_by_side() {
 # The block was free when it was chosen, and is not when it is used.
 test_a_port_that_is_taken_meanwhile_makes_it_move() {
     cat >"$WORK/unlucky" <<END
-#!/bin/sh
+#!/usr/bin/env bash
+. "$SCRIPTS/lib/common.sh"
 PATH=\$PATH:/usr/sbin
+taken() { [ -n "\$(listening_sockets "\${MESH_LISTEN##*:}")" ]; }
 if [ ! -e "$WORK/thief" ]; then
     setsid nats-server -a 127.0.0.1 -p "\${MESH_LISTEN##*:}" >/dev/null 2>&1 &
     echo "\$!" >"$WORK/thief"
-    sleep 1
+    wait_until 60 taken || exit
 fi
 exec nats-server -a 127.0.0.1 -p "\${MESH_LISTEN##*:}"
 END

@@ -184,9 +184,9 @@ static void several_instances_at_once_apply_it_once(void **state)
 static void a_migration_may_take_longer_than_a_statement(void **state)
 {
     (void)state;
-    const mesh_db_options options = {.statement_timeout_ms = 50};
+    const mesh_db_options options = {.statement_timeout_ms = 1000};
     const mesh_migration migrations[] = {
-        {.number = 1, .name = "0001_slow.sql", .sql = "SELECT pg_sleep(0.2)"}, {0}};
+        {.number = 1, .name = "0001_slow.sql", .sql = "SELECT pg_sleep(1.5)"}, {0}};
     mesh_db *db = postgres_open("patient", &options);
     assert_int_equal(migrate(db, migrations, NULL), MESH_OK);
     mesh_db_destroy(db);

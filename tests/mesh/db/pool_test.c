@@ -109,7 +109,7 @@ static void an_absent_database_is_unavailable_and_its_password_unsaid(void **sta
 static void the_limit_holds_and_a_wait_ends(void **state)
 {
     (void)state;
-    mesh_db *db = open_pool((mesh_db_options){.pool_max = 2, .acquire_timeout_ms = 50});
+    mesh_db *db = open_pool((mesh_db_options){.pool_max = 2, .acquire_timeout_ms = 1000});
     mesh_tx *first = NULL, *second = NULL, *third = NULL;
     mesh_error err = {0};
     assert_int_equal(mesh_tx_begin(db, NULL, &first, NULL), MESH_OK);
@@ -120,7 +120,7 @@ static void the_limit_holds_and_a_wait_ends(void **state)
     assert_int_equal(mesh_tx_begin(db, &options, &third, &err), MESH_DEADLINE_EXCEEDED);
     assert_int_equal(stats_of(db).open, 2);
     assert_int_equal(stats_of(db).acquire_errors, 3);
-    assert_true(stats_of(db).wait_ns >= 100000000);
+    assert_true(stats_of(db).wait_ns >= 2000000000);
     mesh_tx_rollback(first);
     assert_int_equal(mesh_tx_begin(db, NULL, &third, &err), MESH_OK);
     mesh_tx_rollback(second);
@@ -343,8 +343,8 @@ static void a_frozen_server_holds_nobody(void **state)
 {
     (void)state;
     enum {
-        QUESTIONS = 20, /* more than may wait to be cancelled */
-        SLACK_MS = 3000 /* the grace after a deadline, and a busy machine */
+        QUESTIONS = 20,  /* more than may wait to be cancelled */
+        SLACK_MS = 15000 /* the grace after a deadline, and a busy machine */
     };
     mesh_db *db = open_pool((mesh_db_options){.pool_max = QUESTIONS, .connect_timeout_ms = 2000});
     question questions[QUESTIONS];

@@ -309,13 +309,17 @@ static void a_deadline_ends_a_statement(void **state)
 {
     (void)state;
     const int64_t start_ns = mesh_clock_monotonic_ns();
-    const mesh_tx_options options = {.deadline_ns = start_ns + 200000000};
+    const mesh_tx_options options = {.deadline_ns = start_ns + 2000000000};
     mesh_error err = {0};
     mesh_tx *tx = begin(&options);
+    /* or that might be what ends it */
+    assert_int_equal(
+        mesh_tx_query(tx, "SET LOCAL statement_timeout = 0", MESH_SQL_NO_PARAMS, NULL, NULL, &err),
+        MESH_OK);
     assert_int_equal(mesh_tx_query(tx, "SELECT pg_sleep(60)", MESH_SQL_NO_PARAMS, NULL, NULL, &err),
                      MESH_DEADLINE_EXCEEDED);
     mesh_tx_rollback(tx);
-    assert_true(mesh_clock_monotonic_ns() - start_ns < 5000000000);
+    assert_true(mesh_clock_monotonic_ns() - start_ns < 30000000000); /* not the minute */
     /* It ended at the server, too. */
     assert_string_equal(postgres_value(db, "SELECT count(*) FROM pg_stat_activity"
                                            " WHERE state = 'active' AND query LIKE '%sleep(60)%'"
@@ -332,7 +336,7 @@ static void a_passed_deadline_stops_before_the_database(void **state)
     assert_int_equal(mesh_tx_begin(db, &passed, &tx, &err), MESH_DEADLINE_EXCEEDED);
     assert_null(tx);
 
-    const mesh_tx_options options = {.deadline_ns = mesh_clock_deadline_ns(100)};
+    const mesh_tx_options options = {.deadline_ns = mesh_clock_deadline_ns(2000)};
     tx = begin(&options);
     assert_int_equal(insert(tx, "late", 1, NULL), MESH_OK);
     while (mesh_clock_monotonic_ns() < options.deadline_ns)
@@ -344,7 +348,7 @@ static void a_passed_deadline_stops_before_the_database(void **state)
 static void the_statement_timeout_ends_a_statement(void **state)
 {
     (void)state;
-    const mesh_db_options options = {.statement_timeout_ms = 100};
+    const mesh_db_options options = {.statement_timeout_ms = 2000};
     mesh_db *strict = postgres_open("strict", &options);
     mesh_tx *tx = NULL;
     assert_int_equal(mesh_tx_begin(strict, NULL, &tx, NULL), MESH_OK);

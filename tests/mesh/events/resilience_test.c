@@ -234,8 +234,15 @@ static void events_that_wait_for_their_turn_are_not_delivered_again(void **state
 static mesh_code hang_once(void *self, mesh_tx *tx, const mesh_event *meta,
                            const Stock__V1__StockLowered *event, mesh_error *err)
 {
-    if (meta->delivery == 1)
-        return mesh_tx_query(tx, "SELECT pg_sleep(60)", MESH_SQL_NO_PARAMS, NULL, NULL, err);
+    mesh_code code;
+
+    if (meta->delivery == 1) {
+        code = mesh_tx_query(tx, "SET LOCAL statement_timeout = 0", MESH_SQL_NO_PARAMS, NULL, NULL,
+                             err); /* which is not what ends it */
+        return code != MESH_OK
+                   ? code
+                   : mesh_tx_query(tx, "SELECT pg_sleep(60)", MESH_SQL_NO_PARAMS, NULL, NULL, err);
+    }
     return bus_note(self, tx, meta, event, err);
 }
 
@@ -244,10 +251,8 @@ static void a_handler_ends_when_its_event_would_be_given_to_another(void **state
     (void)state;
     instance self = bus_open(&(instance_options){
         .service = "stock", .url = url, .handler = hang_once, .ack_wait_ms = 500});
-    int64_t start_ns = mesh_clock_monotonic_ns();
     bus_add(&publisher, "odyssey", 1);
-    WAIT_FOR(bus_stats(&self).consumed == 1);
-    assert_true(mesh_clock_monotonic_ns() - start_ns < 4000000000); /* not statement_timeout */
+    WAIT_FOR(bus_stats(&self).consumed == 1); /* before the minute is over */
     assert_int_equal(bus_handled(&self), 1);
     bus_close(&self);
 }

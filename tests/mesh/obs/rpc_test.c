@@ -9,7 +9,7 @@
 #include "tests/mesh/rpc/service.h"
 
 enum {
-    WAIT_MS = 10000
+    WAIT_MS = 30000
 };
 
 static mesh_metrics *metrics;

@@ -11,7 +11,7 @@
 typedef Echo__V1__Number number;
 
 enum {
-    WAIT_S = 10 /* for what should happen at once */
+    WAIT_S = 30 /* for what should happen at once */
 };
 
 static const number init = ECHO__V1__NUMBER__INIT;

@@ -202,7 +202,7 @@ static bool is_refused_late(const mesh_error *err)
 /* Until new calls are refused. Those that the client sends before it has the GOAWAY are served. */
 static void wait_until_draining(void)
 {
-    int64_t until = mesh_clock_deadline_ns(10000);
+    int64_t until = mesh_clock_deadline_ns(30000);
     const mesh_call_options options = {.arena = service.arena, .timeout_ms = 500};
     mesh_code code;
 

@@ -16,6 +16,8 @@
 #include "tests/mesh/rpc/service.h"
 
 enum {
+    KEEPALIVE_MS = 100,
+    TIMEOUT_MS = 2000, /* for an answer, which a busy machine may take its time for */
     /* left alone, the core stops after two on a stream without data */
     ANSWERED = 3
 };
@@ -49,8 +51,9 @@ static void a_channel_gives_a_stream_up_whose_pings_are_answered_no_more(void **
 {
     static const mesh_client_events events = {.on_headers = on_headers, .on_status = on_status};
     const mesh_transport *transport = &mesh_transport_core;
-    const mesh_channel_options options = {
-        .max_receive_bytes = 1 << 20, .keepalive_ms = 100, .keepalive_timeout_ms = 100};
+    const mesh_channel_options options = {.max_receive_bytes = 1 << 20,
+                                          .keepalive_ms = KEEPALIVE_MS,
+                                          .keepalive_timeout_ms = TIMEOUT_MS};
     const mesh_method method = {.path = "/testing.v1.Testing/Double", .kind = MESH_BIDI_STREAMING};
     const mesh_start start = {.method = &method, .deadline_ns = MESH_NO_DEADLINE};
     static observed stream; /* sem_post may look at it after the wait */
@@ -86,9 +89,10 @@ static void a_server_gives_a_client_up_whose_pings_are_answered_no_more(void **s
     raw_client client;
 
     (void)state;
-    testing_service_start(&service, TESTING_INLINE,
-                          &(mesh_server_options){.keepalive_ms = 100, .keepalive_timeout_ms = 100},
-                          NULL);
+    testing_service_start(
+        &service, TESTING_INLINE,
+        &(mesh_server_options){.keepalive_ms = KEEPALIVE_MS, .keepalive_timeout_ms = TIMEOUT_MS},
+        NULL);
     raw_connect(&client, mesh_server_port(service.server));
     (void)raw_request(&client, "/testing.v1.Testing/Sum", NULL, NULL, false);
     testing_wait(&service.opened);

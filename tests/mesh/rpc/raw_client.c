@@ -16,7 +16,7 @@
 #include "tests/fixtures/h2_frame.h"
 
 enum {
-    WAIT_SECONDS = 10
+    WAIT_SECONDS = 30
 };
 
 static void send_all(raw_client *client, const void *data, size_t size)

@@ -19,15 +19,15 @@ void testing_wait(sem_t *semaphore)
     struct timespec limit;
 
     assert_int_equal(clock_gettime(CLOCK_REALTIME, &limit), 0);
-    limit.tv_sec += 10;
+    limit.tv_sec += WAIT_LIMIT_S;
     while (sem_timedwait(semaphore, &limit) != 0)
         if (errno != EINTR)
-            fail_msg("waited 10 s in vain");
+            fail_msg("waited %d s in vain", WAIT_LIMIT_S);
 }
 
 void testing_wait_for_active(const testing_service *service, size_t wanted)
 {
-    int64_t until_ns = mesh_clock_deadline_ns(10000);
+    int64_t until_ns = mesh_clock_deadline_ns(WAIT_LIMIT_S * 1000);
 
     while (mesh_server_active(service->server) != wanted) {
         if (mesh_clock_monotonic_ns() > until_ns)

@@ -231,12 +231,17 @@ static void the_contracts_deadline_holds_when_the_caller_gives_none(void **state
     Testing__V1__EchoRequest request = TESTING__V1__ECHO_REQUEST__INIT;
     Testing__V1__EchoResponse *response = NULL;
     mesh_call_options options = {.arena = service.arena};
+    const int64_t until_ns = mesh_clock_deadline_ns(30000);
     mesh_error err;
+    mesh_code code;
 
     (void)state;
-    assert_int_equal(
-        testing__v1__testing__impatient(service.channel, &request, &response, &options, &err),
-        MESH_OK);
+    do { /* on a busy machine it may be over before the answer */
+        code = testing__v1__testing__impatient(service.channel, &request, &response, &options,
+                                               &err);
+        assert_true(code == MESH_OK || code == MESH_DEADLINE_EXCEEDED);
+    } while (code != MESH_OK && mesh_clock_left_ms(until_ns) > 0);
+    assert_int_equal(code, MESH_OK);
     assert_in_range(response->left_ms, 1, 205); /* the core rounds up on the wire */
     options.timeout_ms = 60000;                 /* the caller knows better */
     assert_int_equal(

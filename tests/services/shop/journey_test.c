@@ -30,6 +30,8 @@ static mesh_error err;
 
 static int open_all(void **state)
 {
+    static const char *const patient[] = {"MESH_DRAIN_TIMEOUT=60s", NULL};
+
     if (shop_setup(state) != 0)
         return -1;
     for (size_t i = 0; i < 2; i++)
@@ -37,7 +39,7 @@ static int open_all(void **state)
     snprintf(targets, sizeof targets, "ipv4:%s,%s", products[0].address, products[1].address);
     for (size_t i = 0; i < 2; i++) {
         instance_start(&orders[i], "order", targets, NULL);
-        instance_start(&notifications[i], "notification", NULL, NULL);
+        instance_start(&notifications[i], "notification", NULL, patient);
     }
     products_db = shop_open("product");
     orders_db = shop_open("order");
@@ -219,13 +221,11 @@ static void a_stopping_instance_hands_its_watchers_over(void **state)
     snprintf(token, sizeof token, "%s", next(stream)->resume_token);
     snprintf(listen, sizeof listen, "MESH_LISTEN=%s", notifications[0].address);
 
-    int64_t start_ns = mesh_clock_monotonic_ns();
     program_signal(notifications[0].program, SIGTERM);
     assert_int_equal(WATCH(__next)(stream, &message), MESH_EOF);
     assert_int_equal(mesh_stream_finish(stream, &err), MESH_UNAVAILABLE);
+    /* It ended its streams by itself: nobody waits as long as its drain would. */
     assert_int_equal(program_wait(notifications[0].program), 0);
-    /* It ended its streams by itself: the time-out of the drain is 10 s. */
-    assert_true(mesh_clock_monotonic_ns() - start_ns < INT64_C(8000000000));
     assert_int_equal(shop_add_order(orders[0].channel, arena, &line, 1, "", &order, &err), MESH_OK);
     snprintf(resource, sizeof resource, "orders/%s", order->id);
 
