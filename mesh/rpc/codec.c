@@ -123,7 +123,7 @@ void mesh_message_keep(mesh_message *message)
 {
     kept *copy;
 
-    if (message->slice_count == 0)
+    if (message->slice_count == 0 || message->compact)
         return;
     copy = mesh_malloc(sizeof *copy + message->size);
     if (copy != NULL) {

@@ -26,8 +26,8 @@ bool mesh_message_hold(mesh_message *message, mesh_budget *budget);
 
 /*
  * Copies a message that is kept beyond its event. What it is a slice of may be much larger than
- * itself, a buffer that others came in, too, and would be kept with it. Without memory mesh_decode
- * will say so.
+ * itself, a buffer that others came in, too, and would be kept with it; a `compact` one stays.
+ * Without memory mesh_decode will say so.
  */
 void mesh_message_keep(mesh_message *message);
 

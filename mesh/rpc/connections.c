@@ -9,14 +9,16 @@ void mesh_connections_init(mesh_connections *connections, mesh_budget memory, me
     connections->jobs = jobs;
     for (size_t i = 0; i < MESH_CONNECTION_LISTS; i++) {
         pthread_mutex_init(&connections->lists[i].mu, NULL);
-        connections->lists[i].first = NULL;
+        connections->lists[i].first = connections->lists[i].spare = NULL;
     }
 }
 
 void mesh_connections_destroy(mesh_connections *connections)
 {
-    for (size_t i = 0; i < MESH_CONNECTION_LISTS; i++)
+    for (size_t i = 0; i < MESH_CONNECTION_LISTS; i++) {
+        mesh_free(connections->lists[i].spare);
         pthread_mutex_destroy(&connections->lists[i].mu);
+    }
 }
 
 static size_t list_of(const void *key)
@@ -34,13 +36,16 @@ mesh_connection *mesh_connections_enter(mesh_connections *connections, const voi
     while (found != NULL && found->key != key)
         found = found->next;
     if (found == NULL) {
-        found = mesh_calloc(1, sizeof *found);
+        found = connections->lists[list].spare;
+        connections->lists[list].spare = NULL;
+        if (found == NULL)
+            found = mesh_malloc(sizeof *found);
         if (found == NULL)
             goto done;
-        found->key = key;
-        found->memory = connections->memory;
-        found->jobs = connections->jobs;
-        found->next = connections->lists[list].first;
+        *found = (mesh_connection){.key = key,
+                                   .memory = connections->memory,
+                                   .jobs = connections->jobs,
+                                   .next = connections->lists[list].first};
         connections->lists[list].first = found;
     }
     found->calls++;
@@ -53,16 +58,16 @@ void mesh_connections_leave(mesh_connections *connections, mesh_connection *conn
 {
     size_t list = list_of(connection->key);
     mesh_connection **at = &connections->lists[list].first;
-    bool last;
+    mesh_connection *unused = NULL;
 
     pthread_mutex_lock(&connections->lists[list].mu);
-    last = --connection->calls == 0;
-    if (last) {
+    if (--connection->calls == 0) {
         while (*at != connection)
             at = &(*at)->next;
         *at = connection->next;
+        unused = connections->lists[list].spare;
+        connections->lists[list].spare = connection;
     }
     pthread_mutex_unlock(&connections->lists[list].mu);
-    if (last)
-        mesh_free(connection);
+    mesh_free(unused);
 }

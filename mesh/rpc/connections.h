@@ -29,6 +29,7 @@ typedef struct mesh_connections {
     struct {
         pthread_mutex_t mu;
         mesh_connection *first;
+        mesh_connection *spare; /* for the next one: a connection may have one call at a time */
     } lists[MESH_CONNECTION_LISTS];
 } mesh_connections;
 

@@ -67,6 +67,7 @@ typedef struct mesh_message {
     size_t slice_count;
     size_t size;
     bool compressed; /* gzip or zlib */
+    bool compact;    /* it keeps little more memory than its size, and nothing beside it */
     size_t limit;    /* what is inflated may have at most, as max_receive_bytes says */
     /*
      * Not MESH_OK: what is wrong with it; no slices then. RESOURCE_EXHAUSTED: there was no memory

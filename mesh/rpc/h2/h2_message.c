@@ -211,6 +211,7 @@ void h2_message_take(h2_call *call, mesh_message *message)
     *message = (mesh_message){
         .size = call->message_size,
         .compressed = call->compressed,
+        .compact = true, /* a buffer of its own, of less than twice its size */
         .limit = call->loop->server->options.max_receive_bytes,
     };
     if (call->compressed &&

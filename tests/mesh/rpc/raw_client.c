@@ -3,6 +3,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -59,11 +60,14 @@ void raw_connect(raw_client *client, int port)
     const struct sockaddr_in address = {.sin_family = AF_INET,
                                         .sin_port = htons((uint16_t)port),
                                         .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    const int now = 1;
 
     client->next_stream = 1;
     client->fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     assert_true(client->fd >= 0);
     limit_waits(client);
+    /* a frame does not wait until the one before it is acknowledged */
+    assert_int_equal(setsockopt(client->fd, IPPROTO_TCP, TCP_NODELAY, &now, sizeof now), 0);
     assert_int_equal(connect(client->fd, (const struct sockaddr *)&address, sizeof address), 0);
     send_all(client, H2_PREFACE, strlen(H2_PREFACE));
     send_frame(client, H2_SETTINGS, 0, 0, NULL, 0);
