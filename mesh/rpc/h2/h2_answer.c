@@ -55,7 +55,7 @@ void h2_block_clear(h2_block *block)
 
 /* --- making a list ---------------------------------------------------------------------------- */
 
-/* A list that is being made: entries from the front of the memory, their bytes behind all of them. */
+/* A list that is being made: entries from the front of the memory, their bytes behind them. */
 typedef struct maker {
     nghttp2_nv *entries;
     size_t count;
