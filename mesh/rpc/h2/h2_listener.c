@@ -15,6 +15,7 @@
 
 enum {
     ACCEPTS_A_TURN = 64, /* of one socket, before the next one has its turn */
+    LAST_ACCEPTS = 4096, /* of those who wait when it stops: Linux keeps as many of a socket */
     PAUSE_MS = 10        /* while there are no descriptors, not even the reserve */
 };
 
@@ -103,13 +104,13 @@ static accept_result accept_one(h2_listener *listener, int socket)
 
 /* --- the thread ------------------------------------------------------------------------------- */
 
-/* A turn of each socket; false: there were no descriptors. */
-static bool accept_some(h2_listener *listener, const struct pollfd *ready)
+/* A turn of each socket of at most so many; false: there were no descriptors. */
+static bool accept_some(h2_listener *listener, const struct pollfd *ready, int most)
 {
     for (size_t i = 0; i < listener->sockets.count; i++) {
         accept_result result = ready == NULL || ready[i].revents != 0 ? ACCEPTED : NOBODY_WAITS;
 
-        for (int n = 0; n < ACCEPTS_A_TURN && result == ACCEPTED; n++)
+        for (int n = 0; n < most && result == ACCEPTED; n++)
             result = accept_one(listener, listener->sockets.fds[i]);
         if (result == NO_DESCRIPTORS)
             return false;
@@ -132,10 +133,10 @@ static void *accept_all(void *argument)
             continue; /* EINTR, or no memory for a moment */
         if (listener->reserve < 0)
             listener->reserve = open("/dev/null", O_RDONLY | O_CLOEXEC);
-        paused = !accept_some(listener, paused ? NULL : &fds[1]);
+        paused = !accept_some(listener, paused ? NULL : &fds[1], ACCEPTS_A_TURN);
     }
     /* whoever is connected already gets a GOAWAY rather than a reset */
-    (void)accept_some(listener, NULL);
+    (void)accept_some(listener, NULL, LAST_ACCEPTS);
     return NULL;
 }
 

@@ -8,6 +8,7 @@
  */
 #include <errno.h>
 #include <poll.h>
+#include <sched.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -17,7 +18,6 @@
 #include "mesh/base/clock.h"
 #include "mesh/base/log.h"
 #include "tests/fixtures/h2_frame.h"
-#include "tests/fixtures/wait.h"
 #include "tests/fuzz/fuzz.h"
 #include "tests/mesh/rpc/fuzz_handlers.h"
 
@@ -173,7 +173,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     until_ns = mesh_clock_deadline_ns(LIMIT_MS);
     while (mesh_server_active(server) > 0) {
         FUZZ_CHECK(mesh_clock_monotonic_ns() < until_ns);
-        wait_a_moment();
+        sched_yield();
     }
     return 0;
 }
