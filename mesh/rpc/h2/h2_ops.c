@@ -88,7 +88,7 @@ static void do_cancel(h2_call *call)
 static void run_posted(h2_post *post)
 {
     h2_call *call = call_of_post(post);
-    unsigned posted = atomic_exchange_explicit(&call->posted, 0, memory_order_acquire);
+    unsigned posted = atomic_exchange_explicit(&call->posted, 0, memory_order_acq_rel);
 
     if ((posted & H2_OP_WATCH) != 0)
         do_watch(call);
@@ -106,12 +106,15 @@ static void run_posted(h2_post *post)
         h2_call_ready(call);
 }
 
-/* Whether the caller may do it here and now; it is posted otherwise. */
+/*
+ * Whether the caller may do it here and now; it is posted otherwise. The post is its own again when
+ * the loop has taken what was posted before.
+ */
 static bool is_here(h2_call *call, unsigned operation)
 {
     if (h2_this_loop == call->loop)
         return true;
-    if (atomic_fetch_or_explicit(&call->posted, operation, memory_order_release) == 0) {
+    if (atomic_fetch_or_explicit(&call->posted, operation, memory_order_acq_rel) == 0) {
         call->post.run = run_posted;
         h2_loop_post(call->loop, &call->post);
     }
