@@ -96,7 +96,7 @@ enum {
 /* What is on its way to a socket: parts of messages, and a copy of all that is small. */
 enum {
     H2_OUTPUT_PARTS = 128,
-    H2_OUTPUT_COPIED_BYTES = 32 << 10
+    H2_OUTPUT_COPIED_BYTES = 48 << 10 /* see h2_output_has_room */
 };
 typedef struct h2_output {
     struct h2_output *next;
@@ -336,11 +336,12 @@ struct h2_call {
     bool on_wire;      /* nghttp2 has its stream */
     bool headers_here; /* all of the request's headers */
     bool remote_ended;
-    bool opened;   /* on_open was called */
-    bool finished; /* by the layer above */
-    bool ended;    /* its status is on its way, for whatever reason */
-    bool done;     /* on_done was called */
-    bool answered; /* all of its answer was sent */
+    bool opened;     /* on_open was called */
+    bool finished;   /* by the layer above */
+    bool ended;      /* its status is on its way, for whatever reason */
+    bool done;       /* on_done was called */
+    bool answered;   /* all of its answer was sent */
+    bool reset_here; /* by h2_call_reset, since there was no other way to end it */
     bool cancelled;
     bool is_http; /* no gRPC: the answer has no trailers */
     bool is_ready;
@@ -383,6 +384,7 @@ struct h2_call {
     h2_buffer *first;  /* messages that wait, in their frames */
     h2_buffer *last;
     size_t waiting;      /* bytes of them */
+    size_t framed;       /* of these, in a DATA frame that found no room: nghttp2 sends it next */
     size_t waiting_held; /* of these, what counts against the connection's budget */
 
     alignas(max_align_t) unsigned char upper[];

@@ -126,6 +126,7 @@ void h2_call_left_wire(h2_call *call)
     h2_timer_clear(&call->loop->timers, &call->timer);
     if (!call->answered)
         call->cancelled = true;
+    call->framed = 0; /* it will not be sent */
     stop(call);
     if (call->previous_in_conn != NULL)
         call->previous_in_conn->next_in_conn = call->next_in_conn;
@@ -143,9 +144,10 @@ void h2_call_left_wire(h2_call *call)
 
 void h2_call_reset(h2_call *call, uint32_t error)
 {
-    call->ended = true;
+    call->ended = call->reset_here = true;
     if (nghttp2_submit_rst_stream(call->conn->session, NGHTTP2_FLAG_NONE, call->stream, error) != 0)
         call->conn->broken = true;
+    h2_call_ready(call);
     h2_conn_touch(call->conn);
 }
 

@@ -85,8 +85,9 @@ void h2_conn_close(h2_conn *conn)
     nghttp2_session_del(conn->session);
     conn->session = NULL;
     if (conn->output != NULL) {
-        h2_ticket_give(&conn->ticket, conn->output->bytes);
+        h2_ticket_give(&conn->ticket, sizeof *conn->output + conn->output->bytes);
         h2_loop_give_output(loop, conn->output);
+        conn->output = NULL;
     }
     h2_io_close(&conn->io);
     h2_limits_leave(loop->server->limits, &conn->ticket);
@@ -362,6 +363,7 @@ static bool write_rest(h2_conn *conn)
     h2_ticket_give(&conn->ticket, before - output->bytes);
     if (!all)
         return false;
+    h2_ticket_give(&conn->ticket, sizeof *output);
     conn->output = NULL;
     h2_loop_give_output(conn->loop, output);
     return true;
@@ -401,7 +403,7 @@ static void send_all(h2_conn *conn)
             h2_loop_give_output(conn->loop, output);
             continue;
         }
-        if (!conn->broken && !h2_conn_take(conn, output->bytes))
+        if (!conn->broken && !h2_conn_take(conn, sizeof *output + output->bytes))
             conn->broken = true;
         if (conn->broken) {
             h2_loop_give_output(conn->loop, output);
@@ -414,6 +416,8 @@ static void send_all(h2_conn *conn)
 
 void h2_conn_flush(h2_conn *conn)
 {
+    if (!conn->open)
+        return;
     unlink_dirty(conn);
     if (!conn->broken && conn->session != NULL && !conn->lingering && write_rest(conn)) {
         send_all(conn);

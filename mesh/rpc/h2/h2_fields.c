@@ -138,6 +138,10 @@ static void add_binary(h2_call *call, const char *name, size_t name_size, const 
         keep(&call->fields, field);
         if (comma == NULL)
             return;
+        /* as if it had come in a header of its own */
+        call->fields.list_bytes += name_size + H2_HEADER_ENTRY_BYTES;
+        if (call->fields.list_bytes > H2_HEADER_BYTES_MAX)
+            return; /* the call is refused for it */
         value_size -= size + 1;
         value = comma + 1;
     }

@@ -27,8 +27,11 @@ enum {
     H2_IDLE_FRAMES_A_SECOND = 100,
     H2_IDLE_FRAMES_A_USEFUL_ONE = 4,
 
-    /* Calls that the client reset, as nghttp2 limits them from 1.57 on. One that ended makes up
-     * for one. */
+    /*
+     * Calls that were not answered since the client reset them, or broke a rule so that nghttp2 did
+     * (CVE-2023-44487, CVE-2025-8671). One that was answered makes up for one. Where nghttp2 limits
+     * resets itself, with the same figures, that one stays on, too.
+     */
     H2_RESETS_MAX = 1000,
     H2_RESETS_A_SECOND = 33
 };
@@ -99,9 +102,9 @@ uint32_t h2_limits_streams(const h2_limits *limits);
 bool h2_limits_idle_frames(h2_limits *limits, h2_ticket *ticket, uint32_t count, int64_t now_ns);
 /* Frames that bring something came or went: HEADERS, DATA with bytes. */
 void h2_ticket_useful_frames(h2_ticket *ticket, uint32_t count);
-/* The client reset a call. False: as above. */
+/* A call ended unanswered, by a reset that was the client's doing. False: as above. */
 bool h2_limits_reset(h2_limits *limits, h2_ticket *ticket, int64_t now_ns);
-/* A call ended without a reset. */
+/* A call was answered. */
 void h2_ticket_call_ended(h2_ticket *ticket);
 
 /*

@@ -3,6 +3,7 @@
  * nghttp2 asks for as many bytes of them as the windows take, and a DATA frame has all the small
  * ones that are there. Large ones are written from where they are.
  */
+#include <assert.h>
 #include <string.h>
 
 #include "mesh/rpc/h2/h2.h"
@@ -19,10 +20,14 @@ enum {
 
 /* --- what is on its way ----------------------------------------------------------------------- */
 
+/*
+ * Before it looks again nghttp2 may bring a DATA frame and, in the same breath, a frame of another
+ * kind: room for two.
+ */
 bool h2_output_has_room(const h2_output *output)
 {
     return output->bytes < OUTPUT_BYTES && output->count + 2 * PIECES_MAX + 2 <= H2_OUTPUT_PARTS &&
-           output->copied + FRAME_BYTES_MAX + 512 <= H2_OUTPUT_COPIED_BYTES;
+           output->copied + 2 * (FRAME_BYTES_MAX + 512) <= H2_OUTPUT_COPIED_BYTES;
 }
 
 void h2_output_copy(h2_output *output, const void *data, size_t size)
@@ -30,6 +35,7 @@ void h2_output_copy(h2_output *output, const void *data, size_t size)
     uint8_t *at = output->copies + output->copied;
     struct iovec *last = output->count > 0 ? &output->parts[output->count - 1] : NULL;
 
+    assert(size <= sizeof output->copies - output->copied);
     memcpy(at, data, size);
     output->copied += size;
     output->bytes += size;
@@ -68,15 +74,36 @@ bool h2_send_is_full(const h2_call *call)
     return call->waiting > FULL_BYTES;
 }
 
+/* Parts from the others what nghttp2 has a frame for, and gives those back. */
+static h2_buffer *keep_framed(h2_call *call)
+{
+    h2_buffer **at = &call->first;
+    h2_buffer *rest;
+    size_t kept = 0;
+
+    call->last = NULL;
+    while (kept < call->framed) {
+        call->last = *at;
+        kept += (*at)->view.size;
+        at = &(*at)->next;
+    }
+    if (call->last != NULL)
+        call->last->view.size -= kept - call->framed;
+    rest = *at;
+    *at = NULL;
+    return rest;
+}
+
 void h2_send_drop(h2_call *call)
 {
     h2_loop *loop = call->loop;
     h2_output *on_its_way = loop->filling != NULL ? loop->filling : call->conn->output;
+    h2_buffer *rest = keep_framed(call);
 
-    while (call->first != NULL) {
-        h2_buffer *buffer = call->first;
+    while (rest != NULL) {
+        h2_buffer *buffer = rest;
 
-        call->first = buffer->next;
+        rest = buffer->next;
         if (buffer->view.data != buffer->bytes && on_its_way != NULL) {
             buffer->next = on_its_way->spent; /* a part of it is there */
             on_its_way->spent = buffer;
@@ -84,8 +111,7 @@ void h2_send_drop(h2_call *call)
             h2_buffer_give(&loop->cache, buffer);
         }
     }
-    call->last = NULL;
-    call->waiting = 0;
+    call->waiting = call->framed;
     (void)count(call);
 }
 
@@ -171,6 +197,7 @@ int h2_send_data(nghttp2_session *session, nghttp2_frame *frame, const uint8_t *
     (void)session;
     (void)frame;
     output->full = !h2_output_has_room(output);
+    call->framed = output->full ? length : 0;
     if (output->full)
         return NGHTTP2_ERR_WOULDBLOCK; /* again with the next output */
     h2_output_copy(output, head, FRAME_HEAD_BYTES);
@@ -214,8 +241,11 @@ void h2_send_message(h2_call *call, h2_buffer *message)
         call->first = message;
     call->last = message;
     call->waiting += message->view.size;
-    if (!count(call)) /* the client does not read what it asked for */
-        call->conn->broken = true;
+    if (!count(call)) {
+        h2_send_drop(call);
+        h2_call_reset(call, NGHTTP2_ENHANCE_YOUR_CALM);
+        return;
+    }
     wake(call);
     h2_conn_touch(call->conn);
 }

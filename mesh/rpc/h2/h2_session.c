@@ -28,7 +28,7 @@ static void remember(h2_streams *streams, int32_t stream)
 
 static bool is_remembered(const h2_streams *streams, int32_t stream)
 {
-    for (size_t i = 0; i < H2_STREAMS_REMEMBERED; i++)
+    for (size_t i = 0; i < H2_STREAMS_REMEMBERED && i < streams->count; i++)
         if (streams->ids[i] == stream)
             return true;
     return false;
@@ -122,17 +122,36 @@ static void greet(h2_conn *conn)
     h2_conn_look_again(conn);
 }
 
+/* Whether it answers a PING that waits for that. */
+static bool is_answer_to(const nghttp2_frame *frame, const uint8_t ping[8], bool waits)
+{
+    return waits && (frame->hd.flags & NGHTTP2_FLAG_ACK) != 0 &&
+           memcmp(frame->ping.opaque_data, ping, sizeof frame->ping.opaque_data) == 0;
+}
+
+static bool ends_keepalive(const h2_conn *conn, const nghttp2_frame *frame)
+{
+    return is_answer_to(frame, h2_keepalive_ping, conn->ping_ns != 0);
+}
+
+static bool ends_drain(const h2_conn *conn, const nghttp2_frame *frame)
+{
+    return is_answer_to(frame, h2_drain_ping, conn->goaway_ns != 0 && !conn->last_goaway);
+}
+
 static void on_ping(h2_conn *conn, const nghttp2_frame *frame)
 {
     int64_t since_ns = conn->last_ping_ns;
 
-    if ((frame->hd.flags & NGHTTP2_FLAG_ACK) != 0) {
-        if (memcmp(frame->ping.opaque_data, h2_drain_ping, sizeof h2_drain_ping) == 0)
-            h2_conn_drained(conn);
+    if (ends_keepalive(conn, frame)) {
         conn->ping_ns = 0;
         h2_conn_look_again(conn);
-        return;
+    } else if (ends_drain(conn, frame)) {
+        h2_conn_drained(conn);
+        h2_conn_look_again(conn);
     }
+    if ((frame->hd.flags & NGHTTP2_FLAG_ACK) != 0)
+        return;
     conn->last_ping_ns = conn->loop->now_ns;
     if (since_ns == 0 || mesh_clock_add_ms(since_ns, PING_INTERVAL_MS) <= conn->loop->now_ns)
         return;
@@ -141,7 +160,7 @@ static void on_ping(h2_conn *conn, const nghttp2_frame *frame)
 }
 
 /* Whether a frame brings something; the others are counted. */
-static bool is_useful(const nghttp2_frame *frame)
+static bool is_useful(const h2_conn *conn, const nghttp2_frame *frame)
 {
     switch (frame->hd.type) {
     case NGHTTP2_HEADERS:
@@ -149,6 +168,7 @@ static bool is_useful(const nghttp2_frame *frame)
     case NGHTTP2_DATA:
         return frame->hd.length > 0 || (frame->hd.flags & NGHTTP2_FLAG_END_STREAM) != 0;
     case NGHTTP2_PING:
+        return ends_keepalive(conn, frame) || ends_drain(conn, frame);
     case NGHTTP2_SETTINGS:
         return (frame->hd.flags & NGHTTP2_FLAG_ACK) != 0;
     default:
@@ -158,11 +178,8 @@ static bool is_useful(const nghttp2_frame *frame)
 
 static void count(h2_conn *conn, const nghttp2_frame *frame)
 {
-    if (is_useful(frame))
+    if (is_useful(conn, frame))
         conn->useful_frames++;
-    else if (frame->hd.type == NGHTTP2_RST_STREAM &&
-             !h2_limits_reset(conn->loop->server->limits, &conn->ticket, conn->loop->now_ns))
-        h2_conn_refuse(conn);
 }
 
 static int on_frame(nghttp2_session *session, const nghttp2_frame *frame, void *context)
@@ -205,9 +222,10 @@ static int on_invalid_frame(nghttp2_session *session, const nghttp2_frame *frame
     h2_conn *conn = context;
 
     (void)session;
-    (void)frame;
-    if (error == NGHTTP2_ERR_REFUSED_STREAM)
-        h2_limits_refused(conn->loop->server->limits, H2_LIMIT_STREAMS, &conn->ticket);
+    if (error != NGHTTP2_ERR_REFUSED_STREAM)
+        return 0;
+    h2_limits_refused(conn->loop->server->limits, H2_LIMIT_STREAMS, &conn->ticket);
+    remember(&conn->resets, frame->hd.stream_id);
     return 0;
 }
 
@@ -239,15 +257,18 @@ static int on_sent(nghttp2_session *session, const nghttp2_frame *frame, void *c
 
 static int on_stream_close(nghttp2_session *session, int32_t stream, uint32_t error, void *context)
 {
+    h2_conn *conn = context;
     h2_call *call = call_of(session, stream);
 
-    (void)context;
     if (call == NULL)
         return 0;
     if (call->remote_ended)
-        remember(&call->conn->ended, stream);
-    if (error == NGHTTP2_NO_ERROR)
-        h2_ticket_call_ended(&call->conn->ticket);
+        remember(&conn->ended, stream);
+    if (call->answered && error == NGHTTP2_NO_ERROR)
+        h2_ticket_call_ended(&conn->ticket);
+    else if (!call->answered && !call->reset_here &&
+             !h2_limits_reset(conn->loop->server->limits, &conn->ticket, conn->loop->now_ns))
+        h2_conn_refuse(conn);
     h2_call_left_wire(call);
     return 0;
 }
