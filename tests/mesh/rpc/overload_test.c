@@ -355,6 +355,7 @@ static void a_connection_runs_no_more_than_its_share_at_a_time(void **state)
     gate here;
     static asked first[4], others[2]; /* sem_post may look at it after the wait */
     mesh_channel *other;
+    int firsts = 0;
 
     (void)state;
     open_gate(&here, &on_workers, &(mesh_server_options){.worker_count = 4});
@@ -367,7 +368,9 @@ static void a_connection_runs_no_more_than_its_share_at_a_time(void **state)
     for (int i = 0; i < 4; i++)
         testing_wait(&here.entered);
     assert_int_equal(atomic_load(&here.handled), 4);
-    assert_string_equal(here.order, "ffoo");
+    for (int i = 0; i < 4; i++)
+        firsts += here.order[i] == 'f';
+    assert_int_equal(firsts, 2);
     for (int i = 0; i < 6; i++)
         sem_post(&here.leave);
     for (int i = 0; i < 4; i++)
@@ -386,7 +389,8 @@ static void connections_are_served_in_turn(void **state)
     mesh_channel *other;
 
     (void)state;
-    open_gate(&here, &on_workers, &(mesh_server_options){.worker_count = 1, .worker_queue = 16});
+    open_gate(&here, &on_workers,
+              &(mesh_server_options){.worker_count = 1, .worker_queue = 16, .poller_count = 1});
     assert_int_equal(mesh_channel_create(here.service.address, NULL, &other, NULL), MESH_OK);
     ask_text(here.service.channel, "first", &first[0], 0);
     testing_wait(&here.entered);
@@ -419,7 +423,8 @@ static void a_quarter_of_the_queue_is_kept_for_those_with_nothing_in_it(void **s
     size_t asked = 0;
 
     (void)state;
-    open_gate(&here, &on_workers, &(mesh_server_options){.worker_count = 1, .worker_queue = 8});
+    open_gate(&here, &on_workers,
+              &(mesh_server_options){.worker_count = 1, .worker_queue = 8, .poller_count = 1});
     for (int i = 0; i < 3; i++)
         assert_int_equal(mesh_channel_create(here.service.address, NULL, &others[i], NULL),
                          MESH_OK);
@@ -428,11 +433,16 @@ static void a_quarter_of_the_queue_is_kept_for_those_with_nothing_in_it(void **s
     for (int i = 0; i < 4; i++)
         ask(&here, &all[asked++], 0);
     testing_wait_for_active(&here.service, 5);
+    /* it has its share: all five are in the queue, not only on their way there */
+    ask(&here, &refused, 0);
+    expect_busy(&refused);
+    testing_wait_for_active(&here.service, 5);
     for (int i = 0; i < 2; i++)
         ask_over(others[0], &all[asked++], 0);
     testing_wait_for_active(&here.service, 7);
     ask_over(others[0], &refused, 0);
     expect_busy(&refused);
+    testing_wait_for_active(&here.service, asked);
     for (int i = 1; i < 3; i++) {
         ask_over(others[i], &all[asked++], 0);
         testing_wait_for_active(&here.service, asked);
@@ -468,7 +478,7 @@ static void leave_unread(gate *here, raw_client *client)
     static const char path[] =
         "/testing.v1.Testing/NothingThatIsHereButWithALongNameForLongAnswers";
     const int little = 4096;
-    int64_t until_ns = mesh_clock_deadline_ns(20000);
+    int64_t until_ns = mesh_clock_deadline_ns(60000);
     size_t before;
 
     assert_int_equal(setsockopt(client->fd, SOL_SOCKET, SO_RCVBUF, &little, sizeof little), 0);
