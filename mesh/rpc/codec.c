@@ -58,7 +58,7 @@ static mesh_code assemble(mesh_message *message, mesh_arena *scratch, const uint
     if (mesh_arena_over_budget(scratch))
         return mesh_refuse_memory(err);
     if (mesh_arena_overflowed(scratch) || code == MESH_RESOURCE_EXHAUSTED)
-        return mesh_error_set(err, MESH_RESOURCE_EXHAUSTED, "no memory for a message");
+        return mesh_error_set(err, MESH_RESOURCE_EXHAUSTED, "out of memory for a message");
     if (code == MESH_OUT_OF_RANGE)
         return mesh_error_set(err, MESH_RESOURCE_EXHAUSTED,
                               "a compressed message is too large when inflated");
@@ -85,7 +85,7 @@ static mesh_code read_bytes(mesh_message *message, mesh_arena **scratch, const u
         return mesh_error_set(err, MESH_UNIMPLEMENTED,
                               "a message is compressed in a way that is not known here");
     if (message->code != MESH_OK)
-        return mesh_error_set(err, message->code, "no memory for a message");
+        return mesh_error_set(err, message->code, "out of memory for a message");
     *size = message->size;
     if (!message->compressed && message->slice_count <= 1) {
         *bytes = message->slice_count == 1 ? message->slices[0].data : NULL;
@@ -93,7 +93,7 @@ static mesh_code read_bytes(mesh_message *message, mesh_arena **scratch, const u
     }
     *scratch = mesh_arena_create(0, 0);
     if (*scratch == NULL)
-        return mesh_error_set(err, MESH_RESOURCE_EXHAUSTED, "no memory for a message");
+        return mesh_error_set(err, MESH_RESOURCE_EXHAUSTED, "out of memory for a message");
     mesh_arena_set_budget(*scratch, message->budget);
     return assemble(message, *scratch, bytes, size, err);
 }

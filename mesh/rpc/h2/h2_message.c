@@ -69,7 +69,7 @@ static bool begin_message(h2_call *call, size_t here)
     }
     call->message = h2_buffer_take(&call->loop->cache, call->message_size);
     if (call->message == NULL) {
-        h2_call_end(call, MESH_RESOURCE_EXHAUSTED, "no memory for a message");
+        h2_call_end(call, MESH_RESOURCE_EXHAUSTED, "out of memory for a message");
         return false;
     }
     call->message->view.size = call->message_size;
@@ -158,7 +158,7 @@ static void keep(h2_call *call, const uint8_t *data, size_t size)
     }
     if (!make_room(call, size)) {
         let_go(call, size);
-        h2_call_end(call, MESH_RESOURCE_EXHAUSTED, "no memory for a message");
+        h2_call_end(call, MESH_RESOURCE_EXHAUSTED, "out of memory for a message");
         return;
     }
     memcpy(call->backlog->bytes + call->backlog_last, data, size);
