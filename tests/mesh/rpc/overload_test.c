@@ -499,7 +499,7 @@ static void calls_that_were_not_let_in_take_nobodys_place(void **state)
     uint32_t call;
 
     (void)state;
-    open_gate(&here, &on_workers, MESH_OPTIONS(mesh_server_options, .max_calls = 4));
+    open_gate(&here, &on_workers, MESH_OPTIONS(mesh_server_options, .max_calls = UNREAD / 4));
     expect_room(&here);
     raw_connect(&client, mesh_server_port(here.service.server));
     leave_unread(&here, &client);
