@@ -3,6 +3,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 
@@ -499,6 +500,9 @@ static void calls_that_were_not_let_in_take_nobodys_place(void **state)
     uint32_t call;
 
     (void)state;
+    /* a server on nghttp2 stops reading from who reads nothing before so many wait */
+    if (getenv("MESH_SERVER") != NULL && strcmp(getenv("MESH_SERVER"), "h2") == 0)
+        skip();
     open_gate(&here, &on_workers, MESH_OPTIONS(mesh_server_options, .max_calls = UNREAD / 4));
     expect_room(&here);
     raw_connect(&client, mesh_server_port(here.service.server));
