@@ -321,6 +321,7 @@ static mesh_server *serve(const Connectrpc__Conformance__V1__ServerCompatRequest
         .size = sizeof options,
         .listen = "127.0.0.1:0",
         .max_receive_bytes = request->message_receive_limit,
+        .worker_count = 128, /* many calls at once over one connection, whose handlers wait */
     };
     ProtobufCBinaryData none = {.len = 0};
     mesh_server *server;
