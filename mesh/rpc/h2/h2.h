@@ -147,6 +147,12 @@ enum {
 /* The loop whose thread this is; NULL on all others. */
 extern _Thread_local h2_loop *h2_this_loop;
 
+/* Where this thread takes buffers from; NULL: it has no loop. */
+static inline h2_cache *h2_this_cache(void)
+{
+    return h2_this_loop != NULL ? &h2_this_loop->cache : NULL;
+}
+
 /* RESOURCE_EXHAUSTED: no memory, no descriptors. h2_loop_destroy also after that. */
 mesh_code h2_loop_init(h2_loop *loop, mesh_tserver *server, mesh_error *err);
 mesh_code h2_loop_start(h2_loop *loop, mesh_error *err);

@@ -42,14 +42,9 @@ static const nghttp2_nv not_post[] = {
     NV("allow", "POST"),
 };
 
-static h2_cache *cache_of_thread(void)
-{
-    return h2_this_loop != NULL ? &h2_this_loop->cache : NULL;
-}
-
 void h2_block_clear(h2_block *block)
 {
-    h2_buffer_give(cache_of_thread(), block->memory);
+    h2_buffer_give(h2_this_cache(), block->memory);
     *block = (h2_block){.entries = NULL};
 }
 
@@ -139,7 +134,7 @@ static size_t list_count(const mesh_metadata_list *list)
 /* Memory for so many entries with so many bytes. False: out of memory. */
 static bool begin(maker *list, h2_block *block, size_t count, size_t bytes)
 {
-    block->memory = h2_buffer_take(cache_of_thread(), count * sizeof *list->entries + bytes);
+    block->memory = h2_buffer_take(h2_this_cache(), count * sizeof *list->entries + bytes);
     if (block->memory == NULL)
         return false;
     list->entries = (nghttp2_nv *)(void *)block->memory->bytes;

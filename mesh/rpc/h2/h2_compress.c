@@ -11,11 +11,6 @@ enum {
     MEMORY_LEVEL = 8
 };
 
-static h2_cache *cache_of_thread(void)
-{
-    return h2_this_loop != NULL ? &h2_this_loop->cache : NULL;
-}
-
 static void write_prefix(h2_buffer *frame, bool compressed, size_t size)
 {
     frame->bytes[0] = compressed;
@@ -49,7 +44,7 @@ static h2_buffer *shrink(const uint8_t *data, size_t size, h2_encoding encoding)
                      encoding == H2_GZIP ? GZIP_WINDOW_BITS : WINDOW_BITS, MEMORY_LEVEL,
                      Z_DEFAULT_STRATEGY) != Z_OK)
         return NULL;
-    frame = h2_buffer_take(cache_of_thread(), size + H2_PREFIX_BYTES);
+    frame = h2_buffer_take(h2_this_cache(), size + H2_PREFIX_BYTES);
     if (frame == NULL)
         goto done;
     stream.next_in = (z_const Bytef *)(uintptr_t)data;
@@ -59,7 +54,7 @@ static h2_buffer *shrink(const uint8_t *data, size_t size, h2_encoding encoding)
     if (deflate(&stream, Z_FINISH) == Z_STREAM_END) {
         write_prefix(frame, true, stream.total_out);
     } else {
-        h2_buffer_give(cache_of_thread(), frame);
+        h2_buffer_give(h2_this_cache(), frame);
         frame = NULL;
     }
 done:
@@ -78,6 +73,6 @@ h2_buffer *h2_frame(const mesh_buffer *message, h2_encoding encoding)
         write_prefix(plain, false, message->size);
         return plain;
     }
-    h2_buffer_give(cache_of_thread(), plain);
+    h2_buffer_give(h2_this_cache(), plain);
     return smaller;
 }

@@ -10,7 +10,6 @@
 
 enum {
     OUTPUT_BYTES = 256 << 10, /* of one write, about */
-    FRAME_HEAD_BYTES = 9,
     FRAME_BYTES_MAX = 16384,  /* that every peer takes (RFC 9113, 6.5.2) */
     COPIED_BYTES_MAX = 1024,  /* of a piece: larger ones are not copied */
     PIECES_MAX = 16,          /* of a frame */
@@ -200,7 +199,7 @@ int h2_send_data(nghttp2_session *session, nghttp2_frame *frame, const uint8_t *
     call->framed = output->full ? length : 0;
     if (output->full)
         return NGHTTP2_ERR_WOULDBLOCK; /* again with the next output */
-    h2_output_copy(output, head, FRAME_HEAD_BYTES);
+    h2_output_copy(output, head, H2_FRAME_HEAD_BYTES);
     move(call, output, length);
     (void)count(call);
     if (was_full && !h2_send_is_full(call))
