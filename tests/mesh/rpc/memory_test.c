@@ -241,8 +241,11 @@ enum {
 /* Makes a call wait. */
 typedef void opens_fn(raw_client *client, size_t beside);
 
-/* A Number with padding, or as an EchoRequest one with as much `data`; bytes that nobody needs
- * follow each part. */
+/*
+ * A Number with padding, or as an EchoRequest one with as much `data`; bytes that nobody needs
+ * follow each part. The server has read all before more comes: of who is far ahead the core reads
+ * 64 KiB at once, and keeps those as long as it needs a header in them.
+ */
 static void send_in_parts(raw_client *client, uint32_t call, size_t beside)
 {
     enum {
@@ -260,6 +263,7 @@ static void send_in_parts(raw_client *client, uint32_t call, size_t beside)
     for (size_t i = 0; i < PARTS; i++) {
         raw_data(client, call, message + i * PART_BYTES, PART_BYTES, false);
         raw_ignored(client, beside);
+        assert_true(raw_settle(client));
     }
 }
 

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <poll.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -17,7 +18,9 @@
 #include "tests/fixtures/h2_frame.h"
 
 enum {
-    WAIT_SECONDS = 30
+    WAIT_SECONDS = 30,
+    NARROW_BYTES = 2048, /* of a socket's buffer; the kernel has a least of its own */
+    NARROW_SEGMENT_BYTES = 536
 };
 
 static void send_all(raw_client *client, const void *data, size_t size)
@@ -55,22 +58,57 @@ static void limit_waits(raw_client *client)
     assert_int_equal(setsockopt(client->fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit), 0);
 }
 
-void raw_connect(raw_client *client, int port)
+static void send_settings(raw_client *client)
+{
+    client->unconfirmed++;
+    send_frame(client, H2_SETTINGS, 0, 0, NULL, 0);
+}
+
+static void set_number(raw_client *client, int level, int option, int value)
+{
+    assert_int_equal(setsockopt(client->fd, level, option, &value, sizeof value), 0);
+}
+
+static void make_socket(raw_client *client)
+{
+    *client = (raw_client){.fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), .next_stream = 1};
+    assert_true(client->fd >= 0);
+    limit_waits(client);
+    /* a frame does not wait until the one before it is acknowledged */
+    set_number(client, IPPROTO_TCP, TCP_NODELAY, 1);
+}
+
+static void greet(raw_client *client, int port)
 {
     const struct sockaddr_in address = {.sin_family = AF_INET,
                                         .sin_port = htons((uint16_t)port),
                                         .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    const int now = 1;
 
-    client->next_stream = 1;
-    client->fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    assert_true(client->fd >= 0);
-    limit_waits(client);
-    /* a frame does not wait until the one before it is acknowledged */
-    assert_int_equal(setsockopt(client->fd, IPPROTO_TCP, TCP_NODELAY, &now, sizeof now), 0);
     assert_int_equal(connect(client->fd, (const struct sockaddr *)&address, sizeof address), 0);
     send_all(client, H2_PREFACE, strlen(H2_PREFACE));
-    send_frame(client, H2_SETTINGS, 0, 0, NULL, 0);
+    send_settings(client);
+}
+
+void raw_connect(raw_client *client, int port)
+{
+    make_socket(client);
+    greet(client, port);
+}
+
+void raw_connect_narrow(raw_client *client, int port)
+{
+    make_socket(client);
+    set_number(client, SOL_SOCKET, SO_RCVBUF, NARROW_BYTES);
+    /* the server's own buffer has room for some segments */
+    set_number(client, IPPROTO_TCP, TCP_MAXSEG, NARROW_SEGMENT_BYTES);
+    greet(client, port);
+}
+
+bool raw_can_send(const raw_client *client)
+{
+    struct pollfd socket = {.fd = client->fd, .events = POLLOUT};
+
+    return poll(&socket, 1, 0) == 1 && socket.revents == POLLOUT;
 }
 
 void raw_close(raw_client *client)
@@ -180,6 +218,8 @@ static bool receive_frame(raw_client *client, frame *next)
         return false;
     if (next->head.type == H2_SETTINGS && next->head.flags == 0)
         send_frame(client, H2_SETTINGS, H2_ACK, 0, NULL, 0);
+    else if (next->head.type == H2_SETTINGS)
+        client->unconfirmed--;
     return true;
 }
 
@@ -195,6 +235,17 @@ bool raw_wait(raw_client *client, uint32_t stream)
             return true;
     }
     return false;
+}
+
+bool raw_settle(raw_client *client)
+{
+    frame next;
+
+    send_settings(client);
+    while (client->unconfirmed > 0)
+        if (!receive_frame(client, &next))
+            return false;
+    return true;
 }
 
 bool raw_wait_for_goaway(raw_client *client)
@@ -242,11 +293,11 @@ uint32_t raw_accept(raw_client *client, int listener)
     uint8_t preface[24];
     frame next;
 
-    client->fd = accept(listener, NULL, NULL);
+    *client = (raw_client){.fd = accept(listener, NULL, NULL)};
     assert_true(client->fd >= 0);
     limit_waits(client);
     assert_true(receive(client, preface, sizeof preface));
-    send_frame(client, H2_SETTINGS, 0, 0, NULL, 0);
+    send_settings(client);
     do
         assert_true(receive_frame(client, &next));
     while (next.head.type != H2_HEADERS);

@@ -9,11 +9,21 @@
 typedef struct raw_client {
     int fd;
     uint32_t next_stream;
+    size_t unconfirmed; /* SETTINGS that were sent, whose confirmation was not read */
 } raw_client;
 
 /* Connects to 127.0.0.1 and greets. Fails the test otherwise. */
 void raw_connect(raw_client *client, int port);
 void raw_close(raw_client *client);
+
+/*
+ * The same with buffers as small as there are: little of what the server sends to who reads nothing
+ * fits into them.
+ */
+void raw_connect_narrow(raw_client *client, int port);
+
+/* Whether a small frame can be sent without waiting until the server reads. */
+bool raw_can_send(const raw_client *client);
 
 /*
  * Opens a stream with the headers of a gRPC request and up to one more (NULL: none). Returns its
@@ -43,6 +53,12 @@ void raw_reset(raw_client *client, uint32_t stream);
 
 /* Reads until the server has ended the stream, or closed the connection: false then. */
 bool raw_wait(raw_client *client, uint32_t stream);
+
+/*
+ * Reads until the server has read all that was sent: it confirms SETTINGS in order. False: it
+ * closed the connection.
+ */
+bool raw_settle(raw_client *client);
 
 /* Reads until the server asks for no new calls (GOAWAY). False: it closed the connection. */
 bool raw_wait_for_goaway(raw_client *client);
