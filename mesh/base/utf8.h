@@ -42,44 +42,56 @@ static inline size_t mesh_utf8_length(const uint8_t *text, size_t size)
     return length;
 }
 
-/*
- * Bytes at the start of `text` that are ASCII other than NUL: never more than there are, fewer only
- * by up to seven before one that is not.
- */
-static inline size_t mesh_utf8_skip_ascii(const uint8_t *text, size_t size)
+/* True when each of eight bytes is ASCII other than NUL. */
+static inline bool mesh_utf8_is_plain(uint64_t eight)
 {
     const uint64_t ones = UINT64_C(0x0101010101010101), highs = UINT64_C(0x8080808080808080);
+
+    /* A byte is 0 or over 0x7f exactly if it, or it minus one, has its high bit set (a borrow can
+     * only come from such a byte). */
+    return ((eight | (eight - ones)) & highs) == 0;
+}
+
+/* All of 1 to 7 bytes, some of them twice or three times, with ones in the place of none. */
+static inline uint64_t mesh_utf8_few(const uint8_t *text, size_t size)
+{
+    uint32_t first, last;
+
+    if (size < 4)
+        return UINT64_C(0x0101010101000000) | text[0] | (uint32_t)text[size / 2] << 8 |
+               (uint32_t)text[size - 1] << 16;
+    memcpy(&first, text, 4);
+    memcpy(&last, text + size - 4, 4);
+    return first | (uint64_t)last << 32;
+}
+
+/* Bytes at the start of `text` that are plain: all of them, or a multiple of eight. */
+static inline size_t mesh_utf8_skip_plain(const uint8_t *text, size_t size)
+{
+    uint64_t eight;
     size_t at = 0;
 
     for (; size - at >= 8; at += 8) {
-        uint64_t eight;
-
         memcpy(&eight, text + at, 8);
-        /* A byte is 0 or over 0x7f exactly if it, or it minus one, has its high bit set (a borrow
-         * can only come from such a byte). */
-        if (((eight | (eight - ones)) & highs) != 0)
-            break;
+        if (!mesh_utf8_is_plain(eight))
+            return at;
     }
-    return at;
+    return at == size || mesh_utf8_is_plain(mesh_utf8_few(text + at, size - at)) ? size : at;
 }
 
 /* True when all is UTF-8 and nothing is NUL. */
 static inline bool mesh_utf8_is_text(const uint8_t *text, size_t size)
 {
-    size_t at = 0;
+    size_t at = mesh_utf8_skip_plain(text, size);
 
     while (at < size) {
-        size_t length;
+        size_t length = mesh_utf8_length(text + at, size - at);
 
-        if (size - at >= 8) {
-            at += mesh_utf8_skip_ascii(text + at, size - at);
-            if (at == size)
-                break;
-        }
-        length = mesh_utf8_length(text + at, size - at);
         if (length == 0 || text[at] == 0)
             return false;
         at += length;
+        if (size - at >= 8)
+            at += mesh_utf8_skip_plain(text + at, size - at);
     }
     return true;
 }

@@ -55,6 +55,20 @@ const ProtobufCFieldDescriptor *mesh_wire_find_field(const ProtobufCMessageDescr
     return &descriptor->fields[ranges[low].orig_index + number];
 }
 
+/* The field with that number, which mostly is the one that stands after `last`; NULL: none. */
+static const ProtobufCFieldDescriptor *next_field(const ProtobufCMessageDescriptor *descriptor,
+                                                  const ProtobufCFieldDescriptor *last,
+                                                  uint32_t number)
+{
+    size_t next = last == NULL ? 0 : (size_t)(last - descriptor->fields) + 1;
+
+    if (last != NULL && last->id == number)
+        return last;
+    if (next < descriptor->n_fields && descriptor->fields[next].id == number)
+        return &descriptor->fields[next];
+    return mesh_wire_find_field(descriptor, number);
+}
+
 /* ---- needs, as protobuf-c 1.4 allocates in an arena, which takes nothing back ---- */
 
 enum {
@@ -206,7 +220,7 @@ mesh_code mesh_wire_check(const ProtobufCMessageDescriptor *descriptor, const ui
     in = (mesh_wire_reader){data, now->end};
 
     for (;;) {
-        const ProtobufCFieldDescriptor *field = now->field;
+        const ProtobufCFieldDescriptor *field;
         uint32_t number, type;
         const uint8_t *content;
         size_t content_size;
@@ -218,7 +232,6 @@ mesh_code mesh_wire_check(const ProtobufCMessageDescriptor *descriptor, const ui
             }
             now--;
             in.end = now->end;
-            field = now->field;
         }
 
         now->at = in.at;
@@ -227,8 +240,7 @@ mesh_code mesh_wire_check(const ProtobufCMessageDescriptor *descriptor, const ui
             problem = "is malformed";
             break;
         }
-        if (field == NULL || field->id != number)
-            field = mesh_wire_find_field(now->descriptor, number);
+        field = next_field(now->descriptor, now->field, number);
         now->field = field;
         if (++now->count > SCANNED_FREE)
             found.memory += SCANNED_BYTES;
