@@ -23,6 +23,7 @@ struct h2_tls_session {
     int fd;
     bool ready;     /* the handshake is over */
     bool broken;    /* nothing more may be said */
+    bool drained;   /* the last read gave less than it could: the next would be in vain */
     char *identity; /* NULL: "" */
 };
 
@@ -45,13 +46,18 @@ static int socket_write(BIO *bio, const char *data, int size)
 
 static int socket_read(BIO *bio, char *data, int size)
 {
-    const h2_tls_session *session = BIO_get_data(bio);
+    h2_tls_session *session = BIO_get_data(bio);
     ssize_t result;
 
+    BIO_clear_retry_flags(bio);
+    if (session->drained) {
+        BIO_set_retry_read(bio);
+        return -1;
+    }
     do
         result = recv(session->fd, data, (size_t)size, 0);
     while (result < 0 && errno == EINTR);
-    BIO_clear_retry_flags(bio);
+    session->drained = result > 0 && result < size;
     if (result < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
         BIO_set_retry_read(bio);
     return (int)result;
@@ -231,6 +237,7 @@ h2_io_result h2_tls_session_handshake(h2_tls_session *session)
 
     if (session->ready)
         return H2_IO_DONE;
+    session->drained = false;
     ERR_clear_error();
     done = SSL_do_handshake(session->ssl);
     if (done == 1) {
@@ -250,6 +257,7 @@ h2_io_result h2_tls_session_read(h2_tls_session *session, void *data, size_t siz
     size_t part;
     int done = 1;
 
+    session->drained = false;
     ERR_clear_error();
     /* a record at a time is what OpenSSL gives: as many as there are, and fit */
     while (total < size &&
