@@ -13,8 +13,7 @@
 #include "mesh/rpc/stream_impl.h"
 
 enum {
-    FIRST_MESSAGE_ARENA_BYTES = 1024,
-    OVERHEAD_BYTES = 128 /* of a message that waits: its frame, its slice, its place in the queue */
+    FIRST_MESSAGE_ARENA_BYTES = 1024
 };
 
 void mesh_stream_init(mesh_stream *stream, const mesh_transport *transport, mesh_tcall *tcall,
@@ -39,7 +38,7 @@ void mesh_stream_init(mesh_stream *stream, const mesh_transport *transport, mesh
 /* What a message that waits counts against the budgets; an empty one takes memory, too. */
 static size_t cost_of(size_t message_bytes)
 {
-    return message_bytes + OVERHEAD_BYTES;
+    return message_bytes + MESH_WAITING_MESSAGE_BYTES;
 }
 
 /* So much does not wait any more. mu is held. */
@@ -90,18 +89,30 @@ void *mesh_stream_data(const mesh_stream *stream)
 
 /* --- sending ---------------------------------------------------------------------------------- */
 
+/* No write is outstanding any more. mu is held. */
+static void end_write(mesh_stream *stream)
+{
+    stream->writing = stream->full = false;
+    give_back(stream, stream->writing_bytes);
+    stream->writing_bytes = 0;
+}
+
 /* Hands a message to the transport. mu is held, no write is outstanding. */
 static void write_now(mesh_stream *stream, const mesh_buffer *buffer, bool more)
 {
     mesh_call *call = stream->call;
     bool with_headers = call != NULL && !call->headers_sent;
+    mesh_write_result result;
 
     if (with_headers)
         call->headers_sent = true;
     stream->writing = true;
     stream->writing_bytes = cost_of(buffer->size);
-    stream->tcall->ops->write(stream->tcall, with_headers ? &call->headers : NULL, buffer,
-                              call != NULL && call->compress, more);
+    result = stream->tcall->ops->write(stream->tcall, with_headers ? &call->headers : NULL, buffer,
+                                       call != NULL && call->compress, more);
+    stream->full = result == MESH_WRITE_FULL;
+    if (result == MESH_WRITE_DONE)
+        end_write(stream);
 }
 
 /* Takes a message: to the transport, or into the queue. mu is held. */
@@ -170,7 +181,7 @@ static void end_refused(mesh_stream *stream)
 
 static bool has_room(const mesh_stream *stream)
 {
-    return stream->waiting_bytes < stream->budget;
+    return !stream->full && stream->waiting_bytes < stream->budget;
 }
 
 /* Waits until something changes. False: `until_ns` came first. mu is held. */
@@ -256,19 +267,16 @@ mesh_code mesh_stream_send_bytes(mesh_stream *stream, const void *data, size_t s
  */
 static bool continue_sending(mesh_stream *stream)
 {
-    mesh_outgoing_message *message = stream->first;
+    while (!stream->writing && stream->first != NULL) {
+        mesh_outgoing_message *message = stream->first;
 
-    if (stream->writing)
-        return false;
-    if (message != NULL) {
         stream->first = message->next;
         if (stream->first == NULL)
             stream->last = &stream->first;
         write_now(stream, &message->buffer, stream->first != NULL);
         mesh_free(message);
-        return false;
     }
-    if (!stream->ending || stream->finished || stream->on_worker)
+    if (stream->writing || !stream->ending || stream->finished || stream->on_worker)
         return false;
     stream->finished = true;
     if (stream->call == NULL && !stream->over) {
@@ -292,9 +300,7 @@ void mesh_stream_written(mesh_stream *stream, bool ok)
     bool finish;
 
     pthread_mutex_lock(&stream->mu);
-    stream->writing = false;
-    give_back(stream, stream->writing_bytes);
-    stream->writing_bytes = 0;
+    end_write(stream);
     if (!ok) {
         stream->over = true;
         drop_queue(stream);

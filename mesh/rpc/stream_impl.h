@@ -45,6 +45,7 @@ struct mesh_stream {
     size_t waiting_bytes; /* queued or being written, each with its overhead */
     size_t writing_bytes;
     bool writing;       /* a write is outstanding */
+    bool full;          /* and the transport wants nothing more before it is done */
     bool want_writable; /* a send was refused */
     bool compress;      /* what is sent from now on, if the call lets it */
     bool over;          /* nothing can be sent any more */

@@ -16,7 +16,8 @@
  *
  * Server calls
  *   on_open is the first event, on_done the last one. Between them at most one read and one write
- *   are outstanding; each read is answered by one on_message, each write by one on_written,
+ *   are outstanding; each read is answered by one on_message, each write by one on_written unless
+ *   it is done at once,
  *   watch_close by one on_close, which comes before the on_message that the close is the cause of:
  *   who watches does not take a call that was given up for one that ended. Every server call is
  *   finished exactly once, also after on_close said that it was cancelled. on_done follows when
@@ -133,6 +134,18 @@ typedef struct mesh_status {
     size_t details_size;
 } mesh_status;
 
+/* What has become of a write. */
+typedef enum mesh_write_result {
+    MESH_WRITE_DONE,    /* the next may follow at once; on_written does not come */
+    MESH_WRITE_PENDING, /* on_written tells when it is done */
+    MESH_WRITE_FULL     /* the same, and so much waits that no more should be sent until then */
+} mesh_write_result;
+
+enum {
+    MESH_WAITING_MESSAGE_BYTES = 128 /* that a message which waits to be sent counts beside its own:
+                                        its frame, its slice, its place in a queue */
+};
+
 typedef struct mesh_tcall_ops {
     /*
      * The next received metadata from position `*at` on, which moves behind it; 0 is the first (a
@@ -149,8 +162,8 @@ typedef struct mesh_tcall_ops {
      * `compress` goes with the headers: the call's messages may be compressed, and each says
      * itself whether it is. `more`: another write follows at once, so this one may wait for it.
      */
-    void (*write)(mesh_tcall *call, const mesh_metadata_list *headers, const mesh_buffer *message,
-                  bool compress, bool more);
+    mesh_write_result (*write)(mesh_tcall *call, const mesh_metadata_list *headers,
+                               const mesh_buffer *message, bool compress, bool more);
     void (*finish)(mesh_tcall *call, const mesh_final *final); /* server */
     void (*half_close)(mesh_tcall *call);                      /* client; answered by on_written */
     void (*cancel)(mesh_tcall *call);                          /* the peer sees CANCELLED */

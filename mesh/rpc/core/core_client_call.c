@@ -94,8 +94,8 @@ static void op_read(mesh_tcall *tcall)
     start(call, TAG_READ, &op, 1);
 }
 
-static void op_write(mesh_tcall *tcall, const mesh_metadata_list *headers,
-                     const mesh_buffer *message, bool compress, bool more)
+static mesh_write_result op_write(mesh_tcall *tcall, const mesh_metadata_list *headers,
+                                  const mesh_buffer *message, bool compress, bool more)
 {
     client_call *call = call_of(tcall);
     grpc_op op = {.op = GRPC_OP_SEND_MESSAGE,
@@ -108,6 +108,7 @@ static void op_write(mesh_tcall *tcall, const mesh_metadata_list *headers,
     call->sent = core_outgoing(message);
     op.data.send_message.send_message = call->sent;
     start(call, TAG_WRITE, &op, 1);
+    return MESH_WRITE_PENDING;
 }
 
 static void op_half_close(mesh_tcall *tcall)

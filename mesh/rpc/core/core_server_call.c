@@ -80,8 +80,8 @@ static size_t add_message(core_server_call *call, grpc_op *op, const mesh_buffer
     return 1;
 }
 
-static void op_write(mesh_tcall *tcall, const mesh_metadata_list *headers,
-                     const mesh_buffer *message, bool compress, bool more)
+static mesh_write_result op_write(mesh_tcall *tcall, const mesh_metadata_list *headers,
+                                  const mesh_buffer *message, bool compress, bool more)
 {
     core_server_call *call = call_of(tcall);
     core_metadata metadata;
@@ -93,6 +93,7 @@ static void op_write(mesh_tcall *tcall, const mesh_metadata_list *headers,
     count += add_message(call, &ops[count], message, more);
     start(call, TAG_WRITE, ops, count);
     core_metadata_clear(&metadata);
+    return MESH_WRITE_PENDING;
 }
 
 static void op_finish(mesh_tcall *tcall, const mesh_final *final)

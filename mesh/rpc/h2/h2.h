@@ -389,7 +389,8 @@ struct h2_call {
     bool asleep;       /* nghttp2 waits for more messages */
     h2_buffer *first;  /* messages that wait, in their frames */
     h2_buffer *last;
-    size_t waiting;      /* bytes of them */
+    size_t waiting; /* bytes of them */
+    size_t waiting_count;
     size_t framed;       /* of these, in a DATA frame that found no room: nghttp2 sends it next */
     size_t waiting_held; /* of these, what counts against the connection's budget */
 
@@ -449,8 +450,9 @@ void h2_send_headers(h2_call *call, h2_block *headers);
 void h2_send_message(h2_call *call, h2_buffer *message);
 /* What ends the answer, behind all messages. */
 void h2_send_trailers(h2_call *call, h2_block *trailers);
-/* Too much waits for the layer above to send more. */
+/* As much waits as a stream's budget allows, or no more than half of that. */
 bool h2_send_is_full(const h2_call *call);
+bool h2_send_has_room(const h2_call *call);
 /* Nothing of what waits will be sent. */
 void h2_send_drop(h2_call *call);
 int h2_send_data(nghttp2_session *session, nghttp2_frame *frame, const uint8_t *head, size_t length,

@@ -299,7 +299,7 @@ static void look_at(h2_call *call)
         tell_close(call);
     if (call->reading && (call->has_message || call->ended || call->remote_ended))
         tell_message(call);
-    if (call->writing && (call->ended || !h2_send_is_full(call)))
+    if (call->writing && (call->ended || h2_send_has_room(call)))
         tell_written(call);
     if (!call->is_ready && is_done(call)) {
         call->done = true;

@@ -35,7 +35,7 @@ static void send_given(h2_call *call)
     call->given.message = NULL;
 }
 
-static void do_write(h2_call *call)
+static mesh_write_result do_write(h2_call *call)
 {
     if (call->given.failed && !call->ended)
         h2_call_end(call, MESH_RESOURCE_EXHAUSTED, "no memory for the answer");
@@ -43,8 +43,11 @@ static void do_write(h2_call *call)
         drop_given(call);
     else
         send_given(call);
+    if (!call->ended && !h2_send_is_full(call))
+        return MESH_WRITE_DONE;
     call->writing = true;
     h2_call_ready(call);
+    return MESH_WRITE_FULL;
 }
 
 static void do_finish(h2_call *call)
@@ -94,8 +97,10 @@ static void run_posted(h2_post *post)
         do_watch(call);
     if ((posted & H2_OP_READ) != 0)
         do_read(call);
-    if ((posted & H2_OP_WRITE) != 0)
-        do_write(call);
+    if ((posted & H2_OP_WRITE) != 0) {
+        (void)do_write(call);
+        call->writing = true; /* on_written tells */
+    }
     if ((posted & H2_OP_CANCEL) != 0)
         do_cancel(call);
     if ((posted & H2_OP_FINISH) != 0)
@@ -155,16 +160,15 @@ static void op_read(mesh_tcall *tcall)
         do_read(call);
 }
 
-static void op_write(mesh_tcall *tcall, const mesh_metadata_list *headers,
-                     const mesh_buffer *message, bool compress, bool more)
+static mesh_write_result op_write(mesh_tcall *tcall, const mesh_metadata_list *headers,
+                                  const mesh_buffer *message, bool compress, bool more)
 {
     h2_call *call = call_of(tcall);
 
     (void)more;
     call->given.failed = !call->given.has_headers && !h2_answer_headers(call, headers, compress);
     call->given.message = h2_frame(message, call->given.encoding);
-    if (is_here(call, H2_OP_WRITE))
-        do_write(call);
+    return is_here(call, H2_OP_WRITE) ? do_write(call) : MESH_WRITE_PENDING;
 }
 
 static void op_finish(mesh_tcall *tcall, const mesh_final *final)

@@ -13,8 +13,7 @@ enum {
     FRAME_BYTES_MAX = 16384,  /* that every peer takes (RFC 9113, 6.5.2) */
     COPIED_BYTES_MAX = 1024,  /* of a piece: larger ones are not copied */
     PIECES_MAX = 16,          /* of a frame */
-    FULL_BYTES = 64 << 10,    /* of messages that wait */
-    UNCOUNTED_BYTES = 4 << 10 /* of messages that wait: only what is beyond counts */
+    COUNTED_BYTES = 4 << 10   /* of messages that wait: these, and no part of them, count */
 };
 
 /* --- what is on its way ----------------------------------------------------------------------- */
@@ -53,10 +52,16 @@ static void refer(h2_output *output, const uint8_t *data, size_t size)
 
 /* --- what waits ------------------------------------------------------------------------------- */
 
+/* What the messages that wait take, as the layer above counts its own. */
+static size_t cost(const h2_call *call)
+{
+    return call->waiting + call->waiting_count * MESH_WAITING_MESSAGE_BYTES;
+}
+
 /* What counts against the connection's budget follows what waits, in both directions. */
 static bool count(h2_call *call)
 {
-    size_t wanted = call->waiting > UNCOUNTED_BYTES ? call->waiting : 0;
+    size_t wanted = cost(call) / COUNTED_BYTES * COUNTED_BYTES;
 
     if (wanted == call->waiting_held)
         return true;
@@ -70,7 +75,12 @@ static bool count(h2_call *call)
 
 bool h2_send_is_full(const h2_call *call)
 {
-    return call->waiting > FULL_BYTES;
+    return cost(call) >= call->loop->server->options.stream_budget_bytes;
+}
+
+bool h2_send_has_room(const h2_call *call)
+{
+    return cost(call) <= call->loop->server->options.stream_budget_bytes / 2;
 }
 
 /* Parts from the others what nghttp2 has a frame for, and gives those back. */
@@ -81,7 +91,9 @@ static h2_buffer *keep_framed(h2_call *call)
     size_t kept = 0;
 
     call->last = NULL;
+    call->waiting_count = 0;
     while (kept < call->framed) {
+        call->waiting_count++;
         call->last = *at;
         kept += (*at)->view.size;
         at = &(*at)->next;
@@ -173,6 +185,7 @@ static void move(h2_call *call, h2_output *output, size_t length)
         length -= part;
         if (buffer->view.size > 0)
             return;
+        call->waiting_count--;
         call->first = buffer->next;
         if (call->first == NULL)
             call->last = NULL;
@@ -191,7 +204,7 @@ int h2_send_data(nghttp2_session *session, nghttp2_frame *frame, const uint8_t *
     h2_call *call = source->ptr;
     h2_conn *conn = context;
     h2_output *output = conn->loop->filling;
-    bool was_full = h2_send_is_full(call);
+    bool had_room = h2_send_has_room(call);
 
     (void)session;
     (void)frame;
@@ -202,7 +215,7 @@ int h2_send_data(nghttp2_session *session, nghttp2_frame *frame, const uint8_t *
     h2_output_copy(output, head, H2_FRAME_HEAD_BYTES);
     move(call, output, length);
     (void)count(call);
-    if (was_full && !h2_send_is_full(call))
+    if (!had_room && h2_send_has_room(call))
         h2_call_ready(call);
     return 0;
 }
@@ -240,6 +253,7 @@ void h2_send_message(h2_call *call, h2_buffer *message)
         call->first = message;
     call->last = message;
     call->waiting += message->view.size;
+    call->waiting_count++;
     if (!count(call)) {
         h2_send_drop(call);
         h2_call_reset(call, NGHTTP2_ENHANCE_YOUR_CALM);

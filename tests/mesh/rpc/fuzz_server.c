@@ -143,18 +143,22 @@ static void read_next(mesh_tcall *tcall)
     call->reading = true;
 }
 
-static void write_message(mesh_tcall *tcall, const mesh_metadata_list *headers,
-                          const mesh_buffer *message, bool compress, bool more)
+/* What becomes of a write is up to the message's size. */
+static mesh_write_result write_message(mesh_tcall *tcall, const mesh_metadata_list *headers,
+                                       const mesh_buffer *message, bool compress, bool more)
 {
+    static const mesh_write_result results[] = {MESH_WRITE_PENDING, MESH_WRITE_DONE,
+                                                MESH_WRITE_FULL};
     fuzz_call *call = (fuzz_call *)tcall;
+    mesh_write_result result = results[message->size % 3];
 
     (void)headers;
     (void)compress;
     (void)more;
     FUZZ_CHECK(!call->writing && !call->finished);
-    call->writing = true;
-    if (message != NULL)
-        send_message(message);
+    call->writing = result != MESH_WRITE_DONE;
+    send_message(message);
+    return result;
 }
 
 static void finish(mesh_tcall *tcall, const mesh_final *final)
