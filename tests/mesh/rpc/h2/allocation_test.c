@@ -16,7 +16,10 @@
 enum {
     TOGETHER = 8,  /* more than a worker and the loop still hold when the next call comes */
     WARM_UP = 500, /* until everything that is used again was made */
-    CALLS = 2000
+    CALLS = 2000,
+    STREAM_WARM_UP = 50,
+    STREAMS = 150,
+    MESSAGES = 20 /* of a stream: all of them fit into the connection's first window */
 };
 
 static atomic_size_t made;             /* allocations of all threads but the client's */
@@ -75,7 +78,22 @@ static mesh_code echo_behind_the_gate(void *self, mesh_call *call,
 }
 
 static const testing__v1__testing__handlers blocking = {.echo = echo_behind_the_gate};
-static const testing__v1__testing__handlers inlined = {.echo__inline = echo};
+static mesh_code count_up(void *self, mesh_stream *stream, const Testing__V1__CountRequest *request,
+                          mesh_error *err)
+{
+    Testing__V1__Number number = TESTING__V1__NUMBER__INIT;
+
+    (void)self;
+    (void)err;
+    for (number.value = 1; number.value <= request->value; number.value++)
+        assert_int_equal(testing__v1__testing__count__try_reply(stream, &number), MESH_OK);
+    mesh_stream_end(stream, MESH_OK, NULL);
+    return MESH_OK;
+}
+
+static const testing__v1__testing__count__events counting = {.on_open = count_up};
+static const testing__v1__testing__handlers inlined = {.echo__inline = echo,
+                                                       .count__events = &counting};
 
 static testing_service service;
 
@@ -145,9 +163,41 @@ static void a_unary_call_allocates_nothing(void **state)
     raw_close(&client);
 }
 
+static void open_streams(raw_client *client, int streams)
+{
+    static const uint8_t up_to[] = {0x08, MESSAGES};
+
+    for (int i = 0; i < streams; i++) {
+        uint32_t stream = raw_request(client, "/testing.v1.Testing/Count", NULL, NULL, false);
+
+        raw_message(client, stream, false, up_to, sizeof up_to, true);
+        assert_true(raw_wait(client, stream));
+    }
+}
+
+static void a_message_of_a_stream_allocates_nothing(void **state)
+{
+    raw_client client;
+    size_t before;
+
+    (void)state;
+    is_a_client = true;
+    raw_connect(&client, mesh_server_port(service.server));
+    open_streams(&client, STREAM_WARM_UP);
+    testing_wait_for_active(&service, 0);
+    before = atomic_load(&made);
+    open_streams(&client, STREAMS);
+    testing_wait_for_active(&service, 0);
+    assert_int_equal(atomic_load(&made) - before, 0);
+    raw_close(&client);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {BOTH(a_unary_call_allocates_nothing)};
+    const struct CMUnitTest tests[] = {
+        BOTH(a_unary_call_allocates_nothing),
+        INLINE(a_message_of_a_stream_allocates_nothing),
+    };
 
     return cmocka_run_group_tests_name("allocations", tests, NULL, NULL);
 }
