@@ -312,7 +312,8 @@ static void no_memory_is_an_error_with_tls(void **state)
     each_allocation_fails(TESTING_INLINE, true);
 }
 
-int main(void)
+/* All, or those whose names match a pattern. */
+int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(no_memory_is_an_error_with_workers),
@@ -320,5 +321,7 @@ int main(void)
         cmocka_unit_test(no_memory_is_an_error_with_tls),
     };
 
+    if (argc > 1)
+        cmocka_set_test_filter(argv[1]);
     return cmocka_run_group_tests_name("running out of memory", tests, NULL, NULL);
 }
