@@ -230,8 +230,7 @@ bool h2_answer_trailers(const h2_call *call, const mesh_final *final, bool alone
 {
     static const char message[] = "grpc-message";
     static const char details[] = "grpc-status-details-bin";
-    const mesh_metadata_list *headers = alone ? final->headers : NULL;
-    size_t count = list_count(headers) + list_count(final->trailers);
+    size_t count = list_count(final->trailers);
     maker list;
 
     if (!alone && final->text == NULL && final->details_size == 0 && count == 0) {
@@ -239,14 +238,11 @@ bool h2_answer_trailers(const h2_call *call, const mesh_final *final, bool alone
         return true;
     }
     if (!begin(&list, block, count + OWN_ENTRIES_MAX,
-               list_size(headers) + list_size(final->trailers) +
-                   (final->text != NULL ? escaped_size(final->text) : 0) +
+               list_size(final->trailers) + (final->text != NULL ? escaped_size(final->text) : 0) +
                    base64_size(final->details_size)))
         return false;
-    if (alone) {
+    if (alone)
         put_head(&list, call, H2_IDENTITY);
-        put_list(&list, headers);
-    }
     put(&list, &statuses[final->code]);
     if (final->text != NULL)
         put_written(&list, message, sizeof message - 1, list.at, put_escaped(list.at, final->text));

@@ -171,18 +171,23 @@ static mesh_write_result op_write(mesh_tcall *tcall, const mesh_metadata_list *h
     return is_here(call, H2_OP_WRITE) ? do_write(call) : MESH_WRITE_PENDING;
 }
 
+static bool has_entries(const mesh_metadata_list *list)
+{
+    return list != NULL && list->count > 0;
+}
+
+/* Trailers stand alone only where no others go with them, which a client could not tell apart. */
 static void op_finish(mesh_tcall *tcall, const mesh_final *final)
 {
     h2_call *call = call_of(tcall);
-    bool alone = !call->given.has_headers && final->message == NULL;
+    bool alone = !call->given.has_headers && final->message == NULL && !has_entries(final->headers);
 
     call->given.failed = false;
     call->given.untouched = final->untouched;
-    if (final->message != NULL) {
-        if (!call->given.has_headers)
-            call->given.failed = !h2_answer_headers(call, final->headers, final->compress);
+    if (!alone && !call->given.has_headers)
+        call->given.failed = !h2_answer_headers(call, final->headers, final->compress);
+    if (final->message != NULL)
         call->given.message = h2_frame(final->message, call->given.encoding);
-    }
     if (!h2_answer_trailers(call, final, alone, &call->given.trailers))
         call->given.failed = true;
     if (is_here(call, H2_OP_FINISH))
