@@ -73,7 +73,7 @@ typedef struct mesh_message {
     /*
      * Not MESH_OK: what is wrong with it; no slices then. RESOURCE_EXHAUSTED: there was no memory
      * for it. INTERNAL: it is said to be compressed, in a call that names no compression.
-     * UNIMPLEMENTED: in one that names a compression that the transport does not know.
+     * UNIMPLEMENTED: it came in a call that names a compression that the transport does not know.
      */
     mesh_code code;
     void *owner;

@@ -277,15 +277,24 @@ static void read_accepted(h2_fields *fields, const uint8_t *value, size_t size)
     }
 }
 
-/* application/grpc, and what may follow it: a parameter, or how the messages are encoded. */
+static bool skip(const uint8_t **text, size_t *size, const char *word)
+{
+    size_t word_size = strlen(word);
+
+    if (*size < word_size || memcmp(*text, word, word_size) != 0)
+        return false;
+    *text += word_size;
+    *size -= word_size;
+    return true;
+}
+
+/* application/grpc or application/grpc+proto, and parameters: messages are protobuf here. */
 static bool is_grpc_type(const uint8_t *value, size_t size)
 {
-    static const char type[] = "application/grpc";
-    const size_t type_size = sizeof type - 1;
-
-    if (size < type_size || memcmp(value, type, type_size) != 0)
+    if (!skip(&value, &size, "application/grpc"))
         return false;
-    return size == type_size || value[type_size] == ';' || value[type_size] == '+';
+    (void)skip(&value, &size, "+proto");
+    return size == 0 || value[0] == ';';
 }
 
 /* Whether it was a header of the protocol's, which the application does not see. */

@@ -214,9 +214,11 @@ void h2_message_take(h2_call *call, mesh_message *message)
         .compact = true, /* a buffer of its own, of less than twice its size */
         .limit = call->loop->server->options.max_receive_bytes,
     };
-    if (call->compressed &&
-        (call->fields.encoding == H2_IDENTITY || call->fields.encoding == H2_ENCODING_COUNT)) {
-        message->code = call->fields.encoding == H2_IDENTITY ? MESH_INTERNAL : MESH_UNIMPLEMENTED;
+    if (call->fields.encoding == H2_ENCODING_COUNT)
+        message->code = MESH_UNIMPLEMENTED;
+    else if (call->compressed && call->fields.encoding == H2_IDENTITY)
+        message->code = MESH_INTERNAL;
+    if (message->code != MESH_OK) {
         h2_buffer_give(&call->loop->cache, call->message);
     } else if (call->message != NULL) {
         message->slices = &call->message->view;
