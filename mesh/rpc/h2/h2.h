@@ -185,6 +185,8 @@ typedef struct h2_heads {
     uint8_t head[H2_FRAME_HEAD_BYTES];
     uint8_t size;  /* of the head that is here */
     uint32_t left; /* of what comes before the next head */
+    bool hidden;   /* nghttp2 does not see that */
+    bool over;     /* it sees no more */
 } h2_heads;
 
 struct h2_conn {

@@ -8,7 +8,8 @@ enum {
     PING_INTERVAL_MS = 10000,           /* clients that ping more often ... (gRFC A8) */
     PING_STRIKES_MAX = 2,               /* ... more than as many times are told to calm down */
     OUTBOUND_ACKS_MAX = 1000,
-    HEADER_BYTES_REFUSED = 1 << 20 /* a bomb: the connection ends */
+    HEADER_BYTES_REFUSED = 1 << 20, /* a bomb: the connection ends */
+    RESET_BYTES = 4                 /* of RST_STREAM behind its head */
 };
 
 const uint8_t h2_keepalive_ping[8] = "mesh kee";
@@ -275,46 +276,98 @@ static int on_stream_close(nghttp2_session *session, int32_t stream, uint32_t er
 
 /* --- bytes that come -------------------------------------------------------------------------- */
 
-/* The head of a frame is here. False: it is data of a stream that its client has ended. */
-static bool look_at_head(h2_conn *conn)
+static bool feed(h2_conn *conn, const uint8_t *data, size_t size)
 {
-    const uint8_t *head = conn->heads.head;
-    int32_t stream = (head[5] & 0x7f) << 24 | head[6] << 16 | head[7] << 8 | head[8];
-
-    conn->heads.left = (uint32_t)head[0] << 16 | (uint32_t)head[1] << 8 | head[2];
-    conn->heads.size = 0;
-    conn->frames++;
-    if (head[3] == NGHTTP2_RST_STREAM)
-        remember(&conn->ended, stream);
-    return head[3] != NGHTTP2_DATA || !is_remembered(&conn->ended, stream);
+    return size == 0 || nghttp2_session_mem_recv(conn->session, data, size) == (ssize_t)size;
 }
 
 /*
- * How much of the bytes nghttp2 is to see: all, unless there is data of a stream that its client
- * has ended, which is an error of the connection (RFC 9113, 5.1). nghttp2 would have to keep all
- * streams that have ended to tell it from data that is late for a stream that was reset here.
+ * Data of a stream that its client has ended is an error of the connection (RFC 9113, 5.1). nghttp2
+ * would have to keep all streams that have ended to tell it from data that is late for a stream
+ * that was reset here.
  */
-static size_t legal_part(h2_conn *conn, const uint8_t *data, size_t size)
+static bool is_illegal(const h2_conn *conn, uint8_t type, int32_t stream)
+{
+    return type == NGHTTP2_DATA && is_remembered(&conn->ended, stream);
+}
+
+/*
+ * The reset of a stream that was never opened ends the connection (RFC 9113, 6.4), and does in
+ * nghttp2. But clients on the gRPC C core send it for a call that is cancelled when its stream has
+ * a number and its headers are still to be sent: where there are others, these do not pay for it.
+ */
+static bool is_premature_reset(const h2_conn *conn, uint8_t type, int32_t stream)
+{
+    return type == NGHTTP2_RST_STREAM && conn->heads.left == RESET_BYTES &&
+           stream > conn->highest_stream && stream % 2 == 1;
+}
+
+/*
+ * The head of a frame is here, the last of it at `at`. `from`: the first of the data that nghttp2
+ * has not seen; `head_at`: where the head begins, or what came of it now. False: nghttp2 fails.
+ */
+static bool pass_head(h2_conn *conn, const uint8_t *data, size_t *from, size_t head_at, size_t at)
 {
     h2_heads *heads = &conn->heads;
+    const uint8_t *head = heads->head;
+    uint8_t type = head[3];
+    int32_t stream = (head[5] & 0x7f) << 24 | head[6] << 16 | head[7] << 8 | head[8];
+
+    heads->left = (uint32_t)head[0] << 16 | (uint32_t)head[1] << 8 | head[2];
+    heads->size = 0;
+    heads->hidden = false;
+    conn->frames++;
+    if (type == NGHTTP2_RST_STREAM)
+        remember(&conn->ended, stream);
+    if (is_illegal(conn, type, stream) || is_premature_reset(conn, type, stream)) {
+        /* what comes before it may open the stream */
+        if (!feed(conn, data + *from, head_at - *from))
+            return false;
+        *from = head_at;
+        heads->over = is_illegal(conn, type, stream);
+        heads->hidden = conn->highest_stream > 0 && is_premature_reset(conn, type, stream);
+    }
+    if (heads->over)
+        return end_session(conn, NGHTTP2_STREAM_CLOSED) == 0;
+    if (heads->hidden)
+        *from = at;
+    if (heads->hidden || at - head_at == H2_FRAME_HEAD_BYTES)
+        return true; /* it is seen with what follows it */
+    *from = at;
+    return feed(conn, head, H2_FRAME_HEAD_BYTES);
+}
+
+/*
+ * Shows nghttp2 what it is to see of what came. It sees a head when all of it is here. False: it
+ * fails.
+ */
+static bool pass(h2_conn *conn, const uint8_t *data, size_t size)
+{
+    h2_heads *heads = &conn->heads;
+    size_t from = 0;
     size_t at = 0;
 
-    while (at < size) {
+    while (at < size && !heads->over) {
+        size_t begin = at;
         size_t part = heads->left > 0 ? heads->left : (size_t)(H2_FRAME_HEAD_BYTES - heads->size);
 
         if (part > size - at)
             part = size - at;
+        at += part;
         if (heads->left > 0) {
             heads->left -= (uint32_t)part;
-        } else {
-            memcpy(heads->head + heads->size, data + at, part);
-            heads->size += (uint8_t)part;
+            if (heads->hidden)
+                from = at;
+            continue;
         }
-        at += part;
-        if (heads->size == H2_FRAME_HEAD_BYTES && !look_at_head(conn))
-            return at > H2_FRAME_HEAD_BYTES ? at - H2_FRAME_HEAD_BYTES : 0;
+        memcpy(heads->head + heads->size, data + begin, part);
+        heads->size += (uint8_t)part;
+        if (heads->size < H2_FRAME_HEAD_BYTES)
+            return feed(conn, data + from, begin - from);
+        if (!pass_head(conn, data, &from, begin, at))
+            return false;
     }
-    return size;
+    return heads->over || feed(conn, data + from, size - from);
 }
 
 /* All frames count but those that brought something: nghttp2 passes over many in silence. */
@@ -332,13 +385,10 @@ static void count_idle(h2_conn *conn)
 
 bool h2_session_receive(h2_conn *conn, const uint8_t *data, size_t size)
 {
-    size_t legal = legal_part(conn, data, size);
-    ssize_t used = nghttp2_session_mem_recv(conn->session, data, legal);
-
-    if (used < 0 || (size_t)used < legal)
+    if (!pass(conn, data, size))
         return false;
     count_idle(conn);
-    return legal == size || end_session(conn, NGHTTP2_STREAM_CLOSED) == 0;
+    return true;
 }
 
 /* --- sessions --------------------------------------------------------------------------------- */

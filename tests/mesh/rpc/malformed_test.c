@@ -315,6 +315,32 @@ static void a_call_reset_before_its_end_is_cancelled(void **state)
     expect_alive();
 }
 
+/*
+ * As clients on the gRPC C core send it, for a call that is cancelled before its headers are sent.
+ * Also when it comes a byte at a time.
+ */
+static void the_reset_of_a_call_that_never_came_harms_no_other(void **state)
+{
+    raw_client client;
+    uint32_t stream;
+
+    (void)state;
+    raw_connect(&client, mesh_server_port(service.server));
+    stream = raw_request(&client, SUM_PATH, NULL, NULL, false);
+    for (int i = 1; i < 3; i++)
+        raw_reset(&client, client.next_stream + (uint32_t)(2 * i));
+    client.next_stream += 6;
+    assert_true(raw_settle(&client));
+    raw_reset_slowly(&client, client.next_stream, expect_alive);
+    client.next_stream += 2;
+    raw_message(&client, stream, false, "", 0, true);
+    assert_true(raw_wait(&client, stream));
+    stream = raw_request(&client, ECHO_PATH, NULL, NULL, false);
+    raw_message(&client, stream, false, "", 0, true);
+    assert_true(raw_wait(&client, stream));
+    raw_close(&client);
+}
+
 /* The core rounds a time-out up to its milliseconds, so a few are in time. */
 static void a_call_whose_time_is_over_when_it_arrives_is_not_handled(void **state)
 {
@@ -488,6 +514,7 @@ int main(void)
         BOTH(what_cannot_be_decoded_is_an_invalid_argument),
         BOTH(a_peer_that_vanishes_leaves_nothing_behind),
         BOTH(a_call_reset_before_its_end_is_cancelled),
+        INLINE(the_reset_of_a_call_that_never_came_harms_no_other),
         BOTH(a_call_whose_time_is_over_when_it_arrives_is_not_handled),
         BOTH(what_is_no_grpc_is_refused),
         WORKER(a_stream_to_a_unary_method_works_for_one_message),

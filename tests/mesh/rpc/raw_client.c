@@ -183,6 +183,19 @@ void raw_reset(raw_client *client, uint32_t stream)
     send_frame(client, H2_RST_STREAM, 0, stream, cancel, sizeof cancel);
 }
 
+void raw_reset_slowly(raw_client *client, uint32_t stream, void (*between)(void))
+{
+    static const int yes = 1;
+    uint8_t frame[H2_HEAD_BYTES + 4] = {0};
+
+    assert_int_equal(setsockopt(client->fd, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof yes), 0);
+    h2_head_write(frame, &(h2_head){4, H2_RST_STREAM, 0, stream});
+    for (size_t i = 0; i < sizeof frame; i++) {
+        between();
+        send_all(client, frame + i, 1);
+    }
+}
+
 static bool receive(raw_client *client, uint8_t *data, size_t size)
 {
     while (size > 0) {

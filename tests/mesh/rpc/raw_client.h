@@ -51,6 +51,9 @@ void raw_ignored(raw_client *client, size_t size);
 /* Gives the stream up with RST_STREAM. */
 void raw_reset(raw_client *client, uint32_t stream);
 
+/* The same a byte at a time, with `between` called before each. */
+void raw_reset_slowly(raw_client *client, uint32_t stream, void (*between)(void));
+
 /* Reads until the server has ended the stream, or closed the connection: false then. */
 bool raw_wait(raw_client *client, uint32_t stream);
 
