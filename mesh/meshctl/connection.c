@@ -56,6 +56,9 @@ const ctl_target *ctl_connection_target(const ctl_connection *connection)
     return &connection->target;
 }
 
+#define WANTS_CERTIFICATE "does the server want a certificate? --cert and --key show one"
+#define SPEAKS_TLS "does the server speak TLS? then --tls, with --ca FILE for its own CA"
+
 /* What the gRPC core says when both sides speak, but not alike. */
 static const struct {
     const char *said;
@@ -65,9 +68,10 @@ static const struct {
     {"wrong version number", true, "the server speaks no TLS: leave --tls and the like out"},
     {"certificate verify failed", true, "--ca FILE says whose certificates to trust"},
     {"is not in peer certificate", true, "--servername NAME says which name to expect there"},
-    {"Socket closed", true, "does the server want a certificate? --cert and --key show one"},
-    {"Socket closed", false,
-     "does the server speak TLS? then --tls, with --ca FILE for its own CA"},
+    {"Socket closed", true, WANTS_CERTIFICATE},
+    {"Endpoint read failed", true, WANTS_CERTIFICATE},
+    {"Socket closed", false, SPEAKS_TLS},
+    {"Endpoint read failed", false, SPEAKS_TLS},
     {"Failed parsing HTTP/2", false, "what listens there speaks no gRPC without TLS; try --tls"},
 };
 

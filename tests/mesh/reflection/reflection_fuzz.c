@@ -14,9 +14,9 @@ mesh_server *fuzz_server_start(void)
     FUZZ_CHECK(mesh_health_create(&health, &err) == MESH_OK);
     FUZZ_CHECK(mesh_health_set(health, "order.v1.OrderService", MESH_HEALTH_SERVING, &err) ==
                MESH_OK);
-    FUZZ_CHECK(
-        mesh_server_create(&(mesh_server_options){.listen = "127.0.0.1:0", .worker_count = 1},
-                           &server, &err) == MESH_OK);
+    FUZZ_CHECK(mesh_server_create(MESH_OPTIONS(mesh_server_options, .listen = "127.0.0.1:0",
+                                               .worker_count = 1, .transport = FUZZ_TRANSPORT),
+                                  &server, &err) == MESH_OK);
     FUZZ_CHECK(mesh_server_add(server, mesh_health_api(health), &err) == MESH_OK);
     FUZZ_CHECK(mesh_reflection_create(server, &reflection, &err) == MESH_OK);
     FUZZ_CHECK(mesh_server_add(server, mesh_reflection_api(reflection), &err) == MESH_OK);

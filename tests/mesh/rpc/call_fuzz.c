@@ -4,5 +4,5 @@
 
 mesh_server *fuzz_server_start(void)
 {
-    return fuzz_handlers_serve("127.0.0.1:0", NULL);
+    return fuzz_handlers_serve("127.0.0.1:0", FUZZ_TRANSPORT);
 }

@@ -380,7 +380,7 @@ static void server_destroy(mesh_tserver *tserver)
 }
 
 const mesh_transport __wrap_mesh_transport_core = {
-    .name = "fuzz",
+    .name = FUZZ_TRANSPORT,
     .reserve = reserve,
     .discard = discard,
     .server_create = server_create,

@@ -1,6 +1,6 @@
 /*
  * A server whose calls come from a fuzzer's input: a transport without a network, below the seam of
- * mesh/rpc/transport.h. Link with -Wl,--wrap=mesh_transport_core, and servers use it. Everything
+ * mesh/rpc/transport.h. Link with -Wl,--wrap=mesh_transport_core, and servers find it. Everything
  * runs on the calling thread, so handlers must be inline or evented; what needs a worker runs there,
  * too, between two events.
  */
@@ -9,6 +9,9 @@
 
 #include "mesh/rpc/server.h"
 #include "tests/fuzz/fuzz.h"
+
+/* What the servers' option `transport` has to be. */
+#define FUZZ_TRANSPORT "fuzz"
 
 /* The target has this one: makes a server and starts it. It is for all inputs. */
 mesh_server *fuzz_server_start(void);
