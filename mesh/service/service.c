@@ -153,7 +153,7 @@ static void log_listening(const mesh_app *app)
     format_address(app->config->metrics_listen, mesh_metrics_http_port(app->metrics.http), metrics,
                    sizeof metrics);
     mesh_log(MESH_LOG_INFO, "listening", MESH_LOG_S("address", address),
-             MESH_LOG_S("metrics", metrics));
+             MESH_LOG_S("metrics", metrics), MESH_LOG_S("server", app->config->transport));
 }
 
 /* Takes the service down in order; the exit status. */

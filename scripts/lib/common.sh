@@ -36,6 +36,16 @@ refuse_spaces() {
         die "the checkout's path has a space, which Bazel refuses: move the checkout"
 }
 
+# choose_transport [NAME]: what carries the calls of the servers that a script starts: the argument of
+# its --server; else what they would take by themselves (mesh/rpc/server.h). MESH_SERVER tells them.
+choose_transport() {
+    transport=${1-${MESH_SERVER:-core}}
+    case $transport in
+    core | h2) export MESH_SERVER=$transport ;;
+    *) usage_error "--server, or MESH_SERVER: must be core or h2, and is '$transport'" ;;
+    esac
+}
+
 is_root() { [ "$(id -u)" -eq 0 ]; }
 
 # program NAME [DIR...]: where a program is. Bazel's tests and cron have no sbin in their PATH.

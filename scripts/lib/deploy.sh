@@ -218,6 +218,7 @@ write_environment() {
             ;;
         esac
     done
+    [ -z "${MESH_SERVER-}" ] || value[MESH_SERVER]=$MESH_SERVER
     if [ -f "$data/config/$name.conf" ]; then
         value[MESH_CONFIG]=$data/config/$name.conf
     fi

@@ -20,10 +20,45 @@ reset() {
 }
 
 test_ours_plays_with_itself_with_and_without_tls() {
+    local server
     reset
-    expect 0 "$TREE/scripts/interop" --case empty_unary --case client_compressed_unary
-    [ "$(last)" = '8 passed, 0 failed, 3 skipped' ] || fail "$out"
-    grep -qE '^empty_unary +ok/ok +ok/ok$' <<<"$out" || fail "$out"
+    for server in core h2; do
+        expect 0 "$TREE/scripts/interop" --server "$server" --case empty_unary \
+            --case client_compressed_unary
+        [ "$(last)" = '8 passed, 0 failed, 3 skipped' ] || fail "$server: $out"
+        grep -qE '^empty_unary +ok/ok +ok/ok$' <<<"$out" || fail "$server: $out"
+    done
+}
+
+test_what_carries_the_servers_calls_can_be_chosen() {
+    reset
+    stand_in "$PROGRAMS/server" <<END
+#!/bin/sh
+echo "\$MESH_SERVER" >>"$WORK/carried"
+exec "$TREE/server" "\$@"
+END
+    for words in '' '--server h2'; do
+        # shellcheck disable=SC2086
+        expect 0 "$TREE/scripts/interop" $words --peer meshc --case empty_unary --tls off --json
+    done
+    [[ $out == '{"server":"h2","results":[{'* ]] || fail "$out"
+    MESH_SERVER=h2 expect 0 "$TREE/scripts/interop" --peer meshc --case empty_unary --tls off
+    # each over TCP and over a unix socket
+    [ "$(xargs <"$WORK/carried")" = 'core core h2 h2 h2 h2' ] || fail "$(<"$WORK/carried")"
+}
+
+# Against itself it has both.
+test_one_side_can_be_played_alone() {
+    local side
+    reset
+    for side in server client; do
+        printf '#!/bin/sh\nexec "%s" "$@"\n' "$TREE/$side" |
+            stand_in "$TREE/.mesh/tools/grpc-go/$side"
+    done
+    expect 0 "$TREE/scripts/interop" --side server --peer meshc --peer go --case empty_unary --tls off
+    [[ $(head -n 1 <<<"$out") =~ self\ +unix\ +go\ client$ ]] || fail "$out"
+    expect 0 "$TREE/scripts/interop" --side client --peer meshc --peer go --case empty_unary --tls off
+    [[ $(head -n 1 <<<"$out") =~ self\ +unix\ +go\ server$ ]] || fail "$out"
 }
 
 test_a_peer_that_is_not_there_is_skipped_and_said() {
@@ -156,7 +191,7 @@ test_json_has_a_line_for_each() {
     reset
     expect 0 "$TREE/scripts/interop" --peer meshc --case empty_unary --case orca_per_rpc --tls off \
         --json
-    [[ $out == '{"results":[{"case":"empty_unary","peer":"meshc","peer_is":"both",'* ]] ||
+    [[ $out == '{"server":"core","results":[{"case":"empty_unary","peer":"meshc","peer_is":"both",'* ]] ||
         fail "$out"
     [[ $out == *'"verdict":"skipped","reason":"the gRPC C core'* ]] || fail "$out"
     [[ $out == *'],"passed":2,"failed":0,"skipped":2}' ]] || fail "$out"
@@ -169,6 +204,9 @@ test_wrong_use_is_refused() {
     expect 2 "$TREE/scripts/interop" --peer meshc --case client_compressed_unary_noprobe
     [[ $err == *'none of these cases is played with these peers'* ]] || fail "$err"
     expect 2 "$TREE/scripts/interop" --tls
+    expect 2 "$TREE/scripts/interop" --side up
+    expect 2 "$TREE/scripts/interop" --server
+    [[ $err == *"--server, or MESH_SERVER: must be core or h2, and is ''"* ]] || fail "$err"
 }
 
 test_the_programs_explain_themselves() {

@@ -12,11 +12,13 @@ set_up() {
     tree
     mkdir -p "$TREE/tests/conformance/known"
     printf '%s\n' 'failing 1 Odd/**/never # nobody can' 'flaky 1 Odder/** # the moon' \
-        'timing 1 Slow/** # the clock' >"$TREE/tests/conformance/known/server"
+        'timing 1 Slow/** # the clock' >"$TREE/tests/conformance/known/server-core"
     echo '# nothing' >"$TREE/tests/conformance/known/client"
+    cp "$TREE/tests/conformance/known/client" "$TREE/tests/conformance/known/server-h2"
     stand_in "$TREE/.mesh/tools/conformance/connectconformance" <<END
 #!/usr/bin/env bash
 printf '%s\n' "\$@" >>'$TREE/calls'
+echo "\$MESH_SERVER" >>'$TREE/carried'
 for word; do [[ \$word != @* ]] || cat "\${word#@}" >>'$TREE/patterns'; done
 if [[ " \$* " == *' --run Slow/'* ]]; then
     echo again >>'$TREE/again'
@@ -45,7 +47,7 @@ test_all_that_pass_are_counted() {
     [ "$(<"$TREE/patterns")" = 'Odd/**/never'$'\n''Odder/**'$'\n''Slow/**' ] ||
         fail "$(<"$TREE/patterns")"
     expect 0 "$TREE/scripts/conformance" --side client --json
-    [ "$out" = '{"results":[],"passed":570,"failed":0,"skipped":0}' ] || fail "$out"
+    [ "$out" = '{"server":"core","results":[],"passed":570,"failed":0,"skipped":0}' ] || fail "$out"
 }
 
 test_what_is_known_is_skipped_and_said_with_its_cause() {
@@ -105,8 +107,22 @@ test_a_failure_that_no_line_excuses_has_failed() {
         '(Another 2 failed as expected due to being known failures/flakes.)'
     expect 1 "$TREE/scripts/conformance" --side server
     [ "$(last)" = '568 passed, 1 failed, 1 skipped' ] || fail "$out"
-    [[ $err == *'Even/TLS:true/unary failed: no line of tests/conformance/known/server'* ]] ||
+    [[ $err == *'Even/TLS:true/unary failed: no line of tests/conformance/known/server-core'* ]] ||
         fail "$err"
+}
+
+# Which list is read, and what the program under test is told.
+test_each_server_has_a_list_of_its_own() {
+    set_up
+    says 0 "${ODD[@]}" 'Total cases: 570' '569 passed, 0 failed' \
+        '(Another 1 failed as expected due to being known failures/flakes.)'
+    expect 1 "$TREE/scripts/conformance" --side server --server h2 --json
+    [[ $out == '{"server":"h2",'* ]] || fail "$out"
+    [[ $err == *'Odd/TLS:true/never failed: no line of tests/conformance/known/server-h2'* ]] ||
+        fail "$err"
+    expect 0 "$TREE/scripts/conformance" --side server
+    MESH_SERVER=h2 expect 0 "$TREE/scripts/conformance" --side server --server core
+    [ "$(xargs <"$TREE/carried")" = 'h2 core core' ] || fail "$(<"$TREE/carried")"
 }
 
 test_what_is_not_known_has_failed() {
@@ -124,7 +140,7 @@ test_what_passes_and_is_known_to_fail_has_failed() {
     says 1 'FAILED: Odd/TLS:true/never was expected to fail but did not' '' 'Total cases: 570' \
         '569 passed, 1 failed'
     expect 1 "$TREE/scripts/conformance" --side server
-    [[ $err == *'Odd/TLS:true/never failed: it passes: remove its line'* ]] || fail "$err"
+    [[ $err == *'Odd/TLS:true/never failed: it passes: remove its line from tests/conformance/known/server-core'* ]] || fail "$err"
     [ "$(last)" = '569 passed, 1 failed, 0 skipped' ] || fail "$out"
 }
 
@@ -146,12 +162,12 @@ test_what_breaks_off_has_failed() {
 test_a_line_without_a_cause_or_a_number_is_refused() {
     set_up
     says 0 'Total cases: 1' '1 passed, 0 failed'
-    echo 'failing 2 Even/**' >>"$TREE/tests/conformance/known/server"
+    echo 'failing 2 Even/**' >>"$TREE/tests/conformance/known/server-core"
     expect 1 "$TREE/scripts/conformance" --side server
-    [[ $err == *'server:4: '*': failing 2 Even/**'* ]] || fail "$err"
-    sed -i '4s/.*/failing Even\/** # because/' "$TREE/tests/conformance/known/server"
+    [[ $err == *'server-core:4: '*': failing 2 Even/**'* ]] || fail "$err"
+    sed -i '4s/.*/failing Even\/** # because/' "$TREE/tests/conformance/known/server-core"
     expect 1 "$TREE/scripts/conformance" --side server
-    [[ $err == *'server:4: '*': failing Even/** # because'* ]] || fail "$err"
+    [[ $err == *'server-core:4: '*': failing Even/** # because'* ]] || fail "$err"
 }
 
 test_without_the_runner_it_says_where_it_comes_from() {
@@ -167,7 +183,8 @@ cases() { awk -v kind="$1" '$1 == kind { cases += $2 } END { print cases + 0 }' 
 # More cases need a reason that is not here yet: see tests/conformance/README.md.
 test_the_lists_have_not_grown() {
     local row kind side most count
-    for row in 'failing server 8' 'flaky server 2' 'timing server 0' \
+    for row in 'failing server-core 8' 'flaky server-core 2' 'timing server-core 0' \
+        'failing server-h2 0' 'flaky server-h2 0' 'timing server-h2 0' \
         'failing client 4' 'flaky client 0' 'timing client 17'; do
         read -r kind side most <<<"$row"
         count=$(cases "$kind" "$side")
@@ -178,6 +195,7 @@ test_the_lists_have_not_grown() {
 test_wrong_use_is_refused() {
     set_up
     expect 2 "$TREE/scripts/conformance" --side up
+    expect 2 "$TREE/scripts/conformance" --server h3
     expect 2 "$TREE/scripts/conformance" --case
 }
 

@@ -6,6 +6,8 @@ SCRIPTS=$PWD/scripts
 SKIPPED=77
 WORK=$(mktemp -d "${TEST_TMPDIR:-/tmp}/scripts test.XXXXXX")
 TREES=$(mktemp -d "${TEST_TMPDIR:-/tmp}/trees.XXXXXX")
+# A test says what carries a server's calls, where it is not the core.
+unset MESH_SERVER
 # A test that has more to do at its end has a trap of its own, which does this, too.
 trap 'rm -rf -- "$WORK" "$TREES"' EXIT
 

@@ -15,6 +15,7 @@ export MESH_SERVICES_CONF=$WORK/mesh.conf MESHCTL=$WORK/meshctl
 cat >"$WORK/stand-in" <<'END'
 #!/bin/sh
 echo "product=$MESH_PRODUCT_TARGET nats=$MESH_NATS_URL config=$MESH_CONFIG leak=$LEAK"
+echo "server=$MESH_SERVER"
 echo "url=$(cat "$MESH_DATABASE_URL_FILE")" >"$MESH_DATABASE_URL_FILE.seen"
 PATH=$PATH:/usr/sbin
 exec nats-server -a "${MESH_LISTEN%:*}" -p "${MESH_LISTEN##*:}"
@@ -128,6 +129,8 @@ test_what_is_killed_comes_back_in_its_place() {
     ! kill -0 "$before" 2>/dev/null || fail "order still runs"
 }
 
+carried() { grep '^server=' "$MESH_DATA/log/order/current" | tail -n 1; }
+
 test_a_second_up_restarts_only_what_changed() {
     use again
     two_services
@@ -147,6 +150,15 @@ test_a_second_up_restarts_only_what_changed() {
     expect 0 "$SCRIPTS/up"
     [ "$(pid_of order)" != "$order" ] || fail "order was not restarted for its settings"
     grep -q "config=$MESH_DATA/config/order.conf" "$MESH_DATA/log/order/current" || fail "no MESH_CONFIG"
+
+    # what carries the calls, this time
+    expect 2 "$SCRIPTS/up" --server h3
+    expect 0 "$SCRIPTS/up" --server h2
+    [ "$(carried)" = server=h2 ] || fail "order was told: $(carried)"
+    expect 0 "$SCRIPTS/up"
+    [ "$(carried)" = server= ] || fail "order was told: $(carried)"
+    MESH_SERVER=core expect 0 "$SCRIPTS/up"
+    [ "$(carried)" = server=core ] || fail "order was told: $(carried)"
 
     # more and fewer instances; a service that is no longer listed
     expect 0 "$SCRIPTS/up" --instances product=2

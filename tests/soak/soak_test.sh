@@ -33,11 +33,14 @@ client_says() {
 
 # Each kind's memory of both and its number, five more bounds, the server's end, and what it saw.
 test_calls_and_streams_leave_nothing_behind() {
+    local server
     reset
-    expect 0 "$TREE/scripts/soak" --calls "$CALLS" --streams 200
-    [ "$(last)" = '38 passed, 0 failed' ] || fail "$out"
-    [[ $err == *'connections (80): server '*' KiB, '*' fds, '*' threads; client '*'; 0 failed'* ]] ||
-        fail "$err"
+    for server in core h2; do
+        expect 0 "$TREE/scripts/soak" --server "$server" --calls "$CALLS" --streams 200
+        [ "$(last)" = '38 passed, 0 failed' ] || fail "$server: $out"
+        [[ $err == *'connections (80): server '*' KiB, '*' fds, '*' threads; client '*'; 0 failed'* ]] ||
+            fail "$server: $err"
+    done
 }
 
 test_a_leak_of_200_bytes_a_call_is_found() {
@@ -62,8 +65,10 @@ echo \"\$MESH_SERVER\" >>'$WORK/carried'; exit 1"
     sed -i 's/^START_LIMIT_S=.*/START_LIMIT_S=1/' "$TREE/scripts/soak"
     expect 1 "$TREE/scripts/soak"
     expect 1 "$TREE/scripts/soak" --server h2
+    MESH_SERVER=h2 expect 1 "$TREE/scripts/soak"
+    MESH_SERVER=h2 expect 1 "$TREE/scripts/soak" --server core
     cp -fL -- "$SCRIPTS/soak" "$TREE/scripts/soak"
-    [ "$(<"$WORK/carried")" = core$'\n'h2 ] || fail "$(<"$WORK/carried")"
+    [ "$(xargs <"$WORK/carried")" = 'core h2 h2 core' ] || fail "$(<"$WORK/carried")"
 }
 
 test_a_server_that_does_not_answer_fails() {
@@ -104,9 +109,11 @@ test_a_run_that_does_less_than_it_says_fails() {
     [[ $out == *'  streams that the server saw: 99, and at least 100 were to be'* ]] || fail "$out"
 }
 
-test_too_little_is_refused() {
+test_wrong_use_is_refused() {
     expect 2 "$TREE/scripts/soak" --calls 99
     expect 2 "$TREE/scripts/soak" --streams 9
+    expect 2 "$TREE/scripts/soak" --server h3
+    [[ $err == *"--server, or MESH_SERVER: must be core or h2, and is 'h3'"* ]] || fail "$err"
 }
 
 # says SERVER_KIB CLIENT_KIB: a mark without what comes before them.
