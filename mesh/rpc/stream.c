@@ -403,7 +403,7 @@ void mesh_stream_close(mesh_stream *stream)
 void mesh_stream_read(mesh_stream *stream)
 {
     if (stream->reading || stream->receive_ended || stream->on_worker ||
-        (stream->call != NULL && stream->ending))
+        (stream->call != NULL && stream->finished))
         return;
     stream->reading = true;
     stream->tcall->ops->read(stream->tcall);

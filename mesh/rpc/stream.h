@@ -114,9 +114,9 @@ MESH_API const mesh_metadata *mesh_stream_headers(mesh_stream *stream, size_t *c
 MESH_API const mesh_metadata *mesh_stream_trailers(mesh_stream *stream, size_t *count);
 
 /*
- * Server, evented: ends the stream after what was sent. The error may be NULL. For client streaming
- * the one response is sent before: MESH_OK without it becomes INTERNAL, as gRPC Java's servers
- * answer. Once; later calls are ignored. Any thread.
+ * Server, evented: ends the stream after what was sent; what the client still sends is dropped.
+ * The error may be NULL. For client streaming the one response is sent before: MESH_OK without it
+ * becomes INTERNAL, as gRPC Java's servers answer. Once; later calls are ignored. Any thread.
  */
 MESH_API void mesh_stream_end(mesh_stream *stream, mesh_code code, const mesh_error *err);
 

@@ -95,8 +95,11 @@ static void run_message(void *argument)
 void mesh_stream_deliver(mesh_stream *stream, mesh_message *message, bool ending)
 {
     if (ending) {
-        if (message != NULL)
+        /* who sends on without reading what still waits to be sent would never see the end */
+        if (message != NULL) {
             mesh_message_release(message);
+            read_next(stream);
+        }
     } else if (message != NULL && mesh_message_is_slow(message)) {
         mesh_message_keep(message);
         stream->message = *message;
