@@ -18,9 +18,10 @@ ProtobufCAllocator mesh_arena_allocator(mesh_arena *arena);
 
 /*
  * Checks `size` bytes as mesh_wire_check does and unpacks them into the arena, which keeps no
- * pointer to them; messages that come in several parts are merged, as protobuf wants it. INVALID_ARGUMENT: they are not this message; RESOURCE_EXHAUSTED
- * (CALL_MEMORY_EXCEEDED): they need more memory than the arena's limit leaves, which is mostly
- * known before anything is unpacked, or the arena overflowed.
+ * pointer to them; messages that come in several parts are merged, as protobuf wants it.
+ * INVALID_ARGUMENT: they are not this message; RESOURCE_EXHAUSTED (CALL_MEMORY_EXCEEDED): they need
+ * more memory than the arena's limit leaves, which is mostly known before anything is unpacked, or
+ * the arena overflowed.
  */
 MESH_MUST_CHECK mesh_code mesh_unpack(const ProtobufCMessageDescriptor *descriptor,
                                       const uint8_t *bytes, size_t size, mesh_arena *arena,

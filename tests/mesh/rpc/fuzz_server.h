@@ -1,8 +1,8 @@
 /*
  * A server whose calls come from a fuzzer's input: a transport without a network, below the seam of
  * mesh/rpc/transport.h. Link with -Wl,--wrap=mesh_transport_core, and servers find it. Everything
- * runs on the calling thread, so handlers must be inline or evented; what needs a worker runs there,
- * too, between two events.
+ * runs on the calling thread, so handlers must be inline or evented; what needs a worker runs
+ * there, too, between two events.
  */
 #ifndef TESTS_MESH_RPC_FUZZ_SERVER_H
 #define TESTS_MESH_RPC_FUZZ_SERVER_H
