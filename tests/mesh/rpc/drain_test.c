@@ -293,7 +293,7 @@ static void a_late_call_on_an_idle_server_is_served(void **state)
     raw_connect(&client, mesh_server_port(service.server));
     assert_true(raw_wait(&client, begin_echo(&client, sizeof echo_frame)));
     start_drain(&one, 20000);
-    assert_true(raw_wait_for_goaway(&client));
+    assert_int_equal(raw_wait_for_goaway(&client), H2_NO_ERROR);
     assert_true(raw_wait(&client, begin_echo(&client, sizeof echo_frame)));
     assert_int_equal(handled, 2);
     raw_close(&client);
@@ -312,7 +312,7 @@ static void a_call_that_is_half_here_is_served(void **state)
     assert_true(raw_wait(&client, begin_echo(&client, sizeof echo_frame)));
     call = begin_echo(&client, half);
     start_drain(&one, 20000);
-    assert_true(raw_wait_for_goaway(&client));
+    assert_int_equal(raw_wait_for_goaway(&client), H2_NO_ERROR);
     raw_data(&client, call, echo_frame + half, sizeof echo_frame - half, true);
     assert_true(raw_wait(&client, call));
     assert_int_equal(handled, 2);

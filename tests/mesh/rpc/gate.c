@@ -59,8 +59,8 @@ void gate_wait_for_queued(gate *here, size_t wanted)
     testing_wait_for_active(&here->service, wanted);
     /* nobody handles it: the thread that has put the others into the queue answers it */
     assert_int_equal(
-        testing__v1__testing__impatient(here->service.channel, &request, &response,
-                                        &(mesh_call_options){.arena = here->service.arena}, NULL),
+        testing__v1__testing__missing(here->service.channel, &request, &response,
+                                      &(mesh_call_options){.arena = here->service.arena}, NULL),
         MESH_UNIMPLEMENTED);
     testing_wait_for_active(&here->service, wanted);
 }

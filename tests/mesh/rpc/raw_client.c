@@ -51,6 +51,19 @@ static void send_frame(raw_client *client, uint8_t type, uint8_t flags, uint32_t
     send_all(client, frame, H2_HEAD_BYTES + size);
 }
 
+void raw_send(raw_client *client, const h2_head *head, const void *payload)
+{
+    send_frame(client, head->type, head->flags, head->stream, payload, head->size);
+}
+
+void raw_widen(raw_client *client, uint32_t stream, uint32_t bytes)
+{
+    uint8_t more[4];
+
+    h2_uint32(more, bytes);
+    send_frame(client, H2_WINDOW_UPDATE, 0, stream, more, sizeof more);
+}
+
 static void limit_waits(raw_client *client)
 {
     const struct timeval limit = {.tv_sec = WAIT_SECONDS};
@@ -185,10 +198,8 @@ void raw_reset(raw_client *client, uint32_t stream)
 
 void raw_reset_slowly(raw_client *client, uint32_t stream, void (*between)(void))
 {
-    static const int yes = 1;
     uint8_t frame[H2_HEAD_BYTES + 4] = {0};
 
-    assert_int_equal(setsockopt(client->fd, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof yes), 0);
     h2_head_write(frame, &(h2_head){4, H2_RST_STREAM, 0, stream});
     for (size_t i = 0; i < sizeof frame; i++) {
         between();
@@ -213,13 +224,7 @@ static bool receive(raw_client *client, uint8_t *data, size_t size)
     return true;
 }
 
-typedef struct frame {
-    h2_head head;
-    uint8_t payload[H2_PAYLOAD_BYTES_MAX];
-} frame;
-
-/* The next frame; SETTINGS are confirmed. False: the connection was closed. */
-static bool receive_frame(raw_client *client, frame *next)
+bool raw_receive(raw_client *client, raw_frame *next)
 {
     uint8_t head[H2_HEAD_BYTES];
 
@@ -238,9 +243,9 @@ static bool receive_frame(raw_client *client, frame *next)
 
 bool raw_wait(raw_client *client, uint32_t stream)
 {
-    frame next;
+    raw_frame next;
 
-    while (receive_frame(client, &next)) {
+    while (raw_receive(client, &next)) {
         bool carries = next.head.type == H2_DATA || next.head.type == H2_HEADERS;
 
         if (next.head.stream == stream &&
@@ -252,32 +257,32 @@ bool raw_wait(raw_client *client, uint32_t stream)
 
 bool raw_settle(raw_client *client)
 {
-    frame next;
+    raw_frame next;
 
     send_settings(client);
     while (client->unconfirmed > 0)
-        if (!receive_frame(client, &next))
+        if (!raw_receive(client, &next))
             return false;
     return true;
 }
 
-bool raw_wait_for_goaway(raw_client *client)
+int raw_wait_for_goaway(raw_client *client)
 {
-    frame next;
+    raw_frame next;
 
     do
-        if (!receive_frame(client, &next))
-            return false;
+        if (!raw_receive(client, &next))
+            return -1;
     while (next.head.type != H2_GOAWAY);
-    return true;
+    return next.payload[4] << 24 | next.payload[5] << 16 | next.payload[6] << 8 | next.payload[7];
 }
 
 bool raw_answer_pings(raw_client *client, size_t count)
 {
-    frame next;
+    raw_frame next;
 
     while (count > 0) {
-        if (!receive_frame(client, &next))
+        if (!raw_receive(client, &next))
             return false;
         if (next.head.type != H2_PING || (next.head.flags & H2_ACK))
             continue;
@@ -304,7 +309,7 @@ int raw_listen(int *port)
 uint32_t raw_accept(raw_client *client, int listener)
 {
     uint8_t preface[24];
-    frame next;
+    raw_frame next;
 
     *client = (raw_client){.fd = accept(listener, NULL, NULL)};
     assert_true(client->fd >= 0);
@@ -312,7 +317,7 @@ uint32_t raw_accept(raw_client *client, int listener)
     assert_true(receive(client, preface, sizeof preface));
     send_settings(client);
     do
-        assert_true(receive_frame(client, &next));
+        assert_true(raw_receive(client, &next));
     while (next.head.type != H2_HEADERS);
     return next.head.stream;
 }

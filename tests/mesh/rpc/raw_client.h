@@ -6,6 +6,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "tests/fixtures/h2_frame.h"
+
 typedef struct raw_client {
     int fd;
     uint32_t next_stream;
@@ -54,6 +56,20 @@ void raw_reset(raw_client *client, uint32_t stream);
 /* The same a byte at a time, with `between` called before each. */
 void raw_reset_slowly(raw_client *client, uint32_t stream, void (*between)(void));
 
+typedef struct raw_frame {
+    h2_head head;
+    uint8_t payload[H2_PAYLOAD_BYTES_MAX];
+} raw_frame;
+
+/* Any frame: what its head says, and as many bytes of payload. */
+void raw_send(raw_client *client, const h2_head *head, const void *payload);
+
+/* The next frame; SETTINGS are confirmed. False: the connection was closed. */
+bool raw_receive(raw_client *client, raw_frame *next);
+
+/* Lets the server send more: on a stream, or on the connection (0). */
+void raw_widen(raw_client *client, uint32_t stream, uint32_t bytes);
+
 /* Reads until the server has ended the stream, or closed the connection: false then. */
 bool raw_wait(raw_client *client, uint32_t stream);
 
@@ -63,8 +79,11 @@ bool raw_wait(raw_client *client, uint32_t stream);
  */
 bool raw_settle(raw_client *client);
 
-/* Reads until the server asks for no new calls (GOAWAY). False: it closed the connection. */
-bool raw_wait_for_goaway(raw_client *client);
+/*
+ * Reads until the server asks for no new calls (GOAWAY), and with which error code (RFC 9113,
+ * section 7). -1: it closed the connection.
+ */
+int raw_wait_for_goaway(raw_client *client);
 
 /* Confirms as many PINGs, and reads on no further. False: the server closed the connection. */
 bool raw_answer_pings(raw_client *client, size_t count);

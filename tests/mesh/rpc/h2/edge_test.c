@@ -100,6 +100,24 @@ static bool send_frame(const raw_client *client, h2_head head, const void *paylo
            (ssize_t)(H2_HEAD_BYTES + head.size);
 }
 
+/* A call whose trailers come together with its headers, before the server can answer those. */
+static uint32_t request_with_trailers(raw_client *client, const char *path)
+{
+    uint8_t frames[2 * H2_HEAD_BYTES + H2_REQUEST_BYTES_MAX + 100];
+    size_t headers = h2_request(frames + H2_HEAD_BYTES, path);
+    size_t at = H2_HEAD_BYTES + headers;
+    size_t trailers = h2_header(frames + at + H2_HEAD_BYTES, "a", "trailer");
+    uint32_t call = client->next_stream;
+
+    client->next_stream += 2;
+    h2_head_write(frames, &(h2_head){headers, H2_HEADERS, H2_END_HEADERS, call});
+    h2_head_write(frames + at,
+                  &(h2_head){trailers, H2_HEADERS, H2_END_HEADERS | H2_END_STREAM, call});
+    at += H2_HEAD_BYTES + trailers;
+    assert_int_equal(send(client->fd, frames, at, MSG_NOSIGNAL), at);
+    return call;
+}
+
 static const uint8_t payload[8] = {0, 0, 0, 1};
 static const struct {
     const char *name;
@@ -110,6 +128,7 @@ static const struct {
     {"WINDOW_UPDATE", {4, H2_WINDOW_UPDATE, 0, 1}},
     {"PRIORITY", {5, H2_PRIORITY, 0, 3}},
     {"an unknown type", {8, 99, 0, 0}},
+    {"PING that answers none", {8, H2_PING, H2_ACK, 0}},
 };
 
 /* --- floods ----------------------------------------------------------------------------------- */
@@ -173,6 +192,69 @@ static void calls_that_are_reset_end_their_connection(void **state)
     stop();
 }
 
+/*
+ * Resets that the client makes the server send (CVE-2025-8671): a window that overflows ends its
+ * stream (RFC 9113, section 6.9.1).
+ */
+static void calls_that_break_a_rule_end_their_connection(void **state)
+{
+    raw_client client;
+
+    (void)state;
+    start((mesh_server_options){.listen = NULL});
+    raw_connect(&client, port());
+    for (int calls = 0; calls < FRAMES; calls++)
+        raw_widen(&client, raw_request(&client, SUM_PATH, NULL, NULL, false), INT32_MAX);
+    assert_true(is_closed(client.fd));
+    raw_close(&client);
+    expect_served();
+    stop();
+}
+
+/* As many resets as end a connection, and an answer for each. Those by the client nghttp2 counts,
+ * too, which knows of no answers. */
+static void an_answered_call_makes_up_for_one_that_is_reset(void **state)
+{
+    static const uint8_t no_message[H2_MESSAGE_HEAD_BYTES];
+    raw_client client;
+
+    (void)state;
+    start((mesh_server_options){.listen = NULL});
+    raw_connect(&client, port());
+    raw_widen(&client, 0, 1 << 30); /* for the answers */
+    for (int calls = 0; calls < FRAMES; calls++) {
+        uint32_t call = raw_request(&client, ECHO_PATH, NULL, NULL, false);
+
+        raw_data(&client, call, no_message, sizeof no_message, true);
+        raw_widen(&client, raw_request(&client, SUM_PATH, NULL, NULL, false), INT32_MAX);
+        if (!raw_wait(&client, call))
+            fail_msg("closed after %d calls", calls);
+    }
+    raw_close(&client);
+    stop();
+}
+
+/* 600 empty values in one header are more than a request may have; they count as if each had come
+ * in a header of its own. */
+static void binary_values_in_one_header_count_each(void **state)
+{
+    char commas[600];
+    raw_client client;
+
+    (void)state;
+    start((mesh_server_options){.listen = NULL});
+    memset(commas, ',', sizeof commas - 1);
+    commas[sizeof commas - 1] = '\0';
+    raw_connect(&client, port());
+    assert_true(raw_wait(&client, raw_request(&client, SUM_PATH, "a-bin", commas, false)));
+    assert_int_equal(sem_trywait(&service.opened), -1);
+    commas[200] = '\0';
+    (void)raw_request(&client, SUM_PATH, "a-bin", commas, false);
+    testing_wait(&service.opened);
+    raw_close(&client);
+    stop();
+}
+
 /* 15,000 headers of up to 4 KiB in 16 KiB. */
 static void a_bomb_of_headers_ends_its_connection(void **state)
 {
@@ -193,6 +275,21 @@ static void a_bomb_of_headers_ends_its_connection(void **state)
     assert_int_equal(send(client.fd, head, sizeof head, MSG_NOSIGNAL), sizeof head);
     assert_int_equal(send(client.fd, block, size, MSG_NOSIGNAL), size);
     assert_true(is_closed(client.fd));
+    raw_close(&client);
+    expect_served();
+    stop();
+}
+
+/* Data that belongs to no stream is no data of one that has ended (RFC 9113, sections 6.1, 5.1). */
+static void data_of_no_stream_is_a_protocol_error(void **state)
+{
+    raw_client client;
+
+    (void)state;
+    start((mesh_server_options){.listen = NULL});
+    raw_connect(&client, port());
+    raw_data(&client, 0, payload, sizeof payload, false);
+    assert_int_equal(raw_wait_for_goaway(&client), H2_PROTOCOL_ERROR);
     raw_close(&client);
     expect_served();
     stop();
@@ -255,8 +352,9 @@ static void one_stream_too_many_is_refused_and_the_others_go_on(void **state)
     (void)state;
     start((mesh_server_options){.max_connection_streams = 2});
     raw_connect(&client, port());
-    for (size_t i = 0; i < 3; i++)
+    for (size_t i = 0; i < 2; i++)
         calls[i] = raw_request(&client, SUM_PATH, NULL, NULL, false);
+    calls[2] = request_with_trailers(&client, SUM_PATH);
     assert_true(raw_wait(&client, calls[2]));
     for (size_t i = 0; i < 2; i++) {
         raw_data(&client, calls[i], no_message, sizeof no_message, true);
@@ -412,7 +510,11 @@ int main(void)
         cmocka_unit_test(frames_that_bring_nothing_end_their_connection),
         cmocka_unit_test(a_client_with_calls_may_send_some),
         cmocka_unit_test(calls_that_are_reset_end_their_connection),
+        cmocka_unit_test(calls_that_break_a_rule_end_their_connection),
+        cmocka_unit_test(an_answered_call_makes_up_for_one_that_is_reset),
+        cmocka_unit_test(binary_values_in_one_header_count_each),
         cmocka_unit_test(a_bomb_of_headers_ends_its_connection),
+        cmocka_unit_test(data_of_no_stream_is_a_protocol_error),
         cmocka_unit_test(who_says_nothing_is_closed),
         cmocka_unit_test(one_connection_too_many_is_closed_at_once),
         cmocka_unit_test(one_stream_too_many_is_refused_and_the_others_go_on),
