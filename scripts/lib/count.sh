@@ -1,4 +1,4 @@
-# Runs Bazel's tests and counts their cases. Sourced after common.sh.
+# Runs Bazel's tests and scripts that count, and adds their cases up. Sourced after common.sh.
 # shellcheck shell=bash disable=SC2034
 
 cases_passed=0 cases_failed=0 cases_skipped=0 failures=() reasons=()
@@ -95,6 +95,17 @@ add_counts() {
     cases_passed=$((cases_passed + BASH_REMATCH[1]))
     cases_skipped=$((cases_skipped + ${BASH_REMATCH[4]:-0}))
     [ "${BASH_REMATCH[2]}" -eq 0 ] || add_failure "$2" "${BASH_REMATCH[2]}"
+}
+
+# play NAME ARGUMENT...: one of the scripts that end with counts, which are added up. Its status is a
+# failure of its own where the counts have none: what was skipped may be one.
+play() {
+    local said code=0 before=$cases_failed
+    said=$("$MESH_ROOT/scripts/$1" "${@:2}") || code=$?
+    say "scripts/$*: $said"
+    add_counts "${said##*$'\n'}" "scripts/$* (see above)" || add_failure "scripts/$* broke off"
+    [ "$code" -eq 0 ] || [ "$cases_failed" -gt "$before" ] ||
+        add_failure "scripts/$* ended with $code"
 }
 
 # The last lines of a run; succeeds only if nothing failed.

@@ -107,4 +107,23 @@ test_the_last_line_of_a_script_is_added() {
         fail "$cases_passed $cases_failed $cases_skipped"
 }
 
+# plays CODE LINE WANT: a script that says this last and ends so makes these counts.
+plays() {
+    printf '#!/bin/sh\necho "%s"\nexit %d\n' "$2" "$1" | stand_in "$TREE/scripts/other"
+    printf '. "%s/lib/%s"\n' "$TREE/scripts" common.sh "$TREE/scripts" count.sh >"$WORK/plays"
+    printf 'play other --short\nprint_counts\n' >>"$WORK/plays"
+    expect "$([[ $3 == *' 0 failed' ]] && echo 0 || echo 1)" bash "$WORK/plays"
+    [ "$(last)" = "$3" ] || fail "$out"
+}
+
+test_a_script_that_ends_badly_has_failed_whatever_it_counts() {
+    tree
+    plays 0 '2 passed, 0 failed, 1 skipped' '2 passed, 0 failed'
+    plays 1 '2 passed, 0 failed, 1 skipped' '2 passed, 1 failed'
+    [[ $out == *'  scripts/other --short ended with 1'* ]] || fail "$out"
+    plays 1 '2 passed, 3 failed' '2 passed, 3 failed'
+    plays 139 'Segmentation fault' '0 passed, 1 failed'
+    [[ $out == *'  scripts/other --short broke off'* ]] || fail "$out"
+}
+
 run_tests
