@@ -46,8 +46,9 @@ test_all_that_pass_are_counted() {
     [ "$(last)" = '1140 passed, 0 failed, 0 skipped' ] || fail "$out"
     [ "$(<"$TREE/patterns")" = 'Odd/**/never'$'\n''Odder/**'$'\n''Slow/**' ] ||
         fail "$(<"$TREE/patterns")"
+    says 0 'Total cases: 646' '646 passed, 0 failed'
     expect 0 "$TREE/scripts/conformance" --side client --json
-    [ "$out" = '{"server":"core","results":[],"passed":570,"failed":0,"skipped":0}' ] || fail "$out"
+    [ "$out" = '{"server":"core","results":[],"passed":646,"failed":0,"skipped":0}' ] || fail "$out"
 }
 
 test_what_is_known_is_skipped_and_said_with_its_cause() {
@@ -150,13 +151,28 @@ test_what_breaks_off_has_failed() {
     expect 1 "$TREE/scripts/conformance" --side server
     [ "$(last)" = '0 passed, 1 failed, 0 skipped' ] || fail "$out"
     [[ $err == *'the pattern matches nothing'* ]] || fail "$err"
-    says 1 'Total cases: 570' \
-        '500 passed, 0 failedAnother 70 could not be run due to client timing out.'
+    says 1 'Total cases: 646' \
+        '576 passed, 0 failedAnother 70 could not be run due to client timing out.'
     expect 1 "$TREE/scripts/conformance" --side client
-    [ "$(last)" = '500 passed, 70 failed, 0 skipped' ] || fail "$out"
-    says 7 'Total cases: 570' '570 passed, 0 failed'
+    [ "$(last)" = '576 passed, 70 failed, 0 skipped' ] || fail "$out"
+    says 7 'Total cases: 646' '646 passed, 0 failed'
     expect 1 "$TREE/scripts/conformance" --side client
     [[ $err == *'ended with status 7'* ]] || fail "$err"
+}
+
+# Unless only some are asked for.
+test_fewer_cases_than_the_suite_has_are_a_failure() {
+    local side count
+    set_up
+    : >"$TREE/tests/conformance/known/server-core"
+    for side in 'server 570' 'client 646'; do
+        count=$((${side#* } - 1))
+        says 0 "Total cases: $count" "$count passed, 0 failed"
+        expect 1 "$TREE/scripts/conformance" --side "${side% *}"
+        [ "$(last)" = "$count passed, 1 failed, 0 skipped" ] || fail "$out"
+        [[ $err == *"$count cases were played, and there are at least ${side#* }"* ]] || fail "$err"
+        expect 0 "$TREE/scripts/conformance" --side "${side% *}" --case '**'
+    done
 }
 
 test_a_line_without_a_cause_or_a_number_is_refused() {
