@@ -15,6 +15,7 @@ cp -L -- "$PWD/tests/attack/target" "$PWD/tests/attack/attacker" \
 # Ours, and nothing known.
 reset() {
     cp -fL -- "$SCRIPTS/attack" "$TREE/scripts/attack"
+    cp -fL -- "$SCRIPTS/lib/target.sh" "$TREE/scripts/lib/target.sh"
     cp -f -- "$TREE/target" "$TREE/attacker" "$TREE/bystander" "$PROGRAMS/"
     # What is measured on a busy machine is no test's.
     echo 'share 0 because' >"$KNOWN"
@@ -211,7 +212,7 @@ trap '' TERM
 echo 1
 sleep 30
 END
-    sed -i 's/^END_LIMIT_S=.*/END_LIMIT_S=1/' "$TREE/scripts/attack"
+    sed -i 's/^END_LIMIT_S=.*/END_LIMIT_S=1/' "$TREE/scripts/lib/target.sh"
     expect 1 attack --only bad_strings
     [[ $err == *'bad_strings failed: it broke end'* ]] || fail "$err"
 }
