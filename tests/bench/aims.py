@@ -62,31 +62,38 @@ H2_AIMS = both_styles("-h2", [
 
 
 def best(aim, results, names):
-    """Of those that are compared, the one with the best figure; None without any."""
+    """Of those that are compared, the one with the best figure, None without any; and those without
+    a figure."""
     medians = {name: results.spread(aim.case, name, aim.figure) for name in aim.theirs
                if name in names}
     measured = [name for name in medians if medians[name]]
     pick = max if aim.more else min
-    return pick(measured, key=lambda name: medians[name]["median"], default=None)
+    missing = [name for name in aim.theirs if name not in measured]
+    return pick(measured, key=lambda name: medians[name]["median"], default=None), missing
 
 
 def judge(aims, results, names, cases):
-    """The aims of what was asked for; one that could not be measured has no value."""
+    """The aims of what was asked for, by the median; one that could not be measured has no value.
+    Where rounds were on both sides of the limit, it is in their range; the peers that the best one
+    was not chosen of are missing."""
     verdicts = []
     for aim in aims:
         asked = aim.case in cases and aim.mine in names
         if not asked or aim.theirs and not names.intersection(aim.theirs):
             continue
-        other = best(aim, results, names)
+        other, missing = best(aim, results, names)
         if aim.theirs:
             value = results.ratio(aim.case, aim.figure, aim.mine, other)
         else:
             value = results.spread(aim.case, aim.mine, aim.figure)
-        met = None
+        met, in_range = None, False
         if value:
+            in_range = (value["min"] < aim.limit if aim.more else value["max"] > aim.limit) and (
+                value["max"] >= aim.limit if aim.more else value["min"] <= aim.limit)
             met = value["median"] >= aim.limit if aim.more else value["median"] <= aim.limit
         verdicts.append({"aim": aim.title, "limit": aim.limit, "more": aim.more, "value": value,
-                         "of": other if len(aim.theirs) > 1 else None, "met": met})
+                         "of": other if len(aim.theirs) > 1 else None, "met": met,
+                         "missing": missing if len(aim.theirs) > 1 else [], "in_range": in_range})
     return verdicts
 
 

@@ -8,6 +8,7 @@ PROTO = "tests/bench/bench/v1/echo.proto"
 ECHO = "bench.v1.Echo"
 STREAM_MESSAGES = 1000
 STREAM_BYTES = 100
+PACED_IN_FLIGHT = 100  # on each connection: more than may come while a call is under way
 IDLE_CONNECTIONS = 10000
 
 # Kinds of cases.

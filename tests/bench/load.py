@@ -11,10 +11,12 @@ import shutil
 import subprocess
 import time
 
-from cases import ECHO, GHZ, IDLE, ORDER_JSON, PACED, PINGPONG, PROTO, SERVER_CASES
+from cases import (ECHO, GHZ, IDLE, ORDER_JSON, PACED, PACED_IN_FLIGHT, PINGPONG, PROTO,
+                   SERVER_CASES)
 from programs import CORES, ROOT, RUN_LIMIT_S, Server, Trouble, cpu_seconds, memory_mib, pinned, run
 
 H2_CLIENT = "bazel-bin/tests/bench/h2_client"
+CHECK_CLIENT = "bazel-bin/tests/bench/check_client"
 GHZ_WARM_UP_CALLS = 5000
 TLS_CALLS = 20  # on each connection at least, so that they are more than its handshake
 IDLE_CLIENTS = 4  # each opens its connections one by one
@@ -119,7 +121,9 @@ def measure_full(server, case, calls, answer_bytes, work):
 
 
 def measure_paced(server, case, rate, seconds, answer_bytes, work):
-    """Latency while calls come at a fixed rate, whatever the server does."""
+    """Latency at a fixed rate: every 10 ms h2load sends the calls that are due, in a burst, and a
+    call's time begins when it is sent. So many may be in flight that none has to wait before."""
+    case = case._replace(in_flight=PACED_IN_FLIGHT)
     calls, log = calls_for(rate, case, seconds), work / "latencies"
     log.unlink(missing_ok=True)
     more = ("--rps", str(rate / case.connections), "--log-file", str(log))
@@ -249,15 +253,17 @@ def check_answers(program, tls, work, answer_bytes):
     streams = "all" if "all" in program.serves.split(",") else "unary"
     with Server(program, work, tls) as server:
         calls = calls_for(calibrate(server, case, 1, answer_bytes, work), case, 1)
-        loader = subprocess.Popen(
-            h2load_command(server, case, calls, work), stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT, preexec_fn=pinned(CORES[1:2]),
-        )
-        try:
-            authority = [str(work / "certificate.pem")] if tls else []
-            run("bazel-bin/tests/bench/check_client", str(server.port), streams, *authority)
-            said, _ = loader.communicate(timeout=RUN_LIMIT_S)
-        finally:
-            loader.kill()
-            loader.wait()
-        check_h2load(said.decode(), calls, answer_bytes)
+        authority = [str(work / "certificate.pem")] if tls else []
+        limit = time.monotonic() + RUN_LIMIT_S
+        with subprocess.Popen([CHECK_CLIENT, str(server.port), streams, *authority], cwd=ROOT,
+                              stderr=subprocess.PIPE) as checker:
+            try:
+                while checker.poll() is None:
+                    load(server, case, calls, answer_bytes, work)
+                    if time.monotonic() > limit:
+                        raise Trouble(f"the answers were not checked within {RUN_LIMIT_S} s")
+                said = checker.stderr.read().decode(errors="replace").strip()
+            finally:
+                checker.kill()
+        if checker.returncode != 0:
+            raise Trouble(f"{CHECK_CLIENT}: {said[-300:] or 'exit code %d' % checker.returncode}")

@@ -77,6 +77,21 @@ def print_figures(results, names, noun, columns):
     print(table(rows))
 
 
+def print_aims(title, judged):
+    print(f"## Aims of {title}\n\nRatios are taken round by round.\n")
+    print(table([["aim", "limit", "measured", "met"]] + [
+        [one["aim"], f"{'>=' if one['more'] else '<='} {one['limit']:.2f}",
+         cell(one["value"], True) + (f" of {one['of']}" if one["of"] else ""),
+         VERDICTS[one["met"]] + (" (range spans it)" if one["in_range"] else "")]
+        for one in judged]))
+    without = {}
+    for one in judged:
+        if one["missing"]:
+            without.setdefault(", ".join(one["missing"]), []).append(one["aim"])
+    for peers, aims in without.items():
+        print(f"The best peer without {peers}: {'; '.join(aims)}\n")
+
+
 def print_tables(results, versions, skipped, sizes, verdicts, options):
     def measured(*cases):
         return [case for case in cases if results.figures.get(case)]
@@ -130,11 +145,7 @@ def print_tables(results, versions, skipped, sizes, verdicts, options):
             for figure, title in (("cpu_us", "CPU us a call"), ("calls_per_s", "calls/s"))])
     for title, judged in verdicts.items():
         if judged:
-            print(f"## Aims of {title}\n\nRatios are taken round by round.\n")
-            print(table([["aim", "limit", "measured", "met"]] + [
-                [one["aim"], f"{'>=' if one['more'] else '<='} {one['limit']:.2f}",
-                 cell(one["value"], True) + (f" of {one['of']}" if one["of"] else ""),
-                 VERDICTS[one["met"]]] for one in judged]))
+            print_aims(title, judged)
     for name, reason in skipped.items():
         print(f"Left out: {reason if name in reason else name + ': ' + reason}")
     for case, by_name in results.troubles.items():

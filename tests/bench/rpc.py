@@ -82,11 +82,12 @@ class Round:
         """At a rate that the servers of the aims can hold, found by trying lower ones."""
         most = dict(self.rates)
         aims = compared(PACED).intersection(most) or set(most)
+        begun = dict(self.results.troubles.get(self.name, {}))  # of those that did not start
         rate = self.options.rate or round(PACE * min((most[name] for name in aims), default=0))
         for left in reversed(range(1 if self.options.rate else PACES)):
             say(f"  at {rate:,} calls/s")
             self.results.rate = rate
-            self.results.troubles.pop(self.name, None)
+            self.results.troubles[self.name] = dict(begun)
             for name in most:
                 self.rates[name] = rate
                 if most[name] < rate:

@@ -69,6 +69,104 @@ assert verdict("order", "cpu_us", "mine", (), 3) == (None, 3.0, True)
 END
 }
 
+test_an_aim_whose_limit_is_in_the_range_of_rounds_says_so() {
+    python <<'END'
+from aims import Aim, judge
+from results import Results
+
+results = Results()
+results.figures = {"order": {"mine": [{"cpu_us": us} for us in (1.0, 2.0, 4.0)]}}
+
+def verdict(limit, more=False):
+    [one] = judge([Aim("title", "order", "cpu_us", "mine", (), limit, more)], results, {"mine"},
+                  ["order"])
+    return one["met"], one["in_range"]
+
+assert verdict(3) == (True, True) and verdict(1.5) == (False, True)
+assert verdict(1) == (False, True) and verdict(0.9) == (False, False)
+assert verdict(4) == (True, False)
+assert verdict(3, True) == (False, True) and verdict(1.5, True) == (True, True)
+assert verdict(4, True) == (False, True) and verdict(5, True) == (False, False)
+assert verdict(1, True) == (True, False)
+END
+}
+
+test_an_aim_beside_the_best_peer_says_which_peers_are_missing() {
+    python <<'END'
+import contextlib, io
+import report
+from aims import Aim, judge
+from results import Results
+
+results = Results()
+results.figures = {"order": {"mine": [{"cpu_us": 1.0}, {"cpu_us": 3.0}],
+                             "a": [{"cpu_us": 1.0}, {"cpu_us": 1.0}]}}
+aims = [Aim("first", "order", "cpu_us", "mine", ("a", "b", "c"), 2.5),
+        Aim("second", "order", "cpu_us", "mine", ("a",), 3.0)]
+verdicts = judge(aims, results, {"mine", "a", "b"}, ["order"])
+assert [one["missing"] for one in verdicts] == [["b", "c"], []], verdicts
+said = io.StringIO()
+with contextlib.redirect_stdout(said):
+    report.print_aims("both", verdicts)
+said = said.getvalue()
+assert said.endswith("\nThe best peer without b, c: first\n\n"), said
+assert "2.00 (1.00 - 3.00) of a | yes (range spans it) |" in said, said
+assert "2.00 (1.00 - 3.00) |                  yes |" in said, said
+END
+}
+
+test_a_server_that_does_not_start_is_not_measured_at_a_fixed_rate_either() {
+    python <<'END'
+import argparse, pathlib
+import load, rpc
+from results import Results
+
+load.measure = lambda server, case, rate, *_: {"calls_per_s": rate, "p99_ms": 1.0}
+options = argparse.Namespace(rate=None, rounds=1, seconds=1)
+results = Results()
+case = rpc.Round(results, "paced", options, 0, pathlib.Path("."))
+case.rates, case.servers = {"typed": 1000}, {"typed": 1000}
+results.trouble("paced", "cpp-async", "does not listen")
+case.run_paced()
+assert results.troubles["paced"] == {"cpp-async": "does not listen"}, results.troubles
+END
+}
+
+test_answers_are_compared_while_others_load_the_server() {
+    : >"$WORK/loads"
+    stand_in "$WORK/check" <<<"#!/bin/sh
+timeout 60 tail -n +1 -f '$WORK/loads' | grep -q -m 1 4"
+    python <<END
+import contextlib, pathlib, types
+import load
+
+loads = []
+
+# The check ends in the fourth.
+def one(*_):
+    loads.append(len(loads) + 1)
+    with open("$WORK/loads", "a") as said:
+        print(loads[-1], file=said, flush=True)
+
+@contextlib.contextmanager
+def server(*_):
+    yield types.SimpleNamespace(port=1, tls=False)
+
+def check(client):
+    load.CHECK_CLIENT = client
+    load.check_answers(types.SimpleNamespace(serves="all"), False, pathlib.Path("$WORK"), 5)
+
+load.Server, load.load, load.calibrate = server, one, lambda *_: 1000
+check("$WORK/check")
+assert len(loads) >= 4, loads
+try:
+    check("false")
+    assert False, "wrong answers are right"
+except load.Trouble as trouble:
+    assert str(trouble) == "false: exit code 1", trouble
+END
+}
+
 test_a_fixed_rate_that_a_server_of_the_aims_does_not_hold_is_lowered() {
     python <<'END'
 import argparse, pathlib
