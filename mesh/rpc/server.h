@@ -117,8 +117,9 @@ typedef struct mesh_server_options {
      * What may wait in memory of requests that are not here as a whole, and of answers that clients
      * have not read, in bytes; default 128 MiB, or as many more as one of max_receive_bytes needs.
      * A connection has connection_share_percent of it, at least max_receive_bytes. Beyond:
-     * RESOURCE_EXHAUSTED for a request; a connection with too many answers is closed. When there is
-     * no more in all, the connection that holds most is closed for those who need some.
+     * RESOURCE_EXHAUSTED, for a request and instead of an answer; a connection that does not take
+     * what is on its way is closed. When there is no more in all, the connection that holds most is
+     * closed for those who need some.
      */
     size_t buffer_budget_bytes;
     /*

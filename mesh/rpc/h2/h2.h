@@ -306,6 +306,7 @@ typedef struct h2_fields {
     uint32_t bytes;    /* of `memory` in use */
     size_t list_bytes; /* as RFC 9113 counts them, section 10.5.1 */
     bool is_post;
+    bool is_head;
     bool is_grpc;         /* the content-type */
     uint8_t accepts;      /* one bit an encoding */
     h2_encoding encoding; /* H2_ENCODING_COUNT: an unknown one */

@@ -172,9 +172,14 @@ static void answer_http(h2_call *call)
 {
     h2_block headers = {.entries = NULL};
     const char *text = h2_answer_http(call, &headers);
-    h2_buffer *body = h2_buffer_take(&call->loop->cache, strlen(text));
+    h2_buffer *body;
 
     call->ended = true;
+    if (call->fields.is_head) { /* an answer without content (RFC 9110, section 9.3.2) */
+        h2_send_trailers(call, &headers);
+        return;
+    }
+    body = h2_buffer_take(&call->loop->cache, strlen(text));
     if (body == NULL) {
         h2_call_reset(call, NGHTTP2_ENHANCE_YOUR_CALM);
         return;

@@ -306,10 +306,12 @@ static bool read_own(h2_call *call, const char *name, size_t size, const uint8_t
     if (size == 0)
         return true;
     if (name[0] == ':') {
-        if (IS(name, size, ":path"))
+        if (IS(name, size, ":path")) {
             read_path(call, value, value_size);
-        else if (IS(name, size, ":method"))
+        } else if (IS(name, size, ":method")) {
             fields->is_post = IS((const char *)value, value_size, "POST");
+            fields->is_head = IS((const char *)value, value_size, "HEAD");
+        }
         return true;
     }
     if (IS(name, size, "content-type")) {

@@ -295,6 +295,47 @@ static void data_of_no_stream_is_a_protocol_error(void **state)
     stop();
 }
 
+/* What is no gRPC is answered with an error of HTTP, and the text of it unless the client asks for
+ * none (RFC 9110, section 9.3.2). */
+static void only_a_head_request_is_answered_without_content(void **state)
+{
+    static const struct {
+        const char *method;
+        bool content;
+    } cases[] = {{"GET", true}, {"HEAD", false}, {"OPTIONS", true}};
+    static raw_frame next;
+    raw_client client;
+
+    (void)state;
+    start((mesh_server_options){.listen = NULL});
+    raw_connect(&client, port());
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        uint32_t stream = client.next_stream;
+        uint8_t block[200];
+        size_t size = 0;
+
+        client.next_stream += 2;
+        size += h2_header(block + size, ":method", cases[i].method);
+        size += h2_header(block + size, ":scheme", "http");
+        size += h2_header(block + size, ":path", "/");
+        size += h2_header(block + size, ":authority", "localhost");
+        raw_send(&client, &(h2_head){size, H2_HEADERS, H2_END_HEADERS | H2_END_STREAM, stream},
+                 block);
+        do
+            assert_true(raw_receive(&client, &next));
+        while (next.head.stream != stream);
+        assert_int_equal(next.head.type, H2_HEADERS);
+        assert_int_equal((next.head.flags & H2_END_STREAM) == 0, cases[i].content);
+        if (!cases[i].content)
+            continue;
+        assert_true(raw_receive(&client, &next));
+        assert_int_equal(next.head.type, H2_DATA);
+        assert_true(next.head.size > 0 && (next.head.flags & H2_END_STREAM) != 0);
+    }
+    raw_close(&client);
+    stop();
+}
+
 /* --- connections ------------------------------------------------------------------------------ */
 
 static void who_says_nothing_is_closed(void **state)
@@ -515,6 +556,7 @@ int main(void)
         cmocka_unit_test(binary_values_in_one_header_count_each),
         cmocka_unit_test(a_bomb_of_headers_ends_its_connection),
         cmocka_unit_test(data_of_no_stream_is_a_protocol_error),
+        cmocka_unit_test(only_a_head_request_is_answered_without_content),
         cmocka_unit_test(who_says_nothing_is_closed),
         cmocka_unit_test(one_connection_too_many_is_closed_at_once),
         cmocka_unit_test(one_stream_too_many_is_refused_and_the_others_go_on),
