@@ -148,7 +148,7 @@ static mesh_code read_options(const mesh_server_options *given, mesh_server_opti
 static mesh_code choose_transport(const char *name, const mesh_transport **transport,
                                   mesh_error *err)
 {
-    static const mesh_transport *const transports[] = {&mesh_transport_core, &mesh_transport_h2};
+    static const mesh_transport *const transports[] = {&mesh_transport_h2, &mesh_transport_core};
     const char *variable = getenv("MESH_SERVER");
     const char *what = "transport";
 
@@ -157,13 +157,13 @@ static mesh_code choose_transport(const char *name, const mesh_transport **trans
         what = "the environment variable MESH_SERVER";
     }
     if (name == NULL)
-        name = mesh_transport_core.name;
+        name = mesh_transport_h2.name;
     for (size_t i = 0; i < sizeof transports / sizeof transports[0]; i++)
         if (strcmp(name, transports[i]->name) == 0) {
             *transport = transports[i];
             return MESH_OK;
         }
-    return mesh_error_set(err, MESH_INVALID_ARGUMENT, "%s: must be core or h2, and is %s", what,
+    return mesh_error_set(err, MESH_INVALID_ARGUMENT, "%s: must be h2 or core, and is %s", what,
                           name);
 }
 

@@ -123,9 +123,9 @@ typedef struct mesh_server_options {
      */
     size_t buffer_budget_bytes;
     /*
-     * What carries the calls: "core", the gRPC C core, or "h2", nghttp2 and OpenSSL, which costs
-     * less (mesh/rpc/h2/README.md). NULL: what the environment variable MESH_SERVER says, else
-     * "core". Borrowed for the call of create.
+     * What carries the calls: "h2", nghttp2 and OpenSSL (mesh/rpc/h2/README.md), or "core", the
+     * gRPC C core. NULL: what the environment variable MESH_SERVER says, else "h2" (docs/adr/0011).
+     * Borrowed for the call of create.
      */
     const char *transport;
 } mesh_server_options;

@@ -33,10 +33,10 @@ static size_t add_transport(mesh_service_config *config, mesh_setting *table, si
     table[n++] = (mesh_setting){.name = "MESH_SERVER",
                                 .type = MESH_SETTING_CHOICE,
                                 .target = &config->transport,
-                                .fallback = "core",
-                                .choices = "core|h2",
-                                .help = "what carries the calls: the gRPC C core, or nghttp2, "
-                                        "which has the limits below and may face the public"};
+                                .fallback = "h2",
+                                .choices = "h2|core",
+                                .help = "what carries the calls: nghttp2, which has the limits "
+                                        "below and may face the public, or the gRPC C core"};
     table[n++] = (mesh_setting){.name = "MESH_MAX_CONNECTIONS",
                                 .type = MESH_SETTING_INTEGER,
                                 .target = &config->max_connections,

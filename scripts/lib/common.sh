@@ -39,10 +39,10 @@ refuse_spaces() {
 # choose_transport [NAME]: what carries the calls of the servers that a script starts: the argument of
 # its --server; else what they would take by themselves (mesh/rpc/server.h). MESH_SERVER tells them.
 choose_transport() {
-    transport=${1-${MESH_SERVER:-core}}
+    transport=${1-${MESH_SERVER:-h2}}
     case $transport in
-    core | h2) export MESH_SERVER=$transport ;;
-    *) usage_error "--server, or MESH_SERVER: must be core or h2, and is '$transport'" ;;
+    h2 | core) export MESH_SERVER=$transport ;;
+    *) usage_error "--server, or MESH_SERVER: must be h2 or core, and is '$transport'" ;;
     esac
 }
 

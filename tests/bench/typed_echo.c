@@ -1,7 +1,7 @@
 /*
  * A server of typed messages and generated stubs, in either style that users write: handlers that
  * may block, on the worker pool, or such that may not, on the transport's thread. The environment
- * variable MESH_SERVER chooses the transport: core or h2.
+ * variable MESH_SERVER chooses the transport: h2 or core.
  *
  *   typed_echo [-m] [-l LOOPS] worker|inline PORT [CERTIFICATE KEY]
  *

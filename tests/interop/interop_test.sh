@@ -37,14 +37,14 @@ test_what_carries_the_servers_calls_can_be_chosen() {
 echo "\$MESH_SERVER" >>"$WORK/carried"
 exec "$TREE/server" "\$@"
 END
-    for words in '' '--server h2'; do
+    for words in '' '--server core'; do
         # shellcheck disable=SC2086
         expect 0 "$TREE/scripts/interop" $words --peer meshc --case empty_unary --tls off --json
     done
-    [[ $out == '{"server":"h2","results":[{'* ]] || fail "$out"
-    MESH_SERVER=h2 expect 0 "$TREE/scripts/interop" --peer meshc --case empty_unary --tls off
+    [[ $out == '{"server":"core","results":[{'* ]] || fail "$out"
+    MESH_SERVER=core expect 0 "$TREE/scripts/interop" --peer meshc --case empty_unary --tls off
     # each over TCP and over a unix socket
-    [ "$(xargs <"$WORK/carried")" = 'core core h2 h2 h2 h2' ] || fail "$(<"$WORK/carried")"
+    [ "$(xargs <"$WORK/carried")" = 'h2 h2 core core core core' ] || fail "$(<"$WORK/carried")"
 }
 
 # Against itself it has both.
@@ -191,7 +191,7 @@ test_json_has_a_line_for_each() {
     reset
     expect 0 "$TREE/scripts/interop" --peer meshc --case empty_unary --case orca_per_rpc --tls off \
         --json
-    [[ $out == '{"server":"core","results":[{"case":"empty_unary","peer":"meshc","peer_is":"both",'* ]] ||
+    [[ $out == '{"server":"h2","results":[{"case":"empty_unary","peer":"meshc","peer_is":"both",'* ]] ||
         fail "$out"
     [[ $out == *'"verdict":"skipped","reason":"the gRPC C core'* ]] || fail "$out"
     [[ $out == *'],"passed":2,"failed":0,"skipped":2}' ]] || fail "$out"
@@ -206,7 +206,7 @@ test_wrong_use_is_refused() {
     expect 2 "$TREE/scripts/interop" --tls
     expect 2 "$TREE/scripts/interop" --side up
     expect 2 "$TREE/scripts/interop" --server
-    [[ $err == *"--server, or MESH_SERVER: must be core or h2, and is ''"* ]] || fail "$err"
+    [[ $err == *"--server, or MESH_SERVER: must be h2 or core, and is ''"* ]] || fail "$err"
 }
 
 test_the_programs_explain_themselves() {

@@ -172,7 +172,7 @@ static void expect_no_transport(const char *option, const char *what)
                      MESH_INVALID_ARGUMENT);
     assert_null(server);
     assert_non_null(strstr(err.message, what));
-    assert_non_null(strstr(err.message, "must be core or h2, and is h3"));
+    assert_non_null(strstr(err.message, "must be h2 or core, and is h3"));
 }
 
 static void the_transport_is_the_options_or_the_environments(void **state)
