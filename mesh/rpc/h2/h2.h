@@ -110,6 +110,12 @@ typedef struct h2_output {
     uint8_t copies[H2_OUTPUT_COPIED_BYTES];
 } h2_output;
 
+/* Connections that wait for their turn, in order. */
+typedef struct h2_turns {
+    h2_conn *first;
+    h2_conn *last;
+} h2_turns;
+
 struct h2_loop {
     mesh_tserver *server;
     pthread_t thread;
@@ -122,8 +128,9 @@ struct h2_loop {
     atomic_uint commands;
     bool stopping;
     int64_t now_ns; /* when it woke up last */
-    h2_call *ready_first;
-    h2_call *ready_last;
+    uint64_t round; /* each looks at the sockets, the posts and the timers once */
+    h2_turns turns; /* connections with something to tell of their calls */
+    h2_turns tired; /* those that have had their turn, and have more to tell */
     h2_conn *dirty; /* connections with something to send */
     h2_conn *conns;
     h2_conn *closed; /* until the current events have been handled: one may name them */
@@ -195,6 +202,14 @@ struct h2_conn {
     h2_conn *previous;
     h2_conn *next;
     h2_conn *next_dirty;
+    h2_conn *next_turn;
+    h2_call *ready_first; /* calls of which there is something to tell */
+    h2_call *ready_last;
+    uint64_t round;        /* of its last turn */
+    int64_t turn_until_ns; /* 0: not known yet */
+    uint32_t told;         /* calls in this turn */
+    bool waits_turn;       /* it is among those that do */
+    bool tired;            /* its turn is over */
     h2_io io;
     h2_ticket ticket;
     nghttp2_session *session; /* NULL: not yet, or not any more */
@@ -260,6 +275,13 @@ void h2_conn_unref(h2_conn *conn);
 
 /* A client asks for too much (a limit that was counted): GOAWAY, then the end. */
 void h2_conn_refuse(h2_conn *conn);
+
+/* --- turns (h2_turn.c) ------------------------------------------------------------------------ */
+
+/* Gives each connection with something to tell its turn, and sends what comes of it. */
+void h2_turns_run(h2_loop *loop);
+/* The next one of those that had theirs in an earlier round. */
+void h2_turns_next(h2_loop *loop);
 
 /* --- nghttp2 ---------------------------------------------------------------------------------- */
 
@@ -405,7 +427,7 @@ h2_call *h2_call_create(h2_conn *conn, int32_t stream);
 
 /* Something happened to it: what is to be told is told when the current event has been handled. */
 void h2_call_ready(h2_call *call);
-void h2_calls_run(h2_loop *loop);
+void h2_call_tell(h2_call *call);
 
 /* All of its headers are here: what they say, and what follows. */
 void h2_call_arrived(h2_call *call);

@@ -93,21 +93,6 @@ void h2_call_recycle(h2_call *call)
 
 /* --- what happens to it ----------------------------------------------------------------------- */
 
-void h2_call_ready(h2_call *call)
-{
-    h2_loop *loop = call->loop;
-
-    if (call->is_ready)
-        return;
-    call->is_ready = true;
-    call->next = NULL;
-    if (loop->ready_last != NULL)
-        loop->ready_last->next = call;
-    else
-        loop->ready_first = call;
-    loop->ready_last = call;
-}
-
 /* Nothing more is received or sent, but for what ends it. */
 static void stop(h2_call *call)
 {
@@ -291,7 +276,7 @@ static bool is_done(const h2_call *call)
            atomic_load_explicit(&call->posted, memory_order_acquire) == 0;
 }
 
-static void look_at(h2_call *call)
+void h2_call_tell(h2_call *call)
 {
     if (!call->opened) {
         look_at_unopened(call);
@@ -310,18 +295,5 @@ static void look_at(h2_call *call)
         call->done = true;
         if (call->loop->server->events->on_done(&call->head))
             h2_call_recycle(call);
-    }
-}
-
-void h2_calls_run(h2_loop *loop)
-{
-    while (loop->ready_first != NULL) {
-        h2_call *call = loop->ready_first;
-
-        loop->ready_first = call->next;
-        if (loop->ready_first == NULL)
-            loop->ready_last = NULL;
-        call->is_ready = false;
-        look_at(call);
     }
 }

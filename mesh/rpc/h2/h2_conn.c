@@ -320,6 +320,12 @@ static bool may_read(const h2_conn *conn)
            nghttp2_session_get_outbound_queue_size(conn->session) < QUEUED_FRAMES_MAX;
 }
 
+/* What came before is told of first, when the connection's turn comes again. */
+static bool is_behind(const h2_conn *conn)
+{
+    return conn->waits_turn && conn->tired;
+}
+
 /* Writes as much as the socket takes. True: all of it. */
 static bool write_out(h2_conn *conn, h2_output *output)
 {
@@ -514,7 +520,7 @@ void h2_conn_on_event(h2_conn *conn, uint32_t events)
         return;
     if (conn->handshaking)
         handshake(conn);
-    if (!conn->broken && !conn->handshaking && may_read(conn) &&
+    if (!conn->broken && !conn->handshaking && may_read(conn) && !is_behind(conn) &&
         ((events & ~(uint32_t)EPOLLOUT) != 0 || h2_io_pending(&conn->io)))
         read_input(conn);
     if (conn->broken || (events & EPOLLOUT) != 0)

@@ -123,21 +123,6 @@ static void clear_wake_up(h2_loop *loop)
                  MESH_LOG_S("cause", strerror(errno)));
 }
 
-/* Sends what the last events have left to be sent. */
-static void flush_dirty(h2_loop *loop)
-{
-    while (loop->dirty != NULL)
-        h2_conn_flush(loop->dirty);
-}
-
-static void settle(h2_loop *loop)
-{
-    do {
-        h2_calls_run(loop);
-        flush_dirty(loop);
-    } while (loop->ready_first != NULL);
-}
-
 static void forget_closed(h2_loop *loop)
 {
     while (loop->closed != NULL) {
@@ -153,8 +138,9 @@ static void run_once(h2_loop *loop)
     struct epoll_event events[EVENTS_MAX];
     int count;
 
+    loop->round++;
     atomic_store(&loop->sleeping, true);
-    if (atomic_load(&loop->posts) != NULL)
+    if (atomic_load(&loop->posts) != NULL || loop->tired.first != NULL)
         count = epoll_wait(loop->epoll_fd, events, EVENTS_MAX, 0);
     else
         count = epoll_wait(loop->epoll_fd, events, EVENTS_MAX, patience(loop));
@@ -165,12 +151,13 @@ static void run_once(h2_loop *loop)
             clear_wake_up(loop);
         else
             h2_conn_on_event(events[i].data.ptr, events[i].events);
-        settle(loop);
+        h2_turns_run(loop);
     }
     run_posts(loop);
-    settle(loop);
+    h2_turns_run(loop);
     h2_timers_fire(&loop->timers, loop->now_ns);
-    settle(loop);
+    h2_turns_run(loop);
+    h2_turns_next(loop);
     forget_closed(loop);
 }
 

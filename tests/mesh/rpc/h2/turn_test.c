@@ -1,0 +1,211 @@
+/*
+ * Connections that share a thread: who has much to do, or reads nothing, takes little of it, and of
+ * memory, from the others.
+ */
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include <cmocka.h>
+
+#include "mesh/base/clock.h"
+#include "tests/mesh/rpc/raw_client.h"
+#include "tests/mesh/rpc/service.h"
+
+enum {
+    CALLS = 200,
+    MORE_CALLS = 3000,       /* than max_connection_streams; one read of the socket brings fewer */
+    CALL_US = 100,           /* so long the handler of each takes */
+    BUDGET_BYTES = 64 << 10, /* stream_budget_bytes */
+    PADDING_BYTES = 1000,
+    ROUNDS = 300 /* of the thread: enough for a stream to fill what there is for it */
+};
+
+static testing_service service;
+static sem_t entered, leave;
+static atomic_int handled;        /* of the calls that take their time */
+static atomic_int handled_before; /* when the other client's was */
+static atomic_size_t poured;      /* bytes that the last stream took */
+
+static void take_time(void)
+{
+    int64_t until_ns = mesh_clock_monotonic_ns() + CALL_US * INT64_C(1000);
+
+    while (mesh_clock_monotonic_ns() < until_ns)
+        continue;
+}
+
+/* An empty text takes its time, as a raw client sends it. */
+static mesh_code echo(void *self, mesh_call *call, const Testing__V1__EchoRequest *request,
+                      Testing__V1__EchoResponse *response, mesh_error *err)
+{
+    (void)self;
+    (void)call;
+    (void)err;
+    response->text = request->text;
+    if (strcmp(request->text, "hold") == 0) {
+        sem_post(&entered);
+        testing_wait(&leave);
+    } else if (strcmp(request->text, "other") == 0) {
+        atomic_store(&handled_before, atomic_load(&handled));
+    } else if (request->text[0] == '\0') {
+        take_time();
+        atomic_fetch_add(&handled, 1);
+    }
+    return MESH_OK;
+}
+
+static void pour_on(void *self, mesh_stream *stream)
+{
+    static uint8_t padding[PADDING_BYTES];
+    Testing__V1__Number number = TESTING__V1__NUMBER__INIT;
+
+    (void)self;
+    number.padding = (ProtobufCBinaryData){sizeof padding, padding};
+    while (testing__v1__testing__count__try_reply(stream, &number) == MESH_OK)
+        atomic_fetch_add(&poured, sizeof padding);
+}
+
+static mesh_code pour(void *self, mesh_stream *stream, const Testing__V1__CountRequest *request,
+                      mesh_error *err)
+{
+    (void)request;
+    (void)err;
+    atomic_store(&poured, 0);
+    pour_on(self, stream);
+    return MESH_OK;
+}
+
+static const testing__v1__testing__count__events count_events = {.on_open = pour,
+                                                                 .on_writable = pour_on};
+static const testing__v1__testing__handlers handlers = {.echo__inline = echo,
+                                                        .count__events = &count_events};
+
+static int start(void **state)
+{
+    (void)state;
+    sem_init(&entered, 0, 0);
+    sem_init(&leave, 0, 0);
+    atomic_store(&handled, 0);
+    testing_service_serve(&service, testing__v1__testing__api(&handlers, NULL),
+                          &(mesh_server_options){.poller_count = 1}, NULL);
+    return 0;
+}
+
+static int stop(void **state)
+{
+    (void)state;
+    testing_service_stop(&service);
+    sem_destroy(&entered);
+    sem_destroy(&leave);
+    return 0;
+}
+
+static void on_answer(void *context, mesh_code code, const Testing__V1__EchoResponse *response,
+                      const mesh_error *err)
+{
+    (void)response;
+    (void)err;
+    assert_int_equal(code, MESH_OK);
+    sem_post(context);
+}
+
+static void ask(mesh_channel *channel, const char *text, sem_t *done)
+{
+    Testing__V1__EchoRequest request = TESTING__V1__ECHO_REQUEST__INIT;
+
+    sem_init(done, 0, 0);
+    request.text = (char *)(uintptr_t)text;
+    assert_int_equal(testing__v1__testing__echo__async(channel, &request, NULL, on_answer, done),
+                     MESH_OK);
+}
+
+/* Sends many calls in as few pieces as there can be. The stream of the last one. */
+static uint32_t send_calls(raw_client *client, int count)
+{
+    const int on = 1, off = 0;
+    uint32_t last = 0;
+
+    assert_int_equal(setsockopt(client->fd, IPPROTO_TCP, TCP_CORK, &on, sizeof on), 0);
+    for (int i = 0; i < count; i++) {
+        last = raw_request(client, "/testing.v1.Testing/Echo", NULL, NULL, false);
+        raw_message(client, last, false, NULL, 0, true);
+    }
+    assert_int_equal(setsockopt(client->fd, IPPROTO_TCP, TCP_CORK, &off, sizeof off), 0);
+    return last;
+}
+
+/* All of them are there when the thread looks again, and the other client's call after them. */
+static void a_connection_with_many_calls_lets_others_in(void **state)
+{
+    static sem_t held, other; /* sem_post may look at it after the wait */
+    mesh_channel *holder;
+    raw_client client;
+    uint32_t last;
+
+    (void)state;
+    raw_connect(&client, mesh_server_port(service.server));
+    assert_int_equal(mesh_channel_create(service.address, NULL, &holder, NULL), MESH_OK);
+    assert_int_equal(testing_echo(&service, "connected", NULL), MESH_OK);
+    ask(holder, "hold", &held);
+    testing_wait(&entered);
+    last = send_calls(&client, CALLS);
+    ask(service.channel, "other", &other);
+    sem_post(&leave);
+    testing_wait(&held);
+    testing_wait(&other);
+    assert_in_range(atomic_load(&handled_before), 0, CALLS / 2);
+    assert_true(raw_wait(&client, last));
+    assert_int_equal(atomic_load(&handled), CALLS);
+    raw_close(&client);
+    mesh_channel_destroy(holder);
+}
+
+/* What a client sends waits in its socket until its calls have had their turn. */
+static void calls_beyond_the_limit_of_streams_wait_while_others_are_behind(void **state)
+{
+    raw_client client;
+    uint32_t last;
+
+    (void)state;
+    raw_connect(&client, mesh_server_port(service.server));
+    last = send_calls(&client, MORE_CALLS);
+    assert_true(raw_wait(&client, last));
+    assert_int_equal(atomic_load(&handled), MORE_CALLS);
+    raw_close(&client);
+}
+
+/* The first stream uses up the connection's window; of the next one nothing can be sent. */
+static void a_stream_whose_client_takes_nothing_keeps_little_beside_its_budget(void **state)
+{
+    raw_client client;
+
+    (void)state;
+    raw_connect(&client, mesh_server_port(service.server));
+    for (int i = 0; i < 2; i++) {
+        uint32_t stream = raw_request(&client, "/testing.v1.Testing/Count", NULL, NULL, false);
+
+        raw_message(&client, stream, false, NULL, 0, true);
+        testing_wait_for_active(&service, (size_t)i + 1);
+        for (int round = 0; round < ROUNDS; round++)
+            assert_int_equal(testing_echo(&service, "round", NULL), MESH_OK);
+    }
+    assert_in_range(atomic_load(&poured), BUDGET_BYTES / 2, BUDGET_BYTES + BUDGET_BYTES / 4);
+    raw_close(&client);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(a_connection_with_many_calls_lets_others_in, start, stop),
+        cmocka_unit_test_setup_teardown(
+            calls_beyond_the_limit_of_streams_wait_while_others_are_behind, start, stop),
+        cmocka_unit_test_setup_teardown(
+            a_stream_whose_client_takes_nothing_keeps_little_beside_its_budget, start, stop),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
