@@ -19,14 +19,25 @@ static struct {
     atomic_size_t counts[H2_BUFFER_SIZES]; /* so that an empty list is seen without a lock */
 } depot = {.mu = PTHREAD_MUTEX_INITIALIZER};
 
+/* Even ones are powers of two, odd ones three quarters of the next of these. */
+static size_t size_of(uint8_t size_class)
+{
+    size_t power = (size_t)SMALLEST_BYTES << (size_class + 1) / 2;
+
+    return size_class % 2 == 0 ? power : power / 4 * 3;
+}
+
 /* The smallest class that has room for as many bytes, head included. */
 static uint8_t class_of(size_t bytes)
 {
-    uint8_t size_class = 0;
+    int size_class = 0;
 
-    if (bytes > SMALLEST_BYTES)
-        size_class = (uint8_t)(64 - __builtin_clzll((bytes - 1) / SMALLEST_BYTES));
-    return size_class < H2_BUFFER_SIZES ? size_class : H2_BUFFER_SIZES;
+    if (bytes > SMALLEST_BYTES) {
+        size_class = 2 * (64 - __builtin_clzll((bytes - 1) / SMALLEST_BYTES));
+        if (bytes <= size_of((uint8_t)(size_class - 1)))
+            size_class--;
+    }
+    return size_class < H2_BUFFER_SIZES ? (uint8_t)size_class : H2_BUFFER_SIZES;
 }
 
 static size_t bytes_of(const h2_buffer *buffer)
@@ -87,7 +98,7 @@ h2_buffer *h2_buffer_take(h2_cache *cache, size_t capacity)
     h2_buffer *buffer = NULL;
 
     if (size_class < H2_BUFFER_SIZES) {
-        capacity = ((size_t)SMALLEST_BYTES << size_class) - sizeof *buffer;
+        capacity = size_of(size_class) - sizeof *buffer;
         if (cache != NULL)
             buffer = pop(cache, size_class);
         if (buffer == NULL)

@@ -17,7 +17,7 @@
 #include "mesh/rpc/transport.h"
 
 enum {
-    H2_BUFFER_SIZES = 16,          /* 256 bytes to 8 MiB, each twice the one before */
+    H2_BUFFER_SIZES = 31,          /* 256 bytes to 8 MiB: see size_of */
     H2_CACHE_BYTES_MAX = 16 << 20, /* of a loop */
     H2_DEPOT_BYTES_MAX = 32 << 20, /* of the process */
     H2_BLOCK_SIZES = 16,           /* of nghttp2: up to 1 KiB in steps of 64 bytes */
