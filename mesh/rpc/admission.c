@@ -153,13 +153,16 @@ mesh_budget *mesh_call_memory(mesh_call *call)
                                               : &call->server->memory;
 }
 
-mesh_pool_options mesh_admission_pool(const mesh_server_options *options)
+mesh_pool_options mesh_admission_pool(const mesh_server_options *options, size_t cores)
 {
-    bool shared = options->connection_share_percent < 100;
+    size_t kept = options->connection_share_percent < 100 ? 4 : SIZE_MAX;
 
-    return (mesh_pool_options){.threads = options->worker_count,
-                               .queue = options->worker_queue,
-                               .reserved = shared ? options->worker_queue / 4 : 0};
+    return (mesh_pool_options){
+        .threads = options->worker_count,
+        .queue = options->worker_queue,
+        .reserved = options->worker_queue / kept,
+        .most = {[MESH_JOB_STREAM] = options->worker_count - options->worker_count / kept,
+                 [MESH_JOB_DECODE] = cores > 2 ? cores - 1 : 1}};
 }
 
 mesh_code mesh_admission_submit(mesh_call *call, mesh_error *err)

@@ -35,8 +35,8 @@ void mesh_admission_leave(mesh_server *server, mesh_admission admission);
  */
 mesh_code mesh_admission_check(mesh_call *call, bool too_much_metadata, mesh_error *err);
 
-/* What the options say of the workers; they have their defaults. */
-mesh_pool_options mesh_admission_pool(const mesh_server_options *options);
+/* What the options say of the workers; they have their defaults. `cores`: of the machine. */
+mesh_pool_options mesh_admission_pool(const mesh_server_options *options, size_t cores);
 
 /*
  * Gives the call's job to a worker, in turn with the jobs of other connections. RESOURCE_EXHAUSTED:

@@ -96,8 +96,11 @@ void mesh_call_run(mesh_call *call);
  * Gives it to a worker as a job, with a count of its own, which `end` drops. RESOURCE_EXHAUSTED:
  * there is none, nor a place to wait; neither is called.
  */
-mesh_code mesh_call_submit(mesh_call *call, void (*run)(void *call), void (*end)(void *call),
-                           mesh_error *err);
+mesh_code mesh_call_submit(mesh_call *call, mesh_job_kind kind, void (*run)(void *call),
+                           void (*end)(void *call), mesh_error *err);
+
+/* What a job is that decodes a message. */
+mesh_job_kind mesh_call_job_of(const mesh_message *message);
 
 /* What its messages and its arenas count against. */
 mesh_budget *mesh_call_memory(mesh_call *call);

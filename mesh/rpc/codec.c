@@ -9,6 +9,19 @@
 #include "mesh/rpc/refuse.h"
 #include "mesh/rpc/unpack.h"
 
+enum {
+    HEAVY_BYTES = 128 << 10 /* inflated */
+};
+
+bool mesh_message_is_heavy(const mesh_message *message)
+{
+    size_t most = message->size;
+
+    if (mesh_message_is_slow(message))
+        most = mesh_inflate_most(message->slices, message->slice_count, message->limit);
+    return message->slice_count > 0 && most > HEAVY_BYTES;
+}
+
 /* Copies all of it, one slice after the other. */
 static void gather(const mesh_message *message, uint8_t *bytes)
 {

@@ -37,6 +37,9 @@ static inline bool mesh_message_is_slow(const mesh_message *message)
     return message->compressed && message->slice_count > 0;
 }
 
+/* Whether that may take a processor for so long that few should do it at a time. */
+bool mesh_message_is_heavy(const mesh_message *message);
+
 /*
  * Inflates, checks and unpacks a received message into the arena and releases it, whatever is
  * returned. `descriptor` NULL gives a mesh_raw_message. INVALID_ARGUMENT: malformed, names the

@@ -38,6 +38,8 @@ static void run_unary(mesh_call *call)
 
     mesh_error_clear(&err);
     code = decode_request(call, &err);
+    if (!call->inlined)
+        mesh_pool_relax(call->server->pool, &call->job);
     if (code == MESH_OK)
         code = create_response(call, &err);
     if (code == MESH_OK) {
@@ -123,25 +125,30 @@ static void end_job(void *call)
     mesh_call_unref(call);
 }
 
-mesh_code mesh_call_submit(mesh_call *call, void (*run)(void *call), void (*end)(void *call),
-                           mesh_error *err)
+mesh_job_kind mesh_call_job_of(const mesh_message *message)
+{
+    return mesh_message_is_heavy(message) ? MESH_JOB_DECODE : MESH_JOB_PLAIN;
+}
+
+mesh_code mesh_call_submit(mesh_call *call, mesh_job_kind kind, void (*run)(void *call),
+                           void (*end)(void *call), mesh_error *err)
 {
     mesh_code code;
 
     mesh_call_ref(call);
-    call->job = (mesh_job){.run = run, .end = end, .argument = call};
+    call->job = (mesh_job){.run = run, .end = end, .argument = call, .kind = kind};
     code = mesh_admission_submit(call, err);
     if (code != MESH_OK)
         mesh_call_unref(call);
     return code;
 }
 
-static void submit(mesh_call *call, void (*run)(void *call))
+static void submit(mesh_call *call, mesh_job_kind kind, void (*run)(void *call))
 {
     mesh_error err;
 
     mesh_error_clear(&err);
-    if (mesh_call_submit(call, run, end_job, &err) != MESH_OK)
+    if (mesh_call_submit(call, kind, run, end_job, &err) != MESH_OK)
         mesh_call_answer_error(call, &err);
 }
 
@@ -195,11 +202,13 @@ void mesh_call_run(mesh_call *call)
     else if (is_stream && !make_stream(call))
         mesh_call_answer(call, MESH_RESOURCE_EXHAUSTED, NULL, NULL);
     else if (call->handler->style == MESH_HANDLER_EVENTS && is_slow(call))
-        (void)mesh_stream_submit(call->stream, open_events);
+        (void)mesh_stream_submit(call->stream, &call->message, open_events);
     else if (call->handler->style == MESH_HANDLER_EVENTS)
         open_events(call);
+    else if (is_stream)
+        submit(call, MESH_JOB_STREAM, run_stream_job);
     else
-        submit(call, is_stream ? run_stream_job : run_unary_job);
+        submit(call, mesh_call_job_of(&call->message), run_unary_job);
 }
 
 static void refuse_unimplemented(mesh_call *call)

@@ -1,14 +1,16 @@
 #include "mesh/rpc/inflate.h"
 
+#include <sched.h>
 #include <zlib.h>
 
 #include "mesh/base/alloc.h"
 
 enum {
     WINDOW_BITS_ANY_HEADER = 15 + 32,
-    RATIO_MAX = 1032,    /* of deflate: 258 bytes in two bits (zlib_tech.html) */
-    GZIP_BYTES_MIN = 18, /* header and trailer, RFC 1952, section 2.3 */
-    GZIP_MAGIC = 0x1f    /* its first byte; no zlib header begins so */
+    RUN_BYTES = 64 << 10, /* inflated before other threads are let go first */
+    RATIO_MAX = 1032,     /* of deflate: 258 bytes in two bits (zlib_tech.html) */
+    GZIP_BYTES_MIN = 18,  /* header and trailer, RFC 1952, section 2.3 */
+    GZIP_MAGIC = 0x1f     /* its first byte; no zlib header begins so */
 };
 
 static size_t size_of(const mesh_slice *slices, size_t slice_count)
@@ -50,6 +52,13 @@ static mesh_code bound(const mesh_slice *slices, size_t slice_count, size_t limi
     return MESH_OK;
 }
 
+size_t mesh_inflate_most(const mesh_slice *slices, size_t slice_count, size_t limit)
+{
+    size_t most;
+
+    return bound(slices, slice_count, limit, &most) == MESH_OK ? most : 0;
+}
+
 static void *allocate(void *context, uInt count, uInt size)
 {
     (void)context;
@@ -60,6 +69,26 @@ static void release(void *context, void *memory)
 {
     (void)context;
     mesh_free(memory);
+}
+
+/* Some more of what `stream` has to read, to the end of its input or its output. */
+static int inflate_on(z_stream *stream, size_t room)
+{
+    int state;
+
+    for (;;) {
+        size_t run = room < RUN_BYTES ? room : RUN_BYTES;
+
+        stream->avail_out = (uInt)run;
+        state = inflate(stream, Z_NO_FLUSH);
+        room -= run - stream->avail_out;
+        if (state == Z_BUF_ERROR && stream->avail_in == 0)
+            return Z_OK; /* the run before had ended with the input */
+        if (state != Z_OK || stream->avail_out > 0 || room == 0)
+            return state;
+        /* it is nobody's turn so much that others should wait for all of it */
+        (void)sched_yield();
+    }
 }
 
 mesh_code mesh_inflate(const mesh_slice *slices, size_t slice_count, size_t limit,
@@ -80,12 +109,11 @@ mesh_code mesh_inflate(const mesh_slice *slices, size_t slice_count, size_t limi
         goto done;
     state = inflateInit2(&stream, WINDOW_BITS_ANY_HEADER);
     stream.next_out = result;
-    stream.avail_out = (uInt)most + 1;
-    for (; read < slice_count && state == Z_OK && stream.avail_out > 0; read++) {
+    for (; read < slice_count && state == Z_OK && stream.total_out <= most; read++) {
         stream.next_in = (Bytef *)(uintptr_t)slices[read].data;
         stream.avail_in = (uInt)slices[read].size;
         if (stream.avail_in > 0)
-            state = inflate(&stream, Z_NO_FLUSH);
+            state = inflate_on(&stream, most + 1 - stream.total_out);
     }
     if (state == Z_MEM_ERROR)
         goto done;

@@ -15,4 +15,7 @@
 mesh_code mesh_inflate(const mesh_slice *slices, size_t slice_count, size_t limit,
                        mesh_arena *arena, const uint8_t **out, size_t *out_size);
 
+/* How many bytes of it mesh_inflate inflates at most; 0: it is refused before. */
+size_t mesh_inflate_most(const mesh_slice *slices, size_t slice_count, size_t limit);
+
 #endif

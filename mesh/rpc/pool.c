@@ -7,11 +7,24 @@
 
 #include "mesh/base/alloc.h"
 
+/* Flows that wait, in order. */
+typedef struct line {
+    mesh_flow *first;
+    mesh_flow *last;
+} line;
+
+/* What lets a limited number of jobs of a kind run. */
+typedef struct gate {
+    size_t most; /* immutable */
+    size_t running;
+    line waiting; /* flows whose turn it was, with such a job next */
+} gate;
+
 struct mesh_pool {
     pthread_mutex_t mu;
-    sem_t wakes;     /* one for each thread that shall look again */
-    mesh_flow *turn; /* flows that wait for a thread, in order; guarded by mu, as all below */
-    mesh_flow *last; /* of these */
+    sem_t wakes; /* one for each thread that shall look again */
+    line turn;   /* flows that wait for a thread; guarded by mu, as all below */
+    gate gates[MESH_JOB_KINDS];
     mesh_flow unlimited;
     size_t capacity; /* immutable: those that may wait and one for each thread */
     size_t reserved; /* immutable */
@@ -25,17 +38,35 @@ struct mesh_pool {
 
 /* --- flows; mu is held ------------------------------------------------------------------------ */
 
-static void await_turn(mesh_pool *pool, mesh_flow *flow)
+static void append(line *line, mesh_flow *flow)
 {
     flow->next = NULL;
-    if (pool->turn == NULL)
-        pool->turn = flow;
+    if (line->first == NULL)
+        line->first = flow;
     else
-        pool->last->next = flow;
-    pool->last = flow;
+        line->last->next = flow;
+    line->last = flow;
 }
 
-/* A flow is among those that wait for a thread while it has a job that may run. */
+static mesh_flow *take_first(line *line)
+{
+    mesh_flow *flow = line->first;
+
+    if (flow != NULL)
+        line->first = flow->next;
+    return flow;
+}
+
+/* Its turn was before. */
+static void prepend(line *line, mesh_flow *flow)
+{
+    flow->next = line->first;
+    if (line->first == NULL)
+        line->last = flow;
+    line->first = flow;
+}
+
+/* A flow is in one of the lines while it has a job that may run. */
 static void put(mesh_pool *pool, mesh_flow *flow, mesh_job *job)
 {
     job->flow = flow;
@@ -47,32 +78,59 @@ static void put(mesh_pool *pool, mesh_flow *flow, mesh_job *job)
     flow->last = job;
     pool->jobs++;
     if (flow->waiting++ == 0 && flow->running < flow->most_running)
-        await_turn(pool, flow);
+        append(&pool->turn, flow);
+}
+
+/* The flow whose turn it is; those whose next job has to wait for others of its kind make way. */
+static mesh_flow *take_flow(mesh_pool *pool)
+{
+    mesh_flow *flow;
+
+    while ((flow = take_first(&pool->turn)) != NULL) {
+        gate *gate = &pool->gates[flow->first->kind];
+
+        if (gate->running < gate->most)
+            return flow;
+        append(&gate->waiting, flow);
+    }
+    return NULL;
 }
 
 /* The job whose turn it is; NULL: none may run. */
 static mesh_job *take(mesh_pool *pool)
 {
-    mesh_flow *flow = pool->turn;
+    mesh_flow *flow = take_flow(pool);
     mesh_job *job;
 
     if (flow == NULL)
         return NULL;
-    pool->turn = flow->next;
     job = flow->first;
+    pool->gates[job->kind].running++;
     flow->first = job->next;
     flow->waiting--;
     flow->running++;
     if (flow->waiting > 0 && flow->running < flow->most_running)
-        await_turn(pool, flow);
+        append(&pool->turn, flow);
     return job;
 }
 
-static void leave(mesh_pool *pool, mesh_flow *flow)
+static void leave_gate(mesh_pool *pool, gate *gate)
 {
+    mesh_flow *flow = take_first(&gate->waiting);
+
+    gate->running--;
+    if (flow != NULL)
+        prepend(&pool->turn, flow);
+}
+
+static void leave(mesh_pool *pool, const mesh_job *job)
+{
+    mesh_flow *flow = job->flow;
+
     pool->jobs--;
+    leave_gate(pool, &pool->gates[job->kind]);
     if (flow->running-- == flow->most_running && flow->waiting > 0)
-        await_turn(pool, flow);
+        append(&pool->turn, flow);
 }
 
 /* --- threads ---------------------------------------------------------------------------------- */
@@ -85,7 +143,7 @@ static void leave(mesh_pool *pool, mesh_flow *flow)
  */
 static bool has_to_wake(mesh_pool *pool)
 {
-    if (pool->turn == NULL || pool->idle == 0 || pool->waking)
+    if (pool->turn.first == NULL || pool->idle == 0 || pool->waking)
         return false;
     pool->waking = true;
     return true;
@@ -116,7 +174,7 @@ static void *work(void *argument)
             sem_post(&pool->wakes);
         job->run(job->argument);
         pthread_mutex_lock(&pool->mu);
-        leave(pool, job->flow);
+        leave(pool, job);
         pthread_mutex_unlock(&pool->mu);
         job->end(job->argument);
         pthread_mutex_lock(&pool->mu);
@@ -136,6 +194,8 @@ mesh_code mesh_pool_create(const mesh_pool_options *options, mesh_pool **out, me
     pool->capacity = options->queue + options->threads;
     pool->reserved = options->reserved;
     pool->unlimited = (mesh_flow){.most_running = SIZE_MAX, .most_jobs = SIZE_MAX};
+    for (size_t i = 0; i < MESH_JOB_KINDS; i++)
+        pool->gates[i].most = options->most[i] > 0 ? options->most[i] : SIZE_MAX;
     pool->threads = mesh_calloc(options->threads, sizeof *pool->threads);
     if (pool->threads == NULL) {
         mesh_pool_destroy(pool);
@@ -155,9 +215,10 @@ mesh_code mesh_pool_create(const mesh_pool_options *options, mesh_pool **out, me
 }
 
 /* mu is held. */
-static mesh_pool_answer has_room(const mesh_pool *pool, const mesh_flow *flow)
+static mesh_pool_answer has_room(const mesh_pool *pool, const mesh_flow *flow, const mesh_job *job)
 {
-    size_t capacity = flow->waiting == 0 ? pool->capacity : pool->capacity - pool->reserved;
+    bool reserve = flow->waiting == 0 && job->kind == MESH_JOB_PLAIN;
+    size_t capacity = reserve ? pool->capacity : pool->capacity - pool->reserved;
 
     if (flow->waiting + flow->running >= flow->most_jobs)
         return MESH_POOL_FLOW_FULL;
@@ -172,7 +233,7 @@ mesh_pool_answer mesh_pool_submit(mesh_pool *pool, mesh_flow *flow, mesh_job *jo
     if (flow == NULL)
         flow = &pool->unlimited;
     pthread_mutex_lock(&pool->mu);
-    answer = has_room(pool, flow);
+    answer = has_room(pool, flow, job);
     if (answer == MESH_POOL_TAKEN)
         put(pool, flow, job);
     wake = has_to_wake(pool);
@@ -180,6 +241,22 @@ mesh_pool_answer mesh_pool_submit(mesh_pool *pool, mesh_flow *flow, mesh_job *jo
     if (wake)
         sem_post(&pool->wakes);
     return answer;
+}
+
+void mesh_pool_relax(mesh_pool *pool, mesh_job *job)
+{
+    bool wake;
+
+    if (job->kind == MESH_JOB_PLAIN)
+        return;
+    pthread_mutex_lock(&pool->mu);
+    leave_gate(pool, &pool->gates[job->kind]);
+    job->kind = MESH_JOB_PLAIN;
+    pool->gates[MESH_JOB_PLAIN].running++;
+    wake = has_to_wake(pool);
+    pthread_mutex_unlock(&pool->mu);
+    if (wake)
+        sem_post(&pool->wakes);
 }
 
 void mesh_pool_destroy(mesh_pool *pool)

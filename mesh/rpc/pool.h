@@ -3,7 +3,10 @@
  *
  * Jobs belong to flows, a connection's each, and flows are served in turn (fair queueing): one with
  * a thousand jobs waits as long for its next one as one with two. A flow also runs a limited number
- * at a time, since a job that blocks cannot be taken back.
+ * at a time, since a job that blocks cannot be taken back; and of some kinds of jobs a limited
+ * number runs in all, so that there is always a thread, and a processor, for the others. A flow
+ * whose next job is of a kind with its most running waits for one of these to end, with all that it
+ * has.
  */
 #ifndef MESH_RPC_POOL_H
 #define MESH_RPC_POOL_H
@@ -12,11 +15,19 @@
 
 typedef struct mesh_pool mesh_pool;
 
+typedef enum mesh_job_kind {
+    MESH_JOB_PLAIN,
+    MESH_JOB_STREAM, /* may wait for its client */
+    MESH_JOB_DECODE, /* takes a processor for some time */
+    MESH_JOB_KINDS
+} mesh_job_kind;
+
 /* What one job needs. Memory of whoever submits it, until `end` is called. */
 typedef struct mesh_job {
     void (*run)(void *argument);
     void (*end)(void *argument); /* it is not counted any more; the last touch of it and its flow */
     void *argument;
+    mesh_job_kind kind;
 
     /* the pool's */
     struct mesh_flow *flow;
@@ -37,8 +48,9 @@ typedef struct mesh_flow {
 
 typedef struct mesh_pool_options {
     size_t threads;
-    size_t queue;    /* jobs that may wait */
-    size_t reserved; /* of `queue`, for flows with none waiting */
+    size_t queue;                /* jobs that may wait */
+    size_t reserved;             /* of `queue`, for plain jobs of flows with none waiting */
+    size_t most[MESH_JOB_KINDS]; /* jobs of a kind at a time; 0: no less than threads */
 } mesh_pool_options;
 
 typedef enum mesh_pool_answer {
@@ -54,6 +66,9 @@ mesh_code mesh_pool_create(const mesh_pool_options *options, mesh_pool **pool, m
  * have no other. Never blocks. The pool has to live until it returns, not only until the job ran.
  */
 mesh_pool_answer mesh_pool_submit(mesh_pool *pool, mesh_flow *flow, mesh_job *job);
+
+/* By a job that runs: the rest of it is of the plain kind. */
+void mesh_pool_relax(mesh_pool *pool, mesh_job *job);
 
 /* Runs what is queued, then ends the threads. NULL is accepted. */
 void mesh_pool_destroy(mesh_pool *pool);

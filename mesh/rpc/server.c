@@ -86,13 +86,18 @@ static size_t default_buffer_bytes(const mesh_server_options *options)
     return needed > DEFAULT_BUFFER_BUDGET_BYTES ? needed : DEFAULT_BUFFER_BUDGET_BYTES;
 }
 
-static void fill_defaults(mesh_server_options *options)
+static size_t count_cores(void)
 {
     long cores = sysconf(_SC_NPROCESSORS_ONLN);
 
+    return cores > 0 ? (size_t)cores : 1;
+}
+
+static void fill_defaults(mesh_server_options *options)
+{
     MESH_OPTION_DEFAULT(options->worker_count, DEFAULT_WORKERS);
     MESH_OPTION_DEFAULT(options->worker_queue, DEFAULT_WORKER_QUEUE);
-    MESH_OPTION_DEFAULT(options->poller_count, cores > 0 ? (size_t)cores : 1);
+    MESH_OPTION_DEFAULT(options->poller_count, count_cores());
     MESH_OPTION_DEFAULT(options->max_calls, DEFAULT_MAX_CALLS);
     MESH_OPTION_DEFAULT(options->max_receive_bytes, DEFAULT_RECEIVE_BYTES);
     MESH_OPTION_DEFAULT(options->arena_limit_bytes, DEFAULT_ARENA_LIMIT_BYTES);
@@ -211,7 +216,7 @@ mesh_code mesh_server_create(const mesh_server_options *options, mesh_server **o
         server->interceptors[i] = known.interceptors[i];
         server->authorizes |= known.interceptors[i].authorizes;
     }
-    pool = mesh_admission_pool(&known);
+    pool = mesh_admission_pool(&known, count_cores());
     if (code == MESH_OK)
         code = mesh_pool_create(&pool, &server->pool, err);
     if (code == MESH_OK)

@@ -16,7 +16,7 @@ static void leave_worker(void *argument)
     mesh_call_unref(call);
 }
 
-bool mesh_stream_submit(mesh_stream *stream, void (*run)(void *call))
+bool mesh_stream_submit(mesh_stream *stream, const mesh_message *message, void (*run)(void *call))
 {
     mesh_error err;
 
@@ -24,7 +24,8 @@ bool mesh_stream_submit(mesh_stream *stream, void (*run)(void *call))
     stream->on_worker = true;
     pthread_mutex_unlock(&stream->mu);
     mesh_error_clear(&err);
-    if (mesh_call_submit(stream->call, run, leave_worker, &err) == MESH_OK)
+    if (mesh_call_submit(stream->call, mesh_call_job_of(message), run, leave_worker, &err) ==
+        MESH_OK)
         return true;
     mesh_stream_end(stream, err.code, &err);
     mesh_stream_leave_worker(stream);
@@ -103,7 +104,7 @@ void mesh_stream_deliver(mesh_stream *stream, mesh_message *message, bool ending
     } else if (message != NULL && mesh_message_is_slow(message)) {
         mesh_message_keep(message);
         stream->message = *message;
-        if (!mesh_stream_submit(stream, run_message))
+        if (!mesh_stream_submit(stream, &stream->message, run_message))
             mesh_message_release(&stream->message);
     } else {
         tell(stream, message);

@@ -100,7 +100,7 @@ void mesh_stream_closed(mesh_stream *stream);
  * Server: gives an evented stream to a worker, which runs its callbacks until it leaves. False:
  * there is none, and the stream was ended.
  */
-bool mesh_stream_submit(mesh_stream *stream, void (*run)(void *call));
+bool mesh_stream_submit(mesh_stream *stream, const mesh_message *message, void (*run)(void *call));
 void mesh_stream_leave_worker(mesh_stream *stream);
 
 #endif

@@ -1,5 +1,6 @@
 #include "mesh/rpc/wire_check.h"
 
+#include <sched.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -7,7 +8,8 @@
 #include "mesh/base/wire.h"
 
 enum {
-    PATH_BYTES = 256
+    PATH_BYTES = 256,
+    RUN_BYTES = 16 << 10 /* checked before other threads are let go first */
 };
 
 /* A message that is being checked. All but the innermost one stand at a field with the next one. */
@@ -211,6 +213,7 @@ mesh_code mesh_wire_check(const ProtobufCMessageDescriptor *descriptor, const ui
     frame *now = frames;
     mesh_wire_needs found = {.memory = round_up(descriptor->sizeof_message)};
     mesh_wire_reader in;
+    const uint8_t *pause = data + (size < RUN_BYTES ? size : RUN_BYTES);
     const char *problem = NULL;
 
     *needs = found;
@@ -234,6 +237,10 @@ mesh_code mesh_wire_check(const ProtobufCMessageDescriptor *descriptor, const ui
             in.end = now->end;
         }
 
+        if (in.at > pause) { /* it is nobody's turn so much that others should wait for all of it */
+            pause = data + size - in.at < RUN_BYTES ? data + size : in.at + RUN_BYTES;
+            (void)sched_yield();
+        }
         now->at = in.at;
         if (!mesh_wire_tag(&in, &number, &type)) {
             now->field = NULL;

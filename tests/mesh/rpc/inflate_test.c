@@ -135,6 +135,40 @@ int __wrap_inflate(z_streamp stream, int flush)
     return __real_inflate(stream, flush);
 }
 
+static int gave_way;
+
+int __wrap_sched_yield(void);
+
+int __wrap_sched_yield(void)
+{
+    gave_way++;
+    return 0;
+}
+
+static void what_is_large_gives_way_to_other_threads_meanwhile(void **state)
+{
+    static const struct {
+        size_t size;
+        int most, least;
+    } cases[] = {{1000, 0, 0}, {60000, 0, 0}, {1 << 20, 16, 15}};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        uint8_t *content = make_content(cases[i].size);
+        uint8_t *bytes = malloc(cases[i].size + 1000);
+        size_t size;
+
+        assert_non_null(bytes);
+        size = compress_to(bytes, cases[i].size + 1000, content, cases[i].size, GZIP);
+        gave_way = 0;
+        assert_int_equal(inflate_in_steps(bytes, size, size, 4 << 20, content, cases[i].size),
+                         MESH_OK);
+        assert_in_range(gave_way, cases[i].least, cases[i].most);
+        free(bytes);
+        free(content);
+    }
+}
+
 /* The last four bytes of gzip say how much it is. Where they cannot be true nothing is begun. */
 static void what_says_that_it_is_too_much_is_not_even_begun(void **state)
 {
@@ -307,6 +341,7 @@ int main(void)
         cmocka_unit_test(gzip_and_zlib_come_out_whole_however_they_are_cut),
         cmocka_unit_test(the_limit_is_exact),
         cmocka_unit_test(a_bomb_stops_at_the_limit),
+        cmocka_unit_test(what_is_large_gives_way_to_other_threads_meanwhile),
         cmocka_unit_test(what_says_that_it_is_too_much_is_not_even_begun),
         cmocka_unit_test(what_is_more_than_it_says_is_an_internal_error),
         cmocka_unit_test(what_is_broken_is_an_internal_error),

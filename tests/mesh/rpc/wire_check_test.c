@@ -308,11 +308,42 @@ static void what_passes_can_be_unpacked(void **state)
     assert_in_range(wire_check_fuzz_passed() - before, 20000, 180000);
 }
 
+static int gave_way;
+
+int __wrap_sched_yield(void);
+
+int __wrap_sched_yield(void)
+{
+    gave_way++;
+    return 0;
+}
+
+/* Of fields of two bytes. */
+static void what_is_large_gives_way_to_other_threads_meanwhile(void **state)
+{
+    enum {
+        LARGE_BYTES = 1 << 20,
+        RUN_BYTES = 16 << 10
+    };
+    static uint8_t fields[LARGE_BYTES];
+    mesh_wire_needs needs;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof fields; i += 2)
+        memcpy(&fields[i], "\x08\x01", 2);
+    gave_way = 0;
+    assert_int_equal(mesh_wire_check(EVERYTHING, fields, RUN_BYTES, &needs, NULL), MESH_OK);
+    assert_int_equal(gave_way, 0);
+    assert_int_equal(mesh_wire_check(EVERYTHING, fields, sizeof fields, &needs, NULL), MESH_OK);
+    assert_in_range(gave_way, LARGE_BYTES / RUN_BYTES - 2, LARGE_BYTES / RUN_BYTES);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(bytes_pass_or_the_field_is_named),
         cmocka_unit_test(nesting_is_limited),
+        cmocka_unit_test(what_is_large_gives_way_to_other_threads_meanwhile),
         cmocka_unit_test(what_passes_can_be_unpacked),
         cmocka_unit_test(what_does_not_fit_is_refused_before_anything_is_unpacked),
     };
