@@ -365,6 +365,55 @@ static void expect_answer(raw_client *client, const void *message, size_t size, 
     }
 }
 
+/* The answer's message, as it is on the wire; its size. */
+static size_t read_answer(raw_client *client, uint32_t stream, uint8_t *bytes, size_t capacity)
+{
+    static raw_frame next;
+    size_t size = 0;
+
+    do {
+        assert_true(raw_receive(client, &next));
+        if (next.head.type != H2_DATA || next.head.size == 0)
+            continue;
+        assert_in_range(next.head.size, 1, capacity - size);
+        memcpy(bytes + size, next.payload, next.head.size);
+        size += next.head.size;
+    } while (next.head.stream != stream || next.head.type != H2_HEADERS ||
+             (next.head.flags & H2_END_STREAM) == 0);
+    return size;
+}
+
+/* RFC 1950, which gRPC calls so. */
+static void a_client_that_takes_deflate_alone_is_answered_in_it(void **state)
+{
+    Testing__V1__EchoRequest request = TESTING__V1__ECHO_REQUEST__INIT;
+    Testing__V1__EchoResponse *response;
+    uint8_t asked[16], answer[1000], inflated[5000];
+    uLongf size = sizeof inflated;
+    raw_client client;
+    uint32_t stream;
+    size_t got;
+
+    (void)state;
+    start_recorded(&client, 0);
+    request.answer_size = 4000;
+    stream = raw_request(&client, "/testing.v1.Testing/Echo", "grpc-accept-encoding",
+                         "identity,deflate", false);
+    raw_message(&client, stream, false, asked, testing__v1__echo_request__pack(&request, asked),
+                true);
+    got = read_answer(&client, stream, answer, sizeof answer);
+    assert_in_range(got, H2_MESSAGE_HEAD_BYTES + 1, sizeof answer);
+    assert_int_equal(answer[0], 1);
+    assert_int_equal(
+        uncompress(inflated, &size, answer + H2_MESSAGE_HEAD_BYTES, got - H2_MESSAGE_HEAD_BYTES),
+        Z_OK);
+    response = testing__v1__echo_response__unpack(NULL, size, inflated);
+    assert_non_null(response);
+    assert_int_equal(strspn(response->text, "x"), 4000);
+    testing__v1__echo_response__free_unpacked(response, NULL);
+    stop_recorded(&client);
+}
+
 static size_t gzip_zeros(uint8_t *out, size_t capacity, size_t count)
 {
     z_stream stream = {.next_out = out, .avail_out = (uInt)capacity};
@@ -522,6 +571,7 @@ int main(void)
         BOTH(a_stream_that_was_not_opened_so_compresses_nothing),
         BOTH(a_streams_answer_too_large_when_inflated_ends_it),
         BOTH(a_message_is_inflated_by_the_thread_of_its_handler),
+        cmocka_unit_test(a_client_that_takes_deflate_alone_is_answered_in_it),
         cmocka_unit_test(a_bomb_is_refused_and_costs_no_memory),
         cmocka_unit_test(broken_gzip_is_an_internal_error),
         cmocka_unit_test(a_message_compressed_nobody_knows_how_is_an_error),
