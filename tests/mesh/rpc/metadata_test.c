@@ -4,11 +4,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include <cmocka.h>
 
-#include "tests/mesh/rpc/raw_client.h"
 #include "tests/mesh/rpc/service.h"
 
 /* --- handlers that answer with what they got -------------------------------------------------- */
@@ -554,49 +552,6 @@ static void a_client_sends_12_kib_at_most(void **state)
     assert_int_equal(testing_echo(&service, "still there", NULL), MESH_OK);
 }
 
-static void keep_code(void *context, mesh_code code, const Testing__V1__EchoResponse *response,
-                      const mesh_error *err)
-{
-    (void)response;
-    (void)err;
-    *(mesh_code *)context = code;
-    sem_post(&service.closed);
-}
-
-/* 36 bytes each, and no promise of the server's: it is none of ours. */
-static void a_client_takes_16_kib_of_metadata_and_says_when_it_was_more(void **state)
-{
-    static const struct {
-        size_t headers;
-        mesh_code code;
-    } cases[] = {{400, MESH_NOT_FOUND}, {500, MESH_RESOURCE_EXHAUSTED}};
-
-    (void)state;
-    sem_init(&service.closed, 0, 0);
-    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
-        Testing__V1__EchoRequest request = TESTING__V1__ECHO_REQUEST__INIT;
-        mesh_code code = MESH_OK;
-        mesh_channel *channel;
-        raw_client peer;
-        char target[32];
-        uint32_t stream;
-        int port, listener = raw_listen(&port);
-
-        snprintf(target, sizeof target, "127.0.0.1:%d", port);
-        assert_int_equal(mesh_channel_create(target, NULL, &channel, NULL), MESH_OK);
-        assert_int_equal(
-            testing__v1__testing__echo__async(channel, &request, NULL, keep_code, &code), MESH_OK);
-        stream = raw_accept(&peer, listener);
-        raw_answer_with_headers(&peer, stream, "5", cases[i].headers);
-        testing_wait(&service.closed);
-        assert_int_equal(code, cases[i].code);
-        mesh_channel_destroy(channel);
-        raw_close(&peer);
-        close(listener);
-    }
-    sem_destroy(&service.closed);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -612,7 +567,6 @@ int main(void)
         BOTH(a_stream_brings_12_kib_and_refuses_more),
         cmocka_unit_test(the_largest_error_has_room_beside_it),
         WORKER(a_client_sends_12_kib_at_most),
-        cmocka_unit_test(a_client_takes_16_kib_of_metadata_and_says_when_it_was_more),
     };
 
     return cmocka_run_group_tests_name("metadata", tests, NULL, NULL);
