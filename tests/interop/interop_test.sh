@@ -147,8 +147,11 @@ test_a_server_that_ends_badly_has_failed() {
 trap 'kill "\$!" && wait "\$!"; exit 7' TERM
 wait
 END
-    expect 1 "$TREE/scripts/interop" --case empty_unary --tls off
-    [[ $err == *'the server did not end as it should'* ]] || fail "$err"
+    expect 1 "$TREE/scripts/interop" --peer meshc --case empty_unary --tls off
+    [[ $err == *'server_ends_well failed: the server did not end as it should'* ]] || fail "$err"
+    [ "$(last)" = '2 passed, 2 failed, 0 skipped' ] || fail "$out"
+    grep -qE '^empty_unary +ok +ok$' <<<"$out" || fail "$out"
+    grep -qE '^server_ends_well +FAIL +FAIL$' <<<"$out" || fail "$out"
 }
 
 test_a_case_that_a_peer_lacks_is_skipped_and_said() {
@@ -174,11 +177,16 @@ test_a_case_that_is_tried_again_is_said() {
 END
     stand_in "$TREE/.mesh/tools/grpc-go/client" <<END
 #!/bin/sh
-[ -e "$TREE/tried" ] || { : >"$TREE/tried" && exit 1; }
+[ -e "$TREE/tried" ] || { : >"$TREE/tried" && cat "$TREE/says" && exit 1; }
 END
+    echo '&{0xc00}.CloseAndRecv() got error code 0, want 1' >"$TREE/says"
     expect 1 "$TREE/scripts/interop" --peer go --case cancel_after_begin --tls off
     [[ $out == *$'\ntried again:\n  go client: cancel_after_begin, TLS off: try 1 of 3 '* ]] || fail "$out"
     [ "$(last)" = '1 passed, 1 failed, 0 skipped' ] || fail "$out"
+    rm -- "$TREE/tried"
+    echo '&{0xc00}.CloseAndRecv() got error code 14, want 1' >"$TREE/says"
+    expect 1 "$TREE/scripts/interop" --peer go --case cancel_after_begin --tls off
+    [ "$(last)" = '0 passed, 2 failed, 0 skipped' ] || fail "$out"
 }
 
 test_a_peer_that_is_asked_for_must_be_there() {
