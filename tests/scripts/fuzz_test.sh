@@ -23,6 +23,7 @@ done
 stand_in "$BIN/tests/a/good_fuzz" <<END
 #!/bin/sh
 [ -d tests/a/good_fuzz_corpus ] || exit 3
+: >"\$TMPDIR/socket"
 echo "\$*" | sed -nE 's/.*-max_total_time=([0-9]+) .*/\1/p' >>"$TREE/seconds"
 printf '#9\tDONE   cov: 42 ft: 60 corp: 3/9b\n' >&2
 printf 'stat::number_of_executed_units: 1000\nstat::new_units_added: 7\n' >&2
@@ -47,8 +48,14 @@ test_a_target_that_ends_well_has_passed() {
     [ "$(last)" = '1 passed, 0 failed' ] || fail "$out"
     grep -qE '^good_fuzz +1000 +42 +7 +0$' <<<"$out" || fail "$out"
     expect 0 "$TREE/scripts/fuzz" --only good_fuzz --json
-    grep -qF '{"target":"good_fuzz","executions":1000,"coverage":42,"new_inputs":7,"crashes":0}' \
-        <<<"$out" || fail "$out"
+    [ "$out" = '{"results":[{"target":"good_fuzz","executions":1000,"coverage":42,"new_inputs":7,"crashes":0}],"passed":1,"failed":0,"skipped":0}' ] ||
+        fail "$out"
+}
+
+test_what_a_target_leaves_in_its_folder_for_files_goes() {
+    mkdir "$WORK/files"
+    TMPDIR=$WORK/files expect 0 "$TREE/scripts/fuzz" --only good_fuzz
+    [ -z "$(ls -A "$WORK/files")" ] || fail "left behind: $(ls -A "$WORK/files")"
 }
 
 test_a_crash_fails_and_says_how_to_see_it_again() {
@@ -59,6 +66,10 @@ test_a_crash_fails_and_says_how_to_see_it_again() {
     [[ $err == *'it is broken'* ]] || fail "$err"
     [ "$(<"$kept")" = input ] || fail "$kept was not kept"
     grep -qF "  bad_fuzz: scripts/fuzz --only bad_fuzz --input $kept" <<<"$out" || fail "$out"
+    expect 1 "$TREE/scripts/fuzz" --json
+    [[ $out == '{"results":[{'*'"crashes":0},{'*'"crashes":1}],"passed":1,"failed":1,"skipped":0}' ]] ||
+        fail "$out"
+    [[ $err == *"  bad_fuzz: scripts/fuzz --only bad_fuzz --input $kept"* ]] || fail "$err"
     mkdir "$WORK/tmp"
     TMPDIR=$WORK/tmp expect 77 "$TREE/scripts/fuzz" --only bad_fuzz --input "$kept"
     [[ $err == *'it is broken'* ]] || fail "$err"

@@ -26,7 +26,7 @@ test_help_has_one_shape() {
 }
 
 test_what_is_unknown_is_named_and_refused() {
-    local name
+    local name words
     for name in "${NAMES[@]}"; do
         expect 2 "$SCRIPTS/$name" --nonsense
         [[ $err == "$name: "*"unknown argument '--nonsense'"*"$name --help"* ]] ||
@@ -37,6 +37,11 @@ test_what_is_unknown_is_named_and_refused() {
     expect 2 "$SCRIPTS/bench" rpc --rounds 1.5
     [[ $err == "bench: --rounds needs a whole number above 0"$'\n'*"bench --help" ]] ||
         fail "bench said: $err"
+    for words in '--only order' '--seconds 1'; do
+        # shellcheck disable=SC2086
+        expect 2 "$SCRIPTS/bench" rpc --short $words
+        [[ $err == *"--short chooses itself: not with ${words% *}"* ]] || fail "bench said: $err"
+    done
     expect 2 "$SCRIPTS/sanitize" tsan --nonsense
     [[ $err == *"unknown argument '--nonsense'"* ]] || fail "sanitize said: $err"
 }

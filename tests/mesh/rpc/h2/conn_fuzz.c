@@ -10,6 +10,7 @@
 #include <poll.h>
 #include <sched.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -33,7 +34,7 @@ enum {
     LIMIT_MS = 10000
 };
 
-static char path[64];
+static char path[sizeof(((struct sockaddr_un *)NULL)->sun_path)];
 static mesh_server *server;
 
 static void stop(void)
@@ -43,10 +44,12 @@ static void stop(void)
 
 static void start(void)
 {
-    char listen[80];
+    const char *folder = getenv("TMPDIR"); /* which goes, also when this ends without stop() */
+    char listen[sizeof path + 8];
 
     mesh_log_setup("conn_fuzz", MESH_LOG_ERROR); /* refusals are what it is about */
-    (void)snprintf(path, sizeof path, "/tmp/mesh-conn-fuzz-%d", (int)getpid());
+    FUZZ_CHECK((size_t)snprintf(path, sizeof path, "%s/mesh-conn-fuzz-%d",
+                                folder != NULL ? folder : "/tmp", (int)getpid()) < sizeof path);
     (void)snprintf(listen, sizeof listen, "unix:%s", path);
     server = fuzz_handlers_serve(listen, "h2");
     (void)atexit(stop);
