@@ -338,6 +338,10 @@ test_the_programs_explain_themselves() {
     [[ $err == *'--stream: slow_reader needs'* ]] || fail "$err"
     expect 2 "$TREE/attacker" --attack garbage --target 127.0.0.1:1
     [[ $err == *'127.0.0.1:1 does not answer'* ]] || fail "$err"
+    cp -L -- "$TREE/attacker" "$WORK/attacker"
+    expect 2 "$WORK/attacker" --attack garbage --target 127.0.0.1:1
+    [[ $err == *"$WORK/bystander cannot be started: No such file"* && $err != *answer* ]] ||
+        fail "$err"
 }
 
 run_tests

@@ -44,7 +44,7 @@ static struct {
 } options = {
     .path = "/grpc.health.v1.Health/Check",
     .seconds = 15,
-    .memory_mib = 256,
+    .memory_mib = 512,
     .stop_mib = 1500,
     .recovery_ms = 1000,
     .burn = -1,
@@ -77,7 +77,7 @@ static const flag flags[] = {
     {.name = "most", .number = &options.most, .help = "units at most; 0: the attack's own number"},
     {.name = "memory_mib",
      .number = &options.memory_mib,
-     .help = "resident memory that it may take at its peak; default 256"},
+     .help = "resident memory that it may take at its peak; default 512"},
     {.name = "stop_mib",
      .number = &options.stop_mib,
      .help = "the attack is broken off there; default 1500"},
@@ -288,14 +288,12 @@ static int run(const attack *attack, attempt *attempt)
         fprintf(stderr, "attacker: there is no process %d\n", options.pid);
         return EXIT_NOT_TRIED;
     }
-    if (!bystander_start(&bystander, attempt, options.pause_ms)) {
-        fprintf(stderr, "attacker: %s does not answer %s\n", options.target, options.path);
+    if (!bystander_start(&bystander, attempt, options.pause_ms))
         return EXIT_NOT_TRIED;
-    }
     watch_start(&watch);
     told = attack_beside(&bystander, attack, attempt, &outcome);
     watch_stop(&watch);
-    bystander_stop(&bystander);
+    (void)bystander_stop(&bystander);
     outcome.crashed = atomic_load(&watch.died);
     if (!told) {
         fprintf(stderr, "attacker: the other client has ended\n");
@@ -318,13 +316,11 @@ static int run_burn(const attempt *attempt)
     bystander bystander;
     bool told;
 
-    if (!bystander_start(&bystander, attempt, options.pause_ms)) {
-        fprintf(stderr, "attacker: %s does not answer %s\n", options.target, options.path);
+    if (!bystander_start(&bystander, attempt, options.pause_ms))
         return EXIT_NOT_TRIED;
-    }
     burn(options.burn, options.seconds * INT64_C(1000));
     told = bystander_ask(&bystander, &figures);
-    bystander_stop(&bystander);
+    (void)bystander_stop(&bystander);
     if (!told)
         return EXIT_NOT_TRIED;
     printf("%lu\n", figures.rate);

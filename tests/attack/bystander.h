@@ -29,12 +29,14 @@ typedef struct bystander_figures {
     bool answered;
 } bystander_figures;
 
-/* Starts it: the program beside this one. False: the target does not answer, even unattacked. */
+/* Starts it: the program beside this one. False, and said on stderr: it cannot be started, or the
+ * target does not answer, even unattacked. */
 bool bystander_start(bystander *bystander, const attempt *attempt, int pause_ms);
 
 /* How it fared since it was asked last. False: it has ended. */
 bool bystander_ask(bystander *bystander, bystander_figures *figures);
 
-void bystander_stop(bystander *bystander);
+/* Its exit status. */
+int bystander_stop(bystander *bystander);
 
 #endif

@@ -3,6 +3,7 @@
 #include <limits.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -10,7 +11,8 @@
 #include "tests/attack/bystander.h"
 
 enum {
-    ARGUMENTS_MAX = 12
+    ARGUMENTS_MAX = 12,
+    EXIT_NOT_STARTED = 127
 };
 
 /* The path of the program that lies beside this one. */
@@ -51,7 +53,8 @@ static void become(const char *program, const attempt *attempt, int pause_ms, co
             (void)close(pipes[i]);
         (void)execv(program, (char *const *)(uintptr_t)arguments);
     }
-    _exit(127);
+    fprintf(stderr, "attacker: %s cannot be started: %s\n", program, strerror(errno));
+    _exit(EXIT_NOT_STARTED);
 }
 
 bool bystander_start(bystander *bystander, const attempt *attempt, int pause_ms)
@@ -60,8 +63,10 @@ bool bystander_start(bystander *bystander, const attempt *attempt, int pause_ms)
     char program[PATH_MAX];
     int pipes[4]; /* what it reads from and we write to, and the other way round */
 
-    if (!find_program(program, sizeof program) || pipe(&pipes[0]) != 0 || pipe(&pipes[2]) != 0)
+    if (!find_program(program, sizeof program) || pipe(&pipes[0]) != 0 || pipe(&pipes[2]) != 0) {
+        fprintf(stderr, "attacker: the bystander cannot be started: %s\n", strerror(errno));
         return false;
+    }
     bystander->pid = fork();
     if (bystander->pid == 0)
         become(program, attempt, pause_ms, pipes);
@@ -74,7 +79,8 @@ bool bystander_start(bystander *bystander, const attempt *attempt, int pause_ms)
     if (fscanf(bystander->from, "%lu %lu %ld %*d %lu", &figures.served, &figures.failed,
                &figures.slowest_ms, &figures.rate) == 4)
         return true;
-    bystander_stop(bystander);
+    if (bystander_stop(bystander) != EXIT_NOT_STARTED)
+        fprintf(stderr, "attacker: %s does not answer %s\n", attempt->target, attempt->path);
     return false;
 }
 
@@ -90,10 +96,13 @@ bool bystander_ask(bystander *bystander, bystander_figures *figures)
     return true;
 }
 
-void bystander_stop(bystander *bystander)
+int bystander_stop(bystander *bystander)
 {
+    int status = 0;
+
     (void)fclose(bystander->to);
     (void)fclose(bystander->from);
-    while (waitpid(bystander->pid, NULL, 0) < 0 && errno == EINTR)
+    while (waitpid(bystander->pid, &status, 0) < 0 && errno == EINTR)
         continue;
+    return WEXITSTATUS(status);
 }
