@@ -61,7 +61,8 @@ static _Noreturn void fail(const char *what)
     exit(1);
 }
 
-static void append(body *body, const void *bytes, size_t size)
+/* For `size` more bytes. */
+static void make_room(body *body, size_t size)
 {
     size_t room = body->room == 0 ? SMALLEST_BODY : body->room;
 
@@ -70,6 +71,11 @@ static void append(body *body, const void *bytes, size_t size)
     if (room != body->room && (body->bytes = realloc(body->bytes, room)) == NULL)
         fail("realloc");
     body->room = room;
+}
+
+static void append(body *body, const void *bytes, size_t size)
+{
+    make_room(body, size);
     if (size > 0)
         memcpy(body->bytes + body->size, bytes, size);
     body->size += size;
@@ -113,10 +119,8 @@ static void repack(stream *stream)
     stream->body.size = 0;
     append(&stream->body, &(uint8_t){0}, 1);
     append(&stream->body, &(uint32_t){htonl(size)}, sizeof size);
-    while (stream->body.room < PREFIX_BYTES + size)
-        append(&stream->body, message, 0);
-    (void)protobuf_c_message_pack(message, stream->body.bytes + PREFIX_BYTES);
-    stream->body.size = PREFIX_BYTES + size;
+    make_room(&stream->body, size);
+    stream->body.size += protobuf_c_message_pack(message, stream->body.bytes + stream->body.size);
 }
 
 /* --- calls ------------------------------------------------------------------------------------ */
