@@ -6,6 +6,7 @@
  *   h2_conn.c     a connection's life: read, write, keepalive, age, drain
  *   h2_session.c  what nghttp2 tells of a connection's frames
  *   h2_call.c     a call: what happened to it, and what is told of that
+ *   h2_turn.c     when that is told: connections take turns
  *   h2_ops.c      a call: what is asked of it, from any thread
  *   h2_fields.c   what the headers of a request say
  *   h2_message.c  messages that come in, in their frames
@@ -371,6 +372,7 @@ struct h2_call {
     bool finished;   /* by the layer above */
     bool ended;      /* its status is on its way, for whatever reason */
     bool done;       /* on_done was called */
+    bool begun;      /* the headers of its answer were sent */
     bool answered;   /* all of its answer was sent */
     bool reset_here; /* by h2_call_reset, since there was no other way to end it */
     bool cancelled;
@@ -425,7 +427,7 @@ struct h2_call {
 /* A call of a stream that has begun; NULL: out of memory. */
 h2_call *h2_call_create(h2_conn *conn, int32_t stream);
 
-/* Something happened to it: what is to be told is told when the current event has been handled. */
+/* Something happened to it: what is to be told is told when its connection has its turn. */
 void h2_call_ready(h2_call *call);
 void h2_call_tell(h2_call *call);
 

@@ -1,6 +1,6 @@
 /*
  * A call: what happened to it, and what is told of that. Everything that the layer above is told is
- * found by looking at the call, once it is in the loop's list of those to be looked at; so no event
+ * found by looking at the call, once it is in its connection's list of those to be looked at; so no event
  * comes from inside an operation.
  */
 #include <string.h>
@@ -26,10 +26,10 @@ static void on_deadline(h2_timer *timer)
 {
     h2_call *call = call_of_timer(timer);
 
-    if (call->is_http)
-        answer_http(call);
-    else
+    if (!call->is_http)
         h2_call_end(call, MESH_DEADLINE_EXCEEDED, "the call's deadline passed");
+    else if (!call->ended)
+        answer_http(call);
 }
 
 h2_call *h2_call_create(h2_conn *conn, int32_t stream)

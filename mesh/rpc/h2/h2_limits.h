@@ -28,9 +28,9 @@ enum {
     H2_IDLE_FRAMES_A_USEFUL_ONE = 4,
 
     /*
-     * Calls that were not answered since the client reset them, or broke a rule so that nghttp2 did
-     * (CVE-2023-44487, CVE-2025-8671). One that was answered makes up for one. Where nghttp2 limits
-     * resets itself, with the same figures, that one stays on, too.
+     * Calls whose answer had not begun when the client reset them, or broke a rule so that nghttp2
+     * did (CVE-2023-44487, CVE-2025-8671). One that was answered makes up for one. nghttp2's own
+     * limit is off: it counts also the streams that a client ends when it has seen enough.
      */
     H2_RESETS_MAX = 1000,
     H2_RESETS_A_SECOND = 33
@@ -102,7 +102,7 @@ uint32_t h2_limits_streams(const h2_limits *limits);
 bool h2_limits_idle_frames(h2_limits *limits, h2_ticket *ticket, uint32_t count, int64_t now_ns);
 /* Frames that bring something came or went: HEADERS, DATA with bytes. */
 void h2_ticket_useful_frames(h2_ticket *ticket, uint32_t count);
-/* A call ended unanswered, by a reset that was the client's doing. False: as above. */
+/* A call ended before its answer began, by a reset that was the client's doing. False: as above. */
 bool h2_limits_reset(h2_limits *limits, h2_ticket *ticket, int64_t now_ns);
 /* A call was answered. */
 void h2_ticket_call_ended(h2_ticket *ticket);

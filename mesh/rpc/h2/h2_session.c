@@ -244,10 +244,13 @@ static int on_sent(nghttp2_session *session, const nghttp2_frame *frame, void *c
     h2_ticket_useful_frames(&conn->ticket, 1);
     conn->last_ping_ns = 0; /* after what it is sent, a client may ask whether the line is fast */
     conn->ping_strikes = 0;
-    if ((frame->hd.flags & NGHTTP2_FLAG_END_STREAM) == 0)
+    if (frame->hd.type == NGHTTP2_DATA && (frame->hd.flags & NGHTTP2_FLAG_END_STREAM) == 0)
         return 0;
     call = call_of(session, frame->hd.stream_id);
     if (call == NULL)
+        return 0;
+    call->begun = true;
+    if ((frame->hd.flags & NGHTTP2_FLAG_END_STREAM) == 0)
         return 0;
     call->answered = true;
     if (!call->remote_ended) /* it need not go on (RFC 9113, 8.1) */
@@ -267,7 +270,7 @@ static int on_stream_close(nghttp2_session *session, int32_t stream, uint32_t er
         remember(&conn->ended, stream);
     if (call->answered && error == NGHTTP2_NO_ERROR)
         h2_ticket_call_ended(&conn->ticket);
-    else if (!call->answered && !call->reset_here &&
+    else if (!call->begun && !call->reset_here &&
              !h2_limits_reset(conn->loop->server->limits, &conn->ticket, conn->loop->now_ns))
         h2_conn_refuse(conn);
     h2_call_left_wire(call);
@@ -420,6 +423,8 @@ nghttp2_option *h2_session_options(void)
     nghttp2_option_set_no_auto_window_update(option, 1);
     nghttp2_option_set_no_closed_streams(option, 1);
     nghttp2_option_set_max_outbound_ack(option, OUTBOUND_ACKS_MAX);
+    /* its own limit knows of no answers: see h2_limits_reset */
+    nghttp2_option_set_stream_reset_rate_limit(option, UINT32_MAX, UINT32_MAX);
     return option;
 }
 

@@ -6,8 +6,7 @@
 #include "mesh/rpc/h2/h2.h"
 
 enum {
-    TURN_US = 500,
-    CALLS_A_LOOK = 4 /* told of between two looks at the clock */
+    TURN_US = 500
 };
 
 /* --- queues ----------------------------------------------------------------------------------- */
@@ -52,12 +51,12 @@ void h2_call_ready(h2_call *call)
 
 /* --- a turn ----------------------------------------------------------------------------------- */
 
-/* Whether its time is used up. That begins with the first look at the clock: most need none. */
+/* Whether its time is used up. That begins with the second call: most turns have but one. */
 static bool is_over(h2_conn *conn)
 {
     int64_t now_ns;
 
-    if (conn->tired || conn->told == 0 || conn->told % CALLS_A_LOOK != 0)
+    if (conn->tired || conn->told == 0)
         return conn->tired;
     now_ns = mesh_clock_monotonic_ns();
     if (conn->turn_until_ns == 0)

@@ -25,6 +25,7 @@
 
 #define ECHO_PATH "/testing.v1.Testing/Echo"
 #define SUM_PATH "/testing.v1.Testing/Sum"
+#define COUNT_PATH "/testing.v1.Testing/Count"
 
 enum {
     LIMIT_S = 20,
@@ -211,8 +212,7 @@ static void calls_that_break_a_rule_end_their_connection(void **state)
     stop();
 }
 
-/* As many resets as end a connection, and an answer for each. Those by the client nghttp2 counts,
- * too, which knows of no answers. */
+/* As many resets as end a connection, and an answer for each. */
 static void an_answered_call_makes_up_for_one_that_is_reset(void **state)
 {
     static const uint8_t no_message[H2_MESSAGE_HEAD_BYTES];
@@ -226,11 +226,45 @@ static void an_answered_call_makes_up_for_one_that_is_reset(void **state)
         uint32_t call = raw_request(&client, ECHO_PATH, NULL, NULL, false);
 
         raw_data(&client, call, no_message, sizeof no_message, true);
-        raw_widen(&client, raw_request(&client, SUM_PATH, NULL, NULL, false), INT32_MAX);
+        raw_reset(&client, raw_request(&client, SUM_PATH, NULL, NULL, false));
         if (!raw_wait(&client, call))
             fail_msg("closed after %d calls", calls);
     }
     raw_close(&client);
+    stop();
+}
+
+static bool begins_to_answer(raw_client *client, uint32_t call)
+{
+    static raw_frame next;
+
+    do
+        if (!raw_receive(client, &next))
+            return false;
+    while (next.head.type != H2_HEADERS || next.head.stream != call);
+    return true;
+}
+
+/* That is how a client ends a stream of which it has seen enough. */
+static void calls_whose_answer_has_begun_may_be_reset(void **state)
+{
+    static const uint8_t without_end[] = {0x08, 0xff, 0xff, 0xff, 0xff, 0xff,
+                                          0xff, 0xff, 0xff, 0xff, 0x01}; /* -1 */
+    raw_client client;
+
+    (void)state;
+    start((mesh_server_options){.listen = NULL});
+    raw_connect(&client, port());
+    for (int calls = 0; calls < FRAMES; calls++) {
+        uint32_t call = raw_request(&client, COUNT_PATH, NULL, NULL, false);
+
+        raw_message(&client, call, false, without_end, sizeof without_end, true);
+        if (!begins_to_answer(&client, call))
+            fail_msg("closed after %d calls", calls);
+        raw_reset(&client, call);
+    }
+    raw_close(&client);
+    expect_served();
     stop();
 }
 
@@ -295,6 +329,23 @@ static void data_of_no_stream_is_a_protocol_error(void **state)
     stop();
 }
 
+static uint32_t http_request(raw_client *client, const char *method, bool ends)
+{
+    uint32_t stream = client->next_stream;
+    uint8_t block[200];
+    size_t size = 0;
+
+    client->next_stream += 2;
+    size += h2_header(block + size, ":method", method);
+    size += h2_header(block + size, ":scheme", "http");
+    size += h2_header(block + size, ":path", "/");
+    size += h2_header(block + size, ":authority", "localhost");
+    raw_send(client,
+             &(h2_head){size, H2_HEADERS, H2_END_HEADERS | (ends ? H2_END_STREAM : 0), stream},
+             block);
+    return stream;
+}
+
 /* What is no gRPC is answered with an error of HTTP, and the text of it unless the client asks for
  * none (RFC 9110, section 9.3.2). */
 static void only_a_head_request_is_answered_without_content(void **state)
@@ -310,17 +361,8 @@ static void only_a_head_request_is_answered_without_content(void **state)
     start((mesh_server_options){.listen = NULL});
     raw_connect(&client, port());
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
-        uint32_t stream = client.next_stream;
-        uint8_t block[200];
-        size_t size = 0;
+        uint32_t stream = http_request(&client, cases[i].method, true);
 
-        client.next_stream += 2;
-        size += h2_header(block + size, ":method", cases[i].method);
-        size += h2_header(block + size, ":scheme", "http");
-        size += h2_header(block + size, ":path", "/");
-        size += h2_header(block + size, ":authority", "localhost");
-        raw_send(&client, &(h2_head){size, H2_HEADERS, H2_END_HEADERS | H2_END_STREAM, stream},
-                 block);
         do
             assert_true(raw_receive(&client, &next));
         while (next.head.stream != stream);
@@ -332,6 +374,35 @@ static void only_a_head_request_is_answered_without_content(void **state)
         assert_int_equal(next.head.type, H2_DATA);
         assert_true(next.head.size > 0 && (next.head.flags & H2_END_STREAM) != 0);
     }
+    raw_close(&client);
+    stop();
+}
+
+/* The window keeps the content back for longer than a request that does not end may take. */
+static void an_error_of_http_is_answered_once(void **state)
+{
+    static const uint8_t no_window[] = {0, 4, 0, 0, 0, 0}; /* SETTINGS_INITIAL_WINDOW_SIZE */
+    static raw_frame next;
+    uint32_t whole, half;
+    raw_client client;
+
+    (void)state;
+    start((mesh_server_options){.listen = NULL});
+    raw_connect(&client, port());
+    raw_send(&client, &(h2_head){sizeof no_window, H2_SETTINGS, 0, 0}, no_window);
+    whole = http_request(&client, "GET", true);
+    assert_true(begins_to_answer(&client, whole));
+    half = http_request(&client, "GET", false);
+    do {
+        assert_true(raw_receive(&client, &next));
+        assert_int_not_equal(next.head.stream, whole);
+    } while (next.head.stream != half);
+    raw_widen(&client, whole, 1000);
+    do
+        assert_true(raw_receive(&client, &next));
+    while (next.head.stream != whole);
+    assert_int_equal(next.head.type, H2_DATA);
+    assert_int_equal(next.head.flags & H2_END_STREAM, H2_END_STREAM);
     raw_close(&client);
     stop();
 }
@@ -553,10 +624,12 @@ int main(void)
         cmocka_unit_test(calls_that_are_reset_end_their_connection),
         cmocka_unit_test(calls_that_break_a_rule_end_their_connection),
         cmocka_unit_test(an_answered_call_makes_up_for_one_that_is_reset),
+        cmocka_unit_test(calls_whose_answer_has_begun_may_be_reset),
         cmocka_unit_test(binary_values_in_one_header_count_each),
         cmocka_unit_test(a_bomb_of_headers_ends_its_connection),
         cmocka_unit_test(data_of_no_stream_is_a_protocol_error),
         cmocka_unit_test(only_a_head_request_is_answered_without_content),
+        cmocka_unit_test(an_error_of_http_is_answered_once),
         cmocka_unit_test(who_says_nothing_is_closed),
         cmocka_unit_test(one_connection_too_many_is_closed_at_once),
         cmocka_unit_test(one_stream_too_many_is_refused_and_the_others_go_on),
