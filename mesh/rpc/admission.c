@@ -155,13 +155,14 @@ mesh_budget *mesh_call_memory(mesh_call *call)
 
 mesh_pool_options mesh_admission_pool(const mesh_server_options *options, size_t cores)
 {
-    size_t kept = options->connection_share_percent < 100 ? 4 : SIZE_MAX;
+    bool shared = options->connection_share_percent < 100;
+    size_t workers = options->worker_count;
 
     return (mesh_pool_options){
-        .threads = options->worker_count,
+        .threads = workers,
         .queue = options->worker_queue,
-        .reserved = options->worker_queue / kept,
-        .most = {[MESH_JOB_STREAM] = options->worker_count - options->worker_count / kept,
+        .reserved = shared ? options->worker_queue / 4 : 0,
+        .most = {[MESH_JOB_STREAM] = shared && workers > 1 ? workers - (workers + 3) / 4 : workers,
                  [MESH_JOB_DECODE] = cores > 2 ? cores - 1 : 1}};
 }
 

@@ -170,9 +170,8 @@ static bool make_stream(mesh_call *call)
     return true;
 }
 
-static void open_events(void *argument)
+static void open_events(mesh_call *call, bool on_worker)
 {
-    mesh_call *call = argument;
     mesh_error err;
     mesh_code code = MESH_OK;
 
@@ -181,10 +180,17 @@ static void open_events(void *argument)
         code = mesh_call_cancel_code(call, &err);
     if (code == MESH_OK && call->handler->method->kind == MESH_SERVER_STREAMING)
         code = decode_request(call, &err);
+    if (on_worker)
+        mesh_pool_relax(call->server->pool, &call->job);
     if (code == MESH_OK)
         mesh_stream_opened(call->stream, call->request);
     else
         mesh_stream_end(call->stream, code, &err);
+}
+
+static void open_events_job(void *argument)
+{
+    open_events(argument, true);
 }
 
 /* To decode its request is no work for the transport's threads. */
@@ -202,9 +208,9 @@ void mesh_call_run(mesh_call *call)
     else if (is_stream && !make_stream(call))
         mesh_call_answer(call, MESH_RESOURCE_EXHAUSTED, NULL, NULL);
     else if (call->handler->style == MESH_HANDLER_EVENTS && is_slow(call))
-        (void)mesh_stream_submit(call->stream, &call->message, open_events);
+        (void)mesh_stream_submit(call->stream, &call->message, open_events_job);
     else if (call->handler->style == MESH_HANDLER_EVENTS)
-        open_events(call);
+        open_events(call, false);
     else if (is_stream)
         submit(call, MESH_JOB_STREAM, run_stream_job);
     else

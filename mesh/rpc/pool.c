@@ -1,30 +1,27 @@
 #include "mesh/rpc/pool.h"
 
 #include <pthread.h>
+#include <sched.h>
 #include <semaphore.h>
 #include <stdint.h>
 #include <string.h>
 
 #include "mesh/base/alloc.h"
 
-/* Flows that wait, in order. */
-typedef struct line {
-    mesh_flow *first;
-    mesh_flow *last;
-} line;
-
-/* What lets a limited number of jobs of a kind run. */
+/* What lets a limited number of jobs of a kind run, and the lanes with such jobs that wait. */
 typedef struct gate {
     size_t most; /* immutable */
     size_t running;
-    line waiting; /* flows whose turn it was, with such a job next */
+    mesh_lane *first; /* in the order of their turns */
+    mesh_lane *last;
 } gate;
 
 struct mesh_pool {
     pthread_mutex_t mu;
-    sem_t wakes; /* one for each thread that shall look again */
-    line turn;   /* flows that wait for a thread; guarded by mu, as all below */
-    gate gates[MESH_JOB_KINDS];
+    sem_t wakes;                /* one for each thread that shall look again */
+    gate gates[MESH_JOB_KINDS]; /* guarded by mu, as all below */
+    uint64_t arrivals;          /* of jobs, so far */
+    uint64_t turns;             /* that were given to lanes, of whatever kind */
     mesh_flow unlimited;
     size_t capacity; /* immutable: those that may wait and one for each thread */
     size_t reserved; /* immutable */
@@ -38,125 +35,133 @@ struct mesh_pool {
 
 /* --- flows; mu is held ------------------------------------------------------------------------ */
 
-static void append(line *line, mesh_flow *flow)
+/* The first of those that came whose lane has no turn; NULL: none. */
+static mesh_job *first_without_turn(const mesh_flow *flow)
 {
-    flow->next = NULL;
-    if (line->first == NULL)
-        line->first = flow;
-    else
-        line->last->next = flow;
-    line->last = flow;
+    mesh_job *first = NULL;
+
+    for (size_t i = 0; i < MESH_JOB_KINDS; i++) {
+        mesh_job *job = flow->lanes[i].first;
+
+        if (job != NULL && !flow->lanes[i].has_turn &&
+            (first == NULL || job->arrival < first->arrival))
+            first = job;
+    }
+    return first;
 }
 
-static mesh_flow *take_first(line *line)
+/* While a flow may run one more, each of its lanes with a job has a turn. */
+static void give_turns(mesh_pool *pool, mesh_flow *flow)
 {
-    mesh_flow *flow = line->first;
+    mesh_job *job;
 
-    if (flow != NULL)
-        line->first = flow->next;
-    return flow;
+    while (flow->running < flow->most_running && (job = first_without_turn(flow)) != NULL) {
+        gate *gate = &pool->gates[job->kind];
+        mesh_lane *lane = &flow->lanes[job->kind];
+
+        lane->has_turn = true;
+        lane->turn = pool->turns++;
+        lane->next = NULL;
+        if (gate->first == NULL)
+            gate->first = lane;
+        else
+            gate->last->next = lane;
+        gate->last = lane;
+    }
 }
 
-/* Its turn was before. */
-static void prepend(line *line, mesh_flow *flow)
-{
-    flow->next = line->first;
-    if (line->first == NULL)
-        line->last = flow;
-    line->first = flow;
-}
-
-/* A flow is in one of the lines while it has a job that may run. */
 static void put(mesh_pool *pool, mesh_flow *flow, mesh_job *job)
 {
+    mesh_lane *lane = &flow->lanes[job->kind];
+
     job->flow = flow;
+    job->arrival = pool->arrivals++;
     job->next = NULL;
-    if (flow->waiting == 0)
-        flow->first = job;
+    if (lane->first == NULL)
+        lane->first = job;
     else
-        flow->last->next = job;
-    flow->last = job;
+        lane->last->next = job;
+    lane->last = job;
+    flow->waiting++;
     pool->jobs++;
-    if (flow->waiting++ == 0 && flow->running < flow->most_running)
-        append(&pool->turn, flow);
+    give_turns(pool, flow);
 }
 
-/* The flow whose turn it is; those whose next job has to wait for others of its kind make way. */
-static mesh_flow *take_flow(mesh_pool *pool)
+/* The gate with the lane whose turn it is: the first of those that may run. NULL: none may. */
+static gate *next_gate(mesh_pool *pool)
 {
-    mesh_flow *flow;
+    gate *next = NULL;
 
-    while ((flow = take_first(&pool->turn)) != NULL) {
-        gate *gate = &pool->gates[flow->first->kind];
+    for (size_t i = 0; i < MESH_JOB_KINDS; i++) {
+        gate *gate = &pool->gates[i];
 
-        if (gate->running < gate->most)
-            return flow;
-        append(&gate->waiting, flow);
+        if (gate->first != NULL && gate->running < gate->most &&
+            (next == NULL || gate->first->turn < next->first->turn))
+            next = gate;
     }
-    return NULL;
+    return next;
 }
 
 /* The job whose turn it is; NULL: none may run. */
 static mesh_job *take(mesh_pool *pool)
 {
-    mesh_flow *flow = take_flow(pool);
-    mesh_job *job;
+    gate *gate;
 
-    if (flow == NULL)
-        return NULL;
-    job = flow->first;
-    pool->gates[job->kind].running++;
-    flow->first = job->next;
-    flow->waiting--;
-    flow->running++;
-    if (flow->waiting > 0 && flow->running < flow->most_running)
-        append(&pool->turn, flow);
-    return job;
-}
+    while ((gate = next_gate(pool)) != NULL) {
+        mesh_lane *lane = gate->first;
+        mesh_job *job = lane->first;
+        mesh_flow *flow = job->flow;
 
-static void leave_gate(mesh_pool *pool, gate *gate)
-{
-    mesh_flow *flow = take_first(&gate->waiting);
-
-    gate->running--;
-    if (flow != NULL)
-        prepend(&pool->turn, flow);
+        gate->first = lane->next;
+        lane->has_turn = false;
+        if (flow->running >= flow->most_running) /* of other kinds: a turn when one ends */
+            continue;
+        lane->first = job->next;
+        gate->running++;
+        flow->waiting--;
+        flow->running++;
+        give_turns(pool, flow);
+        return job;
+    }
+    return NULL;
 }
 
 static void leave(mesh_pool *pool, const mesh_job *job)
 {
-    mesh_flow *flow = job->flow;
-
     pool->jobs--;
-    leave_gate(pool, &pool->gates[job->kind]);
-    if (flow->running-- == flow->most_running && flow->waiting > 0)
-        append(&pool->turn, flow);
+    pool->gates[job->kind].running--;
+    job->flow->running--;
+    give_turns(pool, job->flow);
 }
 
 /* --- threads ---------------------------------------------------------------------------------- */
 
+static _Thread_local bool is_worker;
+
 /*
- * Whether who gives the lock back has to wake a thread. One at a time, and that one wakes the next
- * if there is more to do when it runs: one for each job would cost more than most handlers, since
- * those that run already take the jobs of most. While jobs and idle threads are there, one is on
- * its way, so that a handler that blocks keeps no other job waiting.
+ * Gives the lock back, and wakes a thread if there is something to do. One at a time, and that one
+ * wakes the next if there is more to do when it runs: one for each job would cost more than most
+ * handlers, since those that run already take the jobs of most. While jobs that may run and idle
+ * threads are there, one is on its way, so that a handler that blocks keeps no other job waiting.
  */
-static bool has_to_wake(mesh_pool *pool)
+static void unlock(mesh_pool *pool)
 {
-    if (pool->turn.first == NULL || pool->idle == 0 || pool->waking)
-        return false;
-    pool->waking = true;
-    return true;
+    bool wake = pool->idle > 0 && !pool->waking && next_gate(pool) != NULL;
+
+    pool->waking |= wake;
+    pthread_mutex_unlock(&pool->mu);
+    if (wake)
+        sem_post(&pool->wakes);
 }
 
 static void *work(void *argument)
 {
     mesh_pool *pool = argument;
 
+    is_worker = true;
     pthread_mutex_lock(&pool->mu);
     for (;;) {
         mesh_job *job;
-        bool wake;
 
         while ((job = take(pool)) == NULL && !pool->ending) {
             pool->idle++;
@@ -168,14 +173,11 @@ static void *work(void *argument)
         }
         if (job == NULL) /* jobs that still wait are for those that run others of their flow */
             break;
-        wake = has_to_wake(pool);
-        pthread_mutex_unlock(&pool->mu);
-        if (wake)
-            sem_post(&pool->wakes);
+        unlock(pool);
         job->run(job->argument);
         pthread_mutex_lock(&pool->mu);
         leave(pool, job);
-        pthread_mutex_unlock(&pool->mu);
+        unlock(pool); /* what this job kept waiting does not wait for its end, too */
         job->end(job->argument);
         pthread_mutex_lock(&pool->mu);
     }
@@ -228,7 +230,6 @@ static mesh_pool_answer has_room(const mesh_pool *pool, const mesh_flow *flow, c
 mesh_pool_answer mesh_pool_submit(mesh_pool *pool, mesh_flow *flow, mesh_job *job)
 {
     mesh_pool_answer answer;
-    bool wake;
 
     if (flow == NULL)
         flow = &pool->unlimited;
@@ -236,27 +237,25 @@ mesh_pool_answer mesh_pool_submit(mesh_pool *pool, mesh_flow *flow, mesh_job *jo
     answer = has_room(pool, flow, job);
     if (answer == MESH_POOL_TAKEN)
         put(pool, flow, job);
-    wake = has_to_wake(pool);
-    pthread_mutex_unlock(&pool->mu);
-    if (wake)
-        sem_post(&pool->wakes);
+    unlock(pool);
     return answer;
 }
 
 void mesh_pool_relax(mesh_pool *pool, mesh_job *job)
 {
-    bool wake;
-
     if (job->kind == MESH_JOB_PLAIN)
         return;
     pthread_mutex_lock(&pool->mu);
-    leave_gate(pool, &pool->gates[job->kind]);
+    pool->gates[job->kind].running--;
     job->kind = MESH_JOB_PLAIN;
     pool->gates[MESH_JOB_PLAIN].running++;
-    wake = has_to_wake(pool);
-    pthread_mutex_unlock(&pool->mu);
-    if (wake)
-        sem_post(&pool->wakes);
+    unlock(pool);
+}
+
+void mesh_pool_yield(void)
+{
+    if (is_worker)
+        (void)sched_yield();
 }
 
 void mesh_pool_destroy(mesh_pool *pool)

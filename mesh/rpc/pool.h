@@ -4,12 +4,16 @@
  * Jobs belong to flows, a connection's each, and flows are served in turn (fair queueing): one with
  * a thousand jobs waits as long for its next one as one with two. A flow also runs a limited number
  * at a time, since a job that blocks cannot be taken back; and of some kinds of jobs a limited
- * number runs in all, so that there is always a thread, and a processor, for the others. A flow
- * whose next job is of a kind with its most running waits for one of these to end, with all that it
- * has.
+ * number runs in all, so that there is always a thread, and a processor, for the others. Jobs of a
+ * kind with its most running wait for one of these to end, and others of their flow pass them: it
+ * takes turns with its jobs of each kind, which stay in order.
  */
 #ifndef MESH_RPC_POOL_H
 #define MESH_RPC_POOL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
 
 #include "mesh/base/error.h"
 
@@ -31,18 +35,26 @@ typedef struct mesh_job {
 
     /* the pool's */
     struct mesh_flow *flow;
+    uint64_t arrival; /* less: earlier */
     struct mesh_job *next;
 } mesh_job;
+
+/* A flow's jobs of one kind that wait, in order. */
+typedef struct mesh_lane {
+    mesh_job *first;
+    mesh_job *last;
+    bool has_turn; /* is among the lanes of its kind that wait for a thread, as the next say */
+    uint64_t turn; /* less: earlier */
+    struct mesh_lane *next;
+} mesh_lane;
 
 /* Jobs that take turns with those of others. All else than its limits is the pool's, zeroed. */
 typedef struct mesh_flow {
     size_t most_running; /* immutable, as the next: jobs at a time */
     size_t most_jobs;    /* running or waiting */
 
-    struct mesh_flow *next; /* whose turn is after its */
-    mesh_job *first;        /* of those that wait */
-    mesh_job *last;
-    size_t waiting;
+    mesh_lane lanes[MESH_JOB_KINDS];
+    size_t waiting; /* in these */
     size_t running;
 } mesh_flow;
 
@@ -69,6 +81,9 @@ mesh_pool_answer mesh_pool_submit(mesh_pool *pool, mesh_flow *flow, mesh_job *jo
 
 /* By a job that runs: the rest of it is of the plain kind. */
 void mesh_pool_relax(mesh_pool *pool, mesh_job *job);
+
+/* Lets other threads go first, where a job runs; does nothing on a thread that is no pool's. */
+void mesh_pool_yield(void);
 
 /* Runs what is queued, then ends the threads. NULL is accepted. */
 void mesh_pool_destroy(mesh_pool *pool);

@@ -1,5 +1,6 @@
 /* A server from its options to its end: who is added, when it listens, how it drains. */
 #include <assert.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -86,10 +87,15 @@ static size_t default_buffer_bytes(const mesh_server_options *options)
     return needed > DEFAULT_BUFFER_BUDGET_BYTES ? needed : DEFAULT_BUFFER_BUDGET_BYTES;
 }
 
+/* The processors that this process may run on. */
 static size_t count_cores(void)
 {
-    long cores = sysconf(_SC_NPROCESSORS_ONLN);
+    cpu_set_t own;
+    long cores;
 
+    if (sched_getaffinity(0, sizeof own, &own) == 0)
+        return (size_t)CPU_COUNT(&own);
+    cores = sysconf(_SC_NPROCESSORS_ONLN); /* more than the set has room for */
     return cores > 0 ? (size_t)cores : 1;
 }
 

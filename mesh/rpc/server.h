@@ -51,13 +51,14 @@ typedef struct mesh_server_options {
                            listens ("h2" only); port 0 takes a free one */
     const mesh_tls_options *tls; /* NULL: plaintext; borrowed for the call of create */
     size_t worker_count; /* threads for handlers that may block, default 16. While each connection
-                            has a share, streams take three quarters of them at most, so that
-                            clients who do not read leave some to calls of one answer */
+                            has a share, streams take three quarters of them at most, rounded
+                            down to no less than one, so that clients who do not read leave some
+                            to calls of one answer */
     size_t worker_queue; /* calls that may wait for one, default 256; beyond: RESOURCE_EXHAUSTED at
                             once. Connections are served in turn; while each has a share, a quarter
                             is kept for those with nothing in it, from streams, too, and from
                             messages of more than 128 KiB, inflated */
-    size_t poller_count; /* transport threads, default one a core */
+    size_t poller_count; /* transport threads, default one a core that the process may use */
     size_t max_calls;    /* running at once, default 10,000; beyond: RESOURCE_EXHAUSTED at once */
     size_t max_receive_bytes;     /* largest message, default 4 MiB */
     size_t arena_limit_bytes;     /* memory of one call, default 16 MiB */

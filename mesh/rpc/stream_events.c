@@ -4,6 +4,7 @@
  * meanwhile waits until that has given the stream back.
  */
 #include "mesh/rpc/codec.h"
+#include "mesh/rpc/server_impl.h"
 #include "mesh/rpc/stream_impl.h"
 
 /* --- on a worker ------------------------------------------------------------------------------ */
@@ -58,6 +59,8 @@ static void tell_message(mesh_stream *stream, mesh_message *message)
 
     mesh_error_clear(&err);
     code = mesh_stream_decode(stream, message, &decoded, &err);
+    if (message == &stream->message) /* on a worker */
+        mesh_pool_relax(stream->call->server->pool, &stream->call->job);
     if (code == MESH_OK && stream->events->on_message != NULL)
         code = stream->events->on_message(handler->api.handlers, handler->api.self, stream, decoded,
                                           &err);

@@ -1,15 +1,15 @@
 #include "mesh/rpc/wire_check.h"
 
-#include <sched.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "mesh/base/utf8.h"
 #include "mesh/base/wire.h"
+#include "mesh/rpc/pool.h"
 
 enum {
     PATH_BYTES = 256,
-    RUN_BYTES = 16 << 10 /* checked before other threads are let go first */
+    RUN_BYTES = 16 << 10 /* checked before a worker lets other threads go first */
 };
 
 /* A message that is being checked. All but the innermost one stand at a field with the next one. */
@@ -239,7 +239,7 @@ mesh_code mesh_wire_check(const ProtobufCMessageDescriptor *descriptor, const ui
 
         if (in.at > pause) { /* it is nobody's turn so much that others should wait for all of it */
             pause = data + size - in.at < RUN_BYTES ? data + size : in.at + RUN_BYTES;
-            (void)sched_yield();
+            mesh_pool_yield();
         }
         now->at = in.at;
         if (!mesh_wire_tag(&in, &number, &type)) {

@@ -2,10 +2,10 @@
  * What takes workers for long, or processors: streams that wait for their clients, and large
  * messages. A limited number of each runs at a time, and others go on.
  */
+#include <sched.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <string.h>
-#include <unistd.h>
 #include <zlib.h>
 
 #include <cmocka.h>
@@ -154,6 +154,58 @@ static void streams_that_wait_leave_a_worker_to_calls(void **state)
     stop();
 }
 
+static void finish(mesh_stream *streams[], size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        sem_post(&leave);
+    for (size_t i = 0; i < count; i++)
+        assert_int_equal(mesh_stream_finish(streams[i], NULL), MESH_OK);
+}
+
+static void a_stream_that_waits_lets_other_calls_of_its_connection_pass(void **state)
+{
+    mesh_stream *streams[WORKERS];
+    mesh_channel *second;
+
+    (void)state;
+    start(&(mesh_server_options){.worker_count = WORKERS, .poller_count = 1});
+    second = connect_again();
+    for (size_t i = 0; i < STREAM_WORKERS; i++) {
+        streams[i] = open_stream(i < WORKERS / 2 ? service.channel : second);
+        testing_wait(&entered);
+    }
+    streams[STREAM_WORKERS] = open_stream(second);
+    testing_wait_for_active(&service, WORKERS);
+    for (size_t i = 0; i < WORKERS; i++)
+        expect_answer(second);
+    assert_int_equal(sem_trywait(&entered), -1);
+    finish(streams, WORKERS);
+    mesh_channel_destroy(second);
+    stop();
+}
+
+static void streams_leave_one_of_two_workers_to_calls(void **state)
+{
+    mesh_stream *streams[2];
+    mesh_channel *second, *third;
+
+    (void)state;
+    start(&(mesh_server_options){.worker_count = 2, .poller_count = 1});
+    second = connect_again();
+    third = connect_again();
+    streams[0] = open_stream(service.channel);
+    testing_wait(&entered);
+    streams[1] = open_stream(second);
+    testing_wait_for_active(&service, 2);
+    expect_answer(third);
+    expect_answer(second);
+    assert_int_equal(sem_trywait(&entered), -1);
+    finish(streams, 2);
+    mesh_channel_destroy(second);
+    mesh_channel_destroy(third);
+    stop();
+}
+
 static void a_connection_that_may_have_all_has_all_workers_for_its_streams(void **state)
 {
     mesh_stream *streams[WORKERS];
@@ -165,10 +217,7 @@ static void a_connection_that_may_have_all_has_all_workers_for_its_streams(void 
         streams[i] = open_stream(service.channel);
     for (size_t i = 0; i < WORKERS; i++)
         testing_wait(&entered);
-    for (size_t i = 0; i < WORKERS; i++)
-        sem_post(&leave);
-    for (size_t i = 0; i < WORKERS; i++)
-        assert_int_equal(mesh_stream_finish(streams[i], NULL), MESH_OK);
+    finish(streams, WORKERS);
     stop();
 }
 
@@ -194,10 +243,7 @@ static void streams_leave_places_in_the_queue_to_calls(void **state)
     refused = open_stream(third);
     assert_int_equal(mesh_stream_finish(refused, NULL), MESH_RESOURCE_EXHAUSTED);
     expect_answer(third);
-    for (size_t i = 0; i < STREAMS; i++)
-        sem_post(&leave);
-    for (size_t i = 0; i < STREAMS; i++)
-        assert_int_equal(mesh_stream_finish(streams[i], NULL), MESH_OK);
+    finish(streams, STREAMS);
     mesh_channel_destroy(second);
     mesh_channel_destroy(third);
     stop();
@@ -241,11 +287,14 @@ static void expect_ok(asked *one)
     sem_destroy(&one->done);
 }
 
-/* As many as there are processors but one, at least one. */
+/* As many as the processors that it may run on but one, at least one. */
 static size_t most_at_once(void)
 {
-    long cores = sysconf(_SC_NPROCESSORS_ONLN);
+    cpu_set_t own;
+    int cores;
 
+    assert_int_equal(sched_getaffinity(0, sizeof own, &own), 0);
+    cores = CPU_COUNT(&own);
     if (cores > CORES_MAX)
         skip();
     return cores > 2 ? (size_t)cores - 1 : 1;
@@ -325,6 +374,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(streams_that_wait_leave_a_worker_to_calls),
+        cmocka_unit_test(a_stream_that_waits_lets_other_calls_of_its_connection_pass),
+        cmocka_unit_test(streams_leave_one_of_two_workers_to_calls),
         cmocka_unit_test(a_connection_that_may_have_all_has_all_workers_for_its_streams),
         cmocka_unit_test(streams_leave_places_in_the_queue_to_calls),
         cmocka_unit_test(a_processor_is_left_by_those_that_inflate),
