@@ -126,6 +126,25 @@ static void a_job_passes_those_of_its_flow_that_wait_for_others_of_their_kind(vo
     sem_destroy(&leave);
 }
 
+/* Returns when both threads of the pool have run and are about to sleep. */
+static void start_both(mesh_pool *pool)
+{
+    static task tasks[2]; /* sem_post may look at it after the wait */
+    static sem_t leave;
+
+    sem_init(&leave, 0, 0);
+    for (size_t i = 0; i < 2; i++) {
+        tasks[i].leave = &leave;
+        submit(pool, NULL, MESH_JOB_PLAIN, &tasks[i]);
+    }
+    for (size_t i = 0; i < 2; i++)
+        wait_for(&tasks[i].began);
+    for (size_t i = 0; i < 2; i++)
+        sem_post(&leave);
+    for (size_t i = 0; i < 2; i++)
+        wait_for(&tasks[i].ended);
+}
+
 /* The first one's thread is held at its end, and another one is there. */
 static void a_job_that_another_one_kept_waiting_does_not_wait_for_its_end(void **state)
 {
@@ -142,6 +161,7 @@ static void a_job_that_another_one_kept_waiting_does_not_wait_for_its_end(void *
         sem_init(&leave_end, 0, 0);
         tasks[0].leave = &leave;
         tasks[0].leave_end = &leave_end;
+        start_both(pool);
         submit(pool, &flow, kinds[i], &tasks[0]);
         submit(pool, &flow, kinds[i], &tasks[1]);
         wait_for(&tasks[0].began);

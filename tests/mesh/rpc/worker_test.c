@@ -80,7 +80,20 @@ static mesh_code hang(void *self, mesh_call *call, mesh_stream *stream, mesh_err
     return MESH_OK;
 }
 
-static const testing__v1__testing__handlers handlers = {.echo = echo, .double_ = hang};
+static mesh_code sum_message(void *self, mesh_stream *stream, const Testing__V1__Number *number,
+                             mesh_error *err)
+{
+    (void)self;
+    (void)stream;
+    (void)number;
+    sem_post(&entered);
+    testing_wait(&leave);
+    return mesh_error_set(err, MESH_ABORTED, "seen");
+}
+
+static const testing__v1__testing__sum__events sum_events = {.on_message = sum_message};
+static const testing__v1__testing__handlers handlers = {
+    .echo = echo, .double_ = hang, .sum__events = &sum_events};
 
 static void start(const mesh_server_options *options)
 {
@@ -370,6 +383,30 @@ static void handlers_wait_for_nobody_once_their_request_is_decoded(void **state)
     expect_all_at_once(&handler_held, sizeof zeros);
 }
 
+static void callbacks_wait_for_nobody_once_their_message_is_decoded(void **state)
+{
+    const mesh_call_options compressed = {.compress = true};
+    mesh_stream *streams[CORES_MAX];
+    Testing__V1__Number number = TESTING__V1__NUMBER__INIT;
+    size_t most = most_at_once();
+
+    (void)state;
+    start(&(mesh_server_options){.worker_count = 4 * most});
+    number.padding = (ProtobufCBinaryData){sizeof zeros, zeros};
+    for (size_t i = 0; i <= most; i++) {
+        assert_int_equal(testing__v1__testing__sum(service.channel, &streams[i], &compressed, NULL),
+                         MESH_OK);
+        assert_int_equal(testing__v1__testing__sum__send(streams[i], &number), MESH_OK);
+    }
+    for (size_t i = 0; i <= most; i++)
+        testing_wait(&entered);
+    for (size_t i = 0; i <= most; i++)
+        sem_post(&leave);
+    for (size_t i = 0; i <= most; i++)
+        assert_int_equal(mesh_stream_finish(streams[i], NULL), MESH_ABORTED);
+    stop();
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -382,6 +419,7 @@ int main(void)
         cmocka_unit_test(a_processor_is_left_by_those_that_check),
         cmocka_unit_test(small_ones_wait_for_nobody),
         cmocka_unit_test(handlers_wait_for_nobody_once_their_request_is_decoded),
+        cmocka_unit_test(callbacks_wait_for_nobody_once_their_message_is_decoded),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
