@@ -73,8 +73,8 @@ typedef enum mesh_handler_style {
     MESH_HANDLER_NONE,   /* empty slot: UNIMPLEMENTED */
     MESH_HANDLER_WORKER, /* on the bounded worker pool: may block */
     /*
-     * Unary only: on the transport's thread, must not block; with a request that came compressed, on
-     * a worker like the others, since it has to be inflated. It runs as soon as the request is
+     * Unary only: on the transport's thread, must not block; with a request that came compressed,
+     * on a worker like the others, since it has to be inflated. It runs as soon as the request is
      * there; the other styles wait until the client has sent all, and answer UNIMPLEMENTED if that
      * is more than one message
      * (https://grpc.github.io/grpc/core/md_doc_statuscodes.html, request cardinality).

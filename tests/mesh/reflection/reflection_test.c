@@ -341,7 +341,7 @@ static void answers_come_in_the_order_of_the_questions(void **state)
     assert_int_equal(mesh_stream_finish(stream, &err), MESH_OK);
 }
 
-/* It has its error, although it reads nothing before it has sent all, which is more than any window. */
+/* It has its error, although it reads nothing before it has sent all: more than any window. */
 static void client_that_does_not_read_is_stopped(void **state)
 {
     enum {
