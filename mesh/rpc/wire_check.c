@@ -213,7 +213,7 @@ mesh_code mesh_wire_check(const ProtobufCMessageDescriptor *descriptor, const ui
     frame *now = frames;
     mesh_wire_needs found = {.memory = round_up(descriptor->sizeof_message)};
     mesh_wire_reader in;
-    const uint8_t *pause = data + (size < RUN_BYTES ? size : RUN_BYTES);
+    const uint8_t *pause;
     const char *problem = NULL;
 
     *needs = found;
@@ -221,6 +221,7 @@ mesh_code mesh_wire_check(const ProtobufCMessageDescriptor *descriptor, const ui
         return MESH_OK;
     *now = (frame){.descriptor = descriptor, .begin = data, .end = data + size};
     in = (mesh_wire_reader){data, now->end};
+    pause = data + (size < RUN_BYTES ? size : RUN_BYTES);
 
     for (;;) {
         const ProtobufCFieldDescriptor *field;
