@@ -130,40 +130,15 @@ static int stop(void **state)
 
 /* --- asking and draining ---------------------------------------------------------------------- */
 
-typedef struct asked {
-    sem_t done;
-    mesh_code code;
-} asked;
-
-static void on_done(void *context, mesh_code code, const Testing__V1__EchoResponse *response,
-                    const mesh_error *err)
-{
-    asked *one = context;
-
-    (void)response;
-    (void)err;
-    one->code = code;
-    sem_post(&one->done);
-}
-
-static void ask(asked *one, bool hang, bool defer)
+static void ask(testing_asked *one, bool hang, bool defer)
 {
     Testing__V1__EchoRequest request = TESTING__V1__ECHO_REQUEST__INIT;
 
-    sem_init(&one->done, 0, 0);
     request.hang = hang;
     request.defer = defer;
-    assert_int_equal(
-        testing__v1__testing__echo__async(service.channel, &request, NULL, on_done, one), MESH_OK);
+    testing_ask(service.channel, &request, NULL, one);
     if (hang || defer)
         testing_wait(&service.hanging);
-}
-
-static mesh_code answer_of(asked *one)
-{
-    testing_wait(&one->done);
-    sem_destroy(&one->done);
-    return one->code;
 }
 
 typedef struct drain {
@@ -232,7 +207,7 @@ static void an_idle_server_drains_at_once(void **state)
 static void a_running_call_is_waited_for_and_new_ones_are_unavailable(void **state)
 {
     drain one;
-    static asked running; /* sem_post may look at it after the wait */
+    static testing_asked running;
 
     (void)state;
     ask(&running, true, false);
@@ -240,33 +215,33 @@ static void a_running_call_is_waited_for_and_new_ones_are_unavailable(void **sta
     wait_until_draining();
     assert_true(mesh_server_active(service.server) > 0);
     sem_post(&leave);
-    assert_int_equal(answer_of(&running), MESH_OK);
+    assert_int_equal(testing_answer_of(&running), MESH_OK);
     assert_true(end_drain(&one));
 }
 
 static void a_deferred_call_is_waited_for(void **state)
 {
     drain one;
-    static asked running; /* sem_post may look at it after the wait */
+    static testing_asked running;
 
     (void)state;
     ask(&running, false, true);
     start_drain(&one, 20000);
     wait_until_draining();
     mesh_call_finish(atomic_exchange(&deferred_call, NULL), MESH_OK, NULL);
-    assert_int_equal(answer_of(&running), MESH_OK);
+    assert_int_equal(testing_answer_of(&running), MESH_OK);
     assert_true(end_drain(&one));
 }
 
 static void a_deferred_call_is_told_at_the_drain_deadline(void **state)
 {
     drain one;
-    static asked running; /* sem_post may look at it after the wait */
+    static testing_asked running;
 
     (void)state;
     ask(&running, false, true);
     start_drain(&one, 50);
-    assert_int_not_equal(answer_of(&running), MESH_OK);
+    assert_int_not_equal(testing_answer_of(&running), MESH_OK);
     assert_false(end_drain(&one));
     assert_null(atomic_load(&deferred_call));
 }

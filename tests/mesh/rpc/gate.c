@@ -65,52 +65,29 @@ void gate_wait_for_queued(gate *here, size_t wanted)
     testing_wait_for_active(&here->service, wanted);
 }
 
-static void on_done(void *context, mesh_code code, const Testing__V1__EchoResponse *response,
-                    const mesh_error *err)
-{
-    asked *one = context;
-
-    (void)response;
-    one->code = code;
-    if (err != NULL)
-        one->err = *err;
-    sem_post(&one->done);
-}
-
-static void ask(mesh_channel *channel, char *text, asked *one, int64_t timeout_ms)
+static void ask(mesh_channel *channel, char *text, testing_asked *one, int64_t timeout_ms)
 {
     Testing__V1__EchoRequest request = TESTING__V1__ECHO_REQUEST__INIT;
 
-    sem_init(&one->done, 0, 0);
     request.text = text;
-    assert_int_equal(
-        testing__v1__testing__echo__async(
-            channel, &request, &(mesh_call_options){.timeout_ms = timeout_ms}, on_done, one),
-        MESH_OK);
+    testing_ask(channel, &request, &(mesh_call_options){.timeout_ms = timeout_ms}, one);
 }
 
-void gate_ask(gate *here, asked *one, int64_t timeout_ms)
+void gate_ask(gate *here, testing_asked *one, int64_t timeout_ms)
 {
     ask(here->service.channel, "asked", one, timeout_ms);
 }
 
-void gate_ask_text(mesh_channel *channel, char *text, asked *one)
+void gate_ask_text(mesh_channel *channel, char *text, testing_asked *one)
 {
     ask(channel, text, one, 0);
 }
 
-mesh_code gate_answer(asked *one)
-{
-    testing_wait(&one->done);
-    sem_destroy(&one->done);
-    return one->code;
-}
-
-void gate_expect_busy(asked *one)
+void gate_expect_busy(testing_asked *one)
 {
     int64_t delay_ms = 0;
 
-    assert_int_equal(gate_answer(one), MESH_RESOURCE_EXHAUSTED);
+    assert_int_equal(testing_answer_of(one), MESH_RESOURCE_EXHAUSTED);
     assert_non_null(strstr(one->err.message, "the service is busy"));
     assert_true(mesh_error_retry_delay(&one->err, &delay_ms));
     assert_true(delay_ms > 0);

@@ -28,20 +28,10 @@ void gate_close(gate *here);
  */
 void gate_wait_for_queued(gate *here, size_t wanted);
 
-/* An asynchronous call and what came of it. Static: sem_post may look at it after the wait. */
-typedef struct asked {
-    sem_t done;
-    mesh_code code;
-    mesh_error err;
-} asked;
-
-void gate_ask(gate *here, asked *one, int64_t timeout_ms);
-void gate_ask_text(mesh_channel *channel, char *text, asked *one);
-
-/* Waits for its answer. */
-mesh_code gate_answer(asked *one);
+void gate_ask(gate *here, testing_asked *one, int64_t timeout_ms);
+void gate_ask_text(mesh_channel *channel, char *text, testing_asked *one);
 
 /* The answer is that the service is busy, and when to try again. */
-void gate_expect_busy(asked *one);
+void gate_expect_busy(testing_asked *one);
 
 #endif

@@ -17,7 +17,7 @@ enum {
 static void a_full_pool_refuses_at_once_with_a_retry_delay(void **state)
 {
     gate here;
-    static asked running[2], waiting[3], refused[4];
+    static testing_asked running[2], waiting[3], refused[4];
 
     (void)state;
     gate_open(&here, MESH_OPTIONS(mesh_server_options, .worker_count = 2, .worker_queue = 3,
@@ -36,9 +36,9 @@ static void a_full_pool_refuses_at_once_with_a_retry_delay(void **state)
     for (int i = 0; i < 5; i++)
         sem_post(&here.leave);
     for (int i = 0; i < 2; i++)
-        assert_int_equal(gate_answer(&running[i]), MESH_OK);
+        assert_int_equal(testing_answer_of(&running[i]), MESH_OK);
     for (int i = 0; i < 3; i++)
-        assert_int_equal(gate_answer(&waiting[i]), MESH_OK);
+        assert_int_equal(testing_answer_of(&waiting[i]), MESH_OK);
     assert_int_equal(atomic_load(&here.handled), 5);
     gate_close(&here);
 }
@@ -49,7 +49,7 @@ static void a_new_pool_is_not_full(void **state)
     (void)state;
     for (int round = 0; round < 30; round++) {
         gate here;
-        static asked four[4];
+        static testing_asked four[4];
 
         gate_open(&here, MESH_OPTIONS(mesh_server_options, .worker_count = 3, .worker_queue = 1,
                                       .connection_share_percent = 100));
@@ -58,7 +58,7 @@ static void a_new_pool_is_not_full(void **state)
             gate_ask(&here, &four[i], 0);
         }
         for (int i = 0; i < 4; i++)
-            assert_int_equal(gate_answer(&four[i]), MESH_OK);
+            assert_int_equal(testing_answer_of(&four[i]), MESH_OK);
         gate_close(&here);
     }
 }
@@ -67,7 +67,7 @@ static void a_new_pool_is_not_full(void **state)
 static void each_call_gets_a_worker_while_any_is_idle(void **state)
 {
     gate here;
-    static asked eight[8];
+    static testing_asked eight[8];
 
     (void)state;
     gate_open(&here, MESH_OPTIONS(mesh_server_options, .worker_count = 8,
@@ -80,7 +80,7 @@ static void each_call_gets_a_worker_while_any_is_idle(void **state)
         for (int i = 0; i < 8; i++)
             sem_post(&here.leave);
         for (int i = 0; i < 8; i++)
-            assert_int_equal(gate_answer(&eight[i]), MESH_OK);
+            assert_int_equal(testing_answer_of(&eight[i]), MESH_OK);
     }
     gate_close(&here);
 }
@@ -88,7 +88,7 @@ static void each_call_gets_a_worker_while_any_is_idle(void **state)
 static void a_stream_is_refused_by_a_full_pool_too(void **state)
 {
     gate here;
-    static asked running, waiting;
+    static testing_asked running, waiting;
     mesh_stream *stream;
     mesh_error err;
 
@@ -105,15 +105,15 @@ static void a_stream_is_refused_by_a_full_pool_too(void **state)
     assert_non_null(strstr(err.message, "the service is busy"));
     sem_post(&here.leave);
     sem_post(&here.leave);
-    assert_int_equal(gate_answer(&running), MESH_OK);
-    assert_int_equal(gate_answer(&waiting), MESH_OK);
+    assert_int_equal(testing_answer_of(&running), MESH_OK);
+    assert_int_equal(testing_answer_of(&waiting), MESH_OK);
     gate_close(&here);
 }
 
 static void more_than_max_calls_are_refused_at_once(void **state)
 {
     gate here;
-    static asked running[3], refused;
+    static testing_asked running[3], refused;
 
     (void)state;
     gate_open(&here,
@@ -127,7 +127,7 @@ static void more_than_max_calls_are_refused_at_once(void **state)
     for (int i = 0; i < 3; i++)
         sem_post(&here.leave);
     for (int i = 0; i < 3; i++)
-        assert_int_equal(gate_answer(&running[i]), MESH_OK);
+        assert_int_equal(testing_answer_of(&running[i]), MESH_OK);
     testing_wait_for_active(&here.service, 0);
     sem_post(&here.leave);
     assert_int_equal(testing_echo(&here.service, "room again", NULL), MESH_OK);
@@ -169,8 +169,12 @@ static void calls_that_wait_for_their_end_count(void **state)
 
 static void expect_room(gate *here)
 {
+    mesh_error err;
+
     sem_post(&here->leave);
-    assert_int_equal(testing_echo(&here->service, "there is room", NULL), MESH_OK);
+    mesh_error_clear(&err);
+    if (testing_echo(&here->service, "there is room", &err) != MESH_OK)
+        fail_msg("%s", err.message);
     testing_wait(&here->entered);
 }
 
@@ -249,7 +253,7 @@ static void a_refused_call_is_seen_by_those_who_observe(void **state)
         {.on_open = see_open, .on_close = see_close, .self = &other},
     };
     gate here;
-    static asked running, refused;
+    static testing_asked running, refused;
 
     (void)state;
     gate_open(&here,
@@ -259,7 +263,7 @@ static void a_refused_call_is_seen_by_those_who_observe(void **state)
     gate_ask(&here, &refused, 0);
     gate_expect_busy(&refused);
     sem_post(&here.leave);
-    assert_int_equal(gate_answer(&running), MESH_OK);
+    assert_int_equal(testing_answer_of(&running), MESH_OK);
     assert_int_equal(atomic_load(&observer.opened), 2);
     assert_int_equal(atomic_load(&observer.refused), 1);
     assert_int_equal(atomic_load(&other.opened), 1);
@@ -282,7 +286,7 @@ static void a_deadline_that_passes_in_the_queue_keeps_the_handler_from_running(v
     mesh_call *_Atomic newest = NULL;
     const mesh_interceptor keeper = {.name = "keeper", .on_open = keep_call, .self = &newest};
     gate here;
-    static asked running, late;
+    static testing_asked running, late;
 
     (void)state;
     gate_open(&here, &(mesh_server_options){
@@ -290,12 +294,12 @@ static void a_deadline_that_passes_in_the_queue_keeps_the_handler_from_running(v
     gate_ask(&here, &running, 0);
     testing_wait(&here.entered);
     gate_ask(&here, &late, 50);
-    assert_int_equal(gate_answer(&late), MESH_DEADLINE_EXCEEDED);
+    assert_int_equal(testing_answer_of(&late), MESH_DEADLINE_EXCEEDED);
     /* it waits in the queue, so it is not gone */
     while (!mesh_call_cancelled(atomic_load(&newest)))
         sched_yield();
     sem_post(&here.leave);
-    assert_int_equal(gate_answer(&running), MESH_OK);
+    assert_int_equal(testing_answer_of(&running), MESH_OK);
     testing_wait_for_active(&here.service, 0);
     assert_int_equal(atomic_load(&here.handled), 1);
     gate_close(&here);

@@ -25,6 +25,33 @@ void testing_wait(sem_t *semaphore)
             fail_msg("waited %d s in vain", WAIT_LIMIT_S);
 }
 
+static void on_answer(void *context, mesh_code code, const Testing__V1__EchoResponse *response,
+                      const mesh_error *err)
+{
+    testing_asked *one = context;
+
+    (void)response;
+    one->code = code;
+    if (err != NULL)
+        one->err = *err;
+    sem_post(&one->done);
+}
+
+void testing_ask(mesh_channel *channel, const Testing__V1__EchoRequest *request,
+                 const mesh_call_options *options, testing_asked *one)
+{
+    sem_init(&one->done, 0, 0);
+    assert_int_equal(testing__v1__testing__echo__async(channel, request, options, on_answer, one),
+                     MESH_OK);
+}
+
+mesh_code testing_answer_of(testing_asked *one)
+{
+    testing_wait(&one->done);
+    sem_destroy(&one->done);
+    return one->code;
+}
+
 void testing_wait_for_active(const testing_service *service, size_t wanted)
 {
     int64_t until_ns = mesh_clock_deadline_ns(WAIT_LIMIT_S * 1000);

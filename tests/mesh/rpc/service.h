@@ -62,6 +62,20 @@ void testing_service_stop(testing_service *service);
 /* Calls Echo with the text and checks an answer that is MESH_OK. */
 mesh_code testing_echo(testing_service *service, const char *text, mesh_error *err);
 
+/* An asynchronous Echo and what came of it. Static: sem_post may look at it after the wait. */
+typedef struct testing_asked {
+    sem_t done;
+    mesh_code code;
+    mesh_error err;
+} testing_asked;
+
+/* Calls Echo; `options` may be NULL. */
+void testing_ask(mesh_channel *channel, const Testing__V1__EchoRequest *request,
+                 const mesh_call_options *options, testing_asked *one);
+
+/* Waits for its answer. */
+mesh_code testing_answer_of(testing_asked *one);
+
 /* Waits on a semaphore, at most 10 s; fails the test then. */
 void testing_wait(sem_t *semaphore);
 

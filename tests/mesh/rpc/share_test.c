@@ -10,7 +10,7 @@
 /* The runtime's listeners. */
 static const char *const listeners[] = {"127.0.0.1:0", "unix:share_test.socket"};
 
-static void expect_share(asked *one, const char *what)
+static void expect_share(testing_asked *one, const char *what)
 {
     gate_expect_busy(one);
     assert_non_null(strstr(one->err.message, "connection_share_percent"));
@@ -24,7 +24,7 @@ static void expect_share(asked *one, const char *what)
 static void fill_half(const mesh_server_options *options, const char *what)
 {
     gate here;
-    static asked first[2], refused, others[2];
+    static testing_asked first[2], refused, others[2];
     mesh_channel *other;
 
     gate_open(&here, options);
@@ -40,8 +40,8 @@ static void fill_half(const mesh_server_options *options, const char *what)
     for (int i = 0; i < 4; i++)
         sem_post(&here.leave);
     for (int i = 0; i < 2; i++) {
-        assert_int_equal(gate_answer(&first[i]), MESH_OK);
-        assert_int_equal(gate_answer(&others[i]), MESH_OK);
+        assert_int_equal(testing_answer_of(&first[i]), MESH_OK);
+        assert_int_equal(testing_answer_of(&others[i]), MESH_OK);
     }
     /* and it is given back */
     testing_wait_for_active(&here.service, 0);
@@ -50,7 +50,7 @@ static void fill_half(const mesh_server_options *options, const char *what)
         gate_ask(&here, &first[i], 0);
     }
     for (int i = 0; i < 2; i++)
-        assert_int_equal(gate_answer(&first[i]), MESH_OK);
+        assert_int_equal(testing_answer_of(&first[i]), MESH_OK);
     mesh_channel_destroy(other);
     gate_close(&here);
 }
@@ -76,7 +76,7 @@ static void a_connection_leaves_workers_and_their_queue_to_others(void **state)
 static void a_connection_runs_no_more_than_its_share_at_a_time(void **state)
 {
     gate here;
-    static asked first[4], others[2];
+    static testing_asked first[4], others[2];
     mesh_channel *other;
     int firsts = 0;
 
@@ -97,9 +97,9 @@ static void a_connection_runs_no_more_than_its_share_at_a_time(void **state)
     for (int i = 0; i < 6; i++)
         sem_post(&here.leave);
     for (int i = 0; i < 4; i++)
-        assert_int_equal(gate_answer(&first[i]), MESH_OK);
+        assert_int_equal(testing_answer_of(&first[i]), MESH_OK);
     for (int i = 0; i < 2; i++)
-        assert_int_equal(gate_answer(&others[i]), MESH_OK);
+        assert_int_equal(testing_answer_of(&others[i]), MESH_OK);
     mesh_channel_destroy(other);
     gate_close(&here);
 }
@@ -108,7 +108,7 @@ static void a_connection_runs_no_more_than_its_share_at_a_time(void **state)
 static void connections_are_served_in_turn(void **state)
 {
     gate here;
-    static asked first[5], others[2];
+    static testing_asked first[5], others[2];
     mesh_channel *other;
 
     (void)state;
@@ -125,9 +125,9 @@ static void connections_are_served_in_turn(void **state)
     for (int i = 0; i < 7; i++)
         sem_post(&here.leave);
     for (int i = 0; i < 5; i++)
-        assert_int_equal(gate_answer(&first[i]), MESH_OK);
+        assert_int_equal(testing_answer_of(&first[i]), MESH_OK);
     for (int i = 0; i < 2; i++)
-        assert_int_equal(gate_answer(&others[i]), MESH_OK);
+        assert_int_equal(testing_answer_of(&others[i]), MESH_OK);
     assert_true(strcmp(here.order, "ffofoff") == 0 || strcmp(here.order, "fofofff") == 0);
     mesh_channel_destroy(other);
     gate_close(&here);
@@ -140,7 +140,7 @@ static void a_quarter_of_the_queue_is_kept_for_those_with_nothing_in_it(void **s
         CALLS = 9 /* one runs, eight wait */
     };
     gate here;
-    static asked all[CALLS], refused;
+    static testing_asked all[CALLS], refused;
     mesh_channel *others[3];
     size_t asked = 0;
 
@@ -174,7 +174,7 @@ static void a_quarter_of_the_queue_is_kept_for_those_with_nothing_in_it(void **s
     for (int i = 0; i < CALLS; i++)
         sem_post(&here.leave);
     for (int i = 0; i < CALLS; i++)
-        assert_int_equal(gate_answer(&all[i]), MESH_OK);
+        assert_int_equal(testing_answer_of(&all[i]), MESH_OK);
     for (int i = 0; i < 3; i++)
         mesh_channel_destroy(others[i]);
     gate_close(&here);

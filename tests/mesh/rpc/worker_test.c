@@ -264,40 +264,13 @@ static void streams_leave_places_in_the_queue_to_calls(void **state)
 
 /* --- large messages --------------------------------------------------------------------------- */
 
-typedef struct asked {
-    sem_t done;
-    mesh_code code;
-} asked;
-
-static void on_answer(void *context, mesh_code code, const Testing__V1__EchoResponse *response,
-                      const mesh_error *err)
-{
-    asked *one = context;
-
-    (void)response;
-    (void)err;
-    one->code = code;
-    sem_post(&one->done);
-}
-
-static void ask(asked *one, size_t size, bool compress)
+static void ask(testing_asked *one, size_t size, bool compress)
 {
     Testing__V1__EchoRequest request = TESTING__V1__ECHO_REQUEST__INIT;
 
-    sem_init(&one->done, 0, 0);
     request.data = (ProtobufCBinaryData){size, zeros};
     request.answer_size = 1; /* something to be checked after the zeros */
-    assert_int_equal(testing__v1__testing__echo__async(service.channel, &request,
-                                                       &(mesh_call_options){.compress = compress},
-                                                       on_answer, one),
-                     MESH_OK);
-}
-
-static void expect_ok(asked *one)
-{
-    testing_wait(&one->done);
-    assert_int_equal(one->code, MESH_OK);
-    sem_destroy(&one->done);
+    testing_ask(service.channel, &request, &(mesh_call_options){.compress = compress}, one);
 }
 
 /* As many as the processors that it may run on but one, at least one. */
@@ -315,7 +288,7 @@ static size_t most_at_once(void)
 
 static void expect_processor(atomic_bool *where, bool compress)
 {
-    static asked all[CORES_MAX]; /* sem_post may look at it after the wait */
+    static testing_asked all[CORES_MAX];
     size_t most = most_at_once();
     mesh_channel *other;
 
@@ -332,7 +305,7 @@ static void expect_processor(atomic_bool *where, bool compress)
     for (size_t i = 0; i <= most; i++)
         sem_post(&leave);
     for (size_t i = 0; i <= most; i++)
-        expect_ok(&all[i]);
+        assert_int_equal(testing_answer_of(&all[i]), MESH_OK);
     mesh_channel_destroy(other);
     stop();
     atomic_store(where, false);
@@ -353,7 +326,7 @@ static void a_processor_is_left_by_those_that_check(void **state)
 /* One more than may inflate something large wait together, each at `where`. */
 static void expect_all_at_once(atomic_bool *where, size_t size)
 {
-    static asked all[CORES_MAX]; /* sem_post may look at it after the wait */
+    static testing_asked all[CORES_MAX];
     size_t most = most_at_once();
 
     atomic_store(where, true);
@@ -365,7 +338,7 @@ static void expect_all_at_once(atomic_bool *where, size_t size)
     for (size_t i = 0; i <= most; i++)
         sem_post(&leave);
     for (size_t i = 0; i <= most; i++)
-        expect_ok(&all[i]);
+        assert_int_equal(testing_answer_of(&all[i]), MESH_OK);
     stop();
     atomic_store(where, false);
 }
