@@ -193,7 +193,8 @@ typedef struct h2_heads {
     uint8_t head[H2_FRAME_HEAD_BYTES];
     uint8_t size;  /* of the head that is here */
     uint32_t left; /* of what comes before the next head */
-    bool hidden;   /* nghttp2 does not see that */
+    bool in_block; /* the next frame is to go on with a header block */
+    bool hidden;   /* nghttp2 does not see what is left */
     bool over;     /* it sees no more */
 } h2_heads;
 

@@ -291,18 +291,19 @@ static bool feed(h2_conn *conn, const uint8_t *data, size_t size)
  */
 static bool is_illegal(const h2_conn *conn, uint8_t type, int32_t stream)
 {
-    return type == NGHTTP2_DATA && is_remembered(&conn->ended, stream);
+    return type == NGHTTP2_DATA && !conn->heads.in_block && is_remembered(&conn->ended, stream);
 }
 
 /*
  * The reset of a stream that was never opened ends the connection (RFC 9113, 6.4), and does in
  * nghttp2. But clients on the gRPC C core send it for a call that is cancelled when its stream has
  * a number and its headers are still to be sent: where there are others, these do not pay for it.
+ * None sends it inside a header block, where nghttp2 ends the connection (section 6.10).
  */
 static bool is_premature_reset(const h2_conn *conn, uint8_t type, int32_t stream)
 {
-    return type == NGHTTP2_RST_STREAM && conn->heads.left == RESET_BYTES &&
-           stream > conn->highest_stream && stream % 2 == 1;
+    return type == NGHTTP2_RST_STREAM && !conn->heads.in_block &&
+           conn->heads.left == RESET_BYTES && stream > conn->highest_stream && stream % 2 == 1;
 }
 
 /*
@@ -330,6 +331,8 @@ static bool pass_head(h2_conn *conn, const uint8_t *data, size_t *from, size_t h
         heads->over = is_illegal(conn, type, stream);
         heads->hidden = conn->highest_stream > 0 && is_premature_reset(conn, type, stream);
     }
+    heads->in_block = (type == NGHTTP2_HEADERS || type == NGHTTP2_CONTINUATION) &&
+                      (head[4] & NGHTTP2_FLAG_END_HEADERS) == 0;
     if (heads->over)
         return end_session(conn, NGHTTP2_STREAM_CLOSED) == 0;
     if (heads->hidden)

@@ -329,6 +329,48 @@ static void data_of_no_stream_is_a_protocol_error(void **state)
     stop();
 }
 
+/*
+ * A header block is not interrupted (RFC 9113, section 6.10), not by frames either that are passed
+ * over elsewhere.
+ */
+static void any_frame_inside_a_header_block_is_a_protocol_error(void **state)
+{
+    static const struct {
+        const char *name;
+        h2_head head;
+    } frames[] = {
+        {"the reset of the same stream", {4, H2_RST_STREAM, 0, 3}},
+        {"the reset of a stream that was never opened", {4, H2_RST_STREAM, 0, 5}},
+        {"data of a stream that has ended", {8, H2_DATA, 0, 1}},
+        {"an unknown type", {8, 99, 0, 0}},
+        {"the rest of another stream's block", {0, H2_CONTINUATION, H2_END_HEADERS, 5}},
+    };
+
+    (void)state;
+    start((mesh_server_options){.listen = NULL});
+    for (size_t i = 0; i < sizeof frames / sizeof frames[0]; i++) {
+        uint8_t block[H2_REQUEST_BYTES_MAX];
+        size_t size = h2_request(block, SUM_PATH);
+        raw_client client;
+        uint32_t first;
+        int error;
+
+        raw_connect(&client, port());
+        first = raw_request(&client, SUM_PATH, NULL, NULL, true);
+        assert_true(raw_wait(&client, first));
+        raw_send(&client, &(h2_head){size, H2_HEADERS, 0, first + 2}, block);
+        raw_send(&client, &frames[i].head, payload);
+        raw_send(&client, &(h2_head){0, H2_CONTINUATION, H2_END_HEADERS, first + 2}, NULL);
+        raw_send(&client, &(h2_head){4, H2_RST_STREAM, 0, first + 2}, payload);
+        error = raw_wait_for_goaway(&client);
+        if (error != H2_PROTOCOL_ERROR)
+            fail_msg("%s: GOAWAY %d", frames[i].name, error);
+        raw_close(&client);
+    }
+    expect_served();
+    stop();
+}
+
 static uint32_t http_request(raw_client *client, const char *method, bool ends)
 {
     uint32_t stream = client->next_stream;
@@ -628,6 +670,7 @@ int main(void)
         cmocka_unit_test(binary_values_in_one_header_count_each),
         cmocka_unit_test(a_bomb_of_headers_ends_its_connection),
         cmocka_unit_test(data_of_no_stream_is_a_protocol_error),
+        cmocka_unit_test(any_frame_inside_a_header_block_is_a_protocol_error),
         cmocka_unit_test(only_a_head_request_is_answered_without_content),
         cmocka_unit_test(an_error_of_http_is_answered_once),
         cmocka_unit_test(who_says_nothing_is_closed),
