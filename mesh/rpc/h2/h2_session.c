@@ -302,8 +302,8 @@ static bool is_illegal(const h2_conn *conn, uint8_t type, int32_t stream)
  */
 static bool is_premature_reset(const h2_conn *conn, uint8_t type, int32_t stream)
 {
-    return type == NGHTTP2_RST_STREAM && !conn->heads.in_block &&
-           conn->heads.left == RESET_BYTES && stream > conn->highest_stream && stream % 2 == 1;
+    return type == NGHTTP2_RST_STREAM && !conn->heads.in_block && conn->heads.left == RESET_BYTES &&
+           stream > conn->highest_stream && stream % 2 == 1;
 }
 
 /*
