@@ -1,9 +1,9 @@
 #include "mesh/rpc/inflate.h"
 
-#include <sched.h>
 #include <zlib.h>
 
 #include "mesh/base/alloc.h"
+#include "mesh/rpc/pool.h"
 
 enum {
     WINDOW_BITS_ANY_HEADER = 15 + 32,
@@ -87,7 +87,7 @@ static int inflate_on(z_stream *stream, size_t room)
         if (state != Z_OK || stream->avail_out > 0 || room == 0)
             return state;
         /* it is nobody's turn so much that others should wait for all of it */
-        (void)sched_yield();
+        mesh_pool_yield();
     }
 }
 

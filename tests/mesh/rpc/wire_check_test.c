@@ -1,4 +1,3 @@
-#include "mesh/rpc/pool.h"
 #include "mesh/rpc/unpack.h"
 #include "mesh/rpc/wire_check.h"
 
@@ -6,6 +5,7 @@
 #include "tests/mesh/base/test.h"
 #include "tests/mesh/rpc/wire_check_fuzz.h"
 #include "tests/mesh/rpc/wire_check_test.pb-c.h"
+#include "tests/mesh/rpc/worker.h"
 
 #define BYTES(literal) (const uint8_t *)(literal), sizeof(literal) - 1
 #define EVERYTHING &wirecheck__everything__descriptor
@@ -329,22 +329,11 @@ static void check_large(void *size)
     assert_int_equal(mesh_wire_check(EVERYTHING, large, *(size_t *)size, &needs, NULL), MESH_OK);
 }
 
-static void do_nothing(void *size)
-{
-    (void)size;
-}
-
 /* How often other threads are let go first by a worker that checks so much. */
 static int ways_given_by_worker(size_t size)
 {
-    mesh_pool_options options = {.threads = 1, .queue = 1};
-    mesh_job job = {.run = check_large, .end = do_nothing, .argument = &size};
-    mesh_pool *pool;
-
     gave_way = 0;
-    assert_int_equal(mesh_pool_create(&options, &pool, NULL), MESH_OK);
-    assert_int_equal(mesh_pool_submit(pool, NULL, &job), MESH_POOL_TAKEN);
-    mesh_pool_destroy(pool); /* once it has run */
+    testing_on_worker(check_large, &size);
     return gave_way;
 }
 
