@@ -184,6 +184,16 @@ static bool has_room(const mesh_stream *stream)
     return !stream->full && stream->waiting_bytes < stream->budget;
 }
 
+/*
+ * Nobody takes what is sent. Who learnt of its call's end in another way, before the transport has
+ * told all of it, sees no other. mu is held.
+ */
+static bool is_over(const mesh_stream *stream)
+{
+    return stream->over || stream->ending ||
+           (stream->call != NULL && mesh_call_cancelled(stream->call));
+}
+
 /* Waits until something changes. False: `until_ns` came first. mu is held. */
 static bool wait_until(mesh_stream *stream, int64_t until_ns)
 {
@@ -208,7 +218,7 @@ static void wait_for_room(mesh_stream *stream)
     int64_t timeout_ms = stream->send_timeout_ms;
     int64_t until_ns = timeout_ms > 0 ? mesh_clock_deadline_ns(timeout_ms) : MESH_NO_DEADLINE;
 
-    while (!has_room(stream) && !stream->over && !stream->ending)
+    while (!has_room(stream) && !is_over(stream))
         if (!wait_until(stream, until_ns) && !has_room(stream) && !stream->over)
             give_up(stream);
 }
@@ -221,7 +231,7 @@ static mesh_code send_message(mesh_stream *stream, const ProtobufCMessage *messa
     pthread_mutex_lock(&stream->mu);
     if (wait && !has_room(stream))
         wait_for_room(stream);
-    if (stream->over || stream->ending) {
+    if (is_over(stream)) {
         code = MESH_CANCELLED;
     } else if (!has_room(stream)) {
         stream->want_writable = true;

@@ -66,8 +66,8 @@ MESH_API mesh_code mesh_stream_send(mesh_stream *stream, const ProtobufCMessage 
 
 /*
  * The same without waiting. RESOURCE_EXHAUSTED: the message was not taken, since more than the
- * stream's budget waits to be sent; on_writable follows. CANCELLED: the call is over, perhaps since
- * there was no memory for the message. Any thread.
+ * stream's budget waits to be sent; on_writable follows, or on_close if the call ends before.
+ * CANCELLED: the call is over, perhaps since there was no memory for the message. Any thread.
  */
 MESH_API mesh_code mesh_stream_try_send(mesh_stream *stream, const ProtobufCMessage *message);
 

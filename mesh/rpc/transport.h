@@ -138,7 +138,8 @@ typedef struct mesh_status {
 typedef enum mesh_write_result {
     MESH_WRITE_DONE,    /* the next may follow at once; on_written does not come */
     MESH_WRITE_PENDING, /* on_written tells when it is done */
-    MESH_WRITE_FULL     /* the same, and so much waits that no more should be sent until then */
+    MESH_WRITE_FULL     /* the same, and no more should be sent until then: so much waits, or the
+                           call has ended */
 } mesh_write_result;
 
 enum {
