@@ -431,6 +431,8 @@ h2_call *h2_call_create(h2_conn *conn, int32_t stream);
 /* Something happened to it: what is to be told is told when its connection has its turn. */
 void h2_call_ready(h2_call *call);
 void h2_call_tell(h2_call *call);
+/* Something came for it that was not told: its request, a message, their end. */
+bool h2_call_has_arrival(const h2_call *call);
 
 /* All of its headers are here: what they say, and what follows. */
 void h2_call_arrived(h2_call *call);

@@ -276,6 +276,16 @@ static bool is_done(const h2_call *call)
            atomic_load_explicit(&call->posted, memory_order_acquire) == 0;
 }
 
+static bool has_message(const h2_call *call)
+{
+    return call->reading && (call->has_message || call->ended || call->remote_ended);
+}
+
+bool h2_call_has_arrival(const h2_call *call)
+{
+    return !call->opened || has_message(call);
+}
+
 void h2_call_tell(h2_call *call)
 {
     if (!call->opened) {
@@ -287,7 +297,7 @@ void h2_call_tell(h2_call *call)
     /* before the message or the write that fails for it */
     if (call->watched && !call->close_told && (call->cancelled || !call->on_wire))
         tell_close(call);
-    if (call->reading && (call->has_message || call->ended || call->remote_ended))
+    if (has_message(call))
         tell_message(call);
     if (call->writing && (call->ended || h2_send_has_room(call)))
         tell_written(call);

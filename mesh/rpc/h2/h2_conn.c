@@ -320,10 +320,17 @@ static bool may_read(const h2_conn *conn)
            nghttp2_session_get_outbound_queue_size(conn->session) < QUEUED_FRAMES_MAX;
 }
 
-/* What came before is told of first, when the connection's turn comes again. */
+/*
+ * What came before is told of first, when the connection's turn comes again. Streams that only wait
+ * to go on sending hold up nothing: it may be their end that has come.
+ */
 static bool is_behind(const h2_conn *conn)
 {
-    return conn->waits_turn && conn->tired;
+    const h2_call *call = conn->waits_turn && conn->tired ? conn->ready_first : NULL;
+
+    while (call != NULL && !h2_call_has_arrival(call))
+        call = call->next;
+    return call != NULL;
 }
 
 /* Writes as much as the socket takes. True: all of it. */

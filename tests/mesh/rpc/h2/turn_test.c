@@ -21,7 +21,10 @@ enum {
     CALL_US = 100,           /* so long the handler of each takes */
     BUDGET_BYTES = 64 << 10, /* stream_budget_bytes */
     PADDING_BYTES = 1000,
-    ROUNDS = 300 /* of the thread: enough for a stream to fill what there is for it */
+    ROUNDS = 300,          /* of the thread: enough for a stream to fill what there is for it */
+    WIDE = 1 << 30,        /* a window that stops nobody */
+    LATE_BYTES = 64 << 20, /* an answer after as many was not to be waited for */
+    INPUT_BYTES = 1 << 20
 };
 
 static testing_service service;
@@ -79,10 +82,29 @@ static mesh_code pour(void *self, mesh_stream *stream, const Testing__V1__CountR
     return MESH_OK;
 }
 
+/* The same in tiny messages, which cost the server more than a client that only counts them. */
+static void chatter_on(void *self, mesh_stream *stream)
+{
+    static const Testing__V1__Number number = TESTING__V1__NUMBER__INIT;
+
+    (void)self;
+    while (testing__v1__testing__double__try_reply(stream, &number) == MESH_OK)
+        continue;
+}
+
+static mesh_code chatter(void *self, mesh_stream *stream, mesh_error *err)
+{
+    (void)err;
+    chatter_on(self, stream);
+    return MESH_OK;
+}
+
+static const testing__v1__testing__double__events double_events = {.on_open = chatter,
+                                                                   .on_writable = chatter_on};
 static const testing__v1__testing__count__events count_events = {.on_open = pour,
                                                                  .on_writable = pour_on};
-static const testing__v1__testing__handlers handlers = {.echo__inline = echo,
-                                                        .count__events = &count_events};
+static const testing__v1__testing__handlers handlers = {
+    .echo__inline = echo, .count__events = &count_events, .double__events = &double_events};
 
 static int start(void **state)
 {
@@ -197,6 +219,47 @@ static void a_stream_whose_client_takes_nothing_keeps_little_beside_its_budget(v
     raw_close(&client);
 }
 
+/* In the midst of what comes, sends a PING and takes all until its answer. */
+static void expect_answer_to_ping(raw_client *client)
+{
+    static const uint8_t ping[8] = {'t', 'h', 'e', ' ', 'p', 'i', 'n', 'g'};
+    static uint8_t input[sizeof ping + INPUT_BYTES];
+    size_t kept = 0; /* of what came before, which may be its first part */
+    size_t taken = 0;
+
+    assert_int_equal(recv(client->fd, input, INPUT_BYTES, MSG_WAITALL), INPUT_BYTES);
+    raw_send(client, &(h2_head){sizeof ping, H2_PING, 0, 0}, ping);
+    do {
+        ssize_t got = recv(client->fd, input + kept, INPUT_BYTES, 0);
+
+        assert_true(got > 0);
+        taken += (size_t)got;
+        assert_in_range(taken, 1, LATE_BYTES);
+        if (memmem(input, kept + (size_t)got, ping, sizeof ping) != NULL)
+            return;
+        got += (ssize_t)kept;
+        kept = got < (ssize_t)sizeof ping ? (size_t)got : sizeof ping - 1;
+        memmove(input, input + got - kept, kept);
+    } while (true);
+}
+
+/* That stream always has room to send more. */
+static void a_stream_without_end_does_not_keep_its_connection_from_being_read(void **state)
+{
+    raw_client client;
+    uint32_t stream;
+
+    (void)state;
+    raw_connect(&client, mesh_server_port(service.server));
+    raw_widen(&client, 0, WIDE);
+    stream = raw_request(&client, "/testing.v1.Testing/Double", NULL, NULL, false);
+    raw_widen(&client, stream, WIDE);
+    expect_answer_to_ping(&client);
+    raw_reset(&client, stream);
+    testing_wait_for_active(&service, 0);
+    raw_close(&client);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -205,6 +268,8 @@ int main(void)
             calls_beyond_the_limit_of_streams_wait_while_others_are_behind, start, stop),
         cmocka_unit_test_setup_teardown(
             a_stream_whose_client_takes_nothing_keeps_little_beside_its_budget, start, stop),
+        cmocka_unit_test_setup_teardown(
+            a_stream_without_end_does_not_keep_its_connection_from_being_read, start, stop),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
