@@ -34,16 +34,9 @@ static void stop(raw_client *client)
 
 static raw_frame next;
 
-/* Reads until a frame of the type is here; PINGs are answered. False: the connection is closed. */
 static bool read_until(raw_client *client, uint8_t type)
 {
-    do {
-        if (!raw_receive(client, &next))
-            return false;
-        if (next.head.type == H2_PING && (next.head.flags & H2_ACK) == 0)
-            raw_send(client, &(h2_head){8, H2_PING, H2_ACK, 0}, next.payload);
-    } while (next.head.type != type);
-    return true;
+    return raw_read_until(client, type, &next);
 }
 
 /* A call that is open, and not ended by its client. */

@@ -129,6 +129,14 @@ void raw_close(raw_client *client)
     (void)close(client->fd);
 }
 
+void raw_abort(raw_client *client)
+{
+    const struct linger reset = {.l_onoff = 1};
+
+    assert_int_equal(setsockopt(client->fd, SOL_SOCKET, SO_LINGER, &reset, sizeof reset), 0);
+    raw_close(client);
+}
+
 /* The first enters the dynamic table, as its only entry; the others are this entry's index. */
 static size_t add_many_headers(uint8_t *block, size_t count)
 {
@@ -238,6 +246,17 @@ bool raw_receive(raw_client *client, raw_frame *next)
         send_frame(client, H2_SETTINGS, H2_ACK, 0, NULL, 0);
     else if (next->head.type == H2_SETTINGS)
         client->unconfirmed--;
+    return true;
+}
+
+bool raw_read_until(raw_client *client, uint8_t type, raw_frame *next)
+{
+    do {
+        if (!raw_receive(client, next))
+            return false;
+        if (next->head.type == H2_PING && (next->head.flags & H2_ACK) == 0)
+            send_frame(client, H2_PING, H2_ACK, 0, next->payload, next->head.size);
+    } while (next->head.type != type);
     return true;
 }
 

@@ -18,6 +18,9 @@ typedef struct raw_client {
 void raw_connect(raw_client *client, int port);
 void raw_close(raw_client *client);
 
+/* Closes it so that the server is told of a reset, also of what it is still to send. */
+void raw_abort(raw_client *client);
+
 /*
  * The same with buffers as small as there are: little of what the server sends to who reads nothing
  * fits into them.
@@ -66,6 +69,9 @@ void raw_send(raw_client *client, const h2_head *head, const void *payload);
 
 /* The next frame; SETTINGS are confirmed. False: the connection was closed. */
 bool raw_receive(raw_client *client, raw_frame *next);
+
+/* Reads until a frame of the type is here; PINGs are confirmed. False: the connection is closed. */
+bool raw_read_until(raw_client *client, uint8_t type, raw_frame *next);
 
 /* Lets the server send more: on a stream, or on the connection (0). */
 void raw_widen(raw_client *client, uint32_t stream, uint32_t bytes);

@@ -1,7 +1,8 @@
 /*
  * A server of the h2 transport whose clients read nothing for a while: what it holds for them is
- * limited and counted, and is in order when they do read.
+ * limited and counted, and is in order when they do read, also where that is the end.
  */
+#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -20,7 +21,10 @@ enum {
     WIDE = 1 << 30, /* a window that stops nobody */
     ANSWER_BYTES = 60000,
     BLOCKED_BYTES = 60000, /* an answer that the buffers of a narrow client do not take */
-    STORIES = 18           /* streams that send ... */
+    STORIES = 18,          /* streams that send ... */
+    RESET_STREAMS = 3,     /* of a connection that is reset */
+    RESETS = 30,
+    PATIENCE_MS = 600000 /* with who takes nothing: more than any of this lasts */
 };
 enum {
     LINES = 16, /* ... as many messages as a frame takes of them at most, */
@@ -168,6 +172,199 @@ static void small_messages_and_large_trailers_have_room_together(void **state)
     sem_destroy(&told);
 }
 
+/* --- the end of a connection ------------------------------------------------------------------ */
+
+static void count_one(void *self, mesh_call *call, mesh_code code)
+{
+    (void)call;
+    (void)code;
+    atomic_fetch_add((atomic_int *)self, 1);
+}
+
+static atomic_int answered; /* calls */
+static const mesh_interceptor counter = {.on_close = count_one, .self = &answered};
+
+/* An answer that is all given to a client's connection, which does not take it. */
+static uint32_t leave_answer(raw_client *client, mesh_server_options options)
+{
+    uint32_t call;
+
+    options.interceptors = &counter;
+    options.interceptor_count = 1;
+    options.keepalive_timeout_ms = PATIENCE_MS;
+    atomic_store(&answered, 0);
+    start(TESTING_INLINE, options);
+    raw_connect_narrow(client, port());
+    call = ask(client, BLOCKED_BYTES);
+    WAIT_FOR(atomic_load(&answered) == 1);
+    testing_wait_for_active(&service, 0);
+    return call;
+}
+
+/* Reads all of the answer, and behind it why the connection ends, and its end. */
+static void expect_answer_before_end(raw_client *client, uint32_t call, uint32_t error)
+{
+    static raw_frame next;
+    uint8_t code[4];
+    size_t size = 0;
+
+    while (size <= BLOCKED_BYTES) {
+        assert_true(raw_read_until(client, H2_DATA, &next));
+        size += next.head.size;
+    }
+    assert_true(raw_read_until(client, H2_HEADERS, &next));
+    assert_int_equal(next.head.stream, call);
+    assert_int_equal(next.head.flags & H2_END_STREAM, H2_END_STREAM);
+    h2_uint32(code, error);
+    do
+        assert_true(raw_read_until(client, H2_GOAWAY, &next));
+    while (memcmp(&next.payload[4], code, sizeof code) != 0);
+    while (raw_read_until(client, H2_GOAWAY, &next))
+        continue;
+}
+
+static void *drain(void *unused)
+{
+    (void)unused;
+    (void)mesh_server_drain(service.server, 10000);
+    return NULL;
+}
+
+static void a_server_that_drains_sends_first_what_is_not_taken(void **state)
+{
+    raw_client client, other;
+    uint32_t call = leave_answer(&client, (mesh_server_options){.listen = NULL});
+    pthread_t thread;
+
+    (void)state;
+    raw_connect(&other, port());
+    assert_true(raw_settle(&other));
+    assert_int_equal(pthread_create(&thread, NULL, drain, NULL), 0);
+    assert_int_equal(raw_wait_for_goaway(&other), H2_NO_ERROR);
+    raw_close(&other);
+    expect_answer_before_end(&client, call, H2_NO_ERROR);
+    raw_close(&client);
+    assert_int_equal(pthread_join(thread, NULL), 0);
+    stop();
+}
+
+static void a_connection_that_is_too_old_ends_after_what_is_not_taken(void **state)
+{
+    raw_client client, younger;
+    uint32_t call = leave_answer(&client, (mesh_server_options){.max_connection_age_ms = 500});
+
+    (void)state;
+    raw_connect(&younger, port());
+    assert_int_equal(raw_wait_for_goaway(&younger), H2_NO_ERROR);
+    raw_close(&younger);
+    expect_answer_before_end(&client, call, H2_NO_ERROR);
+    raw_close(&client);
+    stop();
+}
+
+static void a_client_that_breaks_a_rule_gets_first_what_it_has_not_taken(void **state)
+{
+    raw_client client;
+    uint32_t call = leave_answer(&client, (mesh_server_options){.listen = NULL});
+
+    (void)state;
+    raw_data(&client, 0, "data of no stream", 4, false);
+    assert_int_equal(testing_echo(&service, "the loop has seen it", NULL), MESH_OK);
+    expect_answer_before_end(&client, call, H2_PROTOCOL_ERROR);
+    raw_close(&client);
+    stop();
+}
+
+static raw_client victim;
+static int opened, closed_well;
+
+static mesh_code send_some(mesh_stream *stream)
+{
+    static uint8_t line[LINE_BYTES];
+    Testing__V1__Number number = TESTING__V1__NUMBER__INIT;
+
+    number.padding = (ProtobufCBinaryData){sizeof line, line};
+    return testing__v1__testing__count__try_reply(stream, &number);
+}
+
+/* The last one's client resets its connection when there is something to write to it. */
+static mesh_code send_and_reset(void *self, mesh_stream *stream,
+                                const Testing__V1__CountRequest *request, mesh_error *err)
+{
+    (void)self;
+    (void)request;
+    (void)err;
+    assert_int_equal(send_some(stream), MESH_OK);
+    if (++opened == RESET_STREAMS)
+        raw_abort(&victim);
+    assert_int_equal(send_some(stream), MESH_OK);
+    return MESH_OK;
+}
+
+static void close_reset(void *self, mesh_stream *stream, mesh_code code)
+{
+    (void)self;
+    assert_int_equal(send_some(stream), MESH_CANCELLED);
+    closed_well += code == MESH_CANCELLED;
+    sem_post(&service.closed);
+}
+
+static void who_resets_while_it_is_written_to_ends_its_calls_alone(void **state)
+{
+    static const testing__v1__testing__count__events events = {.on_open = send_and_reset,
+                                                               .on_close = close_reset};
+    static const testing__v1__testing__handlers handlers = {.count__events = &events};
+    const mesh_server_options options = on_h2((mesh_server_options){.listen = NULL});
+    raw_client other;
+
+    (void)state;
+    opened = closed_well = 0;
+    testing_service_serve(&service, testing__v1__testing__api(&handlers, NULL), &options, NULL);
+    raw_connect(&other, port());
+    raw_connect(&victim, port());
+    for (int i = 0; i < RESET_STREAMS; i++)
+        send_count(&victim, raw_request(&victim, COUNT_PATH, NULL, NULL, false), 0, 0);
+    for (int i = 0; i < RESET_STREAMS; i++)
+        testing_wait(&service.closed);
+    assert_int_equal(closed_well, RESET_STREAMS);
+    testing_wait_for_active(&service, 0);
+    assert_true(raw_settle(&other));
+    raw_close(&other);
+    stop();
+}
+
+/* Each after it has read a little more, while the server goes on with what it did not take. */
+static void who_resets_while_it_reads_ends_its_calls_alone(void **state)
+{
+    static raw_frame next;
+
+    (void)state;
+    start(TESTING_INLINE, (mesh_server_options){.listen = NULL});
+    for (int frames = 0; frames < RESETS; frames++) {
+        raw_client client;
+
+        raw_connect_narrow(&client, port());
+        raw_widen(&client, 0, WIDE);
+        for (int i = 0; i < RESET_STREAMS; i++) {
+            uint32_t call = raw_request(&client, COUNT_PATH, NULL, NULL, false);
+
+            raw_widen(&client, call, WIDE);
+            send_count(&client, call, -1, LINE_BYTES);
+            testing_wait(&service.opened);
+        }
+        for (int i = 0; i < frames; i++)
+            assert_true(raw_receive(&client, &next));
+        raw_abort(&client);
+        for (int i = 0; i < RESET_STREAMS; i++) {
+            testing_wait(&service.closed);
+            assert_int_equal(service.close_code, MESH_CANCELLED);
+        }
+        assert_int_equal(testing_echo(&service, "others are served", NULL), MESH_OK);
+    }
+    testing_wait_for_active(&service, 0);
+    stop();
+}
+
 /* --- what is counted -------------------------------------------------------------------------- */
 
 /* The windows let one answer through; of the others some find no room, and are not sent. */
@@ -203,13 +400,6 @@ static void an_answer_that_finds_no_room_ends_its_call_alone(void **state)
     stop();
 }
 
-static void count_one(void *self, mesh_call *call, mesh_code code)
-{
-    (void)call;
-    (void)code;
-    atomic_fetch_add((atomic_int *)self, 1);
-}
-
 /* Each of the clients holds little of an answer, and what the server keeps that in. */
 static void memory_for_what_is_not_taken_counts(void **state)
 {
@@ -217,12 +407,11 @@ static void memory_for_what_is_not_taken_counts(void **state)
         CLIENTS = 20,
         EACH_BYTES = BLOCKED_BYTES + 3000 /* at most, without what it is kept in */
     };
-    static atomic_int answered;
-    static const mesh_interceptor counter = {.on_close = count_one, .self = &answered};
     raw_client clients[CLIENTS];
     int closed = 0;
 
     (void)state;
+    atomic_store(&answered, 0);
     start(TESTING_INLINE, (mesh_server_options){.max_receive_bytes = 1 << 16,
                                                 .buffer_budget_bytes = CLIENTS * EACH_BYTES,
                                                 .interceptors = &counter,
@@ -247,6 +436,11 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_deadline_that_passes_while_the_socket_is_blocked_ends_the_call),
         cmocka_unit_test(small_messages_and_large_trailers_have_room_together),
+        cmocka_unit_test(a_server_that_drains_sends_first_what_is_not_taken),
+        cmocka_unit_test(a_connection_that_is_too_old_ends_after_what_is_not_taken),
+        cmocka_unit_test(a_client_that_breaks_a_rule_gets_first_what_it_has_not_taken),
+        cmocka_unit_test(who_resets_while_it_is_written_to_ends_its_calls_alone),
+        cmocka_unit_test(who_resets_while_it_reads_ends_its_calls_alone),
         cmocka_unit_test(an_answer_that_finds_no_room_ends_its_call_alone),
         cmocka_unit_test(memory_for_what_is_not_taken_counts),
     };
