@@ -6,12 +6,12 @@
 
 #include <cmocka.h>
 
-#include "mesh/base/clock.h"
 #include "tests/mesh/rpc/gate.h"
 #include "tests/mesh/rpc/raw_client.h"
 
 enum {
-    UNREAD = 300 /* answers that wait for one who does not read */
+    UNREAD = 300,          /* answers that wait for one who does not read ... */
+    ANSWER_BYTES = 8 << 20 /* ... behind one that no socket has room for */
 };
 
 static void a_full_pool_refuses_at_once_with_a_retry_delay(void **state)
@@ -167,54 +167,52 @@ static void calls_that_wait_for_their_end_count(void **state)
 
 /* --- calls that are not let in ---------------------------------------------------------------- */
 
-static void expect_room(gate *here)
-{
-    mesh_error err;
-
-    sem_post(&here->leave);
-    mesh_error_clear(&err);
-    if (testing_echo(&here->service, "there is room", &err) != MESH_OK)
-        fail_msg("%s", err.message);
-    testing_wait(&here->entered);
-}
-
 /*
- * Calls a method that is not there and reads no answer. What the buffers of the connection have no
- * room for stays on the server with its call: until there are many, before another's call and
- * after. A server on nghttp2 stops reading when there are very many.
+ * Begins to read an answer that is larger than all buffers of the connection. What is answered
+ * behind it stays on the server, with its call.
  */
-static void leave_unread(gate *here, raw_client *client)
+static void stop_in_answer(gate *here, raw_client *client)
 {
-    static const char path[] =
-        "/testing.v1.Testing/NothingThatIsHereButWithALongNameForLongAnswers";
-    int64_t until_ns = mesh_clock_deadline_ns(60000);
-    size_t before;
+    static raw_frame next;
+    Testing__V1__EchoRequest request = TESTING__V1__ECHO_REQUEST__INIT;
+    uint32_t call = raw_request(client, "/testing.v1.Testing/Echo", NULL, NULL, false);
+    uint8_t bytes[64];
 
-    do {
-        if (mesh_clock_monotonic_ns() > until_ns)
-            fail_msg("all answers but %zu were sent", mesh_server_active(here->service.server));
-        for (int i = 0; i < UNREAD / 6 && raw_can_send(client); i++)
-            (void)raw_request(client, path, NULL, NULL, true);
-        before = mesh_server_active(here->service.server);
-        expect_room(here);
-    } while (before < UNREAD || mesh_server_active(here->service.server) < UNREAD);
+    request.answer_size = ANSWER_BYTES;
+    raw_widen(client, 0, 2 * ANSWER_BYTES);
+    raw_widen(client, call, 2 * ANSWER_BYTES);
+    raw_message(client, call, false, bytes, testing__v1__echo_request__pack(&request, bytes), true);
+    testing_wait(&here->entered);
+    sem_post(&here->leave);
+    do
+        assert_true(raw_receive(client, &next));
+    while (next.head.stream != call || next.head.type != H2_DATA);
 }
 
 static void calls_that_were_not_let_in_take_nobodys_place(void **state)
 {
+    const size_t held = UNREAD + 1; /* with the one whose answer holds up the others */
     gate here;
     raw_client client;
     uint32_t call;
 
     (void)state;
-    gate_open(&here, MESH_OPTIONS(mesh_server_options, .max_calls = UNREAD / 4));
-    expect_room(&here);
-    raw_connect_narrow(&client, mesh_server_port(here.service.server));
-    leave_unread(&here, &client);
+    gate_open(&here, MESH_OPTIONS(mesh_server_options, .listen = "unix:overload_test.socket",
+                                  .max_calls = UNREAD / 4));
+    raw_connect_unix(&client, here.service.address);
+    stop_in_answer(&here, &client);
+    for (int i = 0; i < UNREAD; i++)
+        (void)raw_request(&client, "/testing.v1.Testing/NothingThatIsHere", NULL, NULL, true);
+    testing_wait_for_active(&here.service, held);
+    sem_post(&here.leave);
+    assert_int_equal(testing_echo(&here.service, "there is room", NULL), MESH_OK);
+    testing_wait(&here.entered);
+    testing_wait_for_active(&here.service, held);
     /* nor that of a call of their own connection */
     call = raw_request(&client, "/testing.v1.Testing/Echo", NULL, NULL, false);
     raw_message(&client, call, false, NULL, 0, true);
     testing_wait(&here.entered);
+    assert_int_equal(mesh_server_active(here.service.server), held + 1);
     sem_post(&here.leave);
     raw_close(&client);
     gate_close(&here);

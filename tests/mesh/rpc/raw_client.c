@@ -4,13 +4,13 @@
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
-#include <poll.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/time.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -82,46 +82,56 @@ static void set_number(raw_client *client, int level, int option, int value)
     assert_int_equal(setsockopt(client->fd, level, option, &value, sizeof value), 0);
 }
 
-static void make_socket(raw_client *client)
+static void make_socket(raw_client *client, int family)
 {
-    *client = (raw_client){.fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), .next_stream = 1};
+    *client = (raw_client){.fd = socket(family, SOCK_STREAM | SOCK_CLOEXEC, 0), .next_stream = 1};
     assert_true(client->fd >= 0);
     limit_waits(client);
     /* a frame does not wait until the one before it is acknowledged */
-    set_number(client, IPPROTO_TCP, TCP_NODELAY, 1);
+    if (family == AF_INET)
+        set_number(client, IPPROTO_TCP, TCP_NODELAY, 1);
 }
 
-static void greet(raw_client *client, int port)
+static void greet(raw_client *client, const void *address, size_t size)
+{
+    assert_int_equal(connect(client->fd, address, (socklen_t)size), 0);
+    send_all(client, H2_PREFACE, strlen(H2_PREFACE));
+    send_settings(client);
+}
+
+static void greet_port(raw_client *client, int port)
 {
     const struct sockaddr_in address = {.sin_family = AF_INET,
                                         .sin_port = htons((uint16_t)port),
                                         .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
 
-    assert_int_equal(connect(client->fd, (const struct sockaddr *)&address, sizeof address), 0);
-    send_all(client, H2_PREFACE, strlen(H2_PREFACE));
-    send_settings(client);
+    greet(client, &address, sizeof address);
 }
 
 void raw_connect(raw_client *client, int port)
 {
-    make_socket(client);
-    greet(client, port);
+    make_socket(client, AF_INET);
+    greet_port(client, port);
 }
 
 void raw_connect_narrow(raw_client *client, int port)
 {
-    make_socket(client);
+    make_socket(client, AF_INET);
     set_number(client, SOL_SOCKET, SO_RCVBUF, NARROW_BYTES);
     /* the server's own buffer has room for some segments */
     set_number(client, IPPROTO_TCP, TCP_MAXSEG, NARROW_SEGMENT_BYTES);
-    greet(client, port);
+    greet_port(client, port);
 }
 
-bool raw_can_send(const raw_client *client)
+void raw_connect_unix(raw_client *client, const char *address)
 {
-    struct pollfd socket = {.fd = client->fd, .events = POLLOUT};
+    const char *path = address + strlen("unix:");
+    struct sockaddr_un socket = {.sun_family = AF_UNIX};
 
-    return poll(&socket, 1, 0) == 1 && socket.revents == POLLOUT;
+    assert_in_range(strlen(path), 1, sizeof socket.sun_path - 1);
+    memcpy(socket.sun_path, path, strlen(path));
+    make_socket(client, AF_UNIX);
+    greet(client, &socket, sizeof socket);
 }
 
 void raw_close(raw_client *client)

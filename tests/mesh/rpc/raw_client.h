@@ -27,8 +27,12 @@ void raw_abort(raw_client *client);
  */
 void raw_connect_narrow(raw_client *client, int port);
 
-/* Whether a small frame can be sent without waiting until the server reads. */
-bool raw_can_send(const raw_client *client);
+/*
+ * Connects to "unix:" and a path. What is sent there arrives whether answers are read or not. With
+ * TCP it may not: a kernel whose buffer for a connection is full drops also what confirms to it the
+ * bytes that it sent.
+ */
+void raw_connect_unix(raw_client *client, const char *address);
 
 /*
  * Opens a stream with the headers of a gRPC request and up to one more (NULL: none). Returns its

@@ -381,13 +381,16 @@ mesh_code testing_echo(testing_service *service, const char *text, mesh_error *e
 {
     Testing__V1__EchoRequest request = TESTING__V1__ECHO_REQUEST__INIT;
     Testing__V1__EchoResponse *response = NULL;
+    mesh_arena *arena = mesh_arena_create(4096, 0);
     mesh_code code;
 
+    assert_non_null(arena);
     request.text = (char *)(uintptr_t)text;
     code = testing__v1__testing__echo(service->channel, &request, &response,
-                                      &(mesh_call_options){.arena = service->arena}, err);
+                                      &(mesh_call_options){.arena = arena}, err);
     if (code == MESH_OK)
         assert_string_equal(response->text, text);
+    mesh_arena_destroy(arena);
     return code;
 }
 
