@@ -229,7 +229,7 @@ uint32_t h2_limits_streams(const h2_limits *limits)
 static bool take(h2_bucket *bucket, uint32_t count, uint32_t most, uint32_t a_second,
                  int64_t now_ns)
 {
-    if (bucket->tokens < count) {
+    if (bucket->tokens < count && bucket->tokens < most) {
         int64_t more = (now_ns - bucket->filled_ns) / (NS_A_SECOND / a_second);
 
         if (more <= 0)
@@ -258,10 +258,10 @@ bool h2_limits_idle_frames(h2_limits *limits, h2_ticket *ticket, uint32_t count,
 
 void h2_ticket_useful_frames(h2_ticket *ticket, uint32_t count)
 {
-    uint32_t most = H2_IDLE_FRAMES_MAX / H2_IDLE_FRAMES_A_USEFUL_ONE;
+    uint32_t most = H2_IDLE_FRAMES_KEPT_MAX / H2_IDLE_FRAMES_A_USEFUL_ONE;
 
     put(&ticket->idle_frames, (count < most ? count : most) * H2_IDLE_FRAMES_A_USEFUL_ONE,
-        H2_IDLE_FRAMES_MAX);
+        H2_IDLE_FRAMES_KEPT_MAX);
 }
 
 bool h2_limits_reset(h2_limits *limits, h2_ticket *ticket, int64_t now_ns)

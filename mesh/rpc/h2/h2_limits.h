@@ -19,13 +19,16 @@
 enum {
     /*
      * Frames of a connection that bring nothing: PING, SETTINGS, DATA without bytes that ends
-     * nothing, WINDOW_UPDATE, PRIORITY, unknown ones, those of streams that are no more. So many at
-     * once, then so many a second. A frame that does bring something, or carries an answer, makes
-     * up for some, since decent clients answer those so.
+     * nothing, WINDOW_UPDATE, RST_STREAM, PRIORITY, unknown ones, those of streams that are no more.
+     * So many at once, then so many a second. A frame that does bring something, or carries an
+     * answer, makes up for some, since decent clients answer those so. They may do it late, and for
+     * all of their streams at once: what was made up for is kept, for as many as cost the processor
+     * about ten milliseconds.
      */
     H2_IDLE_FRAMES_MAX = 1000,
     H2_IDLE_FRAMES_A_SECOND = 100,
     H2_IDLE_FRAMES_A_USEFUL_ONE = 4,
+    H2_IDLE_FRAMES_KEPT_MAX = 100000,
 
     /*
      * Calls whose answer had not begun when the client reset them, or broke a rule so that nghttp2
@@ -56,7 +59,10 @@ typedef struct h2_limits h2_limits;
 /* An address that connections came from; they are counted by it. */
 typedef struct h2_address h2_address;
 
-/* A token bucket. It is filled up when it is found empty, by the time since the last time. */
+/*
+ * A token bucket. When it has too few it is filled up by the time since the last time; what is put
+ * into it may be more than that fills it with.
+ */
 typedef struct h2_bucket {
     uint32_t tokens;
     int64_t filled_ns;

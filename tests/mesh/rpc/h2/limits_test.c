@@ -217,11 +217,20 @@ static void frames_that_bring_nothing_run_out(void **state)
     for (int i = 0; i < H2_IDLE_FRAMES_A_SECOND / 2; i++)
         assert_true(h2_limits_idle_frames(limits, &ticket, 1, now_ns));
     assert_false(h2_limits_idle_frames(limits, &ticket, 1, now_ns));
+    /* which they keep for later, and time does not */
+    h2_ticket_useful_frames(&ticket, H2_IDLE_FRAMES_MAX);
+    assert_true(h2_limits_idle_frames(limits, &ticket,
+                                      H2_IDLE_FRAMES_MAX * H2_IDLE_FRAMES_A_USEFUL_ONE, now_ns));
+    assert_false(h2_limits_idle_frames(limits, &ticket, 1, now_ns));
+    now_ns += INT64_C(1000000) * SECOND_NS;
+    assert_false(h2_limits_idle_frames(limits, &ticket, H2_IDLE_FRAMES_MAX + 1, now_ns));
+    assert_true(h2_limits_idle_frames(limits, &ticket, H2_IDLE_FRAMES_MAX, now_ns));
+    assert_false(h2_limits_idle_frames(limits, &ticket, 1, now_ns));
     /* but not without end */
     h2_ticket_useful_frames(&ticket, UINT32_MAX);
-    now_ns += INT64_C(1000000) * SECOND_NS;
-    assert_true(h2_limits_idle_frames(limits, &ticket, H2_IDLE_FRAMES_MAX, now_ns));
-    assert_true(h2_limits_idle_frames(limits, &ticket, H2_IDLE_FRAMES_MAX, now_ns));
+    h2_ticket_useful_frames(&ticket, UINT32_MAX);
+    assert_false(h2_limits_idle_frames(limits, &ticket, H2_IDLE_FRAMES_KEPT_MAX + 1, now_ns));
+    assert_true(h2_limits_idle_frames(limits, &ticket, H2_IDLE_FRAMES_KEPT_MAX, now_ns));
     assert_false(h2_limits_idle_frames(limits, &ticket, 1, now_ns));
     h2_limits_leave(limits, &ticket);
     h2_limits_destroy(limits);
