@@ -23,7 +23,8 @@ enum {
     NARROW_SEGMENT_BYTES = 536
 };
 
-static void send_all(raw_client *client, const void *data, size_t size)
+/* False: the server closed. */
+static bool send_all(raw_client *client, const void *data, size_t size)
 {
     const uint8_t *bytes = data;
 
@@ -33,27 +34,33 @@ static void send_all(raw_client *client, const void *data, size_t size)
         if (sent < 0 && errno == EINTR)
             continue;
         if (sent <= 0)
-            return; /* the server closed; raw_wait tells */
+            return false;
         bytes += sent;
         size -= (size_t)sent;
     }
+    return true;
+}
+
+bool raw_try_send(raw_client *client, const h2_head *head, const void *payload)
+{
+    uint8_t frame[H2_HEAD_BYTES + H2_PAYLOAD_BYTES_MAX];
+
+    assert_in_range(head->size, 0, H2_PAYLOAD_BYTES_MAX);
+    h2_head_write(frame, head);
+    if (head->size > 0)
+        memcpy(frame + H2_HEAD_BYTES, payload, head->size);
+    return send_all(client, frame, H2_HEAD_BYTES + head->size);
+}
+
+void raw_send(raw_client *client, const h2_head *head, const void *payload)
+{
+    (void)raw_try_send(client, head, payload); /* where the server closed, a wait for it tells */
 }
 
 static void send_frame(raw_client *client, uint8_t type, uint8_t flags, uint32_t stream,
                        const void *payload, size_t size)
 {
-    uint8_t frame[H2_HEAD_BYTES + H2_PAYLOAD_BYTES_MAX];
-
-    assert_in_range(size, 0, H2_PAYLOAD_BYTES_MAX);
-    h2_head_write(frame, &(h2_head){size, type, flags, stream});
-    if (size > 0)
-        memcpy(frame + H2_HEAD_BYTES, payload, size);
-    send_all(client, frame, H2_HEAD_BYTES + size);
-}
-
-void raw_send(raw_client *client, const h2_head *head, const void *payload)
-{
-    send_frame(client, head->type, head->flags, head->stream, payload, head->size);
+    raw_send(client, &(h2_head){size, type, flags, stream}, payload);
 }
 
 void raw_widen(raw_client *client, uint32_t stream, uint32_t bytes)
@@ -92,26 +99,36 @@ static void make_socket(raw_client *client, int family)
         set_number(client, IPPROTO_TCP, TCP_NODELAY, 1);
 }
 
-static void greet(raw_client *client, const void *address, size_t size)
+static void connect_to(raw_client *client, const void *address, size_t size)
 {
     assert_int_equal(connect(client->fd, address, (socklen_t)size), 0);
-    send_all(client, H2_PREFACE, strlen(H2_PREFACE));
-    send_settings(client);
 }
 
-static void greet_port(raw_client *client, int port)
+static void connect_to_port(raw_client *client, int port)
 {
     const struct sockaddr_in address = {.sin_family = AF_INET,
                                         .sin_port = htons((uint16_t)port),
                                         .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
 
-    greet(client, &address, sizeof address);
+    connect_to(client, &address, sizeof address);
+}
+
+static void greet(raw_client *client)
+{
+    (void)send_all(client, H2_PREFACE, strlen(H2_PREFACE));
+    send_settings(client);
+}
+
+void raw_connect_silently(raw_client *client, int port)
+{
+    make_socket(client, AF_INET);
+    connect_to_port(client, port);
 }
 
 void raw_connect(raw_client *client, int port)
 {
-    make_socket(client, AF_INET);
-    greet_port(client, port);
+    raw_connect_silently(client, port);
+    greet(client);
 }
 
 void raw_connect_narrow(raw_client *client, int port)
@@ -120,7 +137,8 @@ void raw_connect_narrow(raw_client *client, int port)
     set_number(client, SOL_SOCKET, SO_RCVBUF, NARROW_BYTES);
     /* the server's own buffer has room for some segments */
     set_number(client, IPPROTO_TCP, TCP_MAXSEG, NARROW_SEGMENT_BYTES);
-    greet_port(client, port);
+    connect_to_port(client, port);
+    greet(client);
 }
 
 void raw_connect_unix(raw_client *client, const char *address)
@@ -131,7 +149,8 @@ void raw_connect_unix(raw_client *client, const char *address)
     assert_in_range(strlen(path), 1, sizeof socket.sun_path - 1);
     memcpy(socket.sun_path, path, strlen(path));
     make_socket(client, AF_UNIX);
-    greet(client, &socket, sizeof socket);
+    connect_to(client, &socket, sizeof socket);
+    greet(client);
 }
 
 void raw_close(raw_client *client)
@@ -221,7 +240,7 @@ void raw_reset_slowly(raw_client *client, uint32_t stream, void (*between)(void)
     h2_head_write(frame, &(h2_head){4, H2_RST_STREAM, 0, stream});
     for (size_t i = 0; i < sizeof frame; i++) {
         between();
-        send_all(client, frame + i, 1);
+        (void)send_all(client, frame + i, 1);
     }
 }
 
@@ -282,6 +301,25 @@ bool raw_wait(raw_client *client, uint32_t stream)
             return true;
     }
     return false;
+}
+
+bool raw_wait_for_headers(raw_client *client, uint32_t stream)
+{
+    raw_frame next;
+
+    do
+        if (!raw_read_until(client, H2_HEADERS, &next))
+            return false;
+    while (next.head.stream != stream);
+    return true;
+}
+
+void raw_wait_for_close(raw_client *client)
+{
+    raw_frame next;
+
+    while (raw_receive(client, &next))
+        continue;
 }
 
 bool raw_settle(raw_client *client)

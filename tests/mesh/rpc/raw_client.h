@@ -16,6 +16,10 @@ typedef struct raw_client {
 
 /* Connects to 127.0.0.1 and greets. Fails the test otherwise. */
 void raw_connect(raw_client *client, int port);
+
+/* The same without a greeting. */
+void raw_connect_silently(raw_client *client, int port);
+
 void raw_close(raw_client *client);
 
 /* Closes it so that the server is told of a reset, also of what it is still to send. */
@@ -71,6 +75,9 @@ typedef struct raw_frame {
 /* Any frame: what its head says, and as many bytes of payload. */
 void raw_send(raw_client *client, const h2_head *head, const void *payload);
 
+/* The same. False: the server takes no more. */
+bool raw_try_send(raw_client *client, const h2_head *head, const void *payload);
+
 /* The next frame; SETTINGS are confirmed. False: the connection was closed. */
 bool raw_receive(raw_client *client, raw_frame *next);
 
@@ -82,6 +89,12 @@ void raw_widen(raw_client *client, uint32_t stream, uint32_t bytes);
 
 /* Reads until the server has ended the stream, or closed the connection: false then. */
 bool raw_wait(raw_client *client, uint32_t stream);
+
+/* Reads until the server begins to answer. False: it closed the connection. */
+bool raw_wait_for_headers(raw_client *client, uint32_t stream);
+
+/* Reads until the server closes the connection. */
+void raw_wait_for_close(raw_client *client);
 
 /*
  * Reads until the server has read all that was sent: it confirms SETTINGS in order. False: it

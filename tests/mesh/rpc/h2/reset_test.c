@@ -103,17 +103,6 @@ static void an_answered_call_makes_up_for_one_that_is_reset(void **state)
     stop();
 }
 
-static bool begins_to_answer(raw_client *client, uint32_t call)
-{
-    static raw_frame next;
-
-    do
-        if (!raw_receive(client, &next))
-            return false;
-    while (next.head.type != H2_HEADERS || next.head.stream != call);
-    return true;
-}
-
 /* That is how a client ends a stream of which it has seen enough. */
 static void calls_whose_answer_has_begun_may_be_reset(void **state)
 {
@@ -128,7 +117,7 @@ static void calls_whose_answer_has_begun_may_be_reset(void **state)
         uint32_t call = raw_request(&client, COUNT_PATH, NULL, NULL, false);
 
         raw_message(&client, call, false, without_end, sizeof without_end, true);
-        if (!begins_to_answer(&client, call))
+        if (!raw_wait_for_headers(&client, call))
             fail_msg("closed after %d calls", calls);
         raw_reset(&client, call);
     }
