@@ -1,6 +1,6 @@
 /*
- * A server of the h2 transport among clients that flood it with frames or headers: their connections
- * end, those of decent clients do not, and others are served.
+ * A server of the h2 transport among clients that flood it with frames or headers: they lose their
+ * connections, decent ones do not, and others are served.
  */
 #include <setjmp.h>
 #include <stdarg.h>
