@@ -6,7 +6,7 @@
  * A fifth of each kind goes before, so that all is as large as it gets; the rest in two rounds.
  * After the fifths and after each kind of a round, when nothing runs, it prints a line of what it
  * and the server hold, as soon as that is no more than it was before, or after a while; on stderr,
- * for people, too:
+ * for people, too, and there also what of the fifths is done:
  *
  *   KIND COUNT FAILED SERVER_KIB SERVER_FDS SERVER_THREADS CLIENT_KIB CLIENT_FDS CLIENT_THREADS
  *
@@ -458,8 +458,12 @@ int main(int argc, char **argv)
         fprintf(stderr, "client: %s\n", err.message);
         return 1;
     }
-    for (size_t i = 0; i < kind_count; i++)
-        run(&soak, kinds[i], counts[i] * WARM_UP_PERCENT / 100);
+    for (size_t i = 0; i < kind_count; i++) {
+        long count = counts[i] * WARM_UP_PERCENT / 100;
+
+        run(&soak, kinds[i], count);
+        fprintf(stderr, "warm_up, %s (%ld)\n", kinds[i]->name, count);
+    }
     report(&soak, "warm_up", 0);
     for (size_t i = 0; i < ROUNDS * kind_count; i++) {
         const kind *kind = kinds[i % kind_count];

@@ -38,6 +38,7 @@ test_calls_and_streams_leave_nothing_behind() {
     for server in core h2; do
         expect 0 "$TREE/scripts/soak" --server "$server" --calls "$CALLS" --streams 200
         [ "$(last)" = '40 passed, 0 failed' ] || fail "$server: $out"
+        [[ $err == *'warm_up, connections (40)'*'warm_up (0): server '* ]] || fail "$server: $err"
         [[ $err == *'connections (80): server '*' KiB, '*' fds, '*' threads; client '*'; 0 failed'* ]] ||
             fail "$server: $err"
     done
