@@ -13,6 +13,7 @@
 
 #include <cmocka.h>
 
+#include "tests/mesh/rpc/handlers.h"
 #include "tests/mesh/rpc/raw_client.h"
 #include "tests/mesh/rpc/service.h"
 
@@ -44,21 +45,10 @@ int __wrap_inflate(z_streamp stream, int flush)
 static mesh_code echo(void *self, mesh_call *call, const Testing__V1__EchoRequest *request,
                       Testing__V1__EchoResponse *response, mesh_error *err)
 {
-    (void)self;
-    (void)err;
     atomic_store(&request_was_compressed, mesh_call_was_compressed(call));
     atomic_store(&handled_by, (uintptr_t)pthread_self());
     mesh_call_compress(call);
-    response->text = request->text;
-    if (request->answer_size > 0) {
-        char *text = mesh_arena_alloc(mesh_call_arena(call), (size_t)request->answer_size + 1);
-
-        assert_non_null(text);
-        memset(text, 'x', (size_t)request->answer_size);
-        text[request->answer_size] = '\0';
-        response->text = text;
-    }
-    return MESH_OK;
+    return testing_handle_echo(self, call, request, response, err);
 }
 
 /* Every third answer is compressed. */

@@ -30,6 +30,13 @@ mesh_code testing_answer(mesh_call *call, const Testing__V1__EchoRequest *reques
     return MESH_OK;
 }
 
+mesh_code testing_handle_echo(void *self, mesh_call *call, const Testing__V1__EchoRequest *request,
+                              Testing__V1__EchoResponse *response, mesh_error *err)
+{
+    (void)self;
+    return testing_answer(call, request, response, err);
+}
+
 mesh_code testing_double_message(void *self, mesh_stream *stream, const Testing__V1__Number *number,
                                  mesh_error *err)
 {

@@ -12,6 +12,10 @@
 mesh_code testing_answer(mesh_call *call, const Testing__V1__EchoRequest *request,
                          Testing__V1__EchoResponse *response, mesh_error *err);
 
+/* That as a handler. */
+mesh_code testing_handle_echo(void *self, mesh_call *call, const Testing__V1__EchoRequest *request,
+                              Testing__V1__EchoResponse *response, mesh_error *err);
+
 /* Double, evented: it refuses numbers below 0. */
 mesh_code testing_double_message(void *self, mesh_stream *stream, const Testing__V1__Number *number,
                                  mesh_error *err);

@@ -12,6 +12,7 @@
 #include <cmocka.h>
 
 #include "tests/fixtures/wait.h"
+#include "tests/mesh/rpc/handlers.h"
 #include "tests/mesh/rpc/raw_client.h"
 #include "tests/mesh/rpc/service.h"
 
@@ -64,12 +65,9 @@ static void exit_again(void)
 static mesh_code echo(void *self, mesh_call *call, const Testing__V1__EchoRequest *request,
                       Testing__V1__EchoResponse *response, mesh_error *err)
 {
-    (void)self;
-    (void)err;
     if (!mesh_call_was_compressed(call))
         atomic_store(&uncompressed_by, (uintptr_t)pthread_self());
-    response->text = request->text;
-    return MESH_OK;
+    return testing_handle_echo(self, call, request, response, err);
 }
 
 static mesh_code double_message(void *self, mesh_stream *stream, const Testing__V1__Number *number,

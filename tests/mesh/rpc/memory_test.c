@@ -12,6 +12,7 @@
 #include <cmocka.h>
 
 #include "tests/fixtures/wait.h"
+#include "tests/mesh/rpc/handlers.h"
 #include "tests/mesh/rpc/raw_client.h"
 #include "tests/mesh/rpc/service.h"
 
@@ -274,16 +275,6 @@ static void wait_for_end(raw_client *client, size_t beside)
                   beside);
 }
 
-static mesh_code echo_text(void *self, mesh_call *call, const Testing__V1__EchoRequest *request,
-                           Testing__V1__EchoResponse *response, mesh_error *err)
-{
-    (void)self;
-    (void)call;
-    (void)err;
-    response->text = request->text;
-    return MESH_OK;
-}
-
 static void wake(void *semaphore)
 {
     sem_post(semaphore);
@@ -308,7 +299,7 @@ static mesh_code read_one(void *self, mesh_call *call, mesh_stream *stream,
     return MESH_OK;
 }
 
-static const testing__v1__testing__handlers slow = {.echo = echo_text, .sum = read_one};
+static const testing__v1__testing__handlers slow = {.echo = testing_handle_echo, .sum = read_one};
 
 /* A call whose handler has not read the second message. */
 static void wait_for_reader(raw_client *client, size_t beside)

@@ -79,51 +79,56 @@ static void destroy(mesh_pool *pool, task *tasks, size_t count)
     }
 }
 
-static void jobs_of_a_flow_that_had_its_most_go_on_as_they_came(void **state)
+/*
+ * Runs a flow's jobs of these kinds, of which one stream at a time, and the first until `awaited`
+ * has begun, too. Says in which order they began.
+ */
+static void run_jobs(size_t most_running, const mesh_job_kind kinds[JOBS], size_t awaited,
+                     size_t places[JOBS])
 {
-    static const mesh_job_kind kinds[JOBS] = {MESH_JOB_PLAIN, MESH_JOB_STREAM, MESH_JOB_PLAIN,
-                                              MESH_JOB_DECODE};
-    mesh_flow flow = {.most_running = 1, .most_jobs = JOBS};
+    mesh_flow flow = {.most_running = most_running, .most_jobs = JOBS};
     mesh_pool *pool = create(2, 1);
     task tasks[JOBS] = {{.leave = NULL}};
     sem_t leave;
 
-    (void)state;
     sem_init(&leave, 0, 0);
     tasks[0].leave = &leave;
-    for (size_t i = 0; i < JOBS; i++) {
+    submit(pool, &flow, kinds[0], &tasks[0]);
+    wait_for(&tasks[0].began);
+    for (size_t i = 1; i < JOBS; i++)
         submit(pool, &flow, kinds[i], &tasks[i]);
-        if (i == 0)
-            wait_for(&tasks[0].began);
-    }
+    if (awaited > 0)
+        wait_for(&tasks[awaited].began);
     sem_post(&leave);
     destroy(pool, tasks, JOBS);
     for (size_t i = 0; i < JOBS; i++)
-        assert_int_equal(tasks[i].place, i);
+        places[i] = tasks[i].place;
     sem_destroy(&leave);
+}
+
+static void jobs_of_a_flow_that_had_its_most_go_on_as_they_came(void **state)
+{
+    static const mesh_job_kind kinds[JOBS] = {MESH_JOB_PLAIN, MESH_JOB_STREAM, MESH_JOB_PLAIN,
+                                              MESH_JOB_DECODE};
+    size_t places[JOBS];
+
+    (void)state;
+    run_jobs(1, kinds, 0, places);
+    for (size_t i = 0; i < JOBS; i++)
+        assert_int_equal(places[i], i);
 }
 
 static void a_job_passes_those_of_its_flow_that_wait_for_others_of_their_kind(void **state)
 {
     static const mesh_job_kind kinds[JOBS] = {MESH_JOB_STREAM, MESH_JOB_STREAM, MESH_JOB_STREAM,
                                               MESH_JOB_PLAIN};
-    mesh_flow flow = {.most_running = 2, .most_jobs = JOBS};
-    mesh_pool *pool = create(2, 1);
-    task tasks[JOBS] = {{.leave = NULL}};
-    sem_t leave;
+    size_t places[JOBS];
 
     (void)state;
-    sem_init(&leave, 0, 0);
-    tasks[0].leave = &leave;
-    for (size_t i = 0; i < JOBS; i++)
-        submit(pool, &flow, kinds[i], &tasks[i]);
-    wait_for(&tasks[JOBS - 1].began);
-    sem_post(&leave);
-    destroy(pool, tasks, JOBS);
-    assert_int_equal(tasks[0].place, 0);
-    assert_int_equal(tasks[1].place, 2);
-    assert_int_equal(tasks[2].place, 3);
-    sem_destroy(&leave);
+    run_jobs(2, kinds, JOBS - 1, places);
+    assert_int_equal(places[0], 0);
+    assert_int_equal(places[1], 2);
+    assert_int_equal(places[2], 3);
 }
 
 /* Returns when both threads of the pool have run and are about to sleep. */

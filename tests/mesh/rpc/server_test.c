@@ -13,6 +13,7 @@
 
 #include "mesh/base/clock.h"
 #include "mesh/base/log.h"
+#include "tests/mesh/rpc/handlers.h"
 #include "tests/mesh/rpc/service.h"
 
 static mesh_server *create(const mesh_server_options *options)
@@ -28,20 +29,11 @@ static mesh_server *create(const mesh_server_options *options)
     return server;
 }
 
-static mesh_code echo(void *self, mesh_call *call, const Testing__V1__EchoRequest *request,
-                      Testing__V1__EchoResponse *response, mesh_error *err)
-{
-    (void)self;
-    (void)call;
-    (void)err;
-    response->text = request->text;
-    return MESH_OK;
-}
-
-static const testing__v1__testing__handlers testing = {.echo = echo};
-static const testing__v1__testing__handlers doubled = {.echo = echo, .echo__inline = echo};
-static const testing__v1__guarded__handlers guarded = {.secret = echo};
-static const testing__v1__open__handlers undeclared = {.undeclared = echo};
+static const testing__v1__testing__handlers testing = {.echo = testing_handle_echo};
+static const testing__v1__testing__handlers doubled = {.echo = testing_handle_echo,
+                                                       .echo__inline = testing_handle_echo};
+static const testing__v1__guarded__handlers guarded = {.secret = testing_handle_echo};
+static const testing__v1__open__handlers undeclared = {.undeclared = testing_handle_echo};
 
 /* --- what is refused -------------------------------------------------------------------------- */
 

@@ -10,6 +10,7 @@
 #include <grpc/grpc.h>
 
 #include "tests/mesh/rpc/certificates.h"
+#include "tests/mesh/rpc/handlers.h"
 #include "tests/mesh/rpc/service.h"
 
 static char identity[64];
@@ -17,12 +18,9 @@ static char identity[64];
 static mesh_code echo(void *self, mesh_call *call, const Testing__V1__EchoRequest *request,
                       Testing__V1__EchoResponse *response, mesh_error *err)
 {
-    (void)self;
-    (void)err;
     snprintf(identity, sizeof identity, "%s", mesh_call_peer(call)->identity);
     assert_int_equal(strncmp(mesh_call_peer(call)->address, "ipv4:127.0.0.1:", 15), 0);
-    response->text = request->text;
-    return MESH_OK;
+    return testing_handle_echo(self, call, request, response, err);
 }
 
 static const testing__v1__testing__handlers handlers = {.echo = echo};

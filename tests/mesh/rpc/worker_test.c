@@ -11,6 +11,7 @@
 #include <cmocka.h>
 
 #include "tests/fixtures/wait.h"
+#include "tests/mesh/rpc/handlers.h"
 #include "tests/mesh/rpc/service.h"
 
 enum {
@@ -58,15 +59,11 @@ int __wrap_inflate(z_streamp stream, int flush)
 static mesh_code echo(void *self, mesh_call *call, const Testing__V1__EchoRequest *request,
                       Testing__V1__EchoResponse *response, mesh_error *err)
 {
-    (void)self;
-    (void)call;
-    (void)err;
-    response->text = request->text;
     if (request->data.len > 0 && atomic_load(&handler_held)) {
         sem_post(&entered);
         testing_wait(&leave);
     }
-    return MESH_OK;
+    return testing_handle_echo(self, call, request, response, err);
 }
 
 static mesh_code hang(void *self, mesh_call *call, mesh_stream *stream, mesh_error *err)

@@ -10,6 +10,7 @@
 
 #include <cmocka.h>
 
+#include "tests/mesh/rpc/handlers.h"
 #include "tests/mesh/rpc/raw_client.h"
 #include "tests/mesh/rpc/service.h"
 
@@ -56,16 +57,6 @@ void *__wrap_realloc(void *memory, size_t size)
     return __real_realloc(memory, size);
 }
 
-static mesh_code echo(void *self, mesh_call *call, const Testing__V1__EchoRequest *request,
-                      Testing__V1__EchoResponse *response, mesh_error *err)
-{
-    (void)self;
-    (void)call;
-    (void)err;
-    response->text = request->text;
-    return MESH_OK;
-}
-
 static pthread_mutex_t gate = PTHREAD_MUTEX_INITIALIZER;
 
 static mesh_code echo_behind_the_gate(void *self, mesh_call *call,
@@ -74,7 +65,7 @@ static mesh_code echo_behind_the_gate(void *self, mesh_call *call,
 {
     (void)pthread_mutex_lock(&gate);
     (void)pthread_mutex_unlock(&gate);
-    return echo(self, call, request, response, err);
+    return testing_handle_echo(self, call, request, response, err);
 }
 
 static const testing__v1__testing__handlers blocking = {.echo = echo_behind_the_gate};
@@ -92,7 +83,7 @@ static mesh_code count_up(void *self, mesh_stream *stream, const Testing__V1__Co
 }
 
 static const testing__v1__testing__count__events counting = {.on_open = count_up};
-static const testing__v1__testing__handlers inlined = {.echo__inline = echo,
+static const testing__v1__testing__handlers inlined = {.echo__inline = testing_handle_echo,
                                                        .count__events = &counting};
 
 static testing_service service;
