@@ -97,6 +97,7 @@ mesh_code mesh_admission_check(mesh_call *call, bool too_much_metadata, mesh_err
 
     open_trace(call);
     code = open_interceptors(call, true, err);
+    call->malformed = too_much_metadata;
     if (code == MESH_OK && too_much_metadata)
         code = mesh_error_set(err, MESH_RESOURCE_EXHAUSTED, "the request has too much metadata");
     if (code == MESH_OK)

@@ -37,7 +37,8 @@ void mesh_call_answer(mesh_call *call, mesh_code code, const mesh_error *err,
                         .trailers = &call->trailers,
                         .compress = call->compress,
                         .message = message,
-                        .untouched = call->untouched};
+                        .untouched = call->untouched,
+                        .malformed = call->malformed};
 
     if (call->has_message) { /* nobody will read it */
         mesh_message_release(&call->message);

@@ -51,6 +51,7 @@ struct mesh_call {
     bool headers_sent;
     bool answered;
     bool untouched; /* refused before anybody saw it */
+    bool malformed; /* as in mesh_final */
     bool compress;
     bool inlined; /* its handler runs within an event of the transport */
     bool deferred;

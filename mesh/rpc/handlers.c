@@ -7,7 +7,7 @@
 #include "mesh/rpc/server_impl.h"
 #include "mesh/rpc/stream_impl.h"
 
-static mesh_code decode_request(mesh_call *call, mesh_error *err)
+static mesh_code read_request(mesh_call *call, mesh_error *err)
 {
     /* https://grpc.github.io/grpc/core/md_doc_statuscodes.html, request cardinality */
     if (!call->has_message)
@@ -18,6 +18,16 @@ static mesh_code decode_request(mesh_call *call, mesh_error *err)
     call->has_message = false;
     return mesh_decode(call->handler->method->request, &call->message, call->arena, &call->request,
                        err);
+}
+
+static mesh_code decode_request(mesh_call *call, mesh_error *err)
+{
+    mesh_code code = read_request(call, err);
+    int64_t delay_ms;
+
+    /* unless it is this server that had no room, which says when to try again */
+    call->malformed = code != MESH_OK && !mesh_error_retry_delay(err, &delay_ms);
+    return code;
 }
 
 static mesh_code create_response(mesh_call *call, mesh_error *err)

@@ -123,6 +123,7 @@ typedef struct mesh_final {
     /* Nothing was done with the call: a transport may tell the client so instead of the rest, which
      * then tries it again on another connection (RFC 9113, section 8.7). */
     bool untouched;
+    bool malformed; /* the client is why no handler saw it: nothing could come of the call */
 } mesh_final;
 
 /* How a client call ended. */

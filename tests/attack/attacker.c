@@ -263,7 +263,7 @@ static bool attack_beside(bystander *bystander, const attack *attack, attempt *a
     repeat(attack, attempt);
     outcome->took_ms = (mesh_clock_monotonic_ns() - started_ns) / 1000000;
     outcome->own_ms = burnt_ms() - own_ms;
-    outcome->made = attempt_made(attempt);
+    outcome->made = attempt_made(attempt, outcome->took_ms);
     if (!bystander_ask(bystander, &outcome->others))
         return false;
     outcome->back_ms = recover(attempt, &method);

@@ -14,11 +14,12 @@ bool attempt_goes_on(const attempt *attempt)
     return attempt->units < attempt->most && attempt_may_last(attempt);
 }
 
-bool attempt_made(const attempt *attempt)
+bool attempt_made(const attempt *attempt, int64_t took_ms)
 {
     uint64_t units = attempt_units(attempt);
 
-    return atomic_load(&attempt->stop) || (units > 0 && attempt->refused) ||
+    return atomic_load(&attempt->stop) ||
+           (units > 0 && (attempt->refused || attempt->waited_ns / 1000000 * 2 >= took_ms)) ||
            units >= attempt->most / 2 + attempt->most % 2;
 }
 

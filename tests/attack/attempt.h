@@ -28,6 +28,7 @@ typedef struct attempt {
     atomic_bool stop;   /* the same; set by the watch */
     uint64_t units;     /* done */
     uint64_t earlier;   /* units of earlier runs, when the attack is so short that it is repeated */
+    int64_t waited_ns;  /* for the target to take more */
     bool refused;       /* the target closed, turned away, or took no more: why there are fewer */
     mesh_method bytes;  /* the method of the path, for messages that are made by hand */
 } attempt;
@@ -36,8 +37,11 @@ typedef struct attempt {
 bool attempt_may_last(const attempt *attempt);
 bool attempt_goes_on(const attempt *attempt);
 
-/* Half of its units were done; or at least one, and the target was why there were no more. */
-bool attempt_made(const attempt *attempt);
+/*
+ * Half of its units were done; or at least one, and the target was why there were no more: it closed,
+ * or had the attack wait for half of the time that it took, or more.
+ */
+bool attempt_made(const attempt *attempt, int64_t took_ms);
 
 /* Units of all runs. */
 uint64_t attempt_units(const attempt *attempt);

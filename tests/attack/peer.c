@@ -148,8 +148,7 @@ bool peer_discard(peer *peer)
     return false;
 }
 
-/* Waits until the other side takes more. */
-static bool wait_writable(peer *peer)
+static void wait_writable(peer *peer)
 {
     int64_t stalled_ns = mesh_clock_deadline_ns(PEER_STALL_MS);
     struct pollfd ready = {.fd = peer->fd, .events = (short)(POLLOUT | (peer->reads ? POLLIN : 0))};
@@ -157,13 +156,21 @@ static bool wait_writable(peer *peer)
     while (may_send(peer)) {
         (void)poll(&ready, 1, ATTEMPT_LOOK_MS);
         if (peer->reads && (ready.revents & POLLIN) && !peer_discard(peer))
-            return false;
+            return;
         if (ready.revents & (POLLOUT | POLLERR | POLLHUP))
-            return true;
+            return;
         if (mesh_clock_left_ms(stalled_ns) <= 0)
             peer->attempt->refused = peer->stalled = true;
     }
-    return false;
+}
+
+/* Waits until the other side takes more. */
+static void wait_for_room(peer *peer)
+{
+    int64_t since_ns = mesh_clock_monotonic_ns();
+
+    wait_writable(peer);
+    peer->attempt->waited_ns += mesh_clock_monotonic_ns() - since_ns;
 }
 
 bool peer_flush(peer *peer)
@@ -176,7 +183,7 @@ bool peer_flush(peer *peer)
         if (n > 0)
             sent += (size_t)n;
         else if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
-            (void)wait_writable(peer);
+            wait_for_room(peer);
         else if (n == 0 || errno != EINTR)
             refused(peer);
     }

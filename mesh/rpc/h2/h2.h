@@ -7,6 +7,7 @@
  *   h2_session.c  what nghttp2 tells of a connection's frames
  *   h2_call.c     a call: what happened to it, and what is told of that
  *   h2_turn.c     when that is told: connections take turns
+ *   h2_throttle.c connections that waste time get little of it
  *   h2_ops.c      a call: what is asked of it, from any thread
  *   h2_fields.c   what the headers of a request say
  *   h2_message.c  messages that come in, in their frames
@@ -117,6 +118,14 @@ typedef struct h2_turns {
     h2_conn *last;
 } h2_turns;
 
+/* The connections of a loop that are throttled. */
+typedef struct h2_throttle {
+    int epoll_fd;    /* they are in this set, which is in the loop's */
+    h2_turns tired;  /* those of them that have had their turn, and have more to tell */
+    int64_t used_ns; /* by them, since they rested */
+    h2_timer timer;  /* their rest is over */
+} h2_throttle;
+
 struct h2_loop {
     mesh_tserver *server;
     pthread_t thread;
@@ -128,10 +137,12 @@ struct h2_loop {
     h2_post command_post;
     atomic_uint commands;
     bool stopping;
-    int64_t now_ns; /* when it woke up last */
+    int64_t now_ns;           /* when it woke up last */
+    _Atomic(int64_t) busy_ns; /* when a connection that is not throttled had something to do */
+    h2_throttle throttle;
     uint64_t round; /* each looks at the sockets, the posts and the timers once */
     h2_turns turns; /* connections with something to tell of their calls */
-    h2_turns tired; /* those that have had their turn, and have more to tell */
+    h2_turns tired; /* those that have had their turn, and have more to tell; not throttled */
     h2_conn *dirty; /* connections with something to send */
     h2_conn *conns;
     h2_conn *closed; /* until the current events have been handled: one may name them */
@@ -212,6 +223,8 @@ struct h2_conn {
     uint32_t told;         /* calls in this turn */
     bool waits_turn;       /* it is among those that do */
     bool tired;            /* its turn is over */
+    bool throttled;
+    uint32_t credit; /* calls that may come to nothing, before it is */
     h2_io io;
     h2_ticket ticket;
     nghttp2_session *session; /* NULL: not yet, or not any more */
@@ -283,7 +296,22 @@ void h2_conn_refuse(h2_conn *conn);
 /* Gives each connection with something to tell its turn, and sends what comes of it. */
 void h2_turns_run(h2_loop *loop);
 /* The next one of those that had theirs in an earlier round. */
-void h2_turns_next(h2_loop *loop);
+void h2_turns_next(h2_loop *loop, h2_turns *tired);
+
+/* --- throttling (h2_throttle.c) --------------------------------------------------------------- */
+
+/* False: no descriptors, no memory. */
+bool h2_throttle_init(h2_loop *loop);
+/* Goes on with one of the throttled connections: one waits for that, or the loop's epoll says so. */
+void h2_throttle_run(h2_loop *loop);
+bool h2_throttle_waits(const h2_loop *loop);
+/* A new connection, which is in no set yet. */
+void h2_throttle_enter(h2_conn *conn);
+/* The set that it is in. */
+int h2_throttle_epoll(const h2_conn *conn);
+/* A call of it was served; one came to nothing, with so many bytes, and the client is why. */
+void h2_throttle_served(h2_conn *conn);
+void h2_throttle_wasted(h2_conn *conn, size_t bytes);
 
 /* --- nghttp2 ---------------------------------------------------------------------------------- */
 
@@ -377,7 +405,8 @@ struct h2_call {
     bool answered;   /* all of its answer was sent */
     bool reset_here; /* by h2_call_reset, since there was no other way to end it */
     bool cancelled;
-    bool is_http; /* no gRPC: the answer has no trailers */
+    bool malformed; /* nothing could come of it */
+    bool is_http;   /* no gRPC: the answer has no trailers */
     bool is_ready;
     bool watched;
     bool close_told;
@@ -407,6 +436,7 @@ struct h2_call {
         bool has_headers;     /* they were given, now or before */
         bool failed;          /* there was no memory for it */
         bool untouched;       /* as in mesh_final */
+        bool malformed;       /* the same */
     } given;
 
     /* what goes out */
@@ -440,6 +470,8 @@ void h2_call_arrived(h2_call *call);
 void h2_call_left_wire(h2_call *call);
 /* The end of it, decided here: the peer sees the code, the layer above that it was cancelled. */
 void h2_call_end(h2_call *call, mesh_code code, const char *text);
+/* The same where the client is why. */
+void h2_call_fault(h2_call *call, mesh_code code, const char *text);
 /* The same with RST_STREAM: ENHANCE_YOUR_CALM, where there is no memory to say more, is
  * RESOURCE_EXHAUSTED at the client. */
 void h2_call_reset(h2_call *call, uint32_t error);

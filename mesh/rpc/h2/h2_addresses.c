@@ -7,6 +7,12 @@
 #include "mesh/base/alloc.h"
 #include "mesh/base/clock.h"
 
+enum {
+    BLAME_MAX = 20,
+    BLAME_A_SECOND = 10,
+    SUSPECT_MS = 1000
+};
+
 struct h2_address {
     uint64_t key; /* IPv4: the address; IPv6: the network */
     sa_family_t family;
@@ -20,8 +26,12 @@ bool h2_addresses_init(h2_addresses *addresses, size_t connections_max, size_t h
     *addresses = (h2_addresses){.connections_max = connections_max,
                                 .handshakes_max = handshakes_max};
     addresses->buckets = mesh_calloc(H2_ADDRESS_BUCKETS, sizeof *addresses->buckets);
-    if (addresses->buckets == NULL)
+    addresses->blames = mesh_calloc(H2_ADDRESS_BUCKETS, sizeof *addresses->blames);
+    if (addresses->buckets == NULL || addresses->blames == NULL) {
+        mesh_free(addresses->buckets);
+        mesh_free(addresses->blames);
         return false;
+    }
     if (getrandom(&addresses->seed, sizeof addresses->seed, GRND_NONBLOCK) !=
         (ssize_t)sizeof addresses->seed)
         addresses->seed = (uint64_t)mesh_clock_monotonic_ns(); /* the system has just started */
@@ -34,6 +44,7 @@ void h2_addresses_destroy(h2_addresses *addresses)
     for (size_t i = 0; i < H2_ADDRESS_BUCKETS; i++)
         assert(addresses->buckets[i] == NULL);
     mesh_free(addresses->buckets);
+    mesh_free(addresses->blames);
     pthread_mutex_destroy(&addresses->mu);
 }
 
@@ -44,18 +55,23 @@ static uint64_t key_of(const struct sockaddr_in6 *peer)
 
     if (peer->sin6_family == AF_INET)
         memcpy(&key, &v4->sin_addr, sizeof v4->sin_addr);
-    else
+    else if (peer->sin6_family == AF_INET6)
         memcpy(&key, &peer->sin6_addr, sizeof key);
     return key;
 }
 
 /* Mixed as splitmix64 does, with a seed that nobody outside knows. */
-static h2_address **bucket_of(h2_addresses *addresses, uint64_t key)
+static size_t index_of(const h2_addresses *addresses, uint64_t key)
 {
     key ^= addresses->seed;
     key = (key ^ (key >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
     key = (key ^ (key >> 27)) * UINT64_C(0x94d049bb133111eb);
-    return &addresses->buckets[(key ^ (key >> 31)) % H2_ADDRESS_BUCKETS];
+    return (key ^ (key >> 31)) % H2_ADDRESS_BUCKETS;
+}
+
+static h2_address **bucket_of(h2_addresses *addresses, uint64_t key)
+{
+    return &addresses->buckets[index_of(addresses, key)];
 }
 
 h2_address_result h2_addresses_enter(h2_addresses *addresses, const struct sockaddr_in6 *peer,
@@ -114,4 +130,27 @@ void h2_addresses_leave(h2_addresses *addresses, h2_address *address)
         mesh_free(address);
     }
     pthread_mutex_unlock(&addresses->mu);
+}
+
+void h2_addresses_blame(h2_addresses *addresses, const struct sockaddr_in6 *peer, uint32_t count,
+                        int64_t now_ns)
+{
+    h2_blame *blame = &addresses->blames[index_of(addresses, key_of(peer))];
+
+    pthread_mutex_lock(&addresses->mu);
+    if (!h2_bucket_take(&blame->left, count, BLAME_MAX, BLAME_A_SECOND, now_ns))
+        blame->suspect_ns = mesh_clock_add_ms(now_ns, SUSPECT_MS);
+    pthread_mutex_unlock(&addresses->mu);
+}
+
+bool h2_addresses_is_suspect(h2_addresses *addresses, const struct sockaddr_in6 *peer,
+                             int64_t now_ns)
+{
+    const h2_blame *blame = &addresses->blames[index_of(addresses, key_of(peer))];
+    bool suspect;
+
+    pthread_mutex_lock(&addresses->mu);
+    suspect = now_ns < blame->suspect_ns;
+    pthread_mutex_unlock(&addresses->mu);
+    return suspect;
 }

@@ -152,6 +152,12 @@ void h2_call_end(h2_call *call, mesh_code code, const char *text)
     h2_call_ready(call);
 }
 
+void h2_call_fault(h2_call *call, mesh_code code, const char *text)
+{
+    call->malformed = true;
+    h2_call_end(call, code, text);
+}
+
 /* What is no gRPC gets an answer of HTTP, once it is here as a whole, or after some time. */
 static void answer_http(h2_call *call)
 {
@@ -188,7 +194,7 @@ void h2_call_arrived(h2_call *call)
         return;
     }
     if (fields->code != MESH_OK) {
-        h2_call_end(call, fields->code, fields->text);
+        h2_call_fault(call, fields->code, fields->text);
         return;
     }
     if (call->deadline_ns != MESH_NO_DEADLINE)
@@ -261,7 +267,7 @@ static void look_at_unopened(h2_call *call)
     if (call->is_http && !call->ended && call->remote_ended)
         answer_http(call);
     if (is_truncated(call))
-        h2_call_end(call, MESH_INTERNAL, "the request ends in the middle of a message");
+        h2_call_fault(call, MESH_INTERNAL, "the request ends in the middle of a message");
     if (!call->ended && !call->is_http && !waits_for_request(call))
         tell_open(call);
     else if (!call->on_wire)
@@ -293,7 +299,7 @@ void h2_call_tell(h2_call *call)
         return;
     }
     if (call->reading && !call->ended && is_truncated(call) && call->backlog == NULL)
-        h2_call_end(call, MESH_INTERNAL, "the requests end in the middle of a message");
+        h2_call_fault(call, MESH_INTERNAL, "the requests end in the middle of a message");
     /* before the message or the write that fails for it */
     if (call->watched && !call->close_told && (call->cancelled || !call->on_wire))
         tell_close(call);

@@ -7,9 +7,10 @@
 #include "mesh/rpc/h2/h2.h"
 
 enum {
-    LINGER_MS = 1000,        /* for the client to close its side */
-    DRAIN_PING_MS = 20000,   /* for the answer to the PING between the two GOAWAYs */
-    QUEUED_FRAMES_MAX = 1000 /* while the socket takes none, before nothing more is read */
+    LINGER_MS = 1000,         /* for the client to close its side */
+    DRAIN_PING_MS = 20000,    /* for the answer to the PING between the two GOAWAYs */
+    QUEUED_FRAMES_MAX = 1000, /* while the socket takes none, before nothing more is read */
+    THROTTLED_INPUT_BYTES = 8 << 10
 };
 
 /* --- coming and going ------------------------------------------------------------------------- */
@@ -79,7 +80,7 @@ void h2_conn_close(h2_conn *conn)
     conn->open = false;
     unlink_dirty(conn);
     h2_timer_clear(&loop->timers, &conn->timer);
-    (void)epoll_ctl(loop->epoll_fd, EPOLL_CTL_DEL, conn->io.fd, NULL);
+    (void)epoll_ctl(h2_throttle_epoll(conn), EPOLL_CTL_DEL, conn->io.fd, NULL);
     while (conn->calls != NULL)
         h2_call_left_wire(conn->calls);
     nghttp2_session_del(conn->session);
@@ -231,6 +232,7 @@ void h2_conn_refuse(h2_conn *conn)
 {
     int32_t last = nghttp2_session_get_last_proc_stream_id(conn->session);
 
+    conn->ticket.is_to_blame = true;
     if (nghttp2_session_terminate_session2(conn->session, last, NGHTTP2_ENHANCE_YOUR_CALM) != 0)
         conn->broken = true;
     h2_conn_touch(conn);
@@ -295,7 +297,7 @@ static void wait_for(h2_conn *conn, uint32_t what)
     if (what == conn->waits_for)
         return;
     conn->waits_for = what;
-    if (epoll_ctl(conn->loop->epoll_fd, EPOLL_CTL_MOD, conn->io.fd, &event) != 0)
+    if (epoll_ctl(h2_throttle_epoll(conn), EPOLL_CTL_MOD, conn->io.fd, &event) != 0)
         conn->broken = true;
 }
 
@@ -495,9 +497,15 @@ static void take_input(h2_conn *conn, const uint8_t *data, size_t size)
         /* what nghttp2 has to say of it goes out first, as far as the socket takes it */
         if (conn->output == NULL)
             send_all(conn);
-        conn->broken = true;
+        conn->broken = conn->ticket.is_to_blame = true;
     }
     h2_conn_touch(conn);
+}
+
+/* How much is read at once. */
+static size_t input_bytes(const h2_conn *conn)
+{
+    return conn->throttled ? THROTTLED_INPUT_BYTES : H2_INPUT_BYTES;
 }
 
 static void read_input(h2_conn *conn)
@@ -505,7 +513,7 @@ static void read_input(h2_conn *conn)
     do {
         size_t got = 0;
 
-        switch (h2_io_read(&conn->io, conn->loop->input, H2_INPUT_BYTES, &got)) {
+        switch (h2_io_read(&conn->io, conn->loop->input, input_bytes(conn), &got)) {
         case H2_IO_DONE:
             take_input(conn, conn->loop->input, got);
             break;
@@ -550,9 +558,10 @@ static void arrive(h2_post *post)
     if (loop->conns != NULL)
         loop->conns->previous = conn;
     loop->conns = conn;
-    if (epoll_ctl(loop->epoll_fd, EPOLL_CTL_ADD, conn->io.fd, &event) != 0)
+    h2_throttle_enter(conn);
+    if (epoll_ctl(h2_throttle_epoll(conn), EPOLL_CTL_ADD, conn->io.fd, &event) != 0)
         conn->broken = true;
-    else
+    else if (!conn->throttled)
         h2_conn_on_event(conn, 0); /* which reads what may come together with the handshake */
     if (!conn->broken && atomic_load(&loop->server->refusing))
         h2_conn_drain(conn); /* it was on its way */

@@ -15,7 +15,8 @@ enum {
     NS_A_SECOND = 1000000000,
     /* for files, databases and what else a process opens: an eighth of its descriptors, at most */
     OTHER_DESCRIPTORS_PART = 8,
-    OTHER_DESCRIPTORS_MAX = 1024
+    OTHER_DESCRIPTORS_MAX = 1024,
+    BLAME = 10 /* for one that broke a rule; one that only did nothing has 1 */
 };
 
 typedef struct refusals {
@@ -166,6 +167,7 @@ bool h2_limits_enter(h2_limits *limits, const struct sockaddr *peer, socklen_t s
         .buffered = {.whole = &limits->buffered, .limit = limits->connection_buffer_bytes},
     };
     keep_peer(peer, size, ticket);
+    ticket->suspect = h2_addresses_is_suspect(&limits->addresses, &ticket->peer, now_ns);
     if (!mesh_count_raise(&limits->connections, 1, limits->connections_max))
         goto refuse;
     passed = H2_LIMIT_HANDSHAKES;
@@ -206,8 +208,14 @@ void h2_limits_ready(h2_limits *limits, h2_ticket *ticket)
 
 void h2_limits_leave(h2_limits *limits, h2_ticket *ticket)
 {
+    int64_t now_ns = mesh_clock_monotonic_ns();
+
     assert(atomic_load(&ticket->buffered.held) == 0);
     h2_limits_ready(limits, ticket);
+    if (ticket->is_to_blame)
+        h2_addresses_blame(&limits->addresses, &ticket->peer, BLAME, now_ns);
+    else if (!ticket->was_served)
+        h2_addresses_blame(&limits->addresses, &ticket->peer, 1, now_ns);
     if (ticket->address != NULL)
         h2_addresses_leave(&limits->addresses, ticket->address);
     ticket->address = NULL;
@@ -226,8 +234,8 @@ uint32_t h2_limits_streams(const h2_limits *limits)
 
 /* --- frames ----------------------------------------------------------------------------------- */
 
-static bool take(h2_bucket *bucket, uint32_t count, uint32_t most, uint32_t a_second,
-                 int64_t now_ns)
+bool h2_bucket_take(h2_bucket *bucket, uint32_t count, uint32_t most, uint32_t a_second,
+                    int64_t now_ns)
 {
     if (bucket->tokens < count && bucket->tokens < most) {
         int64_t more = (now_ns - bucket->filled_ns) / (NS_A_SECOND / a_second);
@@ -250,7 +258,8 @@ static void put(h2_bucket *bucket, uint32_t count, uint32_t most)
 
 bool h2_limits_idle_frames(h2_limits *limits, h2_ticket *ticket, uint32_t count, int64_t now_ns)
 {
-    if (take(&ticket->idle_frames, count, H2_IDLE_FRAMES_MAX, H2_IDLE_FRAMES_A_SECOND, now_ns))
+    if (h2_bucket_take(&ticket->idle_frames, count, H2_IDLE_FRAMES_MAX, H2_IDLE_FRAMES_A_SECOND,
+                       now_ns))
         return true;
     h2_limits_refused(limits, H2_LIMIT_IDLE_FRAMES, ticket);
     return false;
@@ -266,7 +275,7 @@ void h2_ticket_useful_frames(h2_ticket *ticket, uint32_t count)
 
 bool h2_limits_reset(h2_limits *limits, h2_ticket *ticket, int64_t now_ns)
 {
-    if (take(&ticket->resets, 1, H2_RESETS_MAX, H2_RESETS_A_SECOND, now_ns))
+    if (h2_bucket_take(&ticket->resets, 1, H2_RESETS_MAX, H2_RESETS_A_SECOND, now_ns))
         return true;
     h2_limits_refused(limits, H2_LIMIT_RESETS, ticket);
     return false;

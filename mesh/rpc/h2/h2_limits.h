@@ -68,10 +68,17 @@ typedef struct h2_bucket {
     int64_t filled_ns;
 } h2_bucket;
 
+/* Takes some, unless there are too few; `most` fill it, and `a_second` come back. */
+bool h2_bucket_take(h2_bucket *bucket, uint32_t count, uint32_t most, uint32_t a_second,
+                    int64_t now_ns);
+
 /* A connection's place. */
 typedef struct h2_ticket {
     h2_address *address; /* NULL: not counted by it (Unix sockets) */
     bool handshaking;
+    bool suspect;     /* it comes from where others came from that were to blame */
+    bool is_to_blame; /* it broke a rule, or passed a limit */
+    bool was_served;  /* a call of it was */
     h2_bucket idle_frames;
     h2_bucket resets;
     mesh_budget buffered;     /* bytes received or to be sent, of this connection and in all */

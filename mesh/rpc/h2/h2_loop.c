@@ -133,6 +133,18 @@ static void forget_closed(h2_loop *loop)
     }
 }
 
+static void handle(h2_loop *loop, const struct epoll_event *event)
+{
+    if (event->data.ptr == loop) {
+        clear_wake_up(loop);
+    } else if (event->data.ptr == &loop->throttle) {
+        h2_throttle_run(loop);
+    } else {
+        atomic_store_explicit(&loop->busy_ns, loop->now_ns, memory_order_relaxed);
+        h2_conn_on_event(event->data.ptr, event->events);
+    }
+}
+
 static void run_once(h2_loop *loop)
 {
     struct epoll_event events[EVENTS_MAX];
@@ -140,24 +152,23 @@ static void run_once(h2_loop *loop)
 
     loop->round++;
     atomic_store(&loop->sleeping, true);
-    if (atomic_load(&loop->posts) != NULL || loop->tired.first != NULL)
+    if (atomic_load(&loop->posts) != NULL || loop->tired.first != NULL || h2_throttle_waits(loop))
         count = epoll_wait(loop->epoll_fd, events, EVENTS_MAX, 0);
     else
         count = epoll_wait(loop->epoll_fd, events, EVENTS_MAX, patience(loop));
     atomic_store(&loop->sleeping, false);
     loop->now_ns = mesh_clock_monotonic_ns();
     for (int i = 0; i < count; i++) {
-        if (events[i].data.ptr == loop)
-            clear_wake_up(loop);
-        else
-            h2_conn_on_event(events[i].data.ptr, events[i].events);
+        handle(loop, &events[i]);
         h2_turns_run(loop);
     }
     run_posts(loop);
     h2_turns_run(loop);
     h2_timers_fire(&loop->timers, loop->now_ns);
     h2_turns_run(loop);
-    h2_turns_next(loop);
+    h2_turns_next(loop, &loop->tired);
+    if (h2_throttle_waits(loop))
+        h2_throttle_run(loop);
     forget_closed(loop);
 }
 
@@ -177,7 +188,7 @@ mesh_code h2_loop_init(h2_loop *loop, mesh_tserver *server, mesh_error *err)
 {
     struct epoll_event wake = {.events = EPOLLIN, .data.ptr = loop};
 
-    *loop = (h2_loop){.server = server, .epoll_fd = -1, .wake_fd = -1};
+    *loop = (h2_loop){.server = server, .epoll_fd = -1, .wake_fd = -1, .throttle.epoll_fd = -1};
     loop->command_post.run = run_commands;
     loop->mem = (nghttp2_mem){.mem_user_data = &loop->blocks,
                               .malloc = h2_blocks_malloc,
@@ -190,7 +201,8 @@ mesh_code h2_loop_init(h2_loop *loop, mesh_tserver *server, mesh_error *err)
     loop->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
     loop->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (loop->epoll_fd < 0 || loop->wake_fd < 0 ||
-        epoll_ctl(loop->epoll_fd, EPOLL_CTL_ADD, loop->wake_fd, &wake) != 0)
+        epoll_ctl(loop->epoll_fd, EPOLL_CTL_ADD, loop->wake_fd, &wake) != 0 ||
+        !h2_throttle_init(loop))
         return mesh_error_set(err, MESH_RESOURCE_EXHAUSTED, "cannot make an event loop: %s",
                               strerror(errno));
     return MESH_OK;
@@ -233,6 +245,8 @@ void h2_loop_destroy(h2_loop *loop)
     mesh_free(loop->input);
     if (loop->wake_fd >= 0)
         (void)close(loop->wake_fd);
+    if (loop->throttle.epoll_fd >= 0)
+        (void)close(loop->throttle.epoll_fd);
     if (loop->epoll_fd >= 0)
         (void)close(loop->epoll_fd);
 }

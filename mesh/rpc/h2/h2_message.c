@@ -54,11 +54,11 @@ static bool begin_message(h2_call *call, size_t here)
     call->message_got = 0;
     call->compressed = (call->prefix[0] & FLAG_COMPRESSED) != 0;
     if (call->prefix[0] > FLAG_COMPRESSED) {
-        h2_call_end(call, MESH_INTERNAL, "a message's flags are malformed");
+        h2_call_fault(call, MESH_INTERNAL, "a message's flags are malformed");
         return false;
     }
     if (call->message_size > limit) {
-        h2_call_end(call, MESH_RESOURCE_EXHAUSTED, "a message is too large");
+        h2_call_fault(call, MESH_RESOURCE_EXHAUSTED, "a message is too large");
         return false;
     }
     if (call->message_size == 0)

@@ -53,6 +53,7 @@ static mesh_write_result do_write(h2_call *call)
 static void do_finish(h2_call *call)
 {
     call->finished = true;
+    call->malformed = call->malformed || call->given.malformed;
     if (call->given.failed && !call->ended)
         h2_call_end(call, MESH_RESOURCE_EXHAUSTED, "no memory for the answer");
     if (call->ended) {
@@ -184,6 +185,7 @@ static void op_finish(mesh_tcall *tcall, const mesh_final *final)
 
     call->given.failed = false;
     call->given.untouched = final->untouched;
+    call->given.malformed = final->malformed;
     if (!alone && !call->given.has_headers)
         call->given.failed = !h2_answer_headers(call, final->headers, final->compress);
     if (final->message != NULL)

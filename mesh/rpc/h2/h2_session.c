@@ -207,8 +207,10 @@ static int on_frame(nghttp2_session *session, const nghttp2_frame *frame, void *
         return 0;
     if ((frame->hd.flags & NGHTTP2_FLAG_END_STREAM) != 0)
         call->remote_ended = true;
-    if (!call->headers_here && call->fields.list_bytes > H2_HEADER_BYTES_MAX)
+    if (!call->headers_here && call->fields.list_bytes > H2_HEADER_BYTES_MAX) {
         h2_limits_refused(conn->loop->server->limits, H2_LIMIT_HEADERS, &conn->ticket);
+        h2_throttle_wasted(conn, call->fields.list_bytes);
+    }
     if (!call->headers_here)
         h2_call_arrived(call);
     else
@@ -239,6 +241,8 @@ static int on_sent(nghttp2_session *session, const nghttp2_frame *frame, void *c
 
     if (frame->hd.type == NGHTTP2_RST_STREAM)
         remember(&conn->resets, frame->hd.stream_id);
+    if (frame->hd.type == NGHTTP2_GOAWAY && frame->goaway.error_code != NGHTTP2_NO_ERROR)
+        conn->ticket.is_to_blame = true;
     if (frame->hd.type != NGHTTP2_HEADERS && frame->hd.type != NGHTTP2_DATA)
         return 0;
     h2_ticket_useful_frames(&conn->ticket, 1);
@@ -259,6 +263,15 @@ static int on_sent(nghttp2_session *session, const nghttp2_frame *frame, void *c
     return 0;
 }
 
+/* What has come of it. Of one that was cancelled, or whose deadline passed, one cannot tell. */
+static void judge(h2_conn *conn, const h2_call *call)
+{
+    if (!call->opened || call->malformed)
+        h2_throttle_wasted(conn, call->message_size);
+    else if (!call->cancelled)
+        h2_throttle_served(conn);
+}
+
 static int on_stream_close(nghttp2_session *session, int32_t stream, uint32_t error, void *context)
 {
     h2_conn *conn = context;
@@ -268,11 +281,14 @@ static int on_stream_close(nghttp2_session *session, int32_t stream, uint32_t er
         return 0;
     if (call->remote_ended)
         remember(&conn->ended, stream);
-    if (call->answered && error == NGHTTP2_NO_ERROR)
+    if (call->answered && error == NGHTTP2_NO_ERROR) {
         h2_ticket_call_ended(&conn->ticket);
-    else if (!call->begun && !call->reset_here &&
-             !h2_limits_reset(conn->loop->server->limits, &conn->ticket, conn->loop->now_ns))
-        h2_conn_refuse(conn);
+        judge(conn, call);
+    } else if (!call->begun && !call->reset_here) {
+        h2_throttle_wasted(conn, call->message_size);
+        if (!h2_limits_reset(conn->loop->server->limits, &conn->ticket, conn->loop->now_ns))
+            h2_conn_refuse(conn);
+    }
     h2_call_left_wire(call);
     return 0;
 }

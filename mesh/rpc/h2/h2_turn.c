@@ -91,7 +91,7 @@ static void take_turn(h2_loop *loop, h2_conn *conn)
     tell(conn);
     conn->waits_turn = conn->ready_first != NULL;
     if (conn->waits_turn)
-        put(&loop->tired, conn);
+        put(conn->throttled ? &loop->throttle.tired : &loop->tired, conn);
     h2_conn_unref(conn);
 }
 
@@ -107,12 +107,12 @@ void h2_turns_run(h2_loop *loop)
     } while (loop->turns.first != NULL);
 }
 
-void h2_turns_next(h2_loop *loop)
+void h2_turns_next(h2_loop *loop, h2_turns *tired)
 {
-    h2_conn *conn = loop->tired.first;
+    h2_conn *conn = tired->first;
 
     if (conn == NULL || conn->round == loop->round)
         return;
-    put(&loop->turns, take(&loop->tired));
+    put(&loop->turns, take(tired));
     h2_turns_run(loop);
 }

@@ -153,6 +153,11 @@ void raw_connect_unix(raw_client *client, const char *address)
     greet(client);
 }
 
+void raw_cork(raw_client *client, bool on)
+{
+    set_number(client, IPPROTO_TCP, TCP_CORK, on);
+}
+
 void raw_close(raw_client *client)
 {
     (void)close(client->fd);

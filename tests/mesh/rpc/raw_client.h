@@ -58,6 +58,9 @@ void raw_message(raw_client *client, uint32_t stream, bool compressed, const voi
 /* Bytes in a DATA frame, as they are. */
 void raw_data(raw_client *client, uint32_t stream, const void *data, size_t size, bool ends);
 
+/* Keeps small frames back until they fill a segment; off: what is there goes out. */
+void raw_cork(raw_client *client, bool on);
+
 /* A frame of a type that is not there, which the server reads and ignores (RFC 9113, 5.5). */
 void raw_ignored(raw_client *client, size_t size);
 

@@ -2,8 +2,6 @@
  * Connections that share a thread: who has much to do, or reads nothing, takes little of it, and of
  * memory, from the others.
  */
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <string.h>
@@ -148,15 +146,14 @@ static void ask(mesh_channel *channel, const char *text, sem_t *done)
 /* Sends many calls in as few pieces as there can be. The stream of the last one. */
 static uint32_t send_calls(raw_client *client, int count)
 {
-    const int on = 1, off = 0;
     uint32_t last = 0;
 
-    assert_int_equal(setsockopt(client->fd, IPPROTO_TCP, TCP_CORK, &on, sizeof on), 0);
+    raw_cork(client, true);
     for (int i = 0; i < count; i++) {
         last = raw_request(client, "/testing.v1.Testing/Echo", NULL, NULL, false);
         raw_message(client, last, false, NULL, 0, true);
     }
-    assert_int_equal(setsockopt(client->fd, IPPROTO_TCP, TCP_CORK, &off, sizeof off), 0);
+    raw_cork(client, false);
     return last;
 }
 

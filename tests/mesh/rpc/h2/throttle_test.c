@@ -1,0 +1,235 @@
+/*
+ * Connections that bring what nothing comes of: while others have calls, they get little of their
+ * thread's time. How much is told by the calls of the two that it has seen.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "mesh/base/clock.h"
+#include "tests/mesh/rpc/raw_client.h"
+#include "tests/mesh/rpc/service.h"
+
+enum {
+    CALLS = 900, /* below max_connection_streams */
+    OTHERS_CALLS = 100,
+    CALL_US = 500,   /* of the thread's time, for each of the raw client's */
+    FEW = 40,        /* too few to be throttled for */
+    RULES_BROKEN = 5 /* by as many connections, before others are suspect for it */
+};
+
+static const uint8_t malformed[] = {0x0a, 5, 'a'}; /* a string that is cut off */
+static testing_service service;
+static atomic_int seen; /* the raw client's calls */
+
+/* The raw client's calls are those with this metadata. */
+static mesh_code take_time(void *self, mesh_call *call, mesh_error *err)
+{
+    int64_t until_ns = mesh_clock_monotonic_ns() + CALL_US * INT64_C(1000);
+
+    (void)self;
+    (void)err;
+    if (mesh_call_metadata(call, "x-raw", 0) == NULL)
+        return MESH_OK;
+    while (mesh_clock_monotonic_ns() < until_ns)
+        continue;
+    atomic_fetch_add(&seen, 1);
+    return MESH_OK;
+}
+
+static mesh_code echo(void *self, mesh_call *call, const Testing__V1__EchoRequest *request,
+                      Testing__V1__EchoResponse *response, mesh_error *err)
+{
+    (void)self;
+    (void)call;
+    (void)err;
+    response->text = request->text;
+    return MESH_OK;
+}
+
+static const testing__v1__testing__handlers handlers = {.echo__inline = echo};
+static const mesh_interceptor timer = {.name = "timer", .on_open = take_time};
+
+static int start(void **state)
+{
+    (void)state;
+    atomic_store(&seen, 0);
+    testing_service_serve(
+        &service, testing__v1__testing__api(&handlers, NULL),
+        &(mesh_server_options){.poller_count = 1, .interceptors = &timer, .interceptor_count = 1},
+        NULL);
+    return 0;
+}
+
+static int stop(void **state)
+{
+    (void)state;
+    testing_service_stop(&service);
+    return 0;
+}
+
+/* Sends calls in as few pieces as there can be. The stream of the last one. */
+static uint32_t send_calls(raw_client *client, int count, const void *message, size_t size)
+{
+    uint32_t last = 0;
+
+    raw_cork(client, true);
+    for (int i = 0; i < count; i++) {
+        last = raw_request(client, "/testing.v1.Testing/Echo", "x-raw", "1", false);
+        raw_message(client, last, false, message, size, true);
+    }
+    raw_cork(client, false);
+    return last;
+}
+
+/* How many of the raw client's calls are seen while another makes its own. */
+static int seen_beside_others(void)
+{
+    int before = atomic_load(&seen);
+
+    for (int i = 0; i < OTHERS_CALLS; i++)
+        assert_int_equal(testing_echo(&service, "other", NULL), MESH_OK);
+    return atomic_load(&seen) - before;
+}
+
+static void wait_until_seen(int count)
+{
+    int64_t until_ns = mesh_clock_deadline_ns(30000);
+
+    while (atomic_load(&seen) < count && mesh_clock_left_ms(until_ns) > 0)
+        (void)testing_echo(&service, "other", NULL);
+    assert_true(atomic_load(&seen) >= count);
+}
+
+/* Each of the thread's rounds gives it a turn as long as it is not throttled. */
+static void calls_of_use_are_served_in_turn_with_those_of_others(void **state)
+{
+    raw_client client;
+    uint32_t last;
+
+    (void)state;
+    raw_connect(&client, mesh_server_port(service.server));
+    assert_int_equal(testing_echo(&service, "connected", NULL), MESH_OK);
+    last = send_calls(&client, CALLS, NULL, 0);
+    wait_until_seen(1);
+    assert_true(seen_beside_others() >= OTHERS_CALLS / 2);
+    assert_true(raw_wait(&client, last));
+    raw_close(&client);
+}
+
+static void malformed_calls_take_little_time_from_others(void **state)
+{
+    raw_client client;
+    uint32_t last;
+
+    (void)state;
+    raw_connect(&client, mesh_server_port(service.server));
+    assert_int_equal(testing_echo(&service, "connected", NULL), MESH_OK);
+    last = send_calls(&client, CALLS, malformed, sizeof malformed);
+    wait_until_seen(FEW * 2);
+    assert_in_range(seen_beside_others(), 0, OTHERS_CALLS / 2);
+    /* once the others have nothing to do, it goes on */
+    assert_true(raw_wait(&client, last));
+    assert_int_equal(atomic_load(&seen), CALLS);
+    raw_close(&client);
+}
+
+static void so_do_calls_that_are_reset(void **state)
+{
+    raw_client client;
+
+    (void)state;
+    raw_connect(&client, mesh_server_port(service.server));
+    assert_int_equal(testing_echo(&service, "connected", NULL), MESH_OK);
+    for (int i = 0; i < FEW * 2; i++)
+        raw_reset(&client, raw_request(&client, "/testing.v1.Testing/Echo", NULL, NULL, false));
+    assert_true(raw_settle(&client));
+    (void)send_calls(&client, CALLS, malformed, sizeof malformed);
+    assert_in_range(seen_beside_others(), 0, OTHERS_CALLS / 2);
+    raw_close(&client);
+}
+
+static void who_was_throttled_is_let_go_for_calls_of_use(void **state)
+{
+    raw_client client;
+    uint32_t last;
+
+    (void)state;
+    raw_connect(&client, mesh_server_port(service.server));
+    last = send_calls(&client, FEW * 2, malformed, sizeof malformed);
+    assert_true(raw_wait(&client, last));
+    last = send_calls(&client, FEW, NULL, 0);
+    assert_true(raw_wait(&client, last));
+    last = send_calls(&client, CALLS, NULL, 0);
+    wait_until_seen(FEW * 3 + 1);
+    assert_true(seen_beside_others() >= OTHERS_CALLS / 2);
+    assert_true(raw_wait(&client, last));
+    raw_close(&client);
+}
+
+/* SETTINGS of five bytes end the connection (RFC 9113, section 6.5). */
+static void break_a_rule(void)
+{
+    static const h2_head settings = {.size = 5, .type = H2_SETTINGS};
+    raw_client client;
+
+    raw_connect(&client, mesh_server_port(service.server));
+    raw_send(&client, &settings, "\0\0\0\0");
+    (void)raw_wait(&client, 1);
+    raw_close(&client);
+}
+
+static void
+new_connections_from_where_rules_are_broken_are_throttled_from_the_beginning(void **state)
+{
+    raw_client client;
+    uint32_t last;
+
+    (void)state;
+    assert_int_equal(testing_echo(&service, "connected", NULL), MESH_OK);
+    for (int i = 0; i < RULES_BROKEN; i++)
+        break_a_rule();
+    raw_connect(&client, mesh_server_port(service.server));
+    last = send_calls(&client, FEW, malformed, sizeof malformed);
+    wait_until_seen(1);
+    (void)seen_beside_others();
+    assert_in_range(atomic_load(&seen), 1, FEW - 1);
+    assert_true(raw_wait(&client, last));
+    raw_close(&client);
+}
+
+/* The same without them: so it is for the rules that they are. */
+static void other_new_connections_are_not(void **state)
+{
+    raw_client client;
+    uint32_t last;
+
+    (void)state;
+    assert_int_equal(testing_echo(&service, "connected", NULL), MESH_OK);
+    raw_connect(&client, mesh_server_port(service.server));
+    last = send_calls(&client, FEW, malformed, sizeof malformed);
+    wait_until_seen(1);
+    (void)seen_beside_others();
+    assert_int_equal(atomic_load(&seen), FEW);
+    assert_true(raw_wait(&client, last));
+    raw_close(&client);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(calls_of_use_are_served_in_turn_with_those_of_others, start,
+                                        stop),
+        cmocka_unit_test_setup_teardown(malformed_calls_take_little_time_from_others, start, stop),
+        cmocka_unit_test_setup_teardown(so_do_calls_that_are_reset, start, stop),
+        cmocka_unit_test_setup_teardown(who_was_throttled_is_let_go_for_calls_of_use, start, stop),
+        cmocka_unit_test_setup_teardown(
+            new_connections_from_where_rules_are_broken_are_throttled_from_the_beginning, start,
+            stop),
+        cmocka_unit_test_setup_teardown(other_new_connections_are_not, start, stop),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
