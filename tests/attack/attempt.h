@@ -38,8 +38,8 @@ bool attempt_may_last(const attempt *attempt);
 bool attempt_goes_on(const attempt *attempt);
 
 /*
- * Half of its units were done; or at least one, and the target was why there were no more: it closed,
- * or had the attack wait for half of the time that it took, or more.
+ * Half of its units were done; or at least one, and the target was why there were no more: it
+ * closed, or had the attack wait for half of the time that it took, or more.
  */
 bool attempt_made(const attempt *attempt, int64_t took_ms);
 

@@ -302,7 +302,7 @@ void h2_turns_next(h2_loop *loop, h2_turns *tired);
 
 /* False: no descriptors, no memory. */
 bool h2_throttle_init(h2_loop *loop);
-/* Goes on with one of the throttled connections: one waits for that, or the loop's epoll says so. */
+/* Goes on with a throttled connection: one waits for that, or the loop's epoll says so. */
 void h2_throttle_run(h2_loop *loop);
 bool h2_throttle_waits(const h2_loop *loop);
 /* A new connection, which is in no set yet. */

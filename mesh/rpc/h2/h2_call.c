@@ -1,7 +1,7 @@
 /*
  * A call: what happened to it, and what is told of that. Everything that the layer above is told is
- * found by looking at the call, once it is in its connection's list of those to be looked at; so no event
- * comes from inside an operation.
+ * found by looking at the call, once it is in its connection's list of those to be looked at; so no
+ * event comes from inside an operation.
  */
 #include <string.h>
 

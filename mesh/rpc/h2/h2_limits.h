@@ -19,11 +19,11 @@
 enum {
     /*
      * Frames of a connection that bring nothing: PING, SETTINGS, DATA without bytes that ends
-     * nothing, WINDOW_UPDATE, RST_STREAM, PRIORITY, unknown ones, those of streams that are no more.
-     * So many at once, then so many a second. A frame that does bring something, or carries an
-     * answer, makes up for some, since decent clients answer those so. They may do it late, and for
-     * all of their streams at once: what was made up for is kept, for as many as cost the processor
-     * about ten milliseconds.
+     * nothing, WINDOW_UPDATE, RST_STREAM, PRIORITY, unknown ones, those of streams that are no
+     * more. So many at once, then so many a second. A frame that does bring something, or carries
+     * an answer, makes up for some, since decent clients answer those so. They may do it late, and
+     * for all of their streams at once: what was made up for is kept, for as many as cost the
+     * processor about ten milliseconds.
      */
     H2_IDLE_FRAMES_MAX = 1000,
     H2_IDLE_FRAMES_A_SECOND = 100,
