@@ -103,6 +103,11 @@ mesh_code mesh_call_submit(mesh_call *call, mesh_job_kind kind, void (*run)(void
 /* What a job is that decodes a message. */
 mesh_job_kind mesh_call_job_of(const mesh_message *message);
 
+/* mesh_decode. A blocking handler of a stream waits here until it may take a processor for it. */
+mesh_code mesh_call_decode(mesh_call *call, const ProtobufCMessageDescriptor *descriptor,
+                           mesh_message *message, mesh_arena *arena, ProtobufCMessage **out,
+                           mesh_error *err);
+
 /* What its messages and its arenas count against. */
 mesh_budget *mesh_call_memory(mesh_call *call);
 

@@ -7,6 +7,22 @@
 #include "mesh/rpc/server_impl.h"
 #include "mesh/rpc/stream_impl.h"
 
+mesh_code mesh_call_decode(mesh_call *call, const ProtobufCMessageDescriptor *descriptor,
+                           mesh_message *message, mesh_arena *arena, ProtobufCMessage **out,
+                           mesh_error *err)
+{
+    bool blocks = call->stream != NULL && call->stream->events == NULL;
+    bool waits = blocks && mesh_message_is_heavy(message);
+    mesh_code code;
+
+    if (waits)
+        mesh_pool_enter(call->server->pool, MESH_JOB_DECODE);
+    code = mesh_decode(descriptor, message, arena, out, err);
+    if (waits)
+        mesh_pool_leave(call->server->pool, MESH_JOB_DECODE);
+    return code;
+}
+
 static mesh_code read_request(mesh_call *call, mesh_error *err)
 {
     /* https://grpc.github.io/grpc/core/md_doc_statuscodes.html, request cardinality */
@@ -16,8 +32,8 @@ static mesh_code read_request(mesh_call *call, mesh_error *err)
         return mesh_error_set(err, MESH_UNIMPLEMENTED,
                               "the call brought more than one request message");
     call->has_message = false;
-    return mesh_decode(call->handler->method->request, &call->message, call->arena, &call->request,
-                       err);
+    return mesh_call_decode(call, call->handler->method->request, &call->message, call->arena,
+                            &call->request, err);
 }
 
 static mesh_code decode_request(mesh_call *call, mesh_error *err)

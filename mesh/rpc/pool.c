@@ -12,7 +12,8 @@
 typedef struct gate {
     size_t most; /* immutable */
     size_t running;
-    mesh_lane *first; /* in the order of their turns */
+    pthread_cond_t left; /* a thread that waits to enter may look again */
+    mesh_lane *first;    /* in the order of their turns */
     mesh_lane *last;
 } gate;
 
@@ -126,10 +127,16 @@ static mesh_job *take(mesh_pool *pool)
     return NULL;
 }
 
+static void leave_gate(gate *gate)
+{
+    gate->running--;
+    pthread_cond_signal(&gate->left);
+}
+
 static void leave(mesh_pool *pool, const mesh_job *job)
 {
     pool->jobs--;
-    pool->gates[job->kind].running--;
+    leave_gate(&pool->gates[job->kind]);
     job->flow->running--;
     give_turns(pool, job->flow);
 }
@@ -196,8 +203,10 @@ mesh_code mesh_pool_create(const mesh_pool_options *options, mesh_pool **out, me
     pool->capacity = options->queue + options->threads;
     pool->reserved = options->reserved;
     pool->unlimited = (mesh_flow){.most_running = SIZE_MAX, .most_jobs = SIZE_MAX};
-    for (size_t i = 0; i < MESH_JOB_KINDS; i++)
+    for (size_t i = 0; i < MESH_JOB_KINDS; i++) {
         pool->gates[i].most = options->most[i] > 0 ? options->most[i] : SIZE_MAX;
+        pthread_cond_init(&pool->gates[i].left, NULL);
+    }
     pool->threads = mesh_calloc(options->threads, sizeof *pool->threads);
     if (pool->threads == NULL) {
         mesh_pool_destroy(pool);
@@ -246,9 +255,27 @@ void mesh_pool_relax(mesh_pool *pool, mesh_job *job)
     if (job->kind == MESH_JOB_PLAIN)
         return;
     pthread_mutex_lock(&pool->mu);
-    pool->gates[job->kind].running--;
+    leave_gate(&pool->gates[job->kind]);
     job->kind = MESH_JOB_PLAIN;
     pool->gates[MESH_JOB_PLAIN].running++;
+    unlock(pool);
+}
+
+void mesh_pool_enter(mesh_pool *pool, mesh_job_kind kind)
+{
+    gate *gate = &pool->gates[kind];
+
+    pthread_mutex_lock(&pool->mu);
+    while (gate->running >= gate->most)
+        pthread_cond_wait(&gate->left, &pool->mu);
+    gate->running++;
+    pthread_mutex_unlock(&pool->mu);
+}
+
+void mesh_pool_leave(mesh_pool *pool, mesh_job_kind kind)
+{
+    pthread_mutex_lock(&pool->mu);
+    leave_gate(&pool->gates[kind]);
     unlock(pool);
 }
 
@@ -269,6 +296,8 @@ void mesh_pool_destroy(mesh_pool *pool)
         sem_post(&pool->wakes);
     for (size_t i = 0; i < pool->thread_count; i++)
         pthread_join(pool->threads[i], NULL);
+    for (size_t i = 0; i < MESH_JOB_KINDS; i++)
+        pthread_cond_destroy(&pool->gates[i].left);
     sem_destroy(&pool->wakes);
     pthread_mutex_destroy(&pool->mu);
     mesh_free(pool->threads);

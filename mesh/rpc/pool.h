@@ -82,6 +82,14 @@ mesh_pool_answer mesh_pool_submit(mesh_pool *pool, mesh_flow *flow, mesh_job *jo
 /* By a job that runs: the rest of it is of the plain kind. */
 void mesh_pool_relax(mesh_pool *pool, mesh_job *job);
 
+/*
+ * Waits until one more of a kind may run, in no order with the jobs that do, and counts as one
+ * until it leaves. For a part of a job of another kind, or of what runs on no worker; in between
+ * it waits for nothing.
+ */
+void mesh_pool_enter(mesh_pool *pool, mesh_job_kind kind);
+void mesh_pool_leave(mesh_pool *pool, mesh_job_kind kind);
+
 /* Lets other threads go first, where a job runs; does nothing on a thread that is no pool's. */
 void mesh_pool_yield(void);
 

@@ -440,10 +440,14 @@ mesh_code mesh_stream_decode(mesh_stream *stream, mesh_message *message, Protobu
                              mesh_error *err)
 {
     stream->was_compressed = message->compressed;
-    if (make_message_arena(stream))
+    if (!make_message_arena(stream)) {
+        mesh_message_release(message);
+        return mesh_error_set(err, MESH_RESOURCE_EXHAUSTED, "out of memory");
+    }
+    if (stream->call == NULL)
         return mesh_decode(stream->incoming, message, stream->message_arena, out, err);
-    mesh_message_release(message);
-    return mesh_error_set(err, MESH_RESOURCE_EXHAUSTED, "out of memory");
+    return mesh_call_decode(stream->call, stream->incoming, message, stream->message_arena, out,
+                            err);
 }
 
 void mesh_stream_received(mesh_stream *stream, mesh_message *message)

@@ -1,6 +1,7 @@
 /* Which job of a pool is next, and that no thread sleeps while one may run. */
 #include "mesh/rpc/pool.h"
 
+#include <pthread.h>
 #include <semaphore.h>
 #include <stdatomic.h>
 #include <time.h>
@@ -179,12 +180,57 @@ static void a_job_that_another_one_kept_waiting_does_not_wait_for_its_end(void *
     }
 }
 
+typedef struct entrant {
+    mesh_pool *pool;
+    sem_t in;
+} entrant;
+
+static void *enter(void *argument)
+{
+    entrant *one = argument;
+
+    mesh_pool_enter(one->pool, MESH_JOB_STREAM);
+    sem_post(&one->in);
+    mesh_pool_leave(one->pool, MESH_JOB_STREAM);
+    return NULL;
+}
+
+/* One of their kind at a time, in whatever way. */
+static void a_job_and_who_enters_as_one_wait_for_each_other(void **state)
+{
+    entrant one = {.pool = create(2, 1)};
+    task tasks[2] = {{.leave = NULL}};
+    pthread_t thread;
+    sem_t leave;
+
+    (void)state;
+    sem_init(&leave, 0, 0);
+    sem_init(&one.in, 0, 0);
+    tasks[0].leave = &leave;
+    mesh_pool_enter(one.pool, MESH_JOB_STREAM);
+    submit(one.pool, NULL, MESH_JOB_STREAM, &tasks[0]);
+    submit(one.pool, NULL, MESH_JOB_PLAIN, &tasks[1]);
+    wait_for(&tasks[1].began);
+    assert_int_equal(sem_trywait(&tasks[0].began), -1);
+    mesh_pool_leave(one.pool, MESH_JOB_STREAM);
+    wait_for(&tasks[0].began);
+    assert_int_equal(pthread_create(&thread, NULL, enter, &one), 0);
+    assert_int_equal(sem_trywait(&one.in), -1);
+    sem_post(&leave);
+    wait_for(&one.in);
+    assert_int_equal(pthread_join(thread, NULL), 0);
+    destroy(one.pool, tasks, 2);
+    sem_destroy(&one.in);
+    sem_destroy(&leave);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(jobs_of_a_flow_that_had_its_most_go_on_as_they_came),
         cmocka_unit_test(a_job_passes_those_of_its_flow_that_wait_for_others_of_their_kind),
         cmocka_unit_test(a_job_that_another_one_kept_waiting_does_not_wait_for_its_end),
+        cmocka_unit_test(a_job_and_who_enters_as_one_wait_for_each_other),
     };
 
     return cmocka_run_group_tests_name("pool", tests, NULL, NULL);

@@ -88,16 +88,36 @@ static mesh_code sum_message(void *self, mesh_stream *stream, const Testing__V1_
     return mesh_error_set(err, MESH_ABORTED, "seen");
 }
 
+static mesh_code sum(void *self, mesh_call *call, mesh_stream *stream,
+                     Testing__V1__Number *response, mesh_error *err)
+{
+    const Testing__V1__Number *number;
+    mesh_code code;
+
+    (void)self;
+    (void)call;
+    (void)response;
+    while ((code = testing__v1__testing__sum__receive(stream, &number, err)) == MESH_OK)
+        continue;
+    return code == MESH_EOF ? MESH_OK : code;
+}
+
 static const testing__v1__testing__sum__events sum_events = {.on_message = sum_message};
 static const testing__v1__testing__handlers handlers = {
     .echo = echo, .double_ = hang, .sum__events = &sum_events};
+static const testing__v1__testing__handlers blocking = {.echo = echo, .sum = sum};
 
-static void start(const mesh_server_options *options)
+static void serve(const testing__v1__testing__handlers *with, const mesh_server_options *options)
 {
     sem_init(&entered, 0, 0);
     sem_init(&leave, 0, 0);
     atomic_store(&decoding, 0);
-    testing_service_serve(&service, testing__v1__testing__api(&handlers, NULL), options, NULL);
+    testing_service_serve(&service, testing__v1__testing__api(with, NULL), options, NULL);
+}
+
+static void start(const mesh_server_options *options)
+{
+    serve(&handlers, options);
 }
 
 static void stop(void)
@@ -320,6 +340,47 @@ static void a_processor_is_left_by_those_that_check(void **state)
     expect_processor(&check_held, false);
 }
 
+static mesh_stream *send_large(void)
+{
+    const mesh_call_options compressed = {.arena = service.arena, .compress = true};
+    Testing__V1__Number number = TESTING__V1__NUMBER__INIT;
+    mesh_stream *stream;
+
+    number.padding = (ProtobufCBinaryData){sizeof zeros, zeros};
+    assert_int_equal(testing__v1__testing__sum(service.channel, &stream, &compressed, NULL),
+                     MESH_OK);
+    assert_int_equal(testing__v1__testing__sum__send(stream, &number), MESH_OK);
+    return stream;
+}
+
+static void a_processor_is_left_by_streams_whose_handlers_block(void **state)
+{
+    mesh_stream *streams[CORES_MAX];
+    Testing__V1__Number *none;
+    size_t most = most_at_once();
+    mesh_channel *other;
+
+    (void)state;
+    atomic_store(&held, true);
+    serve(&blocking, &(mesh_server_options){.worker_count = 4 * most, .poller_count = 1});
+    other = connect_again();
+    for (size_t i = 0; i <= most; i++)
+        streams[i] = send_large();
+    for (size_t i = 0; i < most; i++)
+        testing_wait(&entered);
+    testing_wait_for_active(&service, most + 1);
+    for (size_t i = 0; i < WORKERS; i++)
+        expect_answer(other);
+    assert_int_equal(atomic_load(&decoding), most);
+    for (size_t i = 0; i <= most; i++)
+        sem_post(&leave);
+    for (size_t i = 0; i <= most; i++)
+        assert_int_equal(testing__v1__testing__sum__finish(streams[i], &none, NULL), MESH_OK);
+    mesh_channel_destroy(other);
+    stop();
+    atomic_store(&held, false);
+}
+
 /* One more than may inflate something large wait together, each at `where`. */
 static void expect_all_at_once(atomic_bool *where, size_t size)
 {
@@ -355,19 +416,13 @@ static void handlers_wait_for_nobody_once_their_request_is_decoded(void **state)
 
 static void callbacks_wait_for_nobody_once_their_message_is_decoded(void **state)
 {
-    const mesh_call_options compressed = {.compress = true};
     mesh_stream *streams[CORES_MAX];
-    Testing__V1__Number number = TESTING__V1__NUMBER__INIT;
     size_t most = most_at_once();
 
     (void)state;
     start(&(mesh_server_options){.worker_count = 4 * most});
-    number.padding = (ProtobufCBinaryData){sizeof zeros, zeros};
-    for (size_t i = 0; i <= most; i++) {
-        assert_int_equal(testing__v1__testing__sum(service.channel, &streams[i], &compressed, NULL),
-                         MESH_OK);
-        assert_int_equal(testing__v1__testing__sum__send(streams[i], &number), MESH_OK);
-    }
+    for (size_t i = 0; i <= most; i++)
+        streams[i] = send_large();
     for (size_t i = 0; i <= most; i++)
         testing_wait(&entered);
     for (size_t i = 0; i <= most; i++)
@@ -387,6 +442,7 @@ int main(void)
         cmocka_unit_test(streams_leave_places_in_the_queue_to_calls),
         cmocka_unit_test(a_processor_is_left_by_those_that_inflate),
         cmocka_unit_test(a_processor_is_left_by_those_that_check),
+        cmocka_unit_test(a_processor_is_left_by_streams_whose_handlers_block),
         cmocka_unit_test(small_ones_wait_for_nobody),
         cmocka_unit_test(handlers_wait_for_nobody_once_their_request_is_decoded),
         cmocka_unit_test(callbacks_wait_for_nobody_once_their_message_is_decoded),
