@@ -7,11 +7,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include <cmocka.h>
 
 #include "mesh/base/clock.h"
+#include "tests/fixtures/wait.h"
 #include "tests/mesh/rpc/raw_client.h"
 #include "tests/mesh/rpc/service.h"
 
@@ -446,7 +446,8 @@ static void a_server_is_destroyed_in_the_middle_of_load(void **state)
 }
 
 enum {
-    CLIENTS = 50
+    CLIENTS = 50,
+    LATE_CALLS_MS = 1000 /* for which a server that drains serves calls that are late */
 };
 
 typedef struct moving {
@@ -480,35 +481,43 @@ static void *run_moving(void *argument)
     return NULL;
 }
 
-/* Until the clients have had `more` answers that are MESH_OK. */
+/* Those that are MESH_OK. */
+static size_t count_answers(const moving *clients)
+{
+    size_t good = 0;
+
+    for (size_t i = 0; i < CLIENTS; i++)
+        good += clients[i].counts[MESH_OK];
+    return good;
+}
+
 static void wait_for_answers(const moving *clients, size_t more)
 {
-    static const struct timespec pause = {.tv_nsec = 1000000};
-    size_t wanted = 0;
+    size_t wanted = count_answers(clients) + more;
 
-    for (int tries = 0; tries < 10000; tries++) {
-        size_t good = 0;
+    WAIT_FOR(count_answers(clients) >= wanted);
+}
 
-        for (size_t i = 0; i < CLIENTS; i++)
-            good += clients[i].counts[MESH_OK];
-        if (wanted == 0)
-            wanted = good + more;
-        if (good >= wanted)
-            return;
-        (void)nanosleep(&pause, NULL);
-    }
-    fail_msg("no answers for 10 s");
+/* Drains; whether all clients had left before the time for late calls was over. */
+static bool drain_in_time(void)
+{
+    int64_t late_ns = mesh_clock_deadline_ns(LATE_CALLS_MS);
+
+    assert_true(mesh_server_drain(service.server, 20000));
+    return mesh_clock_monotonic_ns() < late_ns;
 }
 
 /*
- * What the server took before its clients knew of the drain it serves; what it did not take can be
- * tried again; then the other server has it all.
+ * What the server took before its clients knew of the drain it serves, unless they are so slow that
+ * the time for that is over; what it did not take can be tried again; then the other server has it
+ * all.
  */
 static void clients_move_on_without_any_other_trouble(void **state)
 {
     for (int round = 0; round < 3; round++) {
         static moving clients[CLIENTS];
         atomic_bool over = false;
+        bool in_time;
         testing_service other;
         char target[160];
 
@@ -519,14 +528,15 @@ static void clients_move_on_without_any_other_trouble(void **state)
             assert_int_equal(pthread_create(&clients[i].thread, NULL, run_moving, &clients[i]), 0);
         }
         wait_for_answers(clients, 1000);
-        assert_true(mesh_server_drain(service.server, 20000));
+        in_time = drain_in_time();
         mesh_server_destroy(service.server);
         service.server = NULL;
         wait_for_answers(clients, 1000);
         atomic_store(&over, true);
         for (size_t i = 0; i < CLIENTS; i++) {
             pthread_join(clients[i].thread, NULL);
-            assert_int_equal(clients[i].refused_late, 0);
+            if (in_time)
+                assert_int_equal(clients[i].refused_late, 0);
             for (int code = 0; code < 17; code++)
                 if (clients[i].counts[code] > 0 && code != MESH_OK && code != MESH_UNAVAILABLE)
                     fail_msg("%zu calls ended %s", clients[i].counts[code],
