@@ -39,7 +39,8 @@ enum {
     SETTLE_MS = 5000, /* for what a closed connection leaves behind */
     LOOKS = 5,
     LOOK_MS = 50,
-    FAILURES_SHOWN = 5
+    FAILURES_SHOWN = 5,
+    WORKER_CALL = 4 /* the last digit of calls that run on a worker */
 };
 
 typedef struct soak {
@@ -85,7 +86,7 @@ static void call(soak *soak, mesh_channel *channel, long number, mesh_arena *are
         request.answer_size = LARGE_BYTES;
         options.compress = true;
     }
-    if (number % 10 == 4) /* on a worker */
+    if (number % 10 == WORKER_CALL)
         code = testing__v1__testing__impatient(channel, &request, &response, &options, &err);
     else
         code = testing__v1__testing__echo(channel, &request, &response, &options, &err);
@@ -253,11 +254,16 @@ static void sum_to_the_end(soak *soak, mesh_channel *channel, long number, mesh_
     sum_up(soak, channel, false, arena);
 }
 
+/*
+ * The call is as above, since no answer had begun, and takes a worker as the stream does: a client
+ * that did not wait would have more streams in the queue than there is room, on a machine that is
+ * busy, since those that it gave up leave it one after the other.
+ */
 static void sum_and_cancel(soak *soak, mesh_channel *channel, long number, mesh_arena *arena)
 {
     (void)number;
     sum_up(soak, channel, true, arena);
-    call(soak, channel, 0, arena); /* as above: no answer had begun */
+    call(soak, channel, WORKER_CALL, arena);
 }
 
 static const kind streams[] = {
