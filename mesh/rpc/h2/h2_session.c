@@ -266,9 +266,11 @@ static int on_sent(nghttp2_session *session, const nghttp2_frame *frame, void *c
 /* What has come of it. Of one that was cancelled, or whose deadline passed, one cannot tell. */
 static void judge(h2_conn *conn, const h2_call *call)
 {
-    if (!call->opened || call->malformed)
+    bool expired = call->deadline_ns <= conn->loop->now_ns;
+
+    if (call->malformed || (!call->opened && !expired))
         h2_throttle_wasted(conn, call->message_size);
-    else if (!call->cancelled)
+    else if (call->opened && !call->cancelled)
         h2_throttle_served(conn);
 }
 

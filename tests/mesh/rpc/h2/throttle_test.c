@@ -17,6 +17,8 @@ enum {
     OTHERS_CALLS = 100,
     CALL_US = 500,   /* of the thread's time, for each of the raw client's */
     FEW = 40,        /* too few to be throttled for */
+    FIRST = 8,       /* which others wait for; too few to be let go for */
+    EXPIRED = 200,   /* enough to be throttled for, were they held against it */
     RULES_BROKEN = 5 /* by as many connections, before others are suspect for it */
 };
 
@@ -151,6 +153,34 @@ static void so_do_calls_that_are_reset(void **state)
     raw_close(&client);
 }
 
+/* They wait behind others of the same connection for longer than they have time. */
+static void calls_that_expire_before_they_are_looked_at_are_held_against_nobody(void **state)
+{
+    raw_client client;
+    uint32_t last = 0;
+
+    (void)state;
+    raw_connect(&client, mesh_server_port(service.server));
+    assert_int_equal(testing_echo(&service, "connected", NULL), MESH_OK);
+    raw_cork(&client, true);
+    for (int i = 0; i < FIRST; i++)
+        raw_message(&client, raw_request(&client, "/testing.v1.Testing/Echo", "x-raw", "1", false),
+                    false, NULL, 0, true);
+    for (int i = 0; i < EXPIRED; i++) {
+        last = raw_request(&client, "/testing.v1.Testing/Echo", "grpc-timeout", "1m", false);
+        raw_message(&client, last, false, NULL, 0, true);
+    }
+    raw_cork(&client, false);
+    assert_true(raw_wait(&client, last));
+    assert_true(raw_settle(&client));
+    last = send_calls(&client, FEW, malformed, sizeof malformed);
+    wait_until_seen(FIRST + 1);
+    (void)seen_beside_others();
+    assert_int_equal(atomic_load(&seen), FIRST + FEW);
+    assert_true(raw_wait(&client, last));
+    raw_close(&client);
+}
+
 static void who_was_throttled_is_let_go_for_calls_of_use(void **state)
 {
     raw_client client;
@@ -224,6 +254,8 @@ int main(void)
                                         stop),
         cmocka_unit_test_setup_teardown(malformed_calls_take_little_time_from_others, start, stop),
         cmocka_unit_test_setup_teardown(so_do_calls_that_are_reset, start, stop),
+        cmocka_unit_test_setup_teardown(
+            calls_that_expire_before_they_are_looked_at_are_held_against_nobody, start, stop),
         cmocka_unit_test_setup_teardown(who_was_throttled_is_let_go_for_calls_of_use, start, stop),
         cmocka_unit_test_setup_teardown(
             new_connections_from_where_rules_are_broken_are_throttled_from_the_beginning, start,
