@@ -97,7 +97,8 @@ mesh_code mesh_admission_check(mesh_call *call, bool too_much_metadata, mesh_err
 
     open_trace(call);
     code = open_interceptors(call, true, err);
-    call->malformed = too_much_metadata;
+    if (too_much_metadata)
+        atomic_store(&call->malformed, true);
     if (code == MESH_OK && too_much_metadata)
         code = mesh_error_set(err, MESH_RESOURCE_EXHAUSTED, "the request has too much metadata");
     if (code == MESH_OK)

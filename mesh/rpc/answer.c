@@ -38,7 +38,8 @@ void mesh_call_answer(mesh_call *call, mesh_code code, const mesh_error *err,
                         .compress = call->compress,
                         .message = message,
                         .untouched = call->untouched,
-                        .malformed = call->malformed};
+                        .malformed = atomic_load(&call->malformed),
+                        .understood = atomic_load(&call->understood)};
 
     if (call->has_message) { /* nobody will read it */
         mesh_message_release(&call->message);

@@ -50,8 +50,9 @@ struct mesh_call {
     mesh_metadata_list trailers;
     bool headers_sent;
     bool answered;
-    bool untouched; /* refused before anybody saw it */
-    bool malformed; /* as in mesh_final */
+    bool untouched;         /* refused before anybody saw it */
+    atomic_bool malformed;  /* as in mesh_final */
+    atomic_bool understood; /* the same */
     bool compress;
     bool inlined; /* its handler runs within an event of the transport */
     bool deferred;

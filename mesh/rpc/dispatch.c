@@ -34,7 +34,9 @@ static void reset(mesh_call *call)
     call->request = call->response = NULL;
     call->received = call->headers = call->trailers = (mesh_metadata_list){.entries = NULL};
     call->received_copied = call->headers_sent = call->answered = false;
-    call->untouched = call->malformed = false;
+    call->untouched = false;
+    atomic_store_explicit(&call->malformed, false, memory_order_relaxed);
+    atomic_store_explicit(&call->understood, false, memory_order_relaxed);
     call->compress = call->inlined = call->deferred = false;
     call->peer = (mesh_peer){.address = NULL};
     memset(call->slots, 0, sizeof call->slots);
@@ -104,7 +106,7 @@ static void refuse_unknown(mesh_call *call, const mesh_open *open)
     mesh_error_clear(&err);
     (void)mesh_error_set(&err, MESH_UNIMPLEMENTED, "there is no method %.*s here",
                          (int)(open->path_size < 128 ? open->path_size : 128), open->path);
-    call->malformed = true;
+    atomic_store(&call->malformed, true);
     mesh_call_answer_error(call, &err);
 }
 

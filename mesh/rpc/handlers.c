@@ -7,6 +7,18 @@
 #include "mesh/rpc/server_impl.h"
 #include "mesh/rpc/stream_impl.h"
 
+/* What the client sent was a message, or not. A server that had no room says when to try again. */
+static mesh_code decoded(mesh_call *call, mesh_code code, const mesh_error *err)
+{
+    int64_t delay_ms;
+
+    if (code == MESH_OK)
+        atomic_store_explicit(&call->understood, true, memory_order_relaxed);
+    else if (!mesh_error_retry_delay(err, &delay_ms))
+        atomic_store_explicit(&call->malformed, true, memory_order_relaxed);
+    return code;
+}
+
 mesh_code mesh_call_decode(mesh_call *call, const ProtobufCMessageDescriptor *descriptor,
                            mesh_message *message, mesh_arena *arena, ProtobufCMessage **out,
                            mesh_error *err)
@@ -20,30 +32,24 @@ mesh_code mesh_call_decode(mesh_call *call, const ProtobufCMessageDescriptor *de
     code = mesh_decode(descriptor, message, arena, out, err);
     if (waits)
         mesh_pool_leave(call->server->pool, MESH_JOB_DECODE);
-    return code;
-}
-
-static mesh_code read_request(mesh_call *call, mesh_error *err)
-{
-    /* https://grpc.github.io/grpc/core/md_doc_statuscodes.html, request cardinality */
-    if (!call->has_message)
-        return mesh_error_set(err, MESH_UNIMPLEMENTED, "the call brought no request message");
-    if (call->more_messages)
-        return mesh_error_set(err, MESH_UNIMPLEMENTED,
-                              "the call brought more than one request message");
-    call->has_message = false;
-    return mesh_call_decode(call, call->handler->method->request, &call->message, call->arena,
-                            &call->request, err);
+    return decoded(call, code, err);
 }
 
 static mesh_code decode_request(mesh_call *call, mesh_error *err)
 {
-    mesh_code code = read_request(call, err);
-    int64_t delay_ms;
-
-    /* unless it is this server that had no room, which says when to try again */
-    call->malformed = code != MESH_OK && !mesh_error_retry_delay(err, &delay_ms);
-    return code;
+    /* https://grpc.github.io/grpc/core/md_doc_statuscodes.html, request cardinality */
+    if (!call->has_message)
+        return decoded(
+            call, mesh_error_set(err, MESH_UNIMPLEMENTED, "the call brought no request message"),
+            err);
+    if (call->more_messages)
+        return decoded(call,
+                       mesh_error_set(err, MESH_UNIMPLEMENTED,
+                                      "the call brought more than one request message"),
+                       err);
+    call->has_message = false;
+    return mesh_call_decode(call, call->handler->method->request, &call->message, call->arena,
+                            &call->request, err);
 }
 
 static mesh_code create_response(mesh_call *call, mesh_error *err)

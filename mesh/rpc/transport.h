@@ -123,7 +123,9 @@ typedef struct mesh_final {
     /* Nothing was done with the call: a transport may tell the client so instead of the rest, which
      * then tries it again on another connection (RFC 9113, section 8.7). */
     bool untouched;
-    bool malformed; /* the client is why no handler saw it: nothing could come of the call */
+    /* No such method, too much metadata, or a message that cannot be read: the client is why. */
+    bool malformed;
+    bool understood; /* a message of it was read, for a handler */
 } mesh_final;
 
 /* How a client call ended. */

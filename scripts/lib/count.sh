@@ -49,8 +49,8 @@ bazel_tests() {
         options+=(--test_tag_filters="-$left_out_tag")
         tags+="|$left_out_tag"
     fi
-    # Bazel gives tests nothing of the environment that it is not told to.
-    [ -z "${MESH_SERVER-}" ] || options+=("--test_env=MESH_SERVER=$MESH_SERVER")
+    # not --test_env, which would change it for tests that have a transport of their own, too
+    [ -z "${MESH_SERVER-}" ] || options+=("--run_under=//bazel:server $MESH_SERVER")
     while [ "$1" != -- ]; do
         options+=("$1")
         shift

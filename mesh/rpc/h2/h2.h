@@ -138,7 +138,7 @@ struct h2_loop {
     atomic_uint commands;
     bool stopping;
     int64_t now_ns;           /* when it woke up last */
-    _Atomic(int64_t) busy_ns; /* when a connection that is not throttled had something to do */
+    _Atomic(int64_t) busy_ns; /* when a call was told of whose connection is not throttled */
     h2_throttle throttle;
     uint64_t round; /* each looks at the sockets, the posts and the timers once */
     h2_turns turns; /* connections with something to tell of their calls */
@@ -388,6 +388,7 @@ struct h2_call {
     h2_post post;
     atomic_uint posted;
     int32_t stream;
+    int64_t made_ns;         /* its headers began */
     const h2_method *method; /* NULL: there is none of that name */
     int64_t deadline_ns;
     h2_timer timer;
@@ -405,8 +406,9 @@ struct h2_call {
     bool answered;   /* all of its answer was sent */
     bool reset_here; /* by h2_call_reset, since there was no other way to end it */
     bool cancelled;
-    bool malformed; /* nothing could come of it */
-    bool is_http;   /* no gRPC: the answer has no trailers */
+    bool malformed;  /* as in mesh_final, or by the frames of its messages */
+    bool understood; /* as in mesh_final */
+    bool is_http;    /* no gRPC: the answer has no trailers */
     bool is_ready;
     bool watched;
     bool close_told;
@@ -437,6 +439,7 @@ struct h2_call {
         bool failed;          /* there was no memory for it */
         bool untouched;       /* as in mesh_final */
         bool malformed;       /* the same */
+        bool understood;      /* the same */
     } given;
 
     /* what goes out */

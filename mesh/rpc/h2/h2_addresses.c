@@ -10,7 +10,7 @@
 enum {
     BLAME_MAX = 20,
     BLAME_A_SECOND = 10,
-    SUSPECT_MS = 1000
+    SUSPECT_MS = 2000
 };
 
 struct h2_address {
@@ -132,10 +132,17 @@ void h2_addresses_leave(h2_addresses *addresses, h2_address *address)
     pthread_mutex_unlock(&addresses->mu);
 }
 
+static h2_blame *blame_of(h2_addresses *addresses, const struct sockaddr_in6 *peer)
+{
+    uint64_t key = key_of(peer) ^ (uint64_t)peer->sin6_family << 32;
+
+    return &addresses->blames[index_of(addresses, key)];
+}
+
 void h2_addresses_blame(h2_addresses *addresses, const struct sockaddr_in6 *peer, uint32_t count,
                         int64_t now_ns)
 {
-    h2_blame *blame = &addresses->blames[index_of(addresses, key_of(peer))];
+    h2_blame *blame = blame_of(addresses, peer);
 
     pthread_mutex_lock(&addresses->mu);
     if (!h2_bucket_take(&blame->left, count, BLAME_MAX, BLAME_A_SECOND, now_ns))
@@ -146,7 +153,7 @@ void h2_addresses_blame(h2_addresses *addresses, const struct sockaddr_in6 *peer
 bool h2_addresses_is_suspect(h2_addresses *addresses, const struct sockaddr_in6 *peer,
                              int64_t now_ns)
 {
-    const h2_blame *blame = &addresses->blames[index_of(addresses, key_of(peer))];
+    const h2_blame *blame = blame_of(addresses, peer);
     bool suspect;
 
     pthread_mutex_lock(&addresses->mu);

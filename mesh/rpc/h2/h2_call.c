@@ -51,6 +51,7 @@ h2_call *h2_call_create(h2_conn *conn, int32_t stream)
     call->next = NULL;
     call->conn = conn;
     call->stream = stream;
+    call->made_ns = loop->now_ns;
     call->on_wire = true;
     call->deadline_ns = MESH_NO_DEADLINE;
     call->next_in_conn = conn->calls;

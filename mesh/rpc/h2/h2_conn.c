@@ -203,6 +203,8 @@ static void on_timer(h2_timer *timer)
 
 void h2_conn_drain(h2_conn *conn)
 {
+    if (conn->throttled && conn->handshaking)
+        h2_conn_on_event(conn, 0); /* in plaintext there is nothing to wait for */
     if (conn->session == NULL)
         conn->broken = true; /* it has no calls, and will have none */
     h2_conn_touch(conn);
@@ -232,7 +234,7 @@ void h2_conn_refuse(h2_conn *conn)
 {
     int32_t last = nghttp2_session_get_last_proc_stream_id(conn->session);
 
-    conn->ticket.is_to_blame = true;
+    conn->ticket.broke_rules = true;
     if (nghttp2_session_terminate_session2(conn->session, last, NGHTTP2_ENHANCE_YOUR_CALM) != 0)
         conn->broken = true;
     h2_conn_touch(conn);
@@ -497,7 +499,7 @@ static void take_input(h2_conn *conn, const uint8_t *data, size_t size)
         /* what nghttp2 has to say of it goes out first, as far as the socket takes it */
         if (conn->output == NULL)
             send_all(conn);
-        conn->broken = conn->ticket.is_to_blame = true;
+        conn->broken = conn->ticket.broke_rules = true;
     }
     h2_conn_touch(conn);
 }

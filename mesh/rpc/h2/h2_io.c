@@ -13,6 +13,12 @@ h2_io_result h2_io_handshake(h2_io *io)
     return io->tls != NULL ? h2_tls_session_handshake(io->tls) : H2_IO_DONE;
 }
 
+void h2_io_read_ahead(h2_io *io, bool ahead)
+{
+    if (io->tls != NULL)
+        h2_tls_session_read_ahead(io->tls, ahead);
+}
+
 h2_io_result h2_io_read(h2_io *io, void *data, size_t size, size_t *got)
 {
     ssize_t result;

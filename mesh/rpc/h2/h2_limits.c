@@ -16,7 +16,8 @@ enum {
     /* for files, databases and what else a process opens: an eighth of its descriptors, at most */
     OTHER_DESCRIPTORS_PART = 8,
     OTHER_DESCRIPTORS_MAX = 1024,
-    BLAME = 10 /* for one that broke a rule; one that only did nothing has 1 */
+    BLAME = 10,     /* for one that broke a rule; one that came for nothing has 1 */
+    BRIEF_MS = 1000 /* so long such a one is there, at most; longer: it kept itself ready */
 };
 
 typedef struct refusals {
@@ -162,6 +163,7 @@ bool h2_limits_enter(h2_limits *limits, const struct sockaddr *peer, socklen_t s
 
     *ticket = (h2_ticket){
         .handshaking = true,
+        .entered_ns = now_ns,
         .idle_frames = {.tokens = H2_IDLE_FRAMES_MAX, .filled_ns = now_ns},
         .resets = {.tokens = H2_RESETS_MAX, .filled_ns = now_ns},
         .buffered = {.whole = &limits->buffered, .limit = limits->connection_buffer_bytes},
@@ -212,9 +214,9 @@ void h2_limits_leave(h2_limits *limits, h2_ticket *ticket)
 
     assert(atomic_load(&ticket->buffered.held) == 0);
     h2_limits_ready(limits, ticket);
-    if (ticket->is_to_blame)
+    if (ticket->broke_rules || ticket->is_wasteful)
         h2_addresses_blame(&limits->addresses, &ticket->peer, BLAME, now_ns);
-    else if (!ticket->was_served)
+    else if (!ticket->was_served && mesh_clock_add_ms(ticket->entered_ns, BRIEF_MS) > now_ns)
         h2_addresses_blame(&limits->addresses, &ticket->peer, 1, now_ns);
     if (ticket->address != NULL)
         h2_addresses_leave(&limits->addresses, ticket->address);

@@ -77,8 +77,10 @@ typedef struct h2_ticket {
     h2_address *address; /* NULL: not counted by it (Unix sockets) */
     bool handshaking;
     bool suspect;     /* it comes from where others came from that were to blame */
-    bool is_to_blame; /* it broke a rule, or passed a limit */
+    bool broke_rules; /* of HTTP/2, or passed a limit */
+    bool is_wasteful; /* nothing comes of its calls */
     bool was_served;  /* a call of it was */
+    int64_t entered_ns;
     h2_bucket idle_frames;
     h2_bucket resets;
     mesh_budget buffered;     /* bytes received or to be sent, of this connection and in all */

@@ -140,7 +140,6 @@ static void handle(h2_loop *loop, const struct epoll_event *event)
     } else if (event->data.ptr == &loop->throttle) {
         h2_throttle_run(loop);
     } else {
-        atomic_store_explicit(&loop->busy_ns, loop->now_ns, memory_order_relaxed);
         h2_conn_on_event(event->data.ptr, event->events);
     }
 }

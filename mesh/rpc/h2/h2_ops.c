@@ -54,6 +54,7 @@ static void do_finish(h2_call *call)
 {
     call->finished = true;
     call->malformed = call->malformed || call->given.malformed;
+    call->understood = call->given.understood;
     if (call->given.failed && !call->ended)
         h2_call_end(call, MESH_RESOURCE_EXHAUSTED, "no memory for the answer");
     if (call->ended) {
@@ -186,6 +187,7 @@ static void op_finish(mesh_tcall *tcall, const mesh_final *final)
     call->given.failed = false;
     call->given.untouched = final->untouched;
     call->given.malformed = final->malformed;
+    call->given.understood = final->understood;
     if (!alone && !call->given.has_headers)
         call->given.failed = !h2_answer_headers(call, final->headers, final->compress);
     if (final->message != NULL)

@@ -9,7 +9,8 @@ enum {
     PING_STRIKES_MAX = 2,               /* ... more than as many times are told to calm down */
     OUTBOUND_ACKS_MAX = 1000,
     HEADER_BYTES_REFUSED = 1 << 20, /* a bomb: the connection ends */
-    RESET_BYTES = 4                 /* of RST_STREAM behind its head */
+    RESET_BYTES = 4,                /* of RST_STREAM behind its head */
+    RAPID_MS = 10                   /* a reset so soon after the headers is rapid */
 };
 
 const uint8_t h2_keepalive_ping[8] = "mesh kee";
@@ -207,10 +208,8 @@ static int on_frame(nghttp2_session *session, const nghttp2_frame *frame, void *
         return 0;
     if ((frame->hd.flags & NGHTTP2_FLAG_END_STREAM) != 0)
         call->remote_ended = true;
-    if (!call->headers_here && call->fields.list_bytes > H2_HEADER_BYTES_MAX) {
+    if (!call->headers_here && call->fields.list_bytes > H2_HEADER_BYTES_MAX)
         h2_limits_refused(conn->loop->server->limits, H2_LIMIT_HEADERS, &conn->ticket);
-        h2_throttle_wasted(conn, call->fields.list_bytes);
-    }
     if (!call->headers_here)
         h2_call_arrived(call);
     else
@@ -242,7 +241,7 @@ static int on_sent(nghttp2_session *session, const nghttp2_frame *frame, void *c
     if (frame->hd.type == NGHTTP2_RST_STREAM)
         remember(&conn->resets, frame->hd.stream_id);
     if (frame->hd.type == NGHTTP2_GOAWAY && frame->goaway.error_code != NGHTTP2_NO_ERROR)
-        conn->ticket.is_to_blame = true;
+        conn->ticket.broke_rules = true;
     if (frame->hd.type != NGHTTP2_HEADERS && frame->hd.type != NGHTTP2_DATA)
         return 0;
     h2_ticket_useful_frames(&conn->ticket, 1);
@@ -263,15 +262,22 @@ static int on_sent(nghttp2_session *session, const nghttp2_frame *frame, void *c
     return 0;
 }
 
-/* What has come of it. Of one that was cancelled, or whose deadline passed, one cannot tell. */
+/*
+ * What has come of a call that was answered. Of one that was cancelled, whose deadline passed, or
+ * that was not let in, one cannot tell.
+ */
 static void judge(h2_conn *conn, const h2_call *call)
 {
-    bool expired = call->deadline_ns <= conn->loop->now_ns;
-
-    if (call->malformed || (!call->opened && !expired))
-        h2_throttle_wasted(conn, call->message_size);
-    else if (call->opened && !call->cancelled)
+    if (call->malformed || call->is_http)
+        h2_throttle_wasted(conn, call->message_got + call->fields.list_bytes);
+    else if (call->understood && !call->cancelled)
         h2_throttle_served(conn);
+}
+
+/* Given up at once. Later than that, the answer came late, or from somebody else. */
+static bool is_rapid_reset(const h2_conn *conn, const h2_call *call)
+{
+    return mesh_clock_add_ms(call->made_ns, RAPID_MS) > conn->loop->now_ns;
 }
 
 static int on_stream_close(nghttp2_session *session, int32_t stream, uint32_t error, void *context)
@@ -287,7 +293,8 @@ static int on_stream_close(nghttp2_session *session, int32_t stream, uint32_t er
         h2_ticket_call_ended(&conn->ticket);
         judge(conn, call);
     } else if (!call->begun && !call->reset_here) {
-        h2_throttle_wasted(conn, call->message_size);
+        if (is_rapid_reset(conn, call))
+            h2_throttle_wasted(conn, 0);
         if (!h2_limits_reset(conn->loop->server->limits, &conn->ticket, conn->loop->now_ns))
             h2_conn_refuse(conn);
     }

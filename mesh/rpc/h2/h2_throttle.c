@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <time.h>
 
 #include "mesh/base/log.h"
 #include "mesh/rpc/h2/h2.h"
@@ -17,10 +18,12 @@ enum {
     CREDIT_FIRST = 50, /* calls of which nothing comes, before a connection is throttled */
     CREDIT_MAX = 100,
     CREDIT_ENOUGH = 10,       /* of one that is throttled: it is let go */
-    BYTES_FOR_ONE = 16 << 10, /* that a call brings count as another call */
+    BYTES_FOR_ONE = 16 << 10, /* that a call brought count as another call ... */
+    PRICE_MAX = 10,           /* ... up to as many */
     SLICE_US = 500,           /* after which the loop's time is the others' ... */
-    REST = 19,                /* ... for as many times as long */
-    OTHERS_MS = 1000          /* so long ago these had something to do, at most */
+    REST = 19,                /* ... for as many times as long, ... */
+    REST_MS_MAX = 100,        /* ... up to this */
+    OTHERS_MS = 250           /* so long ago a call of these was told of, at most */
 };
 
 static h2_loop *loop_of_timer(h2_timer *timer)
@@ -56,11 +59,13 @@ bool h2_throttle_init(h2_loop *loop)
     return loop->throttle.epoll_fd >= 0 && arm(loop, EPOLL_CTL_ADD);
 }
 
-/* Whether a connection that is not throttled had something to do, on any loop. */
+/* On any loop; nobody waits for the end of a server longer than needed. */
 static bool others_have_calls(const h2_loop *loop, int64_t now_ns)
 {
     const mesh_tserver *server = loop->server;
 
+    if (atomic_load(&server->refusing))
+        return false;
     for (size_t i = 0; i < server->loop_count; i++) {
         int64_t busy_ns = atomic_load_explicit(&server->loops[i].busy_ns, memory_order_relaxed);
 
@@ -86,21 +91,40 @@ static void go_on(h2_loop *loop)
     }
 }
 
+/* Time of the processor: while others have it, nobody is to blame. */
+static int64_t own_ns(void)
+{
+    struct timespec now;
+
+    if (clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now) != 0)
+        return 0;
+    return now.tv_sec * INT64_C(1000000000) + now.tv_nsec;
+}
+
+static int64_t smaller(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
+
 void h2_throttle_run(h2_loop *loop)
 {
     h2_throttle *throttle = &loop->throttle;
-    int64_t from_ns = mesh_clock_monotonic_ns();
-    int64_t now_ns;
+    int64_t from_ns, now_ns;
 
+    if (throttle->timer.is_set) /* it was armed before the rest began */
+        return;
+    from_ns = own_ns();
     go_on(loop);
-    now_ns = mesh_clock_monotonic_ns();
-    throttle->used_ns += now_ns - from_ns;
+    throttle->used_ns += own_ns() - from_ns;
     if (throttle->used_ns < SLICE_US * INT64_C(1000)) {
         rearm(loop);
         return;
     }
+    now_ns = mesh_clock_monotonic_ns();
     if (others_have_calls(loop, now_ns))
-        h2_timer_set(&loop->timers, &throttle->timer, now_ns + throttle->used_ns * REST);
+        h2_timer_set(
+            &loop->timers, &throttle->timer,
+            smaller(now_ns + throttle->used_ns * REST, mesh_clock_add_ms(now_ns, REST_MS_MAX)));
     else
         rearm(loop);
     throttle->used_ns = 0;
@@ -117,15 +141,18 @@ void h2_throttle_enter(h2_conn *conn)
 {
     conn->throttled = conn->ticket.suspect;
     conn->credit = conn->throttled ? 0 : CREDIT_FIRST;
+    if (conn->throttled)
+        h2_io_read_ahead(&conn->io, false);
 }
 
-static void set(h2_conn *conn, bool throttled)
+static void move(h2_conn *conn, bool throttled)
 {
     struct epoll_event event = {.events = conn->waits_for, .data.ptr = conn};
 
     if (!conn->open || epoll_ctl(h2_throttle_epoll(conn), EPOLL_CTL_DEL, conn->io.fd, NULL) != 0)
         return;
     conn->throttled = throttled;
+    h2_io_read_ahead(&conn->io, !throttled);
     if (epoll_ctl(h2_throttle_epoll(conn), EPOLL_CTL_ADD, conn->io.fd, &event) != 0)
         conn->broken = true;
 }
@@ -135,20 +162,22 @@ void h2_throttle_served(h2_conn *conn)
     conn->ticket.was_served = true;
     if (conn->credit < CREDIT_MAX)
         conn->credit++;
-    if (!conn->throttled || conn->credit < CREDIT_ENOUGH)
+    if (!conn->throttled || conn->credit < CREDIT_ENOUGH || conn->waits_turn)
         return;
-    conn->ticket.is_to_blame = false;
-    set(conn, false);
+    conn->ticket.is_wasteful = false;
+    move(conn, false);
 }
 
 void h2_throttle_wasted(h2_conn *conn, size_t bytes)
 {
     size_t price = 1 + bytes / BYTES_FOR_ONE;
 
+    if (price > PRICE_MAX)
+        price = PRICE_MAX;
     conn->credit = conn->credit > price ? conn->credit - (uint32_t)price : 0;
     if (conn->credit > 0)
         return;
-    conn->ticket.is_to_blame = true;
+    conn->ticket.is_wasteful = true;
     if (!conn->throttled)
-        set(conn, true);
+        move(conn, true);
 }

@@ -39,6 +39,7 @@ h2_tls_session *h2_tls_session_create(h2_tls *tls, int fd);
 
 /* What h2_io does under TLS; see h2_io.h. destroy says goodbye and leaves the socket open. */
 h2_io_result h2_tls_session_handshake(h2_tls_session *session);
+void h2_tls_session_read_ahead(h2_tls_session *session, bool ahead);
 h2_io_result h2_tls_session_read(h2_tls_session *session, void *data, size_t size, size_t *got);
 h2_io_result h2_tls_session_write(h2_tls_session *session, const struct iovec *parts,
                                   int part_count, size_t *put);

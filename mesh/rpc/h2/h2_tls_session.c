@@ -251,6 +251,11 @@ h2_io_result h2_tls_session_handshake(h2_tls_session *session)
     return result;
 }
 
+void h2_tls_session_read_ahead(h2_tls_session *session, bool ahead)
+{
+    SSL_set_read_ahead(session->ssl, ahead);
+}
+
 h2_io_result h2_tls_session_read(h2_tls_session *session, void *data, size_t size, size_t *got)
 {
     size_t total = 0;

@@ -87,6 +87,8 @@ static void take_turn(h2_loop *loop, h2_conn *conn)
         conn->told = 0;
         conn->tired = false;
     }
+    if (!conn->throttled)
+        atomic_store_explicit(&loop->busy_ns, loop->now_ns, memory_order_relaxed);
     conn->refs++; /* its last call may end */
     tell(conn);
     conn->waits_turn = conn->ready_first != NULL;

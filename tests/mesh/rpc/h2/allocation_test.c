@@ -106,14 +106,45 @@ static int stop(void **state)
     return 0;
 }
 
-/* Sends a call with metadata and a deadline; gives its stream. */
-static uint32_t send_call(raw_client *client)
-{
-    static const uint8_t text[] = {0x0a, 2, 'h', 'i'};
-    uint32_t stream = raw_request(client, "/testing.v1.Testing/Echo", "grpc-timeout", "20S", false);
+typedef struct kind {
+    const char *path;
+    uint8_t request[4];
+    size_t size;
+} kind;
 
-    raw_message(client, stream, false, text, sizeof text, true);
+static const kind echoed = {"/testing.v1.Testing/Echo", {0x0a, 2, 'h', 'i'}, 4};
+static const kind counted = {"/testing.v1.Testing/Count", {0x08, MESSAGES}, 2};
+
+/* Begins a call with metadata and a deadline; gives its stream. */
+static uint32_t begin_call(raw_client *client, const kind *kind)
+{
+    return raw_request(client, kind->path, "grpc-timeout", "20S", false);
+}
+
+static void send_request(raw_client *client, const kind *kind, uint32_t stream)
+{
+    raw_message(client, stream, false, kind->request, kind->size, true);
+}
+
+static uint32_t send_call(raw_client *client, const kind *kind)
+{
+    uint32_t stream = begin_call(client, kind);
+
+    send_request(client, kind, stream);
     return stream;
+}
+
+/* The last of one call may be left to do when the next one comes: several are there at once. */
+static void overlap_calls(raw_client *client, const kind *kind)
+{
+    uint32_t streams[TOGETHER];
+
+    for (int i = 0; i < TOGETHER; i++)
+        streams[i] = begin_call(client, kind);
+    for (int i = 0; i < TOGETHER; i++)
+        send_request(client, kind, streams[i]);
+    assert_true(raw_settle(client));
+    testing_wait_for_active(&service, 0);
 }
 
 /*
@@ -124,16 +155,16 @@ static void call_together(raw_client *client)
 {
     assert_int_equal(pthread_mutex_lock(&gate), 0);
     for (int i = 0; i < TOGETHER; i++)
-        (void)send_call(client);
+        (void)send_call(client, &echoed);
     testing_wait_for_active(&service, TOGETHER);
     assert_int_equal(pthread_mutex_unlock(&gate), 0);
     testing_wait_for_active(&service, 0);
 }
 
-static void call_one_after_the_other(raw_client *client, int calls)
+static void call_one_after_the_other(raw_client *client, const kind *kind, int calls)
 {
     for (int i = 0; i < calls; i++)
-        assert_true(raw_wait(client, send_call(client)));
+        assert_true(raw_wait(client, send_call(client, kind)));
 }
 
 static void a_unary_call_allocates_nothing(void **state)
@@ -145,25 +176,15 @@ static void a_unary_call_allocates_nothing(void **state)
     raw_connect(&client, mesh_server_port(service.server));
     if (testing_style_of(state) == TESTING_WORKER)
         call_together(&client);
-    call_one_after_the_other(&client, WARM_UP);
+    else
+        overlap_calls(&client, &echoed);
+    call_one_after_the_other(&client, &echoed, WARM_UP);
     testing_wait_for_active(&service, 0);
     before = atomic_load(&made);
-    call_one_after_the_other(&client, CALLS);
+    call_one_after_the_other(&client, &echoed, CALLS);
     testing_wait_for_active(&service, 0);
     assert_int_equal(atomic_load(&made) - before, 0);
     raw_close(&client);
-}
-
-static void open_streams(raw_client *client, int streams)
-{
-    static const uint8_t up_to[] = {0x08, MESSAGES};
-
-    for (int i = 0; i < streams; i++) {
-        uint32_t stream = raw_request(client, "/testing.v1.Testing/Count", NULL, NULL, false);
-
-        raw_message(client, stream, false, up_to, sizeof up_to, true);
-        assert_true(raw_wait(client, stream));
-    }
 }
 
 static void a_message_of_a_stream_allocates_nothing(void **state)
@@ -174,10 +195,11 @@ static void a_message_of_a_stream_allocates_nothing(void **state)
     (void)state;
     is_a_client = true;
     raw_connect(&client, mesh_server_port(service.server));
-    open_streams(&client, STREAM_WARM_UP);
+    overlap_calls(&client, &counted);
+    call_one_after_the_other(&client, &counted, STREAM_WARM_UP);
     testing_wait_for_active(&service, 0);
     before = atomic_load(&made);
-    open_streams(&client, STREAMS);
+    call_one_after_the_other(&client, &counted, STREAMS);
     testing_wait_for_active(&service, 0);
     assert_int_equal(atomic_load(&made) - before, 0);
     raw_close(&client);

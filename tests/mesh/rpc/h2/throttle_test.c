@@ -15,11 +15,12 @@
 enum {
     CALLS = 900, /* below max_connection_streams */
     OTHERS_CALLS = 100,
-    CALL_US = 500,   /* of the thread's time, for each of the raw client's */
-    FEW = 40,        /* too few to be throttled for */
-    FIRST = 8,       /* which others wait for; too few to be let go for */
-    EXPIRED = 200,   /* enough to be throttled for, were they held against it */
-    RULES_BROKEN = 5 /* by as many connections, before others are suspect for it */
+    CALL_US = 500,    /* of the thread's time, for each of the raw client's */
+    PATIENCE_MS = 30, /* after it, a reset is no rapid one */
+    FEW = 40,         /* too few to be throttled for */
+    FIRST = 8,        /* which others wait for; too few to be let go for */
+    EXPIRED = 200,    /* enough to be throttled for, were they held against it */
+    RULES_BROKEN = 10 /* by as many connections, before others are suspect for it */
 };
 
 static const uint8_t malformed[] = {0x0a, 5, 'a'}; /* a string that is cut off */
@@ -181,6 +182,33 @@ static void calls_that_expire_before_they_are_looked_at_are_held_against_nobody(
     raw_close(&client);
 }
 
+/* Who waits a while before that may have had a reason. */
+static void calls_that_are_given_up_later_are_not_held_against_their_client(void **state)
+{
+    uint32_t calls[FEW * 2];
+    raw_client client;
+    int64_t until_ns;
+    uint32_t last;
+
+    (void)state;
+    raw_connect(&client, mesh_server_port(service.server));
+    for (int i = 0; i < FEW * 2; i++)
+        calls[i] = raw_request(&client, "/testing.v1.Testing/Echo", NULL, NULL, false);
+    assert_true(raw_settle(&client));
+    until_ns = mesh_clock_deadline_ns(PATIENCE_MS);
+    while (mesh_clock_left_ms(until_ns) > 0)
+        assert_int_equal(testing_echo(&service, "other", NULL), MESH_OK);
+    for (int i = 0; i < FEW * 2; i++)
+        raw_reset(&client, calls[i]);
+    assert_true(raw_settle(&client));
+    last = send_calls(&client, FEW, malformed, sizeof malformed);
+    wait_until_seen(1);
+    (void)seen_beside_others();
+    assert_int_equal(atomic_load(&seen), FEW);
+    assert_true(raw_wait(&client, last));
+    raw_close(&client);
+}
+
 static void who_was_throttled_is_let_go_for_calls_of_use(void **state)
 {
     raw_client client;
@@ -256,6 +284,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(so_do_calls_that_are_reset, start, stop),
         cmocka_unit_test_setup_teardown(
             calls_that_expire_before_they_are_looked_at_are_held_against_nobody, start, stop),
+        cmocka_unit_test_setup_teardown(
+            calls_that_are_given_up_later_are_not_held_against_their_client, start, stop),
         cmocka_unit_test_setup_teardown(who_was_throttled_is_let_go_for_calls_of_use, start, stop),
         cmocka_unit_test_setup_teardown(
             new_connections_from_where_rules_are_broken_are_throttled_from_the_beginning, start,
