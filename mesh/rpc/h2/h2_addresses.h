@@ -1,4 +1,7 @@
-/* How many connections came from each address, and what came of them. Private to h2_limits.c; thread-safe. */
+/*
+ * How many connections came from each address, and what came of them. Private to h2_limits.c;
+ * thread-safe.
+ */
 #ifndef MESH_RPC_H2_H2_ADDRESSES_H
 #define MESH_RPC_H2_H2_ADDRESSES_H
 

@@ -31,8 +31,8 @@ typedef enum h2_io_result {
 h2_io_result h2_io_handshake(h2_io *io);
 
 /*
- * Whether a read under TLS takes from the socket what there is, which costs less, or no more than the
- * record that it needs. At first it does.
+ * Whether a read under TLS takes from the socket what there is, which costs less, or no more than
+ * the record that it needs. At first it does.
  */
 void h2_io_read_ahead(h2_io *io, bool ahead);
 

@@ -109,8 +109,8 @@ static const testing__v1__testing__handlers evented = {.echo__inline = echo,
                                                        .double__events = &double_events};
 
 /*
- * The gRPC core ends with the last that uses it, which takes a tenth of a second, at times more than
- * one. With a channel that stays it ends once, not in each test and each round.
+ * The gRPC core ends with the last that uses it, which takes a tenth of a second, at times more
+ * than one. With a channel that stays it ends once, not in each test and each round.
  */
 static mesh_channel *unused;
 
