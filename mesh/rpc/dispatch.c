@@ -33,8 +33,7 @@ static void reset(mesh_call *call)
     call->has_message = call->more_messages = false;
     call->request = call->response = NULL;
     call->received = call->headers = call->trailers = (mesh_metadata_list){.entries = NULL};
-    call->received_copied = call->headers_sent = call->answered = false;
-    call->untouched = false;
+    call->received_copied = call->headers_sent = call->answered = call->untouched = false;
     atomic_store_explicit(&call->malformed, false, memory_order_relaxed);
     atomic_store_explicit(&call->understood, false, memory_order_relaxed);
     call->compress = call->inlined = call->deferred = false;

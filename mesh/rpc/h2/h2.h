@@ -312,6 +312,8 @@ int h2_throttle_epoll(const h2_conn *conn);
 /* A call of it was served; one came to nothing, with so many bytes, and the client is why. */
 void h2_throttle_served(h2_conn *conn);
 void h2_throttle_wasted(h2_conn *conn, size_t bytes);
+/* In no queue of those that wait: is throttled no longer when enough of its calls were served. */
+void h2_throttle_let_go(h2_conn *conn);
 
 /* --- nghttp2 ---------------------------------------------------------------------------------- */
 

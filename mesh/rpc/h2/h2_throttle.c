@@ -20,9 +20,9 @@ enum {
     CREDIT_ENOUGH = 10,       /* of one that is throttled: it is let go */
     BYTES_FOR_ONE = 16 << 10, /* that a call brought count as another call ... */
     PRICE_MAX = 10,           /* ... up to as many */
-    SLICE_US = 500,           /* after which the loop's time is the others' ... */
+    SLICE_NS = 500000,        /* after which the loop's time is the others' ... */
     REST = 19,                /* ... for as many times as long, ... */
-    REST_MS_MAX = 100,        /* ... up to this */
+    REST_NS_MAX = 100000000,  /* ... up to this */
     OTHERS_MS = 250           /* so long ago a call of these was told of, at most */
 };
 
@@ -101,33 +101,36 @@ static int64_t own_ns(void)
     return now.tv_sec * INT64_C(1000000000) + now.tv_nsec;
 }
 
-static int64_t smaller(int64_t a, int64_t b)
+/* Leaves the time to the others, as long as there are any. */
+static void rest(h2_loop *loop)
 {
-    return a < b ? a : b;
+    int64_t now_ns = mesh_clock_monotonic_ns();
+    int64_t rest_ns = loop->throttle.used_ns * REST;
+
+    loop->throttle.used_ns = 0;
+    if (!others_have_calls(loop, now_ns)) {
+        rearm(loop);
+        return;
+    }
+    if (rest_ns > REST_NS_MAX)
+        rest_ns = REST_NS_MAX;
+    h2_timer_set(&loop->timers, &loop->throttle.timer, now_ns + rest_ns);
 }
 
 void h2_throttle_run(h2_loop *loop)
 {
     h2_throttle *throttle = &loop->throttle;
-    int64_t from_ns, now_ns;
+    int64_t from_ns;
 
     if (throttle->timer.is_set) /* it was armed before the rest began */
         return;
     from_ns = own_ns();
     go_on(loop);
     throttle->used_ns += own_ns() - from_ns;
-    if (throttle->used_ns < SLICE_US * INT64_C(1000)) {
+    if (throttle->used_ns < SLICE_NS)
         rearm(loop);
-        return;
-    }
-    now_ns = mesh_clock_monotonic_ns();
-    if (others_have_calls(loop, now_ns))
-        h2_timer_set(
-            &loop->timers, &throttle->timer,
-            smaller(now_ns + throttle->used_ns * REST, mesh_clock_add_ms(now_ns, REST_MS_MAX)));
     else
-        rearm(loop);
-    throttle->used_ns = 0;
+        rest(loop);
 }
 
 /* --- connections ------------------------------------------------------------------------------ */
@@ -162,7 +165,11 @@ void h2_throttle_served(h2_conn *conn)
     conn->ticket.was_served = true;
     if (conn->credit < CREDIT_MAX)
         conn->credit++;
-    if (!conn->throttled || conn->credit < CREDIT_ENOUGH || conn->waits_turn)
+}
+
+void h2_throttle_let_go(h2_conn *conn)
+{
+    if (!conn->throttled || conn->credit < CREDIT_ENOUGH)
         return;
     conn->ticket.is_wasteful = false;
     move(conn, false);

@@ -87,6 +87,7 @@ static void take_turn(h2_loop *loop, h2_conn *conn)
         conn->told = 0;
         conn->tired = false;
     }
+    h2_throttle_let_go(conn);
     if (!conn->throttled)
         atomic_store_explicit(&loop->busy_ns, loop->now_ns, memory_order_relaxed);
     conn->refs++; /* its last call may end */
