@@ -224,6 +224,20 @@ void raw_message(raw_client *client, uint32_t stream, bool compressed, const voi
     raw_data(client, stream, message, H2_MESSAGE_HEAD_BYTES + size, ends);
 }
 
+uint32_t raw_calls(raw_client *client, const char *path, const char *key, int count,
+                   const void *message, size_t size)
+{
+    uint32_t last = 0;
+
+    raw_cork(client, true);
+    for (int i = 0; i < count; i++) {
+        last = raw_request(client, path, key, "1", false);
+        raw_message(client, last, false, message, size, true);
+    }
+    raw_cork(client, false);
+    return last;
+}
+
 void raw_ignored(raw_client *client, size_t size)
 {
     static const uint8_t nothing[H2_PAYLOAD_BYTES_MAX];

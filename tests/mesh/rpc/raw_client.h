@@ -61,6 +61,10 @@ void raw_data(raw_client *client, uint32_t stream, const void *data, size_t size
 /* Keeps small frames back until they fill a segment; off: what is there goes out. */
 void raw_cork(raw_client *client, bool on);
 
+/* Calls of a method, a message each, in as few pieces as there can be. The last one's stream. */
+uint32_t raw_calls(raw_client *client, const char *path, const char *key, int count,
+                   const void *message, size_t size);
+
 /* A frame of a type that is not there, which the server reads and ignores (RFC 9113, 5.5). */
 void raw_ignored(raw_client *client, size_t size);
 

@@ -9,6 +9,7 @@
 #include <cmocka.h>
 
 #include "mesh/base/clock.h"
+#include "tests/mesh/rpc/handlers.h"
 #include "tests/mesh/rpc/raw_client.h"
 #include "tests/mesh/rpc/service.h"
 
@@ -42,17 +43,7 @@ static mesh_code take_time(void *self, mesh_call *call, mesh_error *err)
     return MESH_OK;
 }
 
-static mesh_code echo(void *self, mesh_call *call, const Testing__V1__EchoRequest *request,
-                      Testing__V1__EchoResponse *response, mesh_error *err)
-{
-    (void)self;
-    (void)call;
-    (void)err;
-    response->text = request->text;
-    return MESH_OK;
-}
-
-static const testing__v1__testing__handlers handlers = {.echo__inline = echo};
+static const testing__v1__testing__handlers handlers = {.echo__inline = testing_handle_echo};
 static const mesh_interceptor timer = {.name = "timer", .on_open = take_time};
 
 static int start(void **state)
@@ -73,18 +64,16 @@ static int stop(void **state)
     return 0;
 }
 
-/* Sends calls in as few pieces as there can be. The stream of the last one. */
+/* The raw client, beside another that is connected already. */
+static void connect_beside_another(raw_client *client)
+{
+    assert_int_equal(testing_echo(&service, "connected", NULL), MESH_OK);
+    raw_connect(client, mesh_server_port(service.server));
+}
+
 static uint32_t send_calls(raw_client *client, int count, const void *message, size_t size)
 {
-    uint32_t last = 0;
-
-    raw_cork(client, true);
-    for (int i = 0; i < count; i++) {
-        last = raw_request(client, "/testing.v1.Testing/Echo", "x-raw", "1", false);
-        raw_message(client, last, false, message, size, true);
-    }
-    raw_cork(client, false);
-    return last;
+    return raw_calls(client, "/testing.v1.Testing/Echo", "x-raw", count, message, size);
 }
 
 /* How many of the raw client's calls are seen while another makes its own. */
@@ -106,6 +95,20 @@ static void wait_until_seen(int count)
     assert_true(atomic_load(&seen) >= count);
 }
 
+/* Sends a few malformed calls, and gives how many are seen while another client makes its own. */
+static int few_malformed_beside_others(raw_client *client)
+{
+    int before = atomic_load(&seen);
+    uint32_t last = send_calls(client, FEW, malformed, sizeof malformed);
+    int now;
+
+    wait_until_seen(before + 1);
+    (void)seen_beside_others();
+    now = atomic_load(&seen) - before;
+    assert_true(raw_wait(client, last));
+    return now;
+}
+
 /* Each of the thread's rounds gives it a turn as long as it is not throttled. */
 static void calls_of_use_are_served_in_turn_with_those_of_others(void **state)
 {
@@ -113,8 +116,7 @@ static void calls_of_use_are_served_in_turn_with_those_of_others(void **state)
     uint32_t last;
 
     (void)state;
-    raw_connect(&client, mesh_server_port(service.server));
-    assert_int_equal(testing_echo(&service, "connected", NULL), MESH_OK);
+    connect_beside_another(&client);
     last = send_calls(&client, CALLS, NULL, 0);
     wait_until_seen(1);
     assert_true(seen_beside_others() >= OTHERS_CALLS / 2);
@@ -128,8 +130,7 @@ static void malformed_calls_take_little_time_from_others(void **state)
     uint32_t last;
 
     (void)state;
-    raw_connect(&client, mesh_server_port(service.server));
-    assert_int_equal(testing_echo(&service, "connected", NULL), MESH_OK);
+    connect_beside_another(&client);
     last = send_calls(&client, CALLS, malformed, sizeof malformed);
     wait_until_seen(FEW * 2);
     assert_in_range(seen_beside_others(), 0, OTHERS_CALLS / 2);
@@ -144,8 +145,7 @@ static void so_do_calls_that_are_reset(void **state)
     raw_client client;
 
     (void)state;
-    raw_connect(&client, mesh_server_port(service.server));
-    assert_int_equal(testing_echo(&service, "connected", NULL), MESH_OK);
+    connect_beside_another(&client);
     for (int i = 0; i < FEW * 2; i++)
         raw_reset(&client, raw_request(&client, "/testing.v1.Testing/Echo", NULL, NULL, false));
     assert_true(raw_settle(&client));
@@ -161,8 +161,7 @@ static void calls_that_expire_before_they_are_looked_at_are_held_against_nobody(
     uint32_t last = 0;
 
     (void)state;
-    raw_connect(&client, mesh_server_port(service.server));
-    assert_int_equal(testing_echo(&service, "connected", NULL), MESH_OK);
+    connect_beside_another(&client);
     raw_cork(&client, true);
     for (int i = 0; i < FIRST; i++)
         raw_message(&client, raw_request(&client, "/testing.v1.Testing/Echo", "x-raw", "1", false),
@@ -174,11 +173,8 @@ static void calls_that_expire_before_they_are_looked_at_are_held_against_nobody(
     raw_cork(&client, false);
     assert_true(raw_wait(&client, last));
     assert_true(raw_settle(&client));
-    last = send_calls(&client, FEW, malformed, sizeof malformed);
-    wait_until_seen(FIRST + 1);
-    (void)seen_beside_others();
-    assert_int_equal(atomic_load(&seen), FIRST + FEW);
-    assert_true(raw_wait(&client, last));
+    assert_int_equal(atomic_load(&seen), FIRST);
+    assert_int_equal(few_malformed_beside_others(&client), FEW);
     raw_close(&client);
 }
 
@@ -188,7 +184,6 @@ static void calls_that_are_given_up_later_are_not_held_against_their_client(void
     uint32_t calls[FEW * 2];
     raw_client client;
     int64_t until_ns;
-    uint32_t last;
 
     (void)state;
     raw_connect(&client, mesh_server_port(service.server));
@@ -201,11 +196,7 @@ static void calls_that_are_given_up_later_are_not_held_against_their_client(void
     for (int i = 0; i < FEW * 2; i++)
         raw_reset(&client, calls[i]);
     assert_true(raw_settle(&client));
-    last = send_calls(&client, FEW, malformed, sizeof malformed);
-    wait_until_seen(1);
-    (void)seen_beside_others();
-    assert_int_equal(atomic_load(&seen), FEW);
-    assert_true(raw_wait(&client, last));
+    assert_int_equal(few_malformed_beside_others(&client), FEW);
     raw_close(&client);
 }
 
@@ -243,18 +234,13 @@ static void
 new_connections_from_where_rules_are_broken_are_throttled_from_the_beginning(void **state)
 {
     raw_client client;
-    uint32_t last;
 
     (void)state;
     assert_int_equal(testing_echo(&service, "connected", NULL), MESH_OK);
     for (int i = 0; i < RULES_BROKEN; i++)
         break_a_rule();
     raw_connect(&client, mesh_server_port(service.server));
-    last = send_calls(&client, FEW, malformed, sizeof malformed);
-    wait_until_seen(1);
-    (void)seen_beside_others();
-    assert_in_range(atomic_load(&seen), 1, FEW - 1);
-    assert_true(raw_wait(&client, last));
+    assert_in_range(few_malformed_beside_others(&client), 1, FEW - 1);
     raw_close(&client);
 }
 
@@ -262,16 +248,10 @@ new_connections_from_where_rules_are_broken_are_throttled_from_the_beginning(voi
 static void other_new_connections_are_not(void **state)
 {
     raw_client client;
-    uint32_t last;
 
     (void)state;
-    assert_int_equal(testing_echo(&service, "connected", NULL), MESH_OK);
-    raw_connect(&client, mesh_server_port(service.server));
-    last = send_calls(&client, FEW, malformed, sizeof malformed);
-    wait_until_seen(1);
-    (void)seen_beside_others();
-    assert_int_equal(atomic_load(&seen), FEW);
-    assert_true(raw_wait(&client, last));
+    connect_beside_another(&client);
+    assert_int_equal(few_malformed_beside_others(&client), FEW);
     raw_close(&client);
 }
 

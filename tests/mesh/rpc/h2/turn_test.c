@@ -143,18 +143,9 @@ static void ask(mesh_channel *channel, const char *text, sem_t *done)
                      MESH_OK);
 }
 
-/* Sends many calls in as few pieces as there can be. The stream of the last one. */
 static uint32_t send_calls(raw_client *client, int count)
 {
-    uint32_t last = 0;
-
-    raw_cork(client, true);
-    for (int i = 0; i < count; i++) {
-        last = raw_request(client, "/testing.v1.Testing/Echo", NULL, NULL, false);
-        raw_message(client, last, false, NULL, 0, true);
-    }
-    raw_cork(client, false);
-    return last;
+    return raw_calls(client, "/testing.v1.Testing/Echo", NULL, count, NULL, 0);
 }
 
 /* All of them are there when the thread looks again, and the other client's call after them. */
