@@ -368,22 +368,32 @@ size_t mesh_server_active(const mesh_server *server)
     return atomic_load(&server->active);
 }
 
-/* While a client is connected its calls may be on their way here: that none runs says little. */
-static bool may_call(const mesh_server *server)
+static bool no_call_runs(const mesh_server *server)
 {
-    return server->transport->server_has_connections(server->tserver);
+    return atomic_load(&server->active) == 0;
+}
+
+/* While a client is connected its calls may be on their way here: that none runs says little. */
+static bool no_call_can_come(const mesh_server *server)
+{
+    return no_call_runs(server) && !server->transport->server_has_connections(server->tserver);
+}
+
+static bool all_are_answered(const mesh_server *server)
+{
+    return no_call_runs(server) && !server->transport->server_is_sending(server->tserver);
 }
 
 /*
- * Waits until no call runs, at most until `until_ns`; with `late`, until none can come, either. It
- * looks again and again: a call's end is one atomic step and tells nobody, since after it the
- * server may be gone.
+ * Waits until it is so, at most until `until_ns`. It looks again and again: a call's end is one
+ * atomic step and tells nobody, since after it the server may be gone.
  */
-static bool wait_idle(const mesh_server *server, bool late, int64_t until_ns)
+static bool wait_until(const mesh_server *server, bool (*is_so)(const mesh_server *server),
+                       int64_t until_ns)
 {
     const struct timespec pause = {.tv_nsec = IDLE_POLL_NS};
 
-    while (atomic_load(&server->active) > 0 || (late && may_call(server))) {
+    while (!is_so(server)) {
         if (mesh_clock_monotonic_ns() >= until_ns)
             return false;
         (void)nanosleep(&pause, NULL);
@@ -400,14 +410,14 @@ bool mesh_server_drain(mesh_server *server, int64_t drain_timeout_ms)
     if (!server->started || atomic_exchange(&server->drained, true))
         return true;
     server->transport->server_refuse(server->tserver);
-    (void)wait_idle(server, true, until_ns < late_ns ? until_ns : late_ns);
+    (void)wait_until(server, no_call_can_come, until_ns < late_ns ? until_ns : late_ns);
     atomic_store(&server->closed, true);
-    graceful = wait_idle(server, false, until_ns);
+    graceful = wait_until(server, all_are_answered, until_ns);
     if (!graceful) {
         mesh_log(MESH_LOG_WARN, "calls are cancelled at the drain deadline",
                  MESH_LOG_I("calls", (int64_t)mesh_server_active(server)));
         server->transport->server_cancel(server->tserver);
-        (void)wait_idle(server, false, INT64_MAX);
+        (void)wait_until(server, no_call_runs, INT64_MAX);
     }
     return graceful;
 }

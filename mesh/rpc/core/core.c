@@ -22,6 +22,7 @@ const mesh_transport mesh_transport_core = {
     .server_start = core_server_start,
     .server_refuse = core_server_refuse,
     .server_has_connections = core_server_has_connections,
+    .server_is_sending = core_server_is_sending,
     .server_cancel = core_server_cancel,
     .server_destroy = core_server_destroy,
     .channel_create = core_channel_create,

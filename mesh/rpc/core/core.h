@@ -134,6 +134,7 @@ mesh_code core_server_add_method(mesh_tserver *tserver, const char *path, mesh_a
 mesh_code core_server_start(mesh_tserver *tserver, int *port, mesh_error *err);
 void core_server_refuse(mesh_tserver *tserver);
 bool core_server_has_connections(mesh_tserver *tserver);
+bool core_server_is_sending(mesh_tserver *tserver);
 void core_server_cancel(mesh_tserver *tserver);
 void core_server_destroy(mesh_tserver *tserver);
 mesh_code core_channel_create(const char *target, const mesh_channel_options *options,

@@ -71,6 +71,7 @@ struct mesh_tserver {
     size_t loop_count;
     atomic_size_t next_loop;   /* which gets the next connection */
     atomic_size_t connections; /* that are open */
+    atomic_size_t blocked;     /* of these: their sockets have not taken all that was sent */
     bool counted;              /* keeps the buffers of h2_memory.c */
     bool started;
     atomic_bool refusing;

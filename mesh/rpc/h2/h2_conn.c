@@ -71,6 +71,15 @@ static void unlink_dirty(h2_conn *conn)
     conn->dirty = false;
 }
 
+/* What is left of it is not sent. */
+static void drop_output(h2_conn *conn)
+{
+    h2_ticket_give(&conn->ticket, sizeof *conn->output + conn->output->bytes);
+    h2_loop_give_output(conn->loop, conn->output);
+    conn->output = NULL;
+    atomic_fetch_sub(&conn->loop->server->blocked, 1);
+}
+
 void h2_conn_close(h2_conn *conn)
 {
     h2_loop *loop = conn->loop;
@@ -85,11 +94,8 @@ void h2_conn_close(h2_conn *conn)
         h2_call_left_wire(conn->calls);
     nghttp2_session_del(conn->session);
     conn->session = NULL;
-    if (conn->output != NULL) {
-        h2_ticket_give(&conn->ticket, sizeof *conn->output + conn->output->bytes);
-        h2_loop_give_output(loop, conn->output);
-        conn->output = NULL;
-    }
+    if (conn->output != NULL)
+        drop_output(conn);
     h2_io_close(&conn->io);
     h2_limits_leave(loop->server->limits, &conn->ticket);
     if (conn->previous != NULL)
@@ -380,9 +386,7 @@ static bool write_rest(h2_conn *conn)
     h2_ticket_give(&conn->ticket, before - output->bytes);
     if (!all)
         return false;
-    h2_ticket_give(&conn->ticket, sizeof *output);
-    conn->output = NULL;
-    h2_loop_give_output(conn->loop, output);
+    drop_output(conn);
     return true;
 }
 
@@ -427,6 +431,7 @@ static void send_all(h2_conn *conn)
             return;
         }
         conn->output = output;
+        atomic_fetch_add(&conn->loop->server->blocked, 1);
         return;
     }
 }

@@ -187,6 +187,11 @@ static bool h2_server_has_connections(mesh_tserver *server)
     return atomic_load(&server->connections) > 0;
 }
 
+static bool h2_server_is_sending(mesh_tserver *server)
+{
+    return atomic_load(&server->blocked) > 0;
+}
+
 static void h2_server_cancel(mesh_tserver *server)
 {
     command_all(server, H2_CANCEL);
@@ -238,6 +243,7 @@ const mesh_transport mesh_transport_h2 = {
     .server_start = h2_server_start,
     .server_refuse = h2_server_refuse,
     .server_has_connections = h2_server_has_connections,
+    .server_is_sending = h2_server_is_sending,
     .server_cancel = h2_server_cancel,
     .server_destroy = h2_server_destroy,
 };

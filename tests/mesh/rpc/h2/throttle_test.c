@@ -20,6 +20,7 @@ enum {
     PATIENCE_MS = 30, /* after it, a reset is no rapid one */
     FEW = 40,         /* too few to be throttled for */
     FIRST = 8,        /* which others wait for; too few to be let go for */
+    THROTTLED = 200,  /* connections */
     EXPIRED = 200,    /* enough to be throttled for, were they held against it */
     RULES_BROKEN = 10 /* by as many connections, before others are suspect for it */
 };
@@ -255,6 +256,29 @@ static void other_new_connections_are_not(void **state)
     raw_close(&client);
 }
 
+/* None of these is lost, and none waits for its turn among those who are throttled. */
+static void a_drain_serves_the_calls_of_who_is_throttled(void **state)
+{
+    static raw_client clients[THROTTLED];
+    uint32_t last[THROTTLED];
+
+    (void)state;
+    for (int i = 0; i < THROTTLED; i++) {
+        raw_connect(&clients[i], mesh_server_port(service.server));
+        last[i] = raw_calls(&clients[i], "/testing.v1.Testing/Echo", NULL, FEW * 2, malformed,
+                            sizeof malformed);
+        assert_true(raw_wait(&clients[i], last[i]));
+    }
+    for (int i = 0; i < THROTTLED; i++)
+        last[i] = send_calls(&clients[i], 1, NULL, 0);
+    assert_true(mesh_server_drain(service.server, 20000));
+    assert_int_equal(atomic_load(&seen), THROTTLED);
+    for (int i = 0; i < THROTTLED; i++) {
+        assert_true(raw_wait(&clients[i], last[i]));
+        raw_close(&clients[i]);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -271,6 +295,7 @@ int main(void)
             new_connections_from_where_rules_are_broken_are_throttled_from_the_beginning, start,
             stop),
         cmocka_unit_test_setup_teardown(other_new_connections_are_not, start, stop),
+        cmocka_unit_test_setup_teardown(a_drain_serves_the_calls_of_who_is_throttled, start, stop),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

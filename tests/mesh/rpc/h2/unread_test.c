@@ -24,6 +24,7 @@ enum {
     STORIES = 18,          /* streams that send ... */
     RESET_STREAMS = 3,     /* of a connection that is reset */
     RESETS = 30,
+    DRAIN_MS = 1500,     /* more than connections may live on that have nothing to do */
     PATIENCE_MS = 600000 /* with who takes nothing: more than any of this lasts */
 };
 enum {
@@ -223,10 +224,9 @@ static void expect_answer_before_end(raw_client *client, uint32_t call, uint32_t
         continue;
 }
 
-static void *drain(void *unused)
+static void *drain(void *graceful)
 {
-    (void)unused;
-    (void)mesh_server_drain(service.server, 10000);
+    *(bool *)graceful = mesh_server_drain(service.server, 10000);
     return NULL;
 }
 
@@ -234,17 +234,30 @@ static void a_server_that_drains_sends_first_what_is_not_taken(void **state)
 {
     raw_client client, other;
     uint32_t call = leave_answer(&client, (mesh_server_options){.listen = NULL});
+    bool graceful = false;
     pthread_t thread;
 
     (void)state;
     raw_connect(&other, port());
     assert_true(raw_settle(&other));
-    assert_int_equal(pthread_create(&thread, NULL, drain, NULL), 0);
+    assert_int_equal(pthread_create(&thread, NULL, drain, &graceful), 0);
     assert_int_equal(raw_wait_for_goaway(&other), H2_NO_ERROR);
     raw_close(&other);
     expect_answer_before_end(&client, call, H2_NO_ERROR);
     raw_close(&client);
     assert_int_equal(pthread_join(thread, NULL), 0);
+    assert_true(graceful);
+    stop();
+}
+
+static void a_drain_waits_for_who_has_not_taken_the_answer(void **state)
+{
+    raw_client client;
+
+    (void)state;
+    (void)leave_answer(&client, (mesh_server_options){.listen = NULL});
+    assert_false(mesh_server_drain(service.server, DRAIN_MS));
+    raw_close(&client);
     stop();
 }
 
@@ -437,6 +450,7 @@ int main(void)
         cmocka_unit_test(a_deadline_that_passes_while_the_socket_is_blocked_ends_the_call),
         cmocka_unit_test(small_messages_and_large_trailers_have_room_together),
         cmocka_unit_test(a_server_that_drains_sends_first_what_is_not_taken),
+        cmocka_unit_test(a_drain_waits_for_who_has_not_taken_the_answer),
         cmocka_unit_test(a_connection_that_is_too_old_ends_after_what_is_not_taken),
         cmocka_unit_test(a_client_that_breaks_a_rule_gets_first_what_it_has_not_taken),
         cmocka_unit_test(who_resets_while_it_is_written_to_ends_its_calls_alone),
