@@ -239,6 +239,7 @@ static void extensions_are_found(void **state)
         {"google.protobuf.MethodOptions", 50100, true},
         {"google.protobuf.MessageOptions", 50101, true},
         {"google.protobuf.EnumOptions", 50102, true},
+        {"google.protobuf.EnumOptions", 50104, true},
         {"google.protobuf.MethodOptions", 50101, false},
         {"google.protobuf.MethodOptions", -1, false},
         {"grpc.health.v1.Health", 1, false},
@@ -271,7 +272,7 @@ static void extension_numbers_are_listed(void **state)
         int first;
     } cases[] = {
         {"google.protobuf.MethodOptions", 1, 50100},
-        {"google.protobuf.EnumOptions", 1, 50102},
+        {"google.protobuf.EnumOptions", 3, 50102},
         {"grpc.health.v1.HealthCheckRequest", 0, 0},
         {"grpc.health.v1.Health", -1, 0},
         {"grpc.health.v1.HealthCheckRequest.service", -1, 0},
