@@ -71,6 +71,22 @@ enum {
     MESH_SERVICE_MAX_PEERS = 8
 };
 
+/*
+ * Something that an operator does with a service's program instead of running the service, with the
+ * same settings: `user create-admin ada ada@example.com`.
+ */
+typedef struct mesh_command {
+    const char *name;      /* "create-admin"; NULL ends a table */
+    const char *arguments; /* "USERNAME EMAIL", for --help: a word for each that must be given */
+    const char *help;      /* one line */
+    /*
+     * Runs on the main thread while database and broker answer, after on_start; nothing listens.
+     * Not MESH_OK: the error is printed on stderr, and the status is 1. `arguments` ends with NULL.
+     */
+    mesh_code (*run)(void *self, mesh_app *app, const char *const *arguments, mesh_error *err);
+    const void *reserved[2];
+} mesh_command;
+
 typedef struct mesh_service {
     size_t size;
     const char *name;                                    /* "order": lower case, digits, '-' */
@@ -97,6 +113,7 @@ typedef struct mesh_service {
     /* Runs once after the drain, when no handler runs any more; the objects below still exist. */
     void (*on_stop)(void *self);
     void *self;
+    const mesh_command *commands; /* ended by an entry without a name; NULL: none */
 } mesh_service;
 
 /*
@@ -104,6 +121,10 @@ typedef struct mesh_service {
  * failed (it was logged), 2 when options or settings are wrong (all mistakes were printed on
  * stderr). Options: --help (all settings), --version, --config FILE, --check (read the
  * configuration and stop), --show-config.
+ *
+ * With a command of the service's it runs that instead: as when starting up to and including the
+ * migrations and the broker, within MESH_STARTUP_TIMEOUT, but nothing listens; then the command,
+ * and steps 5 and 6 of a drain. Signals end the process at once. Consumers take events meanwhile.
  *
  * Once a process, from its main thread, before it made any other thread: SIGTERM and SIGINT are
  * blocked from here on, SIGPIPE is ignored.

@@ -1,5 +1,6 @@
 #include "mesh/service/ready.h"
 
+#include <poll.h>
 #include <pthread.h>
 #include <string.h>
 
@@ -9,6 +10,7 @@
 
 enum {
     AWAY_INTERVAL_MS = 200,     /* between looks while something is missing */
+    COMMAND_INTERVAL_MS = 10,   /* the same, while somebody waits at a terminal */
     SERVING_INTERVAL_MS = 1000, /* between looks while all is well */
     LOOK_TIMEOUT_MS = 1500      /* each, for the database to connect, and to answer */
 };
@@ -146,6 +148,17 @@ static void release(struct mesh_ready *ready)
     pthread_cond_destroy(&ready->changed);
     pthread_mutex_destroy(&ready->mu);
     mesh_free(ready);
+}
+
+mesh_code mesh_ready_wait(mesh_app *app, mesh_error *err)
+{
+    struct mesh_ready ready = {.app = app, .probe = app->db};
+    int64_t give_up_ns = mesh_clock_deadline_ns(app->config->startup_timeout_ms);
+    mesh_code code;
+    while ((code = look(&ready, err)) != MESH_OK && passes(code) &&
+           mesh_clock_monotonic_ns() < give_up_ns)
+        poll(NULL, 0, COMMAND_INTERVAL_MS);
+    return code;
 }
 
 mesh_code mesh_ready_start(mesh_app *app, mesh_ready **ready, mesh_error *err)

@@ -14,6 +14,12 @@
 typedef struct mesh_ready mesh_ready;
 
 /*
+ * Brings up the same on the calling thread, once, and says nothing of it to anybody. Errors: what
+ * is missing after MESH_STARTUP_TIMEOUT, or why the migrations failed.
+ */
+mesh_code mesh_ready_wait(mesh_app *app, mesh_error *err);
+
+/*
  * Starts the thread. When it gives up (MESH_STARTUP_TIMEOUT passed, or a migration failed) it logs
  * why and calls mesh_app_stop. RESOURCE_EXHAUSTED: no thread to be had.
  */

@@ -27,20 +27,38 @@ enum {
 struct options {
     enum {
         SERVE,
+        COMMAND,
         HELP,
         VERSION,
         CHECK,
         SHOW_CONFIG
     } action;
     const char *config_file;
+    const mesh_command *command;  /* of the service's, to run instead of serving; NULL: none */
+    const char *const *arguments; /* the command's, ended by NULL */
 };
 
-static void usage(FILE *out, const char *name)
+static const mesh_command *commands_of(const mesh_service *service)
 {
+    static const mesh_command none = {0};
+    return service->commands != NULL ? service->commands : &none;
+}
+
+static void usage(FILE *out, const mesh_service *service)
+{
+    const char *name = service->name;
+    fprintf(out, "Usage: %s [--config FILE] [--check | --show-config | --help | --version]\n",
+            name);
+    for (const mesh_command *one = commands_of(service); one->name != NULL; one++)
+        fprintf(out, "       %s [--config FILE] %s %s\n", name, one->name, one->arguments);
+    fprintf(out, "\nRuns the service %s until SIGTERM or SIGINT, then drains it", name);
+    fputs(service->commands != NULL ? ", or does instead:\n\n" : ".\n", out);
+    int width = 0;
+    for (const mesh_command *one = commands_of(service); one->name != NULL; one++)
+        width = (int)strlen(one->name) > width ? (int)strlen(one->name) : width;
+    for (const mesh_command *one = commands_of(service); one->name != NULL; one++)
+        fprintf(out, "  %-*s  %s\n", width, one->name, one->help);
     fprintf(out,
-            "Usage: %s [--config FILE] [--check | --show-config | --help | --version]\n"
-            "\n"
-            "Runs the service %s until SIGTERM or SIGINT, then drains it.\n"
             "\n"
             "  --config FILE  read settings from FILE (lines NAME=VALUE); the environment comes "
             "first\n"
@@ -48,11 +66,35 @@ static void usage(FILE *out, const char *name)
             "stderr\n"
             "  --show-config  print the settings in force, secrets hidden, and stop\n"
             "  --help         print this\n"
-            "  --version      print the version\n",
-            name, name);
+            "  --version      print the version\n");
 }
 
-static bool parse_options(int argc, char **argv, const char *name, struct options *options)
+/* Finds the command that the words behind the options are; false: they are none. */
+static bool parse_command(int count, char **words, const mesh_service *service,
+                          struct options *options)
+{
+    for (const mesh_command *one = commands_of(service); one->name != NULL; one++) {
+        if (strcmp(one->name, words[0]) != 0)
+            continue;
+        int wanted = one->arguments[0] != '\0';
+        for (const char *at = one->arguments; *at != '\0'; at++)
+            wanted += *at == ' ';
+        if (count - 1 != wanted) {
+            fprintf(stderr, "%s: %s needs %s\n", service->name, one->name,
+                    wanted != 0 ? one->arguments : "no arguments");
+            return false;
+        }
+        options->action = COMMAND;
+        options->command = one;
+        options->arguments = (const char *const *)words + 1;
+        return true;
+    }
+    fprintf(stderr, "%s: unexpected argument '%s'\n", service->name, words[0]);
+    return false;
+}
+
+static bool parse_options(int argc, char **argv, const mesh_service *service,
+                          struct options *options)
 {
     static const struct option table[] = {
         {"help", no_argument, NULL, HELP},        {"version", no_argument, NULL, VERSION},
@@ -64,15 +106,14 @@ static bool parse_options(int argc, char **argv, const char *name, struct option
         if (found == 'c') {
             options->config_file = optarg;
         } else if (found == '?') { /* getopt_long said what is wrong */
-            usage(stderr, name);
+            usage(stderr, service);
             return false;
         } else {
             options->action = found;
         }
     }
-    if (optind < argc) {
-        fprintf(stderr, "%s: unexpected argument '%s'\n", name, argv[optind]);
-        usage(stderr, name);
+    if (optind < argc && !parse_command(argc - optind, argv + optind, service, options)) {
+        usage(stderr, service);
         return false;
     }
     if (options->config_file == NULL && mesh_setting_given(getenv("MESH_CONFIG")))
@@ -227,8 +268,33 @@ static void raise_descriptor_limit(void)
                  MESH_LOG_S("cause", strerror(errno)));
 }
 
-/* Makes the parts with the signals blocked, so that every thread inherits that, and serves. */
-static int run(const mesh_service *service, const mesh_service_config *config)
+/* Runs a command between the start and the end of the parts; the exit status. */
+static int command(mesh_app *app, const struct options *options, const sigset_t *signals)
+{
+    const mesh_service *service = app->service;
+    mesh_error err = {0};
+    pthread_sigmask(SIG_UNBLOCK, signals, NULL);
+    mesh_code code = MESH_OK;
+    if (service->on_start != NULL)
+        code = service->on_start(service->self, app, &err);
+    bool started = code == MESH_OK;
+    if (code == MESH_OK)
+        code = mesh_ready_wait(app, &err);
+    if (code == MESH_OK)
+        code = options->command->run(service->self, app, options->arguments, &err);
+    if (code != MESH_OK)
+        fprintf(stderr, "%s: %s: %s\n", service->name, options->command->name, err.message);
+    mesh_app_drain_events(app, app->config->drain_timeout_ms);
+    if (started && service->on_stop != NULL)
+        service->on_stop(service->self);
+    mesh_app_destroy(app);
+    return code == MESH_OK ? EXIT_SUCCESS : EXIT_FAILURE;
+}
+
+/* Makes the parts with the signals blocked, so that every thread inherits that, and does what it is
+ * told. */
+static int run(const mesh_service *service, const mesh_service_config *config,
+               const struct options *options)
 {
     mesh_log_level level = MESH_LOG_INFO;
     mesh_log_level_parse(config->log_level, &level);
@@ -247,6 +313,8 @@ static int run(const mesh_service *service, const mesh_service_config *config)
     int status = EXIT_FAILURE;
     if (mesh_app_create(service, config, &app, &err) != MESH_OK)
         mesh_app_log_error(MESH_LOG_ERROR, "cannot start", &err);
+    else if (options->action == COMMAND)
+        status = command(app, options, &signals);
     else
         status = serve(app, &signals);
     return status;
@@ -263,9 +331,14 @@ int mesh_service_main(int argc, char **argv, const mesh_service *given)
         return EXIT_FAILURE;
     }
     assert(service->migrations != NULL || !mesh_service_has_events(service)); /* the inbox */
+    for (const mesh_command *one = commands_of(service); one->name != NULL; one++)
+        if (MESH_RESERVED_CHECK(one, &err, "command %s", one->name) != MESH_OK) {
+            fprintf(stderr, "%s: %s\n", service->name, err.message);
+            return EXIT_FAILURE;
+        }
 
     struct options options = {.action = SERVE};
-    if (!parse_options(argc, argv, service->name, &options))
+    if (!parse_options(argc, argv, service, &options))
         return EXIT_WRONG_USAGE;
     if (options.action == VERSION) {
         printf("%s, meshc %s\n", service->name, MESH_VERSION);
@@ -284,7 +357,7 @@ int mesh_service_main(int argc, char **argv, const mesh_service *given)
     }
 
     if (options.action == HELP) {
-        usage(stdout, service->name);
+        usage(stdout, service);
         puts("\n"
              "Settings, from the environment or the file. A duration looks like 250ms, 10s or 1h;\n"
              "bytes like 4096, 64KiB or 4MiB; an address like 127.0.0.1:50051, [::1]:50051 or\n"
@@ -300,7 +373,7 @@ int mesh_service_main(int argc, char **argv, const mesh_service *given)
         puts("the configuration is right");
         status = EXIT_SUCCESS;
     } else {
-        status = run(service, &config);
+        status = run(service, &config, &options);
     }
 
 done:

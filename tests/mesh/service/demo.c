@@ -33,25 +33,36 @@ typedef struct demo {
     mesh_db *db;
 } demo;
 
-static mesh_code add(void *self, mesh_call *call, const Demo__V1__AddRequest *request,
-                     Demo__V1__AddResponse *response, mesh_error *err)
+static mesh_code add_name(const demo *demo, const char *name, mesh_error *err)
 {
-    demo *demo = self;
     Demo__V1__Added event = DEMO__V1__ADDED__INIT;
     mesh_tx *tx = NULL;
-    (void)call;
-    (void)response;
-
     mesh_code code = mesh_tx_begin(demo->db, NULL, &tx, err);
     if (code == MESH_OK)
         code = mesh_tx_query(tx, "INSERT INTO demo VALUES ($1)",
-                             MESH_SQL_PARAMS(MESH_SQL_TEXT(request->name)), NULL, NULL, err);
-    event.name = request->name;
+                             MESH_SQL_PARAMS(MESH_SQL_TEXT(name)), NULL, NULL, err);
+    event.name = (char *)name;
     if (code == MESH_OK)
         code = demo__v1__added__add(tx, &event, err);
     if (code == MESH_OK)
         return mesh_tx_commit(tx, err);
     mesh_tx_rollback(tx);
+    return code;
+}
+
+static mesh_code add(void *self, mesh_call *call, const Demo__V1__AddRequest *request,
+                     Demo__V1__AddResponse *response, mesh_error *err)
+{
+    (void)call;
+    (void)response;
+    return add_name(self, request->name, err);
+}
+
+static mesh_code run_add(void *self, mesh_app *app, const char *const *arguments, mesh_error *err)
+{
+    mesh_code code = mesh_app_db(app) != NULL ? add_name(self, arguments[0], err) : MESH_INTERNAL;
+    if (code == MESH_OK)
+        printf("added %s, %s\n", arguments[0], arguments[1]);
     return code;
 }
 
@@ -164,7 +175,13 @@ int main(int argc, char **argv)
          .fallback = "hello",
          .help = "what to say on start"},
     };
+    static const mesh_command commands[] = {
+        {.name = "nothing", .arguments = "", .help = "is not run here", .run = run_add},
+        {.name = "add", .arguments = "NAME WISH", .help = "adds a name", .run = run_add},
+        {0},
+    };
     mesh_service service = {
+        .size = sizeof service,
         .name = "demo",
         .apis = {demo__v1__demo__api(&handlers, &self)},
         .consumers = {demo__v1__added__consumer(on_added, &self)},
@@ -176,6 +193,7 @@ int main(int argc, char **argv)
         .on_drain = on_drain,
         .on_stop = on_stop,
         .self = &self,
+        .commands = commands,
     };
 #ifdef FULL
     fill(service.consumers);

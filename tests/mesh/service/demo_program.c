@@ -36,6 +36,12 @@ program *demo_launch(const char *file, const char *database_url, const char *con
     return program_start(arguments, settings(database_url, more));
 }
 
+int demo_run(const char *const *arguments, const char *database_url, const char *const *more,
+             char *output, size_t size)
+{
+    return program_run(arguments, settings(database_url, more), output, size);
+}
+
 demo demo_start(const char *database_url, const char *const *more)
 {
     demo made = {.program = demo_launch(DEMO, database_url, more)};

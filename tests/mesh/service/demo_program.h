@@ -48,6 +48,10 @@ extern const char *const demo_defaults[];
 /* Starts DEMO or a variant of it with the settings that it needs and `more`, ended by NULL. */
 program *demo_launch(const char *file, const char *database_url, const char *const *more);
 
+/* Runs DEMO or a variant with arguments to its end; the status. What it printed is in `output`. */
+int demo_run(const char *const *arguments, const char *database_url, const char *const *more,
+             char *output, size_t size);
+
 /* Starts DEMO, waits until it listens, and connects. */
 demo demo_start(const char *database_url, const char *const *more);
 
