@@ -13,18 +13,19 @@
 #include "tests/fixtures/postgres.h"
 
 enum {
-    SERVICES = 3,
+    SERVICES = 4,
     SETTINGS = 16,
     SETTING_BYTES = POSTGRES_URL_BYTES + 32,
     LINES = 100
 };
 
-/* A database's name cannot be "order" without quotes. */
-static const char *const names[SERVICES] = {"product", "order", "notification"};
-static const char *const databases[SERVICES] = {"product_db", "order_db", "notification_db"};
+/* A database's name cannot be "order" or "user" without quotes. */
+static const char *const names[SERVICES] = {"product", "order", "notification", "user"};
+static const char *const databases[SERVICES] = {"product_db", "order_db", "notification_db",
+                                                "user_db"};
 static char urls[SERVICES][POSTGRES_URL_BYTES];
 
-static const char *url_of(const char *service)
+const char *shop_url(const char *service)
 {
     for (size_t i = 0; i < SERVICES; i++)
         if (strcmp(names[i], service) == 0)
@@ -49,7 +50,7 @@ int shop_teardown(void **state)
 
 mesh_db *shop_open(const char *service)
 {
-    const mesh_db_options options = {.url = url_of(service),
+    const mesh_db_options options = {.url = shop_url(service),
                                      .statement_timeout_ms = 120000}; /* tests fill tables */
     mesh_db *db = NULL;
     assert_int_equal(mesh_db_create(&options, &db, NULL), MESH_OK);
@@ -63,7 +64,7 @@ void instance_start(instance *one, const char *service, const char *products,
     const char *all[SETTINGS] = {"MESH_LISTEN=127.0.0.1:0", own[0], own[1]};
     size_t count = 3;
     char path[64];
-    snprintf(own[0], sizeof own[0], "MESH_DATABASE_URL=%s", url_of(service));
+    snprintf(own[0], sizeof own[0], "MESH_DATABASE_URL=%s", shop_url(service));
     snprintf(own[1], sizeof own[1], "MESH_NATS_URL=%s", nats_url());
     if (products != NULL) {
         snprintf(own[2], sizeof own[2], "MESH_PRODUCT_TARGET=%s", products);

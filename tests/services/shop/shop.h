@@ -15,6 +15,9 @@
 int shop_setup(void **state);
 int shop_teardown(void **state);
 
+/* The URL of a service's database. */
+const char *shop_url(const char *service);
+
 /* A pool on the database of a service, to look at it from the side. */
 mesh_db *shop_open(const char *service);
 

@@ -1,0 +1,104 @@
+#include "services/user/check.h"
+
+#include <string.h>
+
+enum {
+    LABEL_MAX = 63, /* of a domain's name: RFC 1035, 2.3.4 */
+    LABELS_MIN = 2
+};
+
+static const char LETTERS_AND_DIGITS[] =
+    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
+
+/* RFC 5321, 4.1.2: Dot-string. */
+static bool is_local_part(const char *text, size_t size)
+{
+    bool after_dot = true;
+    for (size_t i = 0; i < size; i++) {
+        bool dot = text[i] == '.';
+        if (dot ? after_dot
+                : strchr(LETTERS_AND_DIGITS, text[i]) == NULL &&
+                      strchr("!#$%&'*+-/=?^_`{|}~", text[i]) == NULL)
+            return false;
+        after_dot = dot;
+    }
+    return size <= USER_EMAIL_LOCAL_MAX && !after_dot;
+}
+
+static bool is_label(const char *text, size_t size)
+{
+    for (size_t i = 0; i < size; i++)
+        if (strchr(LETTERS_AND_DIGITS, text[i]) == NULL && text[i] != '-')
+            return false;
+    return size >= 1 && size <= LABEL_MAX && text[0] != '-' && text[size - 1] != '-';
+}
+
+static bool is_domain(const char *text)
+{
+    size_t labels = 0;
+    while (true) {
+        size_t size = strcspn(text, ".");
+        if (!is_label(text, size))
+            return false;
+        labels++;
+        if (text[size] == '\0')
+            return labels >= LABELS_MIN;
+        text += size + 1;
+    }
+}
+
+void user_check_username(mesh_check *check, const char *username)
+{
+    mesh_check_id(check, "username", username, USER_USERNAME_MAX);
+}
+
+void user_check_email(mesh_check *check, const char *email)
+{
+    const char *at = strchr(email, '@');
+    bool right = at != NULL && strnlen(email, USER_EMAIL_MAX + 1) <= USER_EMAIL_MAX &&
+                 is_local_part(email, (size_t)(at - email)) && is_domain(at + 1);
+    mesh_check_that(check, right, "email", "must be an e-mail address, like name@example.com");
+}
+
+void user_check_password(mesh_check *check, const char *password)
+{
+    size_t size = strnlen(password, USER_PASSWORD_MAX + 1);
+    if (size < USER_PASSWORD_MIN || size > USER_PASSWORD_MAX)
+        mesh_check_fail(check, "password", "must have %d to %d bytes", USER_PASSWORD_MIN,
+                        USER_PASSWORD_MAX);
+}
+
+/* The kind that was chosen; UNSPECIFIED when nobody may choose that. */
+static User__V1__User__Kind chosen_kind(const User__V1__SignUpRegularRequest *request)
+{
+    switch (request->kind) {
+    case USER__V1__USER__KIND__KIND_UNSPECIFIED:
+    case USER__V1__USER__KIND__CONSUMER:
+        return USER__V1__USER__KIND__CONSUMER;
+    case USER__V1__USER__KIND__CUSTOMER:
+    case USER__V1__USER__KIND__EMPLOYEE:
+        return request->kind;
+    default:
+        return USER__V1__USER__KIND__KIND_UNSPECIFIED;
+    }
+}
+
+mesh_code user_check_sign_up_regular(const User__V1__SignUpRegularRequest *request,
+                                     User__V1__User__Kind *kind, mesh_error *err)
+{
+    mesh_check check = {.err = err};
+    User__V1__User__Kind chosen = chosen_kind(request);
+    bool listed = chosen == USER__V1__USER__KIND__CUSTOMER ||
+                  chosen == USER__V1__USER__KIND__EMPLOYEE;
+    user_check_username(&check, request->username);
+    if (request->email[0] != '\0' || !listed)
+        user_check_email(&check, request->email);
+    user_check_password(&check, request->password);
+    mesh_check_that(&check, chosen != USER__V1__USER__KIND__KIND_UNSPECIFIED, "kind",
+                    "must be CONSUMER, CUSTOMER or EMPLOYEE");
+    mesh_check_text(&check, "first_name", request->first_name, listed, USER_NAME_MAX);
+    mesh_check_text(&check, "last_name", request->last_name, listed, USER_NAME_MAX);
+    if (check.code == MESH_OK)
+        *kind = chosen;
+    return check.code;
+}

@@ -1,0 +1,28 @@
+/* The limits of the contract (proto/user/v1/user.proto), checked before anything else is done. */
+#ifndef SERVICES_USER_CHECK_H
+#define SERVICES_USER_CHECK_H
+
+#include "mesh/resource/check.h"
+#include "user/v1/user.mesh.h"
+
+enum {
+    USER_USERNAME_MAX = 32,
+    USER_EMAIL_MAX = 254,      /* RFC 5321, 4.5.3.1.3: 256 with the angle brackets */
+    USER_EMAIL_LOCAL_MAX = 64, /* 4.5.3.1.1 */
+    USER_PASSWORD_MIN = 8,
+    USER_PASSWORD_MAX = 128,
+    USER_NAME_MAX = 100
+};
+
+/* Violations of a single field go to `check`; none shows a password. */
+void user_check_username(mesh_check *check, const char *username);
+void user_check_email(mesh_check *check, const char *email);
+void user_check_password(mesh_check *check, const char *password);
+
+/*
+ * MESH_OK and the kind that the account is to have, or MESH_INVALID_ARGUMENT with every violation.
+ */
+mesh_code user_check_sign_up_regular(const User__V1__SignUpRegularRequest *request,
+                                     User__V1__User__Kind *kind, mesh_error *err);
+
+#endif

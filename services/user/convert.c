@@ -1,0 +1,44 @@
+#include "services/user/convert.h"
+
+#include "mesh/resource/timestamp.h"
+
+/* The roles that a user has by the one that the table keeps; at most three. */
+static bool set_roles(mesh_arena *arena, User__V1__Role role, User__V1__User *user)
+{
+    User__V1__Role *roles = mesh_arena_calloc(arena, 3, sizeof *roles);
+    if (roles == NULL)
+        return false;
+    size_t n = 0;
+    roles[n++] = user->kind == USER__V1__USER__KIND__STAFF ? USER__V1__ROLE__STAFF
+                                                           : USER__V1__ROLE__REGULAR;
+    if (role == USER__V1__ROLE__PRO)
+        roles[n++] = USER__V1__ROLE__CONSUMER;
+    roles[n++] = role;
+    user->roles = roles;
+    user->n_roles = n;
+    return true;
+}
+
+bool user_from_row(mesh_arena *arena, const mesh_rows *rows, size_t row, User__V1__User *user)
+{
+    User__V1__Profile *profile = mesh_arena_alloc(arena, sizeof *profile);
+    if (profile == NULL)
+        return false;
+    user__v1__profile__init(profile);
+    profile->first_name = mesh_arena_strdup(arena, mesh_rows_text(rows, row, 10));
+    profile->last_name = mesh_arena_strdup(arena, mesh_rows_text(rows, row, 11));
+
+    user->id = mesh_arena_strdup(arena, mesh_rows_text(rows, row, 0));
+    user->username = mesh_arena_strdup(arena, mesh_rows_text(rows, row, 1));
+    user->email = mesh_arena_strdup(arena, mesh_rows_text(rows, row, 2));
+    user->kind = (User__V1__User__Kind)mesh_rows_int(rows, row, 3);
+    if (!set_roles(arena, (User__V1__Role)mesh_rows_int(rows, row, 4), user))
+        return false;
+    user->banned = mesh_rows_bool(rows, row, 5);
+    user->confirmed = mesh_rows_bool(rows, row, 6);
+    user->version = mesh_rows_int(rows, row, 7);
+    user->create_time = mesh_timestamp(arena, mesh_rows_time(rows, row, 8));
+    user->update_time = mesh_timestamp(arena, mesh_rows_time(rows, row, 9));
+    user->profile = profile;
+    return !mesh_arena_overflowed(arena);
+}

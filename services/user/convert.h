@@ -1,0 +1,16 @@
+/* From rows to messages, and from messages to events. What is made lives in the arena. */
+#ifndef SERVICES_USER_CONVERT_H
+#define SERVICES_USER_CONVERT_H
+
+#include "mesh/db/db.h"
+#include "user/v1/user.mesh.h"
+
+/* What user_from_row reads, in its order: of a user `u` and its profile `p`. */
+#define USER_COLUMNS                                                                \
+    "u.id, u.username, u.email, u.kind, u.role, u.banned, u.confirmed, u.version, " \
+    "u.create_time, u.update_time, p.first_name, p.last_name"
+
+/* Fills a user from a row of USER_COLUMNS. False: the arena overflowed. */
+bool user_from_row(mesh_arena *arena, const mesh_rows *rows, size_t row, User__V1__User *user);
+
+#endif

@@ -1,0 +1,64 @@
+/*
+ * Passwords, kept as argon2id hashes (RFC 9106) by libsodium. A hash takes tens of milliseconds and
+ * megabytes by design, so only a few are made at once, and only a few callers wait for that: what
+ * else the process does goes on, however many people sign in. Thread-safe; every function with a
+ * deadline blocks, so it is for workers, not for a transport's threads.
+ *
+ * Nothing here logs a password, or puts one into an error.
+ */
+#ifndef SERVICES_USER_PASSWORD_H
+#define SERVICES_USER_PASSWORD_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "mesh/base/error.h"
+
+enum {
+    USER_HASH_BYTES = 128,                   /* of a hash as text, with its NUL */
+    USER_HASH_MEMORY_MIN = 19 * 1024 * 1024, /* these two are OWASP's smallest for argon2id */
+    USER_HASH_PASSES_MIN = 2,
+    USER_HASH_WAITING = 2, /* callers that may wait for each one whose turn it is */
+    USER_HASH_WAIT_MS = 2000
+};
+
+typedef struct user_passwords user_passwords;
+
+typedef struct user_passwords_options {
+    int64_t memory_bytes; /* of each hash; USER_HASH_MEMORY_MIN at least */
+    int64_t passes;       /* over that memory; USER_HASH_PASSES_MIN at least */
+    int64_t concurrency;  /* hashes worked on at once, 1 at least */
+} user_passwords_options;
+
+/*
+ * INVALID_ARGUMENT: a number is below its minimum, or more than libsodium takes.
+ * RESOURCE_EXHAUSTED: out of memory. INTERNAL: libsodium cannot be used.
+ */
+mesh_code user_passwords_create(const user_passwords_options *options, user_passwords **passwords,
+                                mesh_error *err);
+
+/* No other function may be running. NULL is accepted. */
+void user_passwords_destroy(user_passwords *passwords);
+
+/*
+ * The hash of a password, with a salt of its own. RESOURCE_EXHAUSTED: TOO_MANY_PASSWORDS with a
+ * retry delay, when more wait than may or it took longer than USER_HASH_WAIT_MS, or no memory for
+ * the hash; DEADLINE_EXCEEDED (`deadline_ns` is on the monotonic clock).
+ */
+mesh_code user_password_hash(user_passwords *passwords, const char *password, int64_t deadline_ns,
+                             char hash[USER_HASH_BYTES], mesh_error *err);
+
+/*
+ * Whether the password is that of the hash. NULL for the hash, of a user who does not exist, is a
+ * wrong password like any other: it takes the same time. *outdated: it is right, and the hash was
+ * made with other numbers than those in force, so that a new one should take its place. Errors of
+ * user_password_hash.
+ */
+mesh_code user_password_verify(user_passwords *passwords, const char *password, const char *hash,
+                               int64_t deadline_ns, bool *right, bool *outdated, mesh_error *err);
+
+/* Overwrites a password that is not needed any more. */
+void user_password_wipe(char *password);
+
+#endif

@@ -1,0 +1,220 @@
+#include "services/user/password.h"
+
+#include <pthread.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "mesh/base/clock.h"
+#include "tests/fixtures/memory.h"
+
+static const char PASSWORD[] = "correct horse battery staple";
+static const user_passwords_options cheapest = {
+    .memory_bytes = USER_HASH_MEMORY_MIN, .passes = USER_HASH_PASSES_MIN, .concurrency = 1};
+
+static user_passwords *passwords;
+static mesh_error err;
+
+static int make_passwords(void **state)
+{
+    (void)state;
+    return user_passwords_create(&cheapest, &passwords, &err) != MESH_OK;
+}
+
+static int free_passwords(void **state)
+{
+    (void)state;
+    user_passwords_destroy(passwords);
+    return 0;
+}
+
+static void hash_it(const char *password, char *hash)
+{
+    assert_int_equal(user_password_hash(passwords, password, MESH_NO_DEADLINE, hash, &err),
+                     MESH_OK);
+}
+
+static bool fits(const char *password, const char *hash, bool *outdated)
+{
+    bool right = true;
+    assert_int_equal(
+        user_password_verify(passwords, password, hash, MESH_NO_DEADLINE, &right, outdated, &err),
+        MESH_OK);
+    return right;
+}
+
+/* S4.1 */
+static void a_hash_fits_its_password_alone_and_does_not_show_it(void **state)
+{
+    (void)state;
+    char hash[USER_HASH_BYTES], other[USER_HASH_BYTES];
+    bool outdated;
+    hash_it(PASSWORD, hash);
+    assert_memory_equal(hash, "$argon2id$v=19$m=19456,t=2,p=1$", 31);
+    assert_null(strstr(hash, PASSWORD));
+    hash_it(PASSWORD, other);
+    assert_string_not_equal(hash, other); /* a salt for each */
+    assert_true(fits(PASSWORD, hash, &outdated));
+    assert_false(outdated);
+    assert_true(fits(PASSWORD, other, &outdated));
+    assert_false(fits("correct horse battery stapl", hash, &outdated));
+    assert_false(fits("", hash, &outdated));
+    assert_false(outdated);
+}
+
+static void a_hash_of_other_numbers_still_fits_and_is_outdated(void **state)
+{
+    (void)state;
+    user_passwords_options stronger = cheapest;
+    user_passwords *later;
+    char hash[USER_HASH_BYTES];
+    bool right = false, outdated = false;
+    stronger.passes++;
+    hash_it(PASSWORD, hash);
+    assert_int_equal(user_passwords_create(&stronger, &later, &err), MESH_OK);
+    assert_int_equal(
+        user_password_verify(later, PASSWORD, hash, MESH_NO_DEADLINE, &right, &outdated, &err),
+        MESH_OK);
+    assert_true(right);
+    assert_true(outdated);
+    assert_int_equal(
+        user_password_verify(later, "wrong", hash, MESH_NO_DEADLINE, &right, &outdated, &err),
+        MESH_OK);
+    assert_false(right);
+    assert_false(outdated);
+    user_passwords_destroy(later);
+}
+
+static int64_t quickest_of_five(const char *hash)
+{
+    int64_t quickest_ns = INT64_MAX;
+    for (int i = 0; i < 5; i++) {
+        bool outdated;
+        int64_t from_ns = mesh_clock_monotonic_ns();
+        assert_false(fits("wrong password", hash, &outdated));
+        int64_t took_ns = mesh_clock_monotonic_ns() - from_ns;
+        quickest_ns = took_ns < quickest_ns ? took_ns : quickest_ns;
+    }
+    return quickest_ns;
+}
+
+/* S4.1: how long an answer takes does not tell who has an account. */
+static void nobodys_password_takes_as_long_as_a_wrong_one(void **state)
+{
+    (void)state;
+    char hash[USER_HASH_BYTES];
+    hash_it(PASSWORD, hash);
+    int64_t wrong_ns = quickest_of_five(hash);
+    int64_t nobody_ns = quickest_of_five(NULL);
+    assert_true(nobody_ns > wrong_ns / 2 && wrong_ns > nobody_ns / 2);
+}
+
+static void numbers_that_are_too_small_are_refused(void **state)
+{
+    (void)state;
+    static const user_passwords_options cases[] = {
+        {USER_HASH_MEMORY_MIN - 1, USER_HASH_PASSES_MIN, 1},
+        {0, USER_HASH_PASSES_MIN, 1},
+        {INT64_MAX, USER_HASH_PASSES_MIN, 1},
+        {USER_HASH_MEMORY_MIN, USER_HASH_PASSES_MIN - 1, 1},
+        {USER_HASH_MEMORY_MIN, INT64_MAX, 1},
+        {USER_HASH_MEMORY_MIN, USER_HASH_PASSES_MIN, 0},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        user_passwords *none = NULL;
+        assert_int_equal(user_passwords_create(&cases[i], &none, &err), MESH_INVALID_ARGUMENT);
+        assert_null(none);
+    }
+}
+
+enum {
+    CALLERS = 16
+};
+
+typedef struct caller {
+    pthread_t thread;
+    mesh_code code;
+    mesh_error err;
+} caller;
+
+static void *call(void *context)
+{
+    caller *me = context;
+    char hash[USER_HASH_BYTES];
+    mesh_error_clear(&me->err);
+    me->code = user_password_hash(passwords, PASSWORD, MESH_NO_DEADLINE, hash, &me->err);
+    return NULL;
+}
+
+/* S4.1: one is worked on and two wait, so that the others' workers are free for other calls. */
+static void who_finds_too_many_waiting_is_sent_away_at_once(void **state)
+{
+    (void)state;
+    static caller callers[CALLERS];
+    for (size_t i = 0; i < CALLERS; i++) {
+        assert_int_equal(pthread_create(&callers[i].thread, NULL, call, &callers[i]), 0);
+    }
+    size_t worked = 0, refused = 0;
+    for (size_t i = 0; i < CALLERS; i++) {
+        assert_int_equal(pthread_join(callers[i].thread, NULL), 0);
+        if (callers[i].code == MESH_OK) {
+            worked++;
+            continue;
+        }
+        int64_t delay_ms = 0;
+        refused++;
+        assert_int_equal(callers[i].code, MESH_RESOURCE_EXHAUSTED);
+        assert_string_equal(callers[i].err.reason, "TOO_MANY_PASSWORDS");
+        assert_string_equal(callers[i].err.domain, "user.v1");
+        assert_true(mesh_error_retry_delay(&callers[i].err, &delay_ms));
+        assert_true(delay_ms == USER_HASH_WAIT_MS);
+        assert_null(strstr(callers[i].err.message, PASSWORD));
+    }
+    assert_true(worked >= 1 + USER_HASH_WAITING);
+    assert_true(refused >= 1); /* a hash takes much longer than to start the others */
+}
+
+static mesh_code make_and_hash(void *context)
+{
+    user_passwords *made;
+    char hash[USER_HASH_BYTES];
+    (void)context;
+    mesh_code code = user_passwords_create(&cheapest, &made, &err);
+    if (code != MESH_OK)
+        return code;
+    code = user_password_hash(made, PASSWORD, MESH_NO_DEADLINE, hash, &err);
+    user_passwords_destroy(made);
+    return code;
+}
+
+static void failing_memory_is_an_error(void **state)
+{
+    (void)state;
+    assert_int_equal(memory_fail_in_turn(make_and_hash, NULL), 1);
+}
+
+static void a_wiped_password_is_gone(void **state)
+{
+    (void)state;
+    char password[] = "correct horse";
+    char zeros[sizeof password] = {0};
+    user_password_wipe(password);
+    assert_memory_equal(password, zeros, sizeof zeros);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_hash_fits_its_password_alone_and_does_not_show_it),
+        cmocka_unit_test(a_hash_of_other_numbers_still_fits_and_is_outdated),
+        cmocka_unit_test(nobodys_password_takes_as_long_as_a_wrong_one),
+        cmocka_unit_test(numbers_that_are_too_small_are_refused),
+        cmocka_unit_test(who_finds_too_many_waiting_is_sent_away_at_once),
+        cmocka_unit_test(failing_memory_is_an_error),
+        cmocka_unit_test(a_wiped_password_is_gone),
+    };
+    return cmocka_run_group_tests(tests, make_passwords, free_passwords);
+}

@@ -1,0 +1,176 @@
+#include "services/user/turns.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+#include <cmocka.h>
+
+#include "mesh/base/clock.h"
+#include "tests/fixtures/wait.h"
+
+enum {
+    RUNNING = 2,
+    WAITING = 3,
+    WAIT_MS = 300,
+    CALLERS = 24,
+    ROUNDS = 200
+};
+
+static user_turns turns;
+static mesh_error err;
+
+static int begin_test(void **state)
+{
+    (void)state;
+    mesh_error_clear(&err);
+    user_turns_init(&turns, RUNNING, WAITING, WAIT_MS);
+    return 0;
+}
+
+static int end_test(void **state)
+{
+    (void)state;
+    assert_int_equal(turns.running, 0);
+    assert_int_equal(turns.waiting, 0);
+    user_turns_destroy(&turns);
+    return 0;
+}
+
+static void take_all(void)
+{
+    for (int i = 0; i < RUNNING; i++)
+        assert_int_equal(user_turn_take(&turns, MESH_NO_DEADLINE, &err), MESH_OK);
+}
+
+static void end_all(void)
+{
+    for (int i = 0; i < RUNNING; i++)
+        user_turn_end(&turns);
+}
+
+static void expect_sent_away(mesh_code code, const mesh_error *why)
+{
+    int64_t delay_ms = 0;
+    assert_int_equal(code, MESH_RESOURCE_EXHAUSTED);
+    assert_string_equal(why->reason, "TOO_MANY_PASSWORDS");
+    assert_true(mesh_error_retry_delay(why, &delay_ms));
+    assert_true(delay_ms == WAIT_MS);
+}
+
+static void nobody_waits_longer_than_that(void **state)
+{
+    (void)state;
+    take_all();
+    int64_t from_ns = mesh_clock_monotonic_ns();
+    expect_sent_away(user_turn_take(&turns, MESH_NO_DEADLINE, &err), &err);
+    assert_true(mesh_clock_monotonic_ns() - from_ns >= INT64_C(1000000) * WAIT_MS);
+    end_all();
+    assert_int_equal(user_turn_take(&turns, MESH_NO_DEADLINE, &err), MESH_OK);
+    user_turn_end(&turns);
+}
+
+static void nobody_waits_beyond_the_deadline(void **state)
+{
+    (void)state;
+    take_all();
+    assert_int_equal(user_turn_take(&turns, mesh_clock_deadline_ns(20), &err),
+                     MESH_DEADLINE_EXCEEDED);
+    end_all();
+}
+
+typedef struct caller {
+    pthread_t thread;
+    mesh_code code;
+    mesh_error err;
+} caller;
+
+static void *take_one(void *context)
+{
+    caller *me = context;
+    me->code = user_turn_take(&turns, MESH_NO_DEADLINE, &me->err);
+    return NULL;
+}
+
+static int64_t waiting_now(void)
+{
+    pthread_mutex_lock(&turns.mu);
+    int64_t waiting = turns.waiting;
+    pthread_mutex_unlock(&turns.mu);
+    return waiting;
+}
+
+/* S4.1: the workers of all others stay free for other calls. */
+static void more_than_may_wait_are_sent_away_at_once(void **state)
+{
+    (void)state;
+    caller callers[WAITING] = {0};
+    turns.wait_ms = 60000;
+    take_all();
+    for (size_t i = 0; i < WAITING; i++)
+        assert_int_equal(pthread_create(&callers[i].thread, NULL, take_one, &callers[i]), 0);
+    WAIT_FOR(waiting_now() == WAITING);
+
+    turns.wait_ms = WAIT_MS; /* what is told; nobody reads it meanwhile */
+    int64_t from_ns = mesh_clock_monotonic_ns();
+    expect_sent_away(user_turn_take(&turns, MESH_NO_DEADLINE, &err), &err);
+    assert_true(mesh_clock_monotonic_ns() - from_ns < INT64_C(1000000) * 60000);
+
+    /* Those that wait get the turns that end. */
+    end_all();
+    WAIT_FOR(waiting_now() == WAITING - RUNNING);
+    user_turn_end(&turns);
+    for (size_t i = 0; i < WAITING; i++) {
+        assert_int_equal(pthread_join(callers[i].thread, NULL), 0);
+        assert_int_equal(callers[i].code, MESH_OK);
+    }
+    end_all();
+}
+
+static int64_t at_once, most; /* atomic */
+
+static void *take_many(void *context)
+{
+    uintptr_t taken = 0;
+    (void)context;
+    for (int i = 0; i < ROUNDS; i++) {
+        if (user_turn_take(&turns, MESH_NO_DEADLINE, NULL) != MESH_OK)
+            continue;
+        int64_t now = __atomic_add_fetch(&at_once, 1, __ATOMIC_SEQ_CST);
+        if (now > RUNNING)
+            __atomic_store_n(&most, now, __ATOMIC_SEQ_CST);
+        __atomic_sub_fetch(&at_once, 1, __ATOMIC_SEQ_CST);
+        user_turn_end(&turns);
+        taken++;
+    }
+    return (void *)taken;
+}
+
+static void never_more_than_may_have_a_turn(void **state)
+{
+    (void)state;
+    pthread_t threads[CALLERS];
+    uintptr_t all = 0;
+    for (size_t i = 0; i < CALLERS; i++)
+        assert_int_equal(pthread_create(&threads[i], NULL, take_many, NULL), 0);
+    for (size_t i = 0; i < CALLERS; i++) {
+        void *taken;
+        assert_int_equal(pthread_join(threads[i], &taken), 0);
+        all += (uintptr_t)taken;
+    }
+    assert_true(all > 0);
+    assert_int_equal(most, 0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(nobody_waits_longer_than_that, begin_test, end_test),
+        cmocka_unit_test_setup_teardown(nobody_waits_beyond_the_deadline, begin_test, end_test),
+        cmocka_unit_test_setup_teardown(more_than_may_wait_are_sent_away_at_once, begin_test,
+                                        end_test),
+        cmocka_unit_test_setup_teardown(never_more_than_may_have_a_turn, begin_test, end_test),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
