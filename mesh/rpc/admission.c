@@ -1,5 +1,6 @@
 #include "mesh/rpc/admission.h"
 
+#include <assert.h>
 #include <string.h>
 
 #include "mesh/base/clock.h"
@@ -31,12 +32,14 @@ static mesh_code open_interceptors(mesh_call *call, bool observers, mesh_error *
     const mesh_server *server = call->server;
     mesh_code code = MESH_OK;
 
-    while (code == MESH_OK && call->opened < server->options.interceptor_count &&
+    while (code == MESH_OK && !call->suspended &&
+           call->opened < server->options.interceptor_count &&
            (!observers || server->interceptors[call->opened].observes)) {
         const mesh_interceptor *interceptor = &server->interceptors[call->opened++];
 
         if (interceptor->on_open != NULL)
             code = interceptor->on_open(interceptor->self, call, err);
+        assert(!call->suspended || (code == MESH_OK && !interceptor->observes));
     }
     return code;
 }
@@ -83,12 +86,11 @@ static mesh_code check_room(mesh_call *call, mesh_error *err)
     return mesh_refuse_memory(err);
 }
 
-/* The runtime's own checks. */
-static mesh_code check_limits(mesh_call *call, mesh_error *err)
+static mesh_code check_deadline(const mesh_call *call, mesh_error *err)
 {
     if (call->deadline_ns != MESH_NO_DEADLINE && mesh_clock_monotonic_ns() >= call->deadline_ns)
         return mesh_error_set(err, MESH_DEADLINE_EXCEEDED, "the call's deadline passed");
-    return check_room(call, err);
+    return MESH_OK;
 }
 
 mesh_code mesh_admission_check(mesh_call *call, bool too_much_metadata, mesh_error *err)
@@ -102,10 +104,19 @@ mesh_code mesh_admission_check(mesh_call *call, bool too_much_metadata, mesh_err
     if (code == MESH_OK && too_much_metadata)
         code = mesh_error_set(err, MESH_RESOURCE_EXHAUSTED, "the request has too much metadata");
     if (code == MESH_OK)
-        code = check_limits(call, err);
+        code = check_deadline(call, err);
+    if (code == MESH_OK)
+        code = check_room(call, err);
     if (code == MESH_OK)
         code = open_interceptors(call, false, err);
     return code;
+}
+
+mesh_code mesh_admission_go_on(mesh_call *call, mesh_error *err)
+{
+    mesh_code code = check_deadline(call, err);
+
+    return code == MESH_OK ? open_interceptors(call, false, err) : code;
 }
 
 /* --- shares of the connections ---------------------------------------------------------------- */

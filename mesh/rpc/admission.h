@@ -35,6 +35,9 @@ void mesh_admission_leave(mesh_server *server, mesh_admission admission);
  */
 mesh_code mesh_admission_check(mesh_call *call, bool too_much_metadata, mesh_error *err);
 
+/* The same of the interceptors that are left, for a call that one of them had suspended. */
+mesh_code mesh_admission_go_on(mesh_call *call, mesh_error *err);
+
 /* What the options say of the workers; they have their defaults. `cores`: of the machine. */
 mesh_pool_options mesh_admission_pool(const mesh_server_options *options, size_t cores);
 

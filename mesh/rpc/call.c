@@ -3,6 +3,7 @@
 
 #include "mesh/base/clock.h"
 #include "mesh/rpc/call_impl.h"
+#include "mesh/rpc/reason.h"
 
 mesh_arena *mesh_call_arena(mesh_call *call)
 {
@@ -109,6 +110,27 @@ void *mesh_call_slot_get(const mesh_call *call, int slot)
 {
     assert(slot >= 0 && slot < MESH_CALL_SLOTS);
     return call->slots[slot];
+}
+
+mesh_code mesh_call_suspend(mesh_call *call, mesh_error *err)
+{
+    assert(!call->suspended);
+    if (call->verdict == NULL)
+        call->verdict = mesh_arena_alloc(call->arena, sizeof *call->verdict);
+    if (call->verdict == NULL)
+        return mesh_error_reason(err, MESH_RESOURCE_EXHAUSTED, MESH_RPC_DOMAIN,
+                                 MESH_RPC_CALL_MEMORY_EXCEEDED, "no memory to suspend the call");
+    call->suspended = true;
+    return MESH_OK;
+}
+
+void mesh_call_resume(mesh_call *call, mesh_code code, const mesh_error *err)
+{
+    call->verdict->code = code;
+    mesh_error_clear(&call->verdict->err);
+    if (err != NULL)
+        call->verdict->err = *err;
+    call->tcall->ops->wake(call->tcall);
 }
 
 void mesh_call_on_cancel(mesh_call *call, void (*fn)(void *context), void *context)

@@ -105,6 +105,19 @@ MESH_API void mesh_call_slot_set(mesh_call *call, int slot, void *data);
 MESH_API void *mesh_call_slot_get(const mesh_call *call, int slot);
 
 /*
+ * For an interceptor that cannot decide at once: its on_open calls mesh_call_suspend, sees to it
+ * that somebody calls mesh_call_resume, and returns MESH_OK. Then the call waits, without a thread,
+ * but with its place among max_calls, until it is resumed by any one thread, once, also if that is
+ * before on_open returns. MESH_OK: it goes on with the next interceptor, unless its deadline has
+ * passed. Another code: it is refused, with `err` (may be NULL), which is copied. A call must be
+ * resumed in limited time also when its client went away: a server waits for it, in the end without
+ * a limit. RESOURCE_EXHAUSTED: the call has no memory left, and on_open returns that. Not for
+ * interceptors that observe.
+ */
+MESH_API mesh_code mesh_call_suspend(mesh_call *call, mesh_error *err);
+MESH_API void mesh_call_resume(mesh_call *call, mesh_code code, const mesh_error *err);
+
+/*
  * Deferred answer of a unary handler: the handler calls mesh_call_defer, keeps `call`, `request`
  * and `response`, and returns MESH_OK. Later any one thread fills the response and calls
  * mesh_call_finish exactly once: code and error as a handler would return them. The call, its

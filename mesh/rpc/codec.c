@@ -150,6 +150,7 @@ void mesh_message_keep(mesh_message *message)
     message->slice_count = copy != NULL;
     message->owner = copy;
     message->release = mesh_free;
+    message->compact = true;
 }
 
 mesh_code mesh_decode(const ProtobufCMessageDescriptor *descriptor, mesh_message *message,

@@ -6,6 +6,7 @@
 
 #include "mesh/base/arena_budget.h"
 #include "mesh/rpc/admission.h"
+#include "mesh/rpc/codec.h"
 #include "mesh/rpc/stream_impl.h"
 
 enum {
@@ -36,7 +37,8 @@ static void reset(mesh_call *call)
     call->received_copied = call->headers_sent = call->answered = call->untouched = false;
     atomic_store_explicit(&call->malformed, false, memory_order_relaxed);
     atomic_store_explicit(&call->understood, false, memory_order_relaxed);
-    call->compress = call->inlined = call->deferred = false;
+    call->compress = call->inlined = call->deferred = call->suspended = false;
+    call->verdict = NULL;
     call->peer = (mesh_peer){.address = NULL};
     memset(call->slots, 0, sizeof call->slots);
     call->opened = 0;
@@ -109,6 +111,17 @@ static void refuse_unknown(mesh_call *call, const mesh_open *open)
     mesh_call_answer_error(call, &err);
 }
 
+/* What the interceptors say of it, as far as they were asked. */
+static void go_on(mesh_call *call, mesh_code code, const mesh_error *err)
+{
+    if (code != MESH_OK)
+        mesh_call_answer(call, code, err, NULL);
+    else if (!call->suspended)
+        mesh_call_begin(call);
+    else if (call->has_message)
+        mesh_message_keep(&call->message);
+}
+
 static void on_open(void *argument, mesh_tcall *tcall, mesh_open *open)
 {
     mesh_server *server = argument;
@@ -138,10 +151,24 @@ static void on_open(void *argument, mesh_tcall *tcall, mesh_open *open)
     }
     mesh_error_clear(&err);
     code = mesh_admission_check(call, open->too_much_metadata, &err);
-    if (code == MESH_OK)
-        mesh_call_begin(call);
-    else
-        mesh_call_answer(call, code, &err, NULL);
+    go_on(call, code, &err);
+}
+
+static void on_woken(mesh_tcall *tcall)
+{
+    mesh_call *call = tcall->upper;
+    const mesh_verdict *verdict = call->verdict;
+    mesh_error err;
+    mesh_code code;
+
+    call->suspended = false;
+    if (verdict->code != MESH_OK) {
+        mesh_call_answer(call, verdict->code, &verdict->err, NULL);
+        return;
+    }
+    mesh_error_clear(&err);
+    code = mesh_admission_go_on(call, &err);
+    go_on(call, code, &err);
 }
 
 static void on_message(mesh_tcall *tcall, mesh_message *message)
@@ -228,6 +255,7 @@ const mesh_server_events mesh_server_dispatch = {
     .on_open = on_open,
     .on_message = on_message,
     .on_written = on_written,
+    .on_woken = on_woken,
     .on_close = on_close,
     .on_done = on_done,
     .on_free = on_free,

@@ -25,7 +25,8 @@ typedef struct mesh_server mesh_server;
  * Sees every call of a server, of all kinds, in the order given. on_open runs before anything is
  * decoded; not MESH_OK refuses the call with that error. on_close runs exactly once for each
  * on_open that was called, in reverse order, with the code that was answered. Both run on any of
- * the server's threads and must not block. The runtime's own come first: trace, then deadline, then
+ * the server's threads and must not block; who has to wait for something suspends the call
+ * (mesh_call_suspend). The runtime's own come first: trace, then deadline, then
  * overload.
  */
 typedef struct mesh_interceptor {

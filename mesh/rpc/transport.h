@@ -21,7 +21,8 @@
  *   watch_close by one on_close, which comes before the on_message that the close is the cause of:
  *   who watches does not take a call that was given up for one that ended. Every server call is
  *   finished exactly once, also after on_close said that it was cancelled. on_done follows when
- *   finish and everything outstanding have been answered.
+ *   finish and everything outstanding have been answered. wake is answered by one on_woken: who
+ *   waits for another thread before it goes on with a call goes on in an event.
  *
  * One-step answers
  *   finish sends what is missing of headers, message and status in one operation; a unary call
@@ -160,6 +161,7 @@ typedef struct mesh_tcall_ops {
                      size_t *key_size);
     void (*peer)(mesh_tcall *call, mesh_arena *arena, mesh_peer *peer);
 
+    void (*wake)(mesh_tcall *call);        /* server */
     void (*watch_close)(mesh_tcall *call); /* server */
     void (*read)(mesh_tcall *call);
     /*
@@ -206,6 +208,7 @@ typedef struct mesh_server_events {
     void (*on_message)(mesh_tcall *call,
                        mesh_message *message); /* NULL: the peer sends no more, or is gone */
     void (*on_written)(mesh_tcall *call, bool ok);
+    void (*on_woken)(mesh_tcall *call);
     void (*on_close)(mesh_tcall *call, bool cancelled);
     /* True: the memory may be used again. False: the layer above keeps it and will release it. */
     bool (*on_done)(mesh_tcall *call);

@@ -67,6 +67,7 @@ struct mesh_tserver {
 
 typedef enum core_server_tag_kind {
     TAG_NEW,
+    TAG_WAKE,
     TAG_CLOSE,
     TAG_READ,
     TAG_WRITE,

@@ -34,6 +34,12 @@ static void start(core_server_call *call, core_server_tag_kind kind, const grpc_
     core_start_batch(call->call, ops, count, &call->tags[kind]);
 }
 
+/* A batch of nothing is answered like any other. */
+static void op_wake(mesh_tcall *tcall)
+{
+    start(call_of(tcall), TAG_WAKE, NULL, 0);
+}
+
 static void op_watch_close(mesh_tcall *tcall)
 {
     core_server_call *call = call_of(tcall);
@@ -181,6 +187,7 @@ static void op_release(mesh_tcall *tcall)
 static const mesh_tcall_ops server_call_ops = {
     .metadata = op_metadata,
     .peer = op_peer,
+    .wake = op_wake,
     .watch_close = op_watch_close,
     .read = op_read,
     .write = op_write,
@@ -303,6 +310,9 @@ static void on_write(core_server_call *call, bool ok)
 void core_server_call_answer(core_server_call *call, core_server_tag_kind kind, bool ok)
 {
     switch (kind) {
+    case TAG_WAKE:
+        call->lane->server->events->on_woken(&call->head);
+        break;
     case TAG_CLOSE:
         tell_close(call, call->cancelled != 0);
         break;

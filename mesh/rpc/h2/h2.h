@@ -378,7 +378,8 @@ enum {
     H2_OP_WRITE = 4,
     H2_OP_FINISH = 8,
     H2_OP_CANCEL = 16,
-    H2_OP_RELEASE = 32
+    H2_OP_RELEASE = 32,
+    H2_OP_WAKE = 64
 };
 
 struct h2_call {
@@ -413,6 +414,7 @@ struct h2_call {
     bool understood; /* as in mesh_final */
     bool is_http;    /* no gRPC: the answer has no trailers */
     bool is_ready;
+    bool waking;
     bool watched;
     bool close_told;
     bool reading;

@@ -230,6 +230,12 @@ static void tell_open(h2_call *call)
     server->events->on_open(server->upper, &call->head, &open);
 }
 
+static void tell_woken(h2_call *call)
+{
+    call->waking = false;
+    call->loop->server->events->on_woken(&call->head);
+}
+
 static void tell_close(h2_call *call)
 {
     call->close_told = true;
@@ -278,8 +284,8 @@ static void look_at_unopened(h2_call *call)
 /* An operation that was posted before finish was called here may not have arrived yet. */
 static bool is_done(const h2_call *call)
 {
-    return call->finished && !call->done && !call->on_wire && !call->reading && !call->writing &&
-           (!call->watched || call->close_told) &&
+    return call->finished && !call->done && !call->on_wire && !call->waking && !call->reading &&
+           !call->writing && (!call->watched || call->close_told) &&
            atomic_load_explicit(&call->posted, memory_order_acquire) == 0;
 }
 
@@ -304,6 +310,8 @@ void h2_call_tell(h2_call *call)
     /* before the message or the write that fails for it */
     if (call->watched && !call->close_told && (call->cancelled || !call->on_wire))
         tell_close(call);
+    if (call->waking)
+        tell_woken(call);
     if (has_message(call))
         tell_message(call);
     if (call->writing && (call->ended || h2_send_has_room(call)))

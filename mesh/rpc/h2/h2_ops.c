@@ -78,6 +78,12 @@ static void do_read(h2_call *call)
     h2_call_ready(call);
 }
 
+static void do_wake(h2_call *call)
+{
+    call->waking = true;
+    h2_call_ready(call);
+}
+
 static void do_watch(h2_call *call)
 {
     call->watched = true;
@@ -95,6 +101,8 @@ static void run_posted(h2_post *post)
     h2_call *call = call_of_post(post);
     unsigned posted = atomic_exchange_explicit(&call->posted, 0, memory_order_acq_rel);
 
+    if ((posted & H2_OP_WAKE) != 0)
+        do_wake(call);
     if ((posted & H2_OP_WATCH) != 0)
         do_watch(call);
     if ((posted & H2_OP_READ) != 0)
@@ -144,6 +152,14 @@ static void op_peer(mesh_tcall *tcall, mesh_arena *arena, mesh_peer *peer)
 
     peer->address = mesh_arena_strdup(arena, conn->peer);
     peer->identity = mesh_arena_strdup(arena, conn->identity != NULL ? conn->identity : "");
+}
+
+static void op_wake(mesh_tcall *tcall)
+{
+    h2_call *call = call_of(tcall);
+
+    if (is_here(call, H2_OP_WAKE))
+        do_wake(call);
 }
 
 static void op_watch_close(mesh_tcall *tcall)
@@ -217,6 +233,7 @@ static void op_release(mesh_tcall *tcall)
 const mesh_tcall_ops h2_call_ops = {
     .metadata = op_metadata,
     .peer = op_peer,
+    .wake = op_wake,
     .watch_close = op_watch_close,
     .read = op_read,
     .write = op_write,

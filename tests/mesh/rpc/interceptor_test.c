@@ -8,7 +8,7 @@
 
 #include <cmocka.h>
 
-#include "tests/mesh/rpc/service.h"
+#include "tests/mesh/rpc/kinds.h"
 
 enum {
     WATCHERS = 3
@@ -102,100 +102,7 @@ static int stop(void **state)
     return 0;
 }
 
-/* --- one call of each kind -------------------------------------------------------------------- */
-
-static mesh_code call_echo(mesh_error *err)
-{
-    return testing_echo(&service, "hello", err);
-}
-
-static mesh_code call_failing_echo(mesh_error *err)
-{
-    Testing__V1__EchoRequest request = TESTING__V1__ECHO_REQUEST__INIT;
-    Testing__V1__EchoResponse *response;
-
-    request.code = MESH_NOT_FOUND;
-    return testing__v1__testing__echo(service.channel, &request, &response, &options, err);
-}
-
-static mesh_code call_deferred_echo(mesh_error *err)
-{
-    Testing__V1__EchoRequest request = TESTING__V1__ECHO_REQUEST__INIT;
-    Testing__V1__EchoResponse *response;
-
-    request.defer = true;
-    return testing__v1__testing__echo(service.channel, &request, &response, &options, err);
-}
-
-static mesh_code call_missing(mesh_error *err)
-{
-    Testing__V1__EchoRequest request = TESTING__V1__ECHO_REQUEST__INIT;
-    Testing__V1__EchoResponse *response;
-
-    return testing__v1__testing__missing(service.channel, &request, &response, &options, err);
-}
-
-static mesh_code call_sum(mesh_error *err)
-{
-    Testing__V1__Number number = TESTING__V1__NUMBER__INIT;
-    Testing__V1__Number *sum;
-    mesh_stream *stream;
-    mesh_code code = testing__v1__testing__sum(service.channel, &stream, &options, err);
-
-    if (code != MESH_OK)
-        return code;
-    (void)testing__v1__testing__sum__send(stream, &number);
-    return testing__v1__testing__sum__finish(stream, &sum, err);
-}
-
-static mesh_code call_count(mesh_error *err)
-{
-    Testing__V1__CountRequest request = TESTING__V1__COUNT_REQUEST__INIT;
-    mesh_stream *stream;
-    mesh_code code;
-
-    request.value = 10;
-    code = testing__v1__testing__count(service.channel, &request, &stream, &options, err);
-    return code == MESH_OK ? mesh_stream_finish(stream, err) : code;
-}
-
-static mesh_code call_double(int64_t value, mesh_error *err)
-{
-    Testing__V1__Number number = TESTING__V1__NUMBER__INIT;
-    mesh_stream *stream;
-    mesh_code code = testing__v1__testing__double(service.channel, &stream, &options, err);
-
-    if (code != MESH_OK)
-        return code;
-    number.value = value;
-    (void)testing__v1__testing__double__send(stream, &number);
-    return mesh_stream_finish(stream, err);
-}
-
-static mesh_code call_good_double(mesh_error *err)
-{
-    return call_double(1, err);
-}
-
-static mesh_code call_bad_double(mesh_error *err)
-{
-    return call_double(-1, err);
-}
-
-static const struct {
-    const char *name;
-    mesh_code (*call)(mesh_error *err);
-    mesh_code code;
-} calls[] = {
-    {"unary", call_echo, MESH_OK},
-    {"unary with an error", call_failing_echo, MESH_NOT_FOUND},
-    {"deferred", call_deferred_echo, MESH_OK},
-    {"empty slot", call_missing, MESH_UNIMPLEMENTED},
-    {"client streaming", call_sum, MESH_OK},
-    {"server streaming", call_count, MESH_OK},
-    {"bidi", call_good_double, MESH_OK},
-    {"bidi with an error", call_bad_double, MESH_INVALID_ARGUMENT},
-};
+/* --- a server's -------------------------------------------------------------------------------- */
 
 static void expect(const char *name, const char *wanted)
 {
@@ -212,13 +119,13 @@ static void each_call_passes_all_in_order_and_back(void **state)
     char wanted[256];
 
     (void)state;
-    for (size_t i = 0; i < sizeof calls / sizeof calls[0]; i++) {
-        const char *code = mesh_code_name(calls[i].code);
+    for (size_t i = 0; i < TESTING_KINDS; i++) {
+        const char *code = mesh_code_name(testing_kinds[i].code);
         mesh_error err;
 
-        assert_int_equal(calls[i].call(&err), calls[i].code);
+        assert_int_equal(testing_kinds[i].call(&service, &err), testing_kinds[i].code);
         snprintf(wanted, sizeof wanted, "+0+1+2-2:%s-1:%s-0:%s", code, code, code);
-        expect(calls[i].name, wanted);
+        expect(testing_kinds[i].name, wanted);
     }
 }
 
@@ -226,13 +133,13 @@ static void a_refusal_ends_each_kind_of_call_there(void **state)
 {
     (void)state;
     watchers[1].refusal = MESH_PERMISSION_DENIED;
-    for (size_t i = 0; i < sizeof calls / sizeof calls[0]; i++) {
+    for (size_t i = 0; i < TESTING_KINDS; i++) {
         mesh_error err;
 
-        assert_int_equal(calls[i].call(&err), MESH_PERMISSION_DENIED);
+        assert_int_equal(testing_kinds[i].call(&service, &err), MESH_PERMISSION_DENIED);
         assert_string_equal(err.message, "watcher 1 says no");
         assert_string_equal(err.reason, "NOT_YOU");
-        expect(calls[i].name, "+0+1-1:PERMISSION_DENIED-0:PERMISSION_DENIED");
+        expect(testing_kinds[i].name, "+0+1-1:PERMISSION_DENIED-0:PERMISSION_DENIED");
     }
 }
 
@@ -335,12 +242,12 @@ static void a_channels_refusal_keeps_the_call_at_home(void **state)
 {
     (void)state;
     watchers[1].refusal = MESH_FAILED_PRECONDITION;
-    for (size_t i = 0; i < sizeof calls / sizeof calls[0]; i++) {
+    for (size_t i = 0; i < TESTING_KINDS; i++) {
         mesh_error err;
 
-        assert_int_equal(calls[i].call(&err), MESH_FAILED_PRECONDITION);
+        assert_int_equal(testing_kinds[i].call(&service, &err), MESH_FAILED_PRECONDITION);
         assert_string_equal(err.message, "watcher 1 stays at home");
-        expect(calls[i].name, "+0+1-0:FAILED_PRECONDITION");
+        expect(testing_kinds[i].name, "+0+1-0:FAILED_PRECONDITION");
     }
     assert_int_equal(mesh_server_active(service.server), 0);
 }
