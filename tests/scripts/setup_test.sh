@@ -48,6 +48,14 @@ test_what_only_developers_need_is_left_out() {
     grep -q 'install.* gdb$' "$WORK/calls" || fail "$(<"$WORK/calls")"
 }
 
+test_what_only_the_benchmark_needs_is_left_out() {
+    machine 0 libgrpc++-dev
+    expect 0 "$SCRIPTS/setup" --dev
+    [ ! -e "$WORK/calls" ] || fail "$(<"$WORK/calls")"
+    expect 0 "$SCRIPTS/setup" --bench
+    grep -q 'install.* libgrpc++-dev$' "$WORK/calls" || fail "$(<"$WORK/calls")"
+}
+
 test_somebody_else_than_root_is_told_what_to_do() {
     machine 1000 runit
     expect 1 "$SCRIPTS/setup"
