@@ -13,7 +13,8 @@
 #include "mesh/rpc/stream_impl.h"
 
 enum {
-    FIRST_MESSAGE_ARENA_BYTES = 1024
+    FIRST_MESSAGE_ARENA_BYTES = 1024,
+    SPARE_BYTES = 512 /* that a stream keeps of the budget, for its next message */
 };
 
 void mesh_stream_init(mesh_stream *stream, const mesh_transport *transport, mesh_tcall *tcall,
@@ -41,12 +42,31 @@ static size_t cost_of(size_t message_bytes)
     return message_bytes + MESH_WAITING_MESSAGE_BYTES;
 }
 
+/* Makes room for so much that waits. False: there is none. mu is held. */
+static bool hold(mesh_stream *stream, size_t bytes)
+{
+    size_t needed = stream->waiting_bytes + bytes;
+
+    if (stream->memory != NULL && needed > stream->held_bytes) {
+        if (!mesh_budget_take(stream->memory, needed - stream->held_bytes))
+            return false;
+        stream->held_bytes = needed;
+    }
+    stream->waiting_bytes = needed;
+    return true;
+}
+
 /* So much does not wait any more. mu is held. */
 static void give_back(mesh_stream *stream, size_t bytes)
 {
+    size_t keep;
+
     stream->waiting_bytes -= bytes;
-    if (stream->memory != NULL)
-        mesh_budget_give(stream->memory, bytes);
+    keep = stream->waiting_bytes + SPARE_BYTES;
+    if (stream->held_bytes <= keep)
+        return;
+    mesh_budget_give(stream->memory, stream->held_bytes - keep);
+    stream->held_bytes = keep;
 }
 
 static void drop_queue(mesh_stream *stream)
@@ -65,6 +85,7 @@ static void drop_queue(mesh_stream *stream)
 void mesh_stream_free(mesh_stream *stream)
 {
     drop_queue(stream);
+    mesh_budget_give(stream->memory, stream->held_bytes);
     if (stream->has_message)
         mesh_message_release(&stream->message);
     mesh_arena_destroy(stream->message_arena);
@@ -148,10 +169,9 @@ static mesh_code encode(mesh_stream *stream, const ProtobufCMessage *message, bo
     mesh_buffer buffer;
     mesh_code code;
 
-    *refused = stream->memory != NULL && !mesh_budget_take(stream->memory, cost_of(size));
+    *refused = !hold(stream, cost_of(size));
     if (*refused)
         return MESH_CANCELLED;
-    stream->waiting_bytes += cost_of(size);
     code = mesh_encode(stream->transport, stream->outgoing, message, size, &buffer, NULL);
     if (code == MESH_OK) {
         buffer.compress = stream->compress;

@@ -27,7 +27,7 @@ struct mesh_stream {
     size_t budget;                     /* of what waits to be sent, in bytes */
     int64_t send_timeout_ms;           /* of a blocking send; 0: none */
     size_t arena_limit;
-    mesh_budget *memory;       /* server: that received messages count against */
+    mesh_budget *memory;       /* server: that its messages count against; NULL: none */
     mesh_arena *message_arena; /* the message being read; the reader's */
     bool was_compressed;       /* the same */
     _Atomic(void *) data;
@@ -43,6 +43,7 @@ struct mesh_stream {
     mesh_outgoing_message *first;
     mesh_outgoing_message **last;
     size_t waiting_bytes; /* queued or being written, each with its overhead */
+    size_t held_bytes;    /* of `memory`: for what waits, and some to spare */
     size_t writing_bytes;
     bool writing;       /* a write is outstanding */
     bool full;          /* and the transport wants nothing more before it is done */

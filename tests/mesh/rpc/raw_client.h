@@ -27,7 +27,7 @@ void raw_abort(raw_client *client);
 
 /*
  * The same with buffers as small as there are: little of what the server sends to who reads nothing
- * fits into them.
+ * fits into them. Comes from another address than 127.0.0.1.
  */
 void raw_connect_narrow(raw_client *client, int port);
 
