@@ -1,4 +1,4 @@
-/* Calls that an interceptor suspends: they wait without a thread, and go on when somebody says so. */
+/* Calls that an interceptor suspends: they wait without a thread until somebody resumes them. */
 #include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
