@@ -1,9 +1,9 @@
 #include <assert.h>
 #include <string.h>
 
+#include "mesh/base/alloc.h"
 #include "mesh/base/clock.h"
 #include "mesh/rpc/call_impl.h"
-#include "mesh/rpc/reason.h"
 
 mesh_arena *mesh_call_arena(mesh_call *call)
 {
@@ -112,24 +112,25 @@ void *mesh_call_slot_get(const mesh_call *call, int slot)
     return call->slots[slot];
 }
 
-mesh_code mesh_call_suspend(mesh_call *call, mesh_error *err)
+void mesh_call_suspend(mesh_call *call)
 {
     assert(!call->suspended);
-    if (call->verdict == NULL)
-        call->verdict = mesh_arena_alloc(call->arena, sizeof *call->verdict);
-    if (call->verdict == NULL)
-        return mesh_error_reason(err, MESH_RESOURCE_EXHAUSTED, MESH_RPC_DOMAIN,
-                                 MESH_RPC_CALL_MEMORY_EXCEEDED, "no memory to suspend the call");
     call->suspended = true;
-    return MESH_OK;
+}
+
+void mesh_call_unsuspend(mesh_call *call)
+{
+    assert(call->suspended);
+    call->suspended = false;
 }
 
 void mesh_call_resume(mesh_call *call, mesh_code code, const mesh_error *err)
 {
-    call->verdict->code = code;
-    mesh_error_clear(&call->verdict->err);
-    if (err != NULL)
-        call->verdict->err = *err;
+    call->verdict = code;
+    if (code != MESH_OK && err != NULL)
+        call->verdict_error = mesh_malloc(sizeof *err);
+    if (call->verdict_error != NULL)
+        *call->verdict_error = *err;
     call->tcall->ops->wake(call->tcall);
 }
 

@@ -109,12 +109,14 @@ MESH_API void *mesh_call_slot_get(const mesh_call *call, int slot);
  * that somebody calls mesh_call_resume, and returns MESH_OK. Then the call waits, without a thread,
  * but with its place among max_calls, until it is resumed by any one thread, once, also if that is
  * before on_open returns. MESH_OK: it goes on with the next interceptor, unless its deadline has
- * passed. Another code: it is refused, with `err` (may be NULL), which is copied. A call must be
- * resumed in limited time also when its client went away: a server waits for it, in the end without
- * a limit. RESOURCE_EXHAUSTED: the call has no memory left, and on_open returns that. Not for
- * interceptors that observe.
+ * passed. Another code: it is refused, with `err` (may be NULL), which is copied; where there is no
+ * memory for that, with the code alone. A call must be resumed in limited time also when its client
+ * went away: a server waits for it, in the end without a limit. Not for interceptors that observe.
+ *
+ * mesh_call_unsuspend takes it back, in the same on_open, when nobody will resume the call.
  */
-MESH_API mesh_code mesh_call_suspend(mesh_call *call, mesh_error *err);
+MESH_API void mesh_call_suspend(mesh_call *call);
+MESH_API void mesh_call_unsuspend(mesh_call *call);
 MESH_API void mesh_call_resume(mesh_call *call, mesh_code code, const mesh_error *err);
 
 /*

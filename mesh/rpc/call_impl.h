@@ -23,12 +23,6 @@ typedef struct mesh_admission {
     bool admitted;               /* has a place among max_calls, and in the connection's share */
 } mesh_admission;
 
-/* What was decided of a call that was suspended. */
-typedef struct mesh_verdict {
-    mesh_code code;
-    mesh_error err;
-} mesh_verdict;
-
 /*
  * Owners, each with a count in `refs`: the transport until on_done; a job on the worker pool; a
  * deferred answer; every child. The last one gives the memory back.
@@ -56,8 +50,9 @@ struct mesh_call {
     mesh_metadata_list trailers;
     bool headers_sent;
     bool answered;
-    mesh_verdict *verdict;  /* its resumer's until it is woken; NULL: it never was suspended */
-    bool suspended;         /* an interceptor lets it wait */
+    bool suspended;    /* an interceptor lets it wait */
+    mesh_code verdict; /* of who resumes it; its own until the call is woken, as is the next */
+    mesh_error *verdict_error;
     bool untouched;         /* refused before anybody saw it */
     atomic_bool malformed;  /* as in mesh_final */
     atomic_bool understood; /* the same */

@@ -4,6 +4,7 @@
  */
 #include <string.h>
 
+#include "mesh/base/alloc.h"
 #include "mesh/base/arena_budget.h"
 #include "mesh/rpc/admission.h"
 #include "mesh/rpc/codec.h"
@@ -38,7 +39,6 @@ static void reset(mesh_call *call)
     atomic_store_explicit(&call->malformed, false, memory_order_relaxed);
     atomic_store_explicit(&call->understood, false, memory_order_relaxed);
     call->compress = call->inlined = call->deferred = call->suspended = false;
-    call->verdict = NULL;
     call->peer = (mesh_peer){.address = NULL};
     memset(call->slots, 0, sizeof call->slots);
     call->opened = 0;
@@ -157,18 +157,20 @@ static void on_open(void *argument, mesh_tcall *tcall, mesh_open *open)
 static void on_woken(mesh_tcall *tcall)
 {
     mesh_call *call = tcall->upper;
-    const mesh_verdict *verdict = call->verdict;
+    mesh_error *refusal = call->verdict_error;
     mesh_error err;
-    mesh_code code;
+    mesh_code code = call->verdict;
 
     call->suspended = false;
-    if (verdict->code != MESH_OK) {
-        mesh_call_answer(call, verdict->code, &verdict->err, NULL);
-        return;
+    call->verdict_error = NULL;
+    if (code == MESH_OK) {
+        mesh_error_clear(&err);
+        code = mesh_admission_go_on(call, &err);
+        go_on(call, code, &err);
+    } else {
+        mesh_call_answer(call, code, refusal, NULL);
     }
-    mesh_error_clear(&err);
-    code = mesh_admission_go_on(call, &err);
-    go_on(call, code, &err);
+    mesh_free(refusal);
 }
 
 static void on_message(mesh_tcall *tcall, mesh_message *message)

@@ -18,8 +18,9 @@ enum {
 /* How an interceptor decides. */
 typedef enum how {
     NOT_AT_ALL,
-    AT_ONCE,  /* suspended and resumed within on_open */
-    ELSEWHERE /* by who takes it from `waiting` */
+    AT_ONCE,   /* suspended and resumed within on_open */
+    AFTER_ALL, /* suspended, and that taken back */
+    ELSEWHERE  /* by who takes it from `waiting` */
 } how;
 
 static testing_service service;
@@ -56,16 +57,16 @@ static mesh_code on_open(void *self, mesh_call *call, mesh_error *err)
 {
     size_t number = (size_t)((_Atomic how *)self - judges);
     how decides = atomic_load(&judges[number]);
-    mesh_code code;
 
+    (void)err;
     atomic_fetch_add(&opened[number], 1);
     if (decides == NOT_AT_ALL || mesh_call_metadata(call, "x-passes", 0) != NULL)
         return MESH_OK;
-    code = mesh_call_suspend(call, err);
-    if (code != MESH_OK)
-        return code;
+    mesh_call_suspend(call);
     if (decides == AT_ONCE)
         mesh_call_resume(call, MESH_OK, NULL);
+    else if (decides == AFTER_ALL)
+        mesh_call_unsuspend(call);
     else
         put(call);
     return MESH_OK;
@@ -153,6 +154,13 @@ static void it_may_be_resumed_before_its_interceptor_returns(void **state)
 {
     (void)state;
     atomic_store(&judges[0], AT_ONCE);
+    call_each(0, MESH_OK);
+}
+
+static void a_suspension_can_be_taken_back(void **state)
+{
+    (void)state;
+    atomic_store(&judges[0], AFTER_ALL);
     call_each(0, MESH_OK);
 }
 
@@ -273,6 +281,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         BOTH(each_kind_of_call_goes_on_when_it_is_resumed),
         BOTH(it_may_be_resumed_before_its_interceptor_returns),
+        BOTH(a_suspension_can_be_taken_back),
         BOTH(each_interceptor_may_suspend_it_one_after_the_other),
         BOTH(a_refusal_ends_each_kind_of_call_with_its_error),
         BOTH(calls_that_wait_hold_no_thread),
