@@ -6,9 +6,13 @@
 void *memory_take(mesh_arena *arena, size_t count, size_t size)
 {
     void *memory = mesh_arena_calloc(arena, count, size);
-    if (memory == NULL) {
-        fputs("protoc-gen-mesh: out of memory\n", stderr);
-        exit(1);
-    }
+    if (memory == NULL)
+        memory_exhausted();
     return memory;
+}
+
+void memory_exhausted(void)
+{
+    fputs("protoc-gen-mesh: out of memory\n", stderr);
+    exit(1);
 }

@@ -12,4 +12,7 @@
 /* `count` zeroed elements. */
 void *memory_take(mesh_arena *arena, size_t count, size_t size);
 
+/* Ends the process: there is no more memory. */
+_Noreturn void memory_exhausted(void);
+
 #endif

@@ -3,20 +3,18 @@
 #include <assert.h>
 #include <stdarg.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "mesh/base/alloc.h"
+#include "mesh/plugin/memory.h"
 
 static void reserve(text *out, size_t more)
 {
     if (more >= out->capacity - out->size) {
         size_t capacity = 2 * out->capacity + more + 256;
         char *data = mesh_realloc(out->data, capacity);
-        if (data == NULL) {
-            fputs("protoc-gen-mesh: out of memory\n", stderr);
-            exit(1);
-        }
+        if (data == NULL)
+            memory_exhausted();
         out->data = data;
         out->capacity = capacity;
     }

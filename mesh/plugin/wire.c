@@ -1,6 +1,7 @@
 #include "mesh/plugin/wire.h"
 
 #include "mesh/base/wire.h"
+#include "mesh/plugin/memory.h"
 #include "mesh/rpc/unpack.h"
 
 static bool check(const ProtobufCMessageDescriptor *type, const uint8_t *data, size_t size,
@@ -27,5 +28,8 @@ ProtobufCMessage *wire_unpack(mesh_arena *arena, const ProtobufCMessageDescripto
     ProtobufCAllocator allocator = mesh_arena_allocator(arena);
     if (size > 0 && !check(type, data, size, 1))
         return NULL;
-    return protobuf_c_message_unpack(type, &allocator, size, data);
+    ProtobufCMessage *message = protobuf_c_message_unpack(type, &allocator, size, data);
+    if (message == NULL && mesh_arena_overflowed(arena))
+        memory_exhausted();
+    return message;
 }
