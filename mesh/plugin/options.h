@@ -12,7 +12,10 @@
 void options_method(schema *all, schema_method *method, report *problems);
 void options_http(schema *all, schema_method *method, report *problems);
 void options_message(schema *all, schema_type *type, report *problems);
-void options_enum(schema *all, schema_type *type, report *problems);
+void options_enum(schema *all, schema_type *type);
+
+/* Mistakes in an enum's options, once those of all enums are read. */
+void options_enum_check(schema *all, const schema_type *type, report *problems);
 
 /* protoc-gen-c's own options (protobuf-c.proto) would change the names that we count on. */
 void options_refuse_protobuf_c(const schema *all, report *problems);
@@ -43,5 +46,12 @@ void options_mistake(const options_place *where, const char *format, ...) MESH_P
 const ProtobufCMessage *options_read(const options_place *where, const ProtobufCMessage *options,
                                      uint32_t number, const char *name,
                                      const ProtobufCMessageDescriptor *type);
+
+/*
+ * Adds a mistake when `string`, which a policy in `file` names, is of no value of an enum of these
+ * values (permissions or roles) in the file or its imports.
+ */
+void options_check_named(const options_place *where, const schema_file *file, schema_values values,
+                         const char *string);
 
 #endif

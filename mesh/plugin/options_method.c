@@ -54,10 +54,15 @@ static void read_policy(const options_place *where, schema_method *method,
         else
             method->policy = kind;
     }
-    if (method->policy == MESH_POLICY_PERMISSION)
+    if (method->policy == MESH_POLICY_PERMISSION) {
         method->permission = options->permission;
-    if (method->policy == MESH_POLICY_ROLES)
+        options_check_named(where, method->service->file, SCHEMA_PERMISSIONS, options->permission);
+    }
+    if (method->policy == MESH_POLICY_ROLES) {
         read_names(where, method, "roles", options->roles, options->n_roles);
+        for (size_t i = 0; i < options->n_roles; i++)
+            options_check_named(where, method->service->file, SCHEMA_ROLES, options->roles[i]);
+    }
     if (method->policy == MESH_POLICY_SERVICES)
         read_names(where, method, "services", options->services, options->n_services);
     method->sensitive = options->sensitive;

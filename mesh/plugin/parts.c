@@ -13,7 +13,7 @@ static bool has_events(const schema *all, const schema_file *file)
 static bool has_reasons(const schema *all, const schema_file *file)
 {
     for (size_t i = 0; i < all->type_count; i++)
-        if (all->types[i].file == file && all->types[i].reasons)
+        if (all->types[i].file == file && all->types[i].values == SCHEMA_REASONS)
             return true;
     return false;
 }
@@ -64,8 +64,10 @@ void parts_header(text *out, const schema *all, const schema_file *file)
             continue;
         if (type->message != NULL)
             presence_header(out, all, type);
-        if (type->reasons)
+        if (type->values == SCHEMA_REASONS)
             reason_header(out, type);
+        if (type->strings != NULL)
+            access_header(out, all, type);
         if (type->event)
             event_header(out, type);
     }
@@ -90,12 +92,15 @@ void parts_source(text *out, const schema *all, const schema_file *file)
         text_add(out, "\n#include <stdarg.h>\n#include <stdio.h>\n");
     reflection_source(out, all, file);
     for (size_t i = 0; i < all->type_count; i++) {
-        if (all->types[i].file != file)
+        const schema_type *type = &all->types[i];
+        if (type->file != file)
             continue;
-        if (all->types[i].reasons)
-            reason_source(out, &all->types[i]);
-        if (all->types[i].event)
-            event_source(out, &all->types[i]);
+        if (type->values == SCHEMA_REASONS)
+            reason_source(out, type);
+        if (type->strings != NULL)
+            access_source(out, type);
+        if (type->event)
+            event_source(out, type);
     }
     if (has_methods(file))
         text_add(out, "\n/* How a method is handled, by which of its slots are filled. */\n"

@@ -23,6 +23,10 @@ void presence_header(text *out, const schema *all, const schema_type *type);
 void reason_header(text *out, const schema_type *type);
 void reason_source(text *out, const schema_type *type);
 
+/* Enums of permissions and of roles. */
+void access_header(text *out, const schema *all, const schema_type *type);
+void access_source(text *out, const schema_type *type);
+
 /* Messages that are events. */
 void event_header(text *out, const schema_type *type);
 void event_source(text *out, const schema_type *type);

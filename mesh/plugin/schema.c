@@ -213,14 +213,15 @@ static void add_services(schema *out)
 void schema_read_options(schema *out, report *problems)
 {
     options_refuse_protobuf_c(out, problems);
+    for (size_t i = 0; i < out->type_count; i++)
+        if (out->types[i].enumeration != NULL)
+            options_enum(out, &out->types[i]);
     for (size_t i = 0; i < out->type_count; i++) {
         schema_type *type = &out->types[i];
-        if (!type->file->generate)
-            continue;
-        if (type->message != NULL)
+        if (type->file->generate && type->message != NULL)
             options_message(out, type, problems);
-        else
-            options_enum(out, type, problems);
+        else if (type->file->generate)
+            options_enum_check(out, type, problems);
     }
     for (size_t i = 0; i < out->service_count; i++) {
         schema_service *service = &out->services[i];
@@ -242,6 +243,17 @@ static bool is_to_generate(const Google__Protobuf__Compiler__CodeGeneratorReques
     return false;
 }
 
+/* In a request each file comes after its imports. */
+static const bool *find_visible(const schema *all, size_t index)
+{
+    bool *sees = memory_take(all->arena, all->file_count, sizeof *sees);
+    sees[index] = true;
+    for (size_t i = index + 1; i-- > 0;)
+        for (size_t k = 0; sees[i] && k < all->files[i].proto->n_dependency; k++)
+            sees[schema_file_find(all, all->files[i].proto->dependency[k]) - all->files] = true;
+    return sees;
+}
+
 void schema_build(schema *out, mesh_arena *arena,
                   const Google__Protobuf__Compiler__CodeGeneratorRequest *request)
 {
@@ -253,6 +265,7 @@ void schema_build(schema *out, mesh_arena *arena,
         file->generate = is_to_generate(request, file->proto->name);
         file->stem = names_stem(arena, file->proto->name);
         file->c_name = names_file(arena, file->proto->name);
+        file->sees = file->generate ? find_visible(out, i) : NULL;
     }
     add_types(out);
     add_services(out);

@@ -1,7 +1,7 @@
 /*
- * The contract as the generator sees it: files, types, services, events and reasons, with their
- * names of C and their options, read from a checked CodeGeneratorRequest. Everything lives in the
- * schema's arena and is immutable once schema_build returned.
+ * The contract as the generator sees it: files, types, services, events, reasons, permissions and
+ * roles, with their names of C and their options, read from a checked CodeGeneratorRequest.
+ * Everything lives in the schema's arena and is immutable once schema_build returned.
  */
 #ifndef MESH_PLUGIN_SCHEMA_H
 #define MESH_PLUGIN_SCHEMA_H
@@ -32,7 +32,17 @@ typedef struct schema_file {
     bool generate;
     const char *stem;   /* "order/v1/order" */
     const char *c_name; /* "order__v1__order_proto" */
+    const bool *sees;   /* of a file to generate, one for each of the schema's files: it is this
+                           one or an import of it, direct or not */
 } schema_file;
+
+/* What the values of an enum are, by its option. */
+typedef enum schema_values {
+    SCHEMA_VALUES, /* no more than that */
+    SCHEMA_REASONS,
+    SCHEMA_PERMISSIONS,
+    SCHEMA_ROLES
+} schema_values;
 
 /* A message or an enum, nested ones included. */
 typedef struct schema_type schema_type;
@@ -48,8 +58,9 @@ struct schema_type {
     const char *upper;     /* "ORDER__V1__ORDER" */
     bool map_entry;
 
-    /* (mesh.v1.error_reasons) of an enum. */
-    bool reasons;
+    /* (mesh.v1.error_reasons), (mesh.v1.permissions) or (mesh.v1.roles) of an enum. */
+    schema_values values;
+    const char **strings; /* of each permission or role, NULL for the value 0; else NULL */
 
     /* (mesh.v1.event) of a message. */
     bool event;

@@ -119,8 +119,15 @@ static void add_enum(symbols *all, const schema_type *type)
     for (size_t i = 0; i < type->enumeration->n_value; i++)
         add(all, type->upper,
             mesh_arena_printf(all->arena, "__%s", type->enumeration->value[i]->name));
-    if (type->reasons)
+    if (type->values == SCHEMA_REASONS)
         add(all, type->lower, "__set");
+    if (type->strings == NULL)
+        return;
+    add(all, type->lower, "__name");
+    for (size_t i = 0; i < type->enumeration->n_value; i++)
+        if (type->strings[i] != NULL)
+            add(all, type->upper,
+                mesh_arena_printf(all->arena, "__%s__NAME", type->enumeration->value[i]->name));
 }
 
 static void add_method(symbols *all, const schema_method *method)

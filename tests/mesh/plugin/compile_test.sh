@@ -29,6 +29,19 @@ use_messages() {
     }' "$1"
 }
 
+# The names of permissions and roles: constants, as a table has them.
+cat >"$work/access.c" <<'END'
+#include "kitchen/v1/access.mesh.h"
+extern const char *const names[];
+const char *const names[] = {
+    KITCHEN__V1__PERMISSION__DISH_COOK__NAME,
+    KITCHEN__V1__STAFF__ROLE__COOK__NAME,
+};
+const char *use(void);
+const char *use(void) { return kitchen__v1__permission__name(KITCHEN__V1__PERMISSION__DISH_COOK); }
+END
+cp "$work/access.c" "$work/access.cc"
+
 compilers='gcc:g++'
 [ -x "$(command -v clang)" ] && compilers="$compilers clang:clang++"
 for pair in $compilers; do
@@ -38,6 +51,8 @@ for pair in $compilers; do
     else
         deprecated=-Wno-deprecated-declarations # it minds them in __INIT of their own message
     fi
+    compile "$c" -std=c11 -fsyntax-only "$work/access.c"
+    compile "$cxx" -std=c++17 -fsyntax-only "$work/access.cc"
     for source in $(find . -name '*.c'); do
         compile "$c" -std=c11 $kind "$source"
     done

@@ -38,6 +38,6 @@ int main(int argc, char **argv)
         cmocka_unit_test(so_it_is_with_a_request_that_is_refused),
     };
     request_path = argc > 1 ? argv[1] : "request.bin";
-    refused_path = argc > 2 ? argv[2] : "refused_request.bin";
+    refused_path = argc > 2 ? argv[2] : "refused";
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

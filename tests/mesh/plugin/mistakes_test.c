@@ -22,6 +22,11 @@
 #define EVENT(options)                                           \
     "message E {\n  option (mesh.v1.event) = { " options " };\n" \
     "  string id = 1; int64 n = 2; repeated string many = 3; bytes b = 4;\n}\n"
+#define ENUM(name, option, values)                                                                 \
+    "enum " name " {\n  option (mesh.v1." option ") = true;\n  " name "_UNSPECIFIED = 0;\n" values \
+    "}\n"
+#define PERMISSIONS(values) ENUM("P", "permissions", values)
+#define ROLES(value) ENUM("Q", "roles", "  " value " = 1;\n")
 #define PROTO2 "syntax = \"proto2\";\npackage a;\n\n\n\n"
 
 typedef struct mistake {
@@ -33,14 +38,15 @@ static const mistake policies[] = {
     {START POLICY("public: true authenticated: true"),
      "x.proto:8:5: a.S.Get: `public` and `authenticated` contradict each other: a method has one "
      "policy\n"},
-    {START POLICY("roles: \"r\" services: \"s\" permission: \"p\""),
+    {START POLICY("roles: \"cook\" services: \"s\" permission: \"p\"") ROLES("COOK"),
      "x.proto:8:5: a.S.Get: `roles` and `permission` contradict each other: a method has one "
      "policy\n"
      "x.proto:8:5: a.S.Get: `roles` and `services` contradict each other: a method has one "
      "policy\n"},
     {START POLICY("public: true sensitive: true"),
      "x.proto:8:5: a.S.Get: `sensitive` needs `permission`\n"},
-    {START POLICY("roles: [\"a\", \"\"]"), "x.proto:8:5: a.S.Get: `roles` has an empty name\n"},
+    {START POLICY("roles: [\"cook\", \"\"]") ROLES("COOK"),
+     "x.proto:8:5: a.S.Get: `roles` has an empty name\n"},
     {START POLICY("services: [\"a\", \"b\", \"a\"]"),
      "x.proto:8:5: a.S.Get: `services` names \"a\" twice\n"},
     {START POLICY("deadline {}"), "x.proto:8:5: a.S.Get: `deadline` must be more than zero\n"},
@@ -120,6 +126,44 @@ static const mistake events[] = {
      "x.proto:4:3: R: reasons need a package: it is the domain of the error\n"},
 };
 
+/* S0.5 */
+static const mistake listings[] = {
+    {START POLICY("permission: \"dish.coko\"") PERMISSIONS("  DISH_EAT = 1;\n  DISH_COOK = 2;\n"),
+     "x.proto:8:5: a.S.Get: \"dish.coko\" is no permission; the nearest one is \"dish.cook\" of "
+     "a.P\n"},
+    {START POLICY("permission: \"p.unspecified\"") PERMISSIONS("  DISH_COOK_ANY = 1;\n"),
+     "x.proto:8:5: a.S.Get: \"p.unspecified\" is no permission; the nearest one is "
+     "\"dish.cook_any\" of a.P\n"},
+    {START POLICY("permission: \"dish.cook\""),
+     "x.proto:8:5: a.S.Get: \"dish.cook\" is no permission: neither the file nor its imports have "
+     "an enum with the option (mesh.v1.permissions); import the one that lists it\n"},
+    {START POLICY("roles: [\"cook\", \"cooks\", \"COOK\"]") ROLES("COOK"),
+     "x.proto:8:5: a.S.Get: \"cooks\" is no role; the nearest one is \"cook\" of a.Q\n"
+     "x.proto:8:5: a.S.Get: \"COOK\" is no role; the nearest one is \"cook\" of a.Q\n"},
+    {START POLICY("roles: \"dish.cook\"") PERMISSIONS("  DISH_COOK = 1;\n"),
+     "x.proto:8:5: a.S.Get: \"dish.cook\" is no role: neither the file nor its imports have an "
+     "enum with the option (mesh.v1.roles); import the one that lists it\n"},
+    {START PERMISSIONS("  COOK = 1;\n  DISH__EAT = 2;\n  Dish_Cook = 3;\n"),
+     "x.proto:9:3: a.P: the permission \"COOK\" is not AREA_ACTION\n"
+     "x.proto:10:3: a.P: the permission \"DISH__EAT\" is not AREA_ACTION\n"
+     "x.proto:11:3: a.P: the permission \"Dish_Cook\" is not UPPER_SNAKE_CASE of at most 63 "
+     "characters\n"},
+    {START "enum Q {\n  option (mesh.v1.roles) = true;\n  COOK = 0;\n}\n",
+     "x.proto:8:3: a.Q: \"COOK\" is 0, which is no role: call that ..._UNSPECIFIED\n"},
+    {START PERMISSIONS("  option allow_alias = true;\n  DISH_COOK = 1;\n  DISH_BAKE = 1;\n"),
+     "x.proto:11:3: a.P: \"DISH_COOK\" and \"DISH_BAKE\" are the same number, but two "
+     "permissions\n"},
+    {START "message N {\n" ROLES("COOK") "}\n" ROLES("COOK"),
+     "x.proto:16:3: a.Q: the role \"cook\" of \"COOK\" is there already, in a.N.Q\n"},
+    {START "enum R {\n  option (mesh.v1.error_reasons) = true;\n"
+           "  option (mesh.v1.permissions) = true;\n  R_UNSPECIFIED = 0;\n}\n",
+     "x.proto:8:3: a.R: `error_reasons` and `permissions` contradict each other: an enum has one "
+     "of them\n"},
+    {START PERMISSIONS("  DISH_COOK = 1;\n  DISH_COOK__NAME = 2;\n"),
+     "x.proto:6:1: enum \"a.P\" and enum \"a.P\" both need the name `A__P__DISH_COOK__NAME` in "
+     "C\n"},
+};
+
 static const mistake names[] = {
     {START "service S {\n  rpc GetIt(M) returns (M);\n  rpc getIt(M) returns (M);\n}\n",
      "x.proto:8:3: method \"a.S.GetIt\" and method \"a.S.getIt\" both need the name `A__S__GET_IT` "
@@ -172,14 +216,17 @@ static void write_file(const char *name, const char *content)
     assert_int_equal(fclose(file), 0);
 }
 
-/* Runs protoc and gives its exit status; `said` gets what it wrote, without its warnings. */
+/*
+ * Runs protoc on all files and gives its exit status; `said` gets what it wrote, without its
+ * warnings.
+ */
 static int run_protoc(const char *options, char *said, size_t size)
 {
     char command[1024], line[1024];
     static const char prefix[] = "--mesh_out: ";
     snprintf(command, sizeof command,
              "protoc --plugin=protoc-gen-mesh=mesh/plugin/protoc-gen-mesh --mesh_out=%s%s "
-             "-I%s -Iproto %s/x.proto 2>&1",
+             "-I%s -Iproto %s/*.proto 2>&1",
              options, folder, folder, folder);
     FILE *pipe = popen(command, "r");
     assert_non_null(pipe);
@@ -222,6 +269,38 @@ static void events_and_reasons_that_cannot_work_are_refused(void **state)
 {
     (void)state;
     check(events, COUNT(events));
+}
+
+static void unknown_permissions_and_roles_are_refused(void **state)
+{
+    (void)state;
+    check(listings, COUNT(listings));
+}
+
+/* S0.5 */
+static void permissions_are_those_of_the_imports(void **state)
+{
+    static const char listing[] =
+        "syntax = \"proto3\";\npackage b;\n"
+        "import \"mesh/v1/options.proto\";\n" PERMISSIONS("  DISH_COOK = 1;\n");
+    char said[4096], path[320];
+    (void)state;
+    write_file("y.proto", listing);
+    write_file("x.proto", START POLICY("permission: \"dish.cook\""));
+    assert_int_equal(run_protoc("", said, sizeof said), 1);
+    assert_string_equal(said,
+                        "x.proto:8:5: a.S.Get: the permission \"dish.cook\" is of b.P: import "
+                        "\"y.proto\"\n");
+
+    /* Also of those that the imports import. */
+    write_file("z.proto", "syntax = \"proto3\";\nimport \"y.proto\";\n");
+    write_file("x.proto", START "import \"z.proto\";\n" POLICY("permission: \"dish.cook\""));
+    assert_int_equal(run_protoc("", said, sizeof said), 0);
+    assert_string_equal(said, "");
+    for (char name = 'y'; name <= 'z'; name++) {
+        snprintf(path, sizeof path, "%s/%c.proto", folder, name);
+        assert_int_equal(unlink(path), 0);
+    }
 }
 
 static void names_that_meet_in_c_are_refused(void **state)
@@ -325,7 +404,8 @@ static void a_right_contract_is_generated(void **state)
     static const char *const suffixes[] = {"pb-c.h", "pb-c.c", "mesh.h", "mesh.c"};
     char said[4096], path[320];
     (void)state;
-    write_file("x.proto", START POLICY("permission: \"p\" sensitive: true"));
+    write_file("x.proto", START POLICY("permission: \"dish.cook\" sensitive: true")
+                              PERMISSIONS("  DISH_COOK = 1;\n"));
     assert_int_equal(run_protoc("protoc_gen_c=protoc-gen-c:", said, sizeof said), 0);
     assert_string_equal(said, "");
     for (size_t i = 0; i < COUNT(suffixes); i++) {
@@ -348,6 +428,8 @@ int main(void)
         cmocka_unit_test(contradictory_policies_are_refused),
         cmocka_unit_test(http_rules_that_cannot_work_are_refused),
         cmocka_unit_test(events_and_reasons_that_cannot_work_are_refused),
+        cmocka_unit_test(unknown_permissions_and_roles_are_refused),
+        cmocka_unit_test(permissions_are_those_of_the_imports),
         cmocka_unit_test(names_that_meet_in_c_are_refused),
         cmocka_unit_test(features_that_c_cannot_carry_are_refused),
         cmocka_unit_test(unknown_parameters_are_refused),

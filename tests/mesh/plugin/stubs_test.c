@@ -1,9 +1,10 @@
 /*
  * What the plugin makes of a service: constant tables, adapters between the untyped runtime and
- * typed handlers, events and reasons.
+ * typed handlers, events, reasons, permissions and roles.
  */
 #include "tests/mesh/base/test.h"
 
+#include "kitchen/v1/access.mesh.h"
 #include "kitchen/v1/events.mesh.h"
 #include "kitchen/v1/kitchen.mesh.h"
 #include "no_package.mesh.h"
@@ -282,9 +283,10 @@ static void policies_and_http_rules_are_complete(void **state)
     assert_true(METHOD(COOK)->policy.sensitive);
     assert_null(METHOD(COOK)->policy.names);
     assert_string_equal(METHOD(DELETE)->policy.names[0], "cook");
-    assert_string_equal(METHOD(DELETE)->policy.names[1], "chef \"the\" best");
+    assert_string_equal(METHOD(DELETE)->policy.names[1], "sous_chef");
     assert_null(METHOD(DELETE)->policy.names[2]);
     assert_string_equal(METHOD(FILL)->policy.names[0], "pantry");
+    assert_string_equal(METHOD(FILL)->policy.names[1], "shelf \"the\" best");
     for (size_t i = 0; i < COUNT(rules); i++) {
         assert_string_equal(METHOD(COOK)->http[i].verb, rules[i].verb);
         assert_string_equal(METHOD(COOK)->http[i].path, rules[i].path);
@@ -342,6 +344,27 @@ static void reasons_fill_errors(void **state)
                                    longest);
     assert_int_equal(strlen(err.message) % 2, 0);
     assert_true(strlen(err.message) > 250);
+}
+
+/* S0.5 */
+static void permissions_and_roles_have_names(void **state)
+{
+    static const char *const constants[] = {
+        KITCHEN__V1__PERMISSION__DISH_TASTE_ANY__NAME,
+        KITCHEN__V1__PERMISSION__OVEN_2_HEAT__NAME,
+        KITCHEN__V1__STAFF__ROLE__SOUS_CHEF__NAME,
+    };
+    (void)state;
+    assert_string_equal(METHOD(COOK)->policy.permission, KITCHEN__V1__PERMISSION__DISH_COOK__NAME);
+    assert_string_equal(constants[0], "dish.taste_any");
+    assert_string_equal(constants[1], "oven.2_heat");
+    assert_string_equal(constants[2], "sous_chef");
+    assert_string_equal(kitchen__v1__permission__name(KITCHEN__V1__PERMISSION__DISH_TASTE_ANY),
+                        constants[0]);
+    assert_string_equal(kitchen__v1__staff__role__name(KITCHEN__V1__STAFF__ROLE__LEVEL2), "level2");
+    assert_null(kitchen__v1__permission__name(KITCHEN__V1__PERMISSION__PERMISSION_UNSPECIFIED));
+    assert_null(kitchen__v1__permission__name((Kitchen__V1__Permission)99));
+    assert_null(kitchen__v1__no_role__name(KITCHEN__V1__NO_ROLE__NO_ROLE_UNSPECIFIED));
 }
 
 static mesh_code tasted(void *self, mesh_tx *tx, const mesh_event *meta,
@@ -442,6 +465,7 @@ int main(void)
         cmocka_unit_test(policies_and_http_rules_are_complete),
         cmocka_unit_test(files_describe_themselves),
         cmocka_unit_test(reasons_fill_errors),
+        cmocka_unit_test(permissions_and_roles_have_names),
         cmocka_unit_test(events_know_their_aggregate_and_version),
         cmocka_unit_test(add_hands_the_event_to_the_transaction),
         cmocka_unit_test(consumers_call_their_handler),

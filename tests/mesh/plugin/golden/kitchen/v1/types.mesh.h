@@ -11,6 +11,7 @@
 #include "google/protobuf/struct.mesh.h"
 #include "google/protobuf/timestamp.mesh.h"
 #include "google/protobuf/wrappers.mesh.h"
+#include "kitchen/v1/access.mesh.h"
 #include "pantry/v1/pantry.mesh.h"
 #include "mesh/rpc/method.h"
 

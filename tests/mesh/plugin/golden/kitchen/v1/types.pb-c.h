@@ -21,9 +21,11 @@ PROTOBUF_C__BEGIN_DECLS
 #include "google/protobuf/struct.pb-c.h"
 #include "google/protobuf/timestamp.pb-c.h"
 #include "google/protobuf/wrappers.pb-c.h"
+#include "kitchen/v1/access.pb-c.h"
 #include "pantry/v1/pantry.pb-c.h"
 
 typedef struct Kitchen__V1__Nothing Kitchen__V1__Nothing;
+typedef struct Kitchen__V1__Key Kitchen__V1__Key;
 typedef struct Kitchen__V1__Scalars Kitchen__V1__Scalars;
 typedef struct Kitchen__V1__Optionals Kitchen__V1__Optionals;
 typedef struct Kitchen__V1__Lists Kitchen__V1__Lists;
@@ -64,6 +66,19 @@ struct  Kitchen__V1__Nothing
 #define KITCHEN__V1__NOTHING__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&kitchen__v1__nothing__descriptor) \
      }
+
+
+/*
+ * Who has it may do what it opens.
+ */
+struct  Kitchen__V1__Key
+{
+  ProtobufCMessage base;
+  Kitchen__V1__Permission opens;
+};
+#define KITCHEN__V1__KEY__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&kitchen__v1__key__descriptor) \
+    , KITCHEN__V1__PERMISSION__PERMISSION_UNSPECIFIED }
 
 
 /*
@@ -597,6 +612,25 @@ Kitchen__V1__Nothing *
 void   kitchen__v1__nothing__free_unpacked
                      (Kitchen__V1__Nothing *message,
                       ProtobufCAllocator *allocator);
+/* Kitchen__V1__Key methods */
+void   kitchen__v1__key__init
+                     (Kitchen__V1__Key         *message);
+size_t kitchen__v1__key__get_packed_size
+                     (const Kitchen__V1__Key   *message);
+size_t kitchen__v1__key__pack
+                     (const Kitchen__V1__Key   *message,
+                      uint8_t             *out);
+size_t kitchen__v1__key__pack_to_buffer
+                     (const Kitchen__V1__Key   *message,
+                      ProtobufCBuffer     *buffer);
+Kitchen__V1__Key *
+       kitchen__v1__key__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   kitchen__v1__key__free_unpacked
+                     (Kitchen__V1__Key *message,
+                      ProtobufCAllocator *allocator);
 /* Kitchen__V1__Scalars methods */
 void   kitchen__v1__scalars__init
                      (Kitchen__V1__Scalars         *message);
@@ -775,6 +809,9 @@ void   kitchen__v1__retired__free_unpacked
 typedef void (*Kitchen__V1__Nothing_Closure)
                  (const Kitchen__V1__Nothing *message,
                   void *closure_data);
+typedef void (*Kitchen__V1__Key_Closure)
+                 (const Kitchen__V1__Key *message,
+                  void *closure_data);
 typedef void (*Kitchen__V1__Scalars_Closure)
                  (const Kitchen__V1__Scalars *message,
                   void *closure_data);
@@ -828,6 +865,7 @@ typedef void (*Kitchen__V1__Retired_Closure)
 
 extern const ProtobufCEnumDescriptor    kitchen__v1__taste__descriptor;
 extern const ProtobufCMessageDescriptor kitchen__v1__nothing__descriptor;
+extern const ProtobufCMessageDescriptor kitchen__v1__key__descriptor;
 extern const ProtobufCMessageDescriptor kitchen__v1__scalars__descriptor;
 extern const ProtobufCMessageDescriptor kitchen__v1__optionals__descriptor;
 extern const ProtobufCMessageDescriptor kitchen__v1__lists__descriptor;
