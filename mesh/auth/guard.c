@@ -1,0 +1,293 @@
+#include "mesh/auth/guard.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+
+#include "mesh/base/alloc.h"
+#include "mesh/base/options.h"
+#include "mesh/rpc/call.h"
+#include "mesh/v1/reason.mesh.h"
+
+struct mesh_guard {
+    mesh_guard_options options; /* immutable */
+};
+
+/* A call that is looked at, in its arena. */
+typedef struct guarded {
+    mesh_caller caller;
+    mesh_call *call;
+    mesh_permission_query query;
+} guarded;
+
+/* --- where a call keeps it -------------------------------------------------------------------- */
+
+static atomic_int slot = -1;
+
+static mesh_code make_slot(mesh_error *err)
+{
+    static pthread_mutex_t mu = PTHREAD_MUTEX_INITIALIZER;
+    mesh_code code = MESH_OK;
+    int made;
+
+    pthread_mutex_lock(&mu);
+    if (atomic_load(&slot) < 0) {
+        code = mesh_call_slot_create(&made, err);
+        if (code == MESH_OK)
+            atomic_store(&slot, made);
+    }
+    pthread_mutex_unlock(&mu);
+    return code;
+}
+
+static const mesh_caller nobody = {.user = "", .session = "", .service = ""};
+
+const mesh_caller *mesh_call_caller(const mesh_call *call)
+{
+    int number = atomic_load_explicit(&slot, memory_order_relaxed);
+    const guarded *one = number >= 0 ? mesh_call_slot_get(call, number) : NULL;
+
+    return one != NULL ? &one->caller : &nobody;
+}
+
+static guarded *guard_call(mesh_call *call, mesh_error *err)
+{
+    guarded *one = mesh_arena_alloc(mesh_call_arena(call), sizeof *one);
+
+    if (one == NULL) {
+        (void)mesh_error_set(err, MESH_RESOURCE_EXHAUSTED, "no memory to find out who calls");
+        return NULL;
+    }
+    *one = (guarded){.caller = nobody, .call = call};
+    mesh_call_slot_set(call, atomic_load_explicit(&slot, memory_order_relaxed), one);
+    return one;
+}
+
+/* --- users ------------------------------------------------------------------------------------ */
+
+/* The token of the metadata: without one it has no bytes. */
+static mesh_code read_token(mesh_call *call, const char **token, size_t *size, mesh_error *err)
+{
+    static const char scheme[] = "bearer ";
+    const mesh_metadata *entry = mesh_call_metadata(call, "authorization", 0);
+    size_t skip = sizeof scheme - 1;
+
+    *token = "";
+    *size = 0;
+    if (entry == NULL)
+        return MESH_OK;
+    if (entry->size <= skip || strncasecmp(entry->value, scheme, skip) != 0 ||
+        mesh_call_metadata(call, "authorization", 1) != NULL)
+        return mesh__v1__auth_error_reason__set(
+            err, MESH_UNAUTHENTICATED, MESH__V1__AUTH_ERROR_REASON__TOKEN_INVALID,
+            "the metadata \"authorization\" must be one \"Bearer\" token");
+    *token = (const char *)entry->value + skip;
+    *size = entry->size - skip;
+    return MESH_OK;
+}
+
+/* Names that are longer than any role's are no role's. */
+static void take_roles(const mesh_claims *claims, mesh_user_state *state)
+{
+    for (size_t i = 0; i < claims->role_count && state->role_count < MESH_ROLES_MAX; i++)
+        if (strlen(claims->roles[i]) < MESH_ROLE_BYTES)
+            snprintf(state->roles[state->role_count++], MESH_ROLE_BYTES, "%s", claims->roles[i]);
+}
+
+static mesh_code authenticate(const mesh_guard *guard, guarded *one, mesh_error *err)
+{
+    mesh_caller *caller = &one->caller;
+    const char *token;
+    size_t size;
+    mesh_code code = read_token(one->call, &token, &size, err);
+
+    if (code == MESH_OK)
+        code = mesh_verifier_check(guard->options.verifier, token, size, mesh_call_arena(one->call),
+                                   &caller->claims, err);
+    if (code != MESH_OK)
+        return code;
+    caller->user = caller->claims->subject;
+    if (caller->claims->session_id != NULL)
+        caller->session = caller->claims->session_id;
+    if (!mesh_users_find(guard->options.users, caller->user, &caller->now))
+        take_roles(caller->claims, &caller->now);
+    if (caller->now.refused)
+        return mesh__v1__auth_error_reason__set(err, MESH_PERMISSION_DENIED,
+                                                MESH__V1__AUTH_ERROR_REASON__USER_REFUSED,
+                                                "the user is banned, or is no more");
+    return MESH_OK;
+}
+
+static mesh_code check_roles(const guarded *one, const char *const *names, mesh_error *err)
+{
+    const mesh_user_state *now = &one->caller.now;
+
+    for (; *names != NULL; names++)
+        for (size_t i = 0; i < now->role_count; i++)
+            if (strcmp(now->roles[i], *names) == 0)
+                return MESH_OK;
+    return mesh__v1__auth_error_reason__set(err, MESH_PERMISSION_DENIED,
+                                            MESH__V1__AUTH_ERROR_REASON__ROLE_MISSING,
+                                            "the user has none of the roles that may call this");
+}
+
+/* --- permissions ------------------------------------------------------------------------------ */
+
+static mesh_code judge(const guarded *one, bool allowed, mesh_error *err)
+{
+    if (allowed)
+        return MESH_OK;
+    (void)mesh__v1__auth_error_reason__set(
+        err, MESH_PERMISSION_DENIED, MESH__V1__AUTH_ERROR_REASON__PERMISSION_MISSING,
+        "the user does not have the permission %s", mesh_call_method(one->call)->policy.permission);
+    mesh_error_metadata(err, "permission", mesh_call_method(one->call)->policy.permission);
+    return MESH_PERMISSION_DENIED;
+}
+
+static void on_answer(void *context, mesh_code code, bool allowed, const mesh_error *cause)
+{
+    guarded *one = context;
+    mesh_error err;
+
+    if (code == MESH_OK) {
+        mesh_error_clear(&err);
+        code = judge(one, allowed, &err);
+        cause = &err;
+    }
+    mesh_call_resume(one->call, code, cause);
+}
+
+/* An answer that has to be waited for may come before this returns. */
+static mesh_code check_permission(const mesh_guard *guard, guarded *one, const mesh_policy *policy,
+                                  mesh_error *err)
+{
+    mesh_permission_answer answer;
+    mesh_code code;
+
+    one->query = (mesh_permission_query){.user = one->caller.user,
+                                         .permission = policy->permission,
+                                         .fresh = policy->sensitive,
+                                         .done = on_answer,
+                                         .context = one};
+    mesh_call_suspend(one->call);
+    code = mesh_permissions_check(guard->options.permissions, &one->query, &answer, err);
+    if (code == MESH_OK && answer == MESH_ANSWER_PENDING)
+        return MESH_OK;
+    mesh_call_unsuspend(one->call);
+    return code == MESH_OK ? judge(one, answer == MESH_ANSWER_ALLOWED, err) : code;
+}
+
+/* --- services --------------------------------------------------------------------------------- */
+
+static bool is_among(const char *name, const char *const *names)
+{
+    while (*names != NULL && strcmp(*names, name) != 0)
+        names++;
+    return *names != NULL;
+}
+
+/* Whether it is a token of this service. */
+static bool signed_by(const mesh_guard_service *service, mesh_call *call,
+                      const mesh_metadata *token)
+{
+    const mesh_claims *claims;
+
+    return mesh_verifier_check(service->verifier, token->value, token->size, mesh_call_arena(call),
+                               &claims, NULL) == MESH_OK &&
+           strcmp(claims->subject, service->name) == 0;
+}
+
+static const char *service_of_token(const mesh_guard *guard, mesh_call *call,
+                                    const char *const *names)
+{
+    const mesh_metadata *token = mesh_call_metadata(call, "mesh-service-token", 0);
+    const mesh_guard_options *options = &guard->options;
+
+    for (size_t i = 0; token != NULL && i < options->service_count; i++)
+        if (is_among(options->services[i].name, names) &&
+            signed_by(&options->services[i], call, token))
+            return options->services[i].name;
+    return NULL;
+}
+
+static mesh_code check_service(const mesh_guard *guard, guarded *one, const char *const *names,
+                               mesh_error *err)
+{
+    const char *name = mesh_call_peer(one->call)->identity;
+
+    if (!is_among(name, names))
+        name = service_of_token(guard, one->call, names);
+    if (name == NULL)
+        return mesh__v1__auth_error_reason__set(err, MESH_PERMISSION_DENIED,
+                                                MESH__V1__AUTH_ERROR_REASON__SERVICE_REQUIRED,
+                                                "only services of the mesh may call this");
+    one->caller.service = name;
+    return MESH_OK;
+}
+
+/* --- the interceptor -------------------------------------------------------------------------- */
+
+static mesh_code on_open(void *self, mesh_call *call, mesh_error *err)
+{
+    const mesh_guard *guard = self;
+    const mesh_policy *policy = &mesh_call_method(call)->policy;
+    guarded *one;
+    mesh_code code;
+
+    if (policy->kind == MESH_POLICY_PUBLIC)
+        return MESH_OK;
+    one = guard_call(call, err);
+    if (one == NULL)
+        return MESH_RESOURCE_EXHAUSTED;
+    if (policy->kind == MESH_POLICY_SERVICES)
+        return check_service(guard, one, policy->names, err);
+    code = authenticate(guard, one, err);
+    if (code == MESH_OK && policy->kind == MESH_POLICY_ROLES)
+        code = check_roles(one, policy->names, err);
+    if (code == MESH_OK && policy->kind == MESH_POLICY_PERMISSION)
+        code = check_permission(guard, one, policy, err);
+    return code;
+}
+
+mesh_interceptor mesh_guard_interceptor(mesh_guard *guard)
+{
+    return (mesh_interceptor){
+        .name = "guard", .on_open = on_open, .self = guard, .authorizes = true};
+}
+
+static mesh_code read_options(const mesh_guard_options *given, mesh_guard_options *options,
+                              mesh_error *err)
+{
+    mesh_code code = MESH_OPTIONS_READ(mesh_guard_options, service_count, options, given, err);
+
+    if (code == MESH_OK &&
+        (options->verifier == NULL || options->users == NULL || options->permissions == NULL))
+        code = mesh_error_set(err, MESH_INVALID_ARGUMENT,
+                              "a guard needs verifier, users and permissions");
+    return code;
+}
+
+mesh_code mesh_guard_create(const mesh_guard_options *options, mesh_guard **guard, mesh_error *err)
+{
+    mesh_guard_options known;
+    mesh_guard *made;
+    mesh_code code = read_options(options, &known, err);
+
+    if (code == MESH_OK)
+        code = make_slot(err);
+    if (code != MESH_OK)
+        return code;
+    made = mesh_calloc(1, sizeof *made);
+    if (made == NULL)
+        return mesh_error_set(err, MESH_RESOURCE_EXHAUSTED, "out of memory");
+    made->options = known;
+    *guard = made;
+    return MESH_OK;
+}
+
+void mesh_guard_destroy(mesh_guard *guard)
+{
+    mesh_free(guard);
+}

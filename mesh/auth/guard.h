@@ -1,0 +1,81 @@
+/*
+ * The guard: who may call what. One interceptor of a server, which finds out who calls and decides
+ * by the policy that the contract declares of the method:
+ *
+ *   public         everybody, and nobody is asked who that is
+ *   authenticated  users: the metadata `authorization` is "Bearer" and a token (RFC 6750, section
+ *                  2.1) that the verifier takes, of a user who is not refused now
+ *   roles          of these, who has one of the roles now
+ *   permission     of these, whom the permission cache, or who is asked for it, says to have it
+ *   services       these services of the mesh, by the name in the certificate of their connection,
+ *                  or by the metadata `mesh-service-token`, which is theirs alone
+ *
+ * What a user is now comes from mesh_users, and only where that knows nothing from the token. A
+ * call whose permission has to be asked for is suspended meanwhile. Without an answer it is
+ * refused.
+ *
+ *   mesh_guard_create(&(mesh_guard_options){...}, &guard, &err);
+ *   mesh_interceptor interceptors[] = {..., mesh_guard_interceptor(guard)};
+ */
+#ifndef MESH_AUTH_GUARD_H
+#define MESH_AUTH_GUARD_H
+
+#include "mesh/auth/permissions.h"
+#include "mesh/auth/users.h"
+#include "mesh/auth/verifier.h"
+#include "mesh/rpc/server.h"
+
+MESH_BEGIN_DECLS
+
+typedef struct mesh_guard mesh_guard;
+
+/* A service of the mesh, and who knows its tokens: their subject is the service's name. */
+typedef struct mesh_guard_service {
+    const char *name;
+    mesh_verifier *verifier;
+} mesh_guard_service;
+
+/* All is borrowed for the guard's life. */
+typedef struct mesh_guard_options {
+    size_t size;
+    mesh_verifier *verifier;            /* of users' tokens, required */
+    mesh_users *users;                  /* required */
+    mesh_permissions *permissions;      /* required */
+    const mesh_guard_service *services; /* NULL: none has a token */
+    size_t service_count;
+} mesh_guard_options;
+
+/*
+ * Takes one of the slots for data of calls (mesh_call_slot_create), once a process.
+ * INVALID_ARGUMENT: something required is missing. RESOURCE_EXHAUSTED: out of memory, or all slots
+ * are taken.
+ */
+MESH_API mesh_code mesh_guard_create(const mesh_guard_options *options, mesh_guard **guard,
+                                     mesh_error *err);
+
+/* After the servers that have its interceptor. NULL is accepted. */
+MESH_API void mesh_guard_destroy(mesh_guard *guard);
+
+/*
+ * For any number of servers. It refuses calls with reasons of mesh.v1.AuthErrorReason:
+ * UNAUTHENTICATED as mesh_verifier_check, TOKEN_INVALID also for more than one token or another
+ * scheme; PERMISSION_DENIED with USER_REFUSED, ROLE_MISSING, PERMISSION_MISSING or
+ * SERVICE_REQUIRED; UNAVAILABLE and others as mesh_permissions_check.
+ */
+MESH_API mesh_interceptor mesh_guard_interceptor(mesh_guard *guard);
+
+/* Who makes a call, as the guard found. */
+typedef struct mesh_caller {
+    const char *user;          /* the id; "": no user */
+    const char *session;       /* of the user's sign-in; "": none */
+    mesh_user_state now;       /* what the user is */
+    const char *service;       /* the service of the mesh; "": none, or nobody asked */
+    const mesh_claims *claims; /* of the user's token; NULL without */
+} mesh_caller;
+
+/* Lives as long as the call. Never NULL: in a call that no guard looked at it is nobody. */
+MESH_API const mesh_caller *mesh_call_caller(const mesh_call *call);
+
+MESH_END_DECLS
+
+#endif

@@ -1,0 +1,567 @@
+/* Who may call what, by the policy of each method. */
+#include <semaphore.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "guarded/v1/guarded.mesh.h"
+#include "mesh/auth/guard.h"
+#include "mesh/base/clock.h"
+#include "mesh/rpc/channel.h"
+#include "tests/fixtures/wait.h"
+#include "tests/mesh/auth/issuer.h"
+
+#define USER "018f3a52-77aa-7e3e-b1f0-2d5b8a9f0c11"
+
+enum {
+    MANY = 100,
+    TOKEN_BYTES = 1024
+};
+
+/* What the user service says when it is asked. */
+typedef enum says {
+    SAYS_YES,
+    SAYS_NO,
+    SAYS_NOTHING, /* it cannot be reached */
+    SAYS_LATER    /* when the test calls answer_later */
+} says;
+
+static struct {
+    mesh_key *key, *order_key, *basket_key; /* of the user service, and of two others */
+    mesh_keys *keys, *order_keys, *basket_keys;
+    mesh_verifier *verifier, *order_verifier, *basket_verifier;
+    mesh_users *users;
+    mesh_permissions *permissions;
+    mesh_guard *guard;
+    mesh_server *server;
+    mesh_channel *channel;
+    mesh_arena *arena;
+    _Atomic says says;
+    atomic_int loads;
+    mesh_permission_load *_Atomic later;
+} here;
+
+/* --- who answers ------------------------------------------------------------------------------ */
+
+static void load(void *self, const char *user, const char *permission, mesh_permission_load *one)
+{
+    mesh_error err;
+
+    (void)self;
+    assert_string_equal(user, USER);
+    atomic_fetch_add(&here.loads, 1);
+    mesh_error_clear(&err);
+    switch (atomic_load(&here.says)) {
+    case SAYS_YES:
+        mesh_permissions_loaded(one, MESH_OK, true, NULL);
+        break;
+    case SAYS_NO:
+        mesh_permissions_loaded(one, MESH_OK, false, NULL);
+        break;
+    case SAYS_NOTHING:
+        (void)mesh_error_set(&err, MESH_UNAVAILABLE, "nobody there");
+        mesh_permissions_loaded(one, MESH_UNAVAILABLE, false, &err);
+        break;
+    case SAYS_LATER:
+        assert_true(strcmp(permission, "product.write") == 0);
+        atomic_store(&here.later, one);
+        break;
+    }
+}
+
+static void answer_later(bool allowed)
+{
+    mesh_permission_load *one;
+
+    WAIT_FOR(atomic_load(&here.later) != NULL);
+    one = atomic_exchange(&here.later, NULL);
+    mesh_permissions_loaded(one, MESH_OK, allowed, NULL);
+}
+
+static mesh_code see(void *self, mesh_call *call, const Google__Protobuf__Empty *request,
+                     Guarded__V1__Seen *seen, mesh_error *err)
+{
+    const mesh_caller *caller = mesh_call_caller(call);
+    mesh_arena *arena = mesh_call_arena(call);
+
+    (void)self;
+    (void)request;
+    (void)err;
+    seen->user = mesh_arena_strdup(arena, caller->user);
+    seen->session = mesh_arena_strdup(arena, caller->session);
+    seen->service = mesh_arena_strdup(arena, caller->service);
+    seen->roles = mesh_arena_calloc(arena, MESH_ROLES_MAX, sizeof *seen->roles);
+    for (size_t i = 0; seen->roles != NULL && i < caller->now.role_count; i++)
+        seen->roles[seen->n_roles++] = mesh_arena_strdup(arena, caller->now.roles[i]);
+    return MESH_OK;
+}
+
+static mesh_code watch(void *self, mesh_call *call, const Google__Protobuf__Empty *request,
+                       mesh_stream *stream, mesh_error *err)
+{
+    Guarded__V1__Seen seen = GUARDED__V1__SEEN__INIT;
+
+    (void)see(self, call, request, &seen, err);
+    return guarded__v1__guarded__watch__reply(stream, &seen);
+}
+
+static const guarded__v1__guarded__handlers handlers = {
+    .anybody__inline = see,
+    .authenticated__inline = see,
+    .staff = see,
+    .write__inline = see,
+    .manage = see,
+    .internal__inline = see,
+    .watch = watch,
+};
+
+/* --- its parts -------------------------------------------------------------------------------- */
+
+static void make_verifier(const char *issuer, mesh_key **key, mesh_keys **keys,
+                          mesh_verifier **verifier)
+{
+    *key = issuer_generate();
+    assert_int_equal(mesh_keys_create(keys, NULL), MESH_OK);
+    issuer_publish(*keys, (const mesh_key *const *)key, 1);
+    assert_int_equal(mesh_verifier_create(MESH_OPTIONS(mesh_verifier_options, .keys = *keys,
+                                                       .issuer = issuer, .audience = "mesh"),
+                                          verifier, NULL),
+                     MESH_OK);
+}
+
+static void make_guard(void)
+{
+    const mesh_guard_service services[] = {{"order", here.order_verifier},
+                                           {"basket", here.basket_verifier}};
+    static mesh_guard_service kept[2];
+
+    memcpy(kept, services, sizeof kept);
+    here.users = mesh_users_create(3600000);
+    assert_non_null(here.users);
+    assert_int_equal(
+        mesh_permissions_create(&(mesh_permissions_options){.load = load}, &here.permissions, NULL),
+        MESH_OK);
+    assert_int_equal(
+        mesh_guard_create(MESH_OPTIONS(mesh_guard_options, .verifier = here.verifier,
+                                       .users = here.users, .permissions = here.permissions,
+                                       .services = kept, .service_count = 2),
+                          &here.guard, NULL),
+        MESH_OK);
+}
+
+static int start(void **state)
+{
+    mesh_interceptor guard;
+    char address[32];
+
+    (void)state;
+    make_verifier("user", &here.key, &here.keys, &here.verifier);
+    make_verifier("order", &here.order_key, &here.order_keys, &here.order_verifier);
+    make_verifier("basket", &here.basket_key, &here.basket_keys, &here.basket_verifier);
+    make_guard();
+    guard = mesh_guard_interceptor(here.guard);
+    assert_int_equal(mesh_server_create(&(mesh_server_options){.listen = "127.0.0.1:0",
+                                                               .poller_count = 1,
+                                                               .worker_count = 2,
+                                                               .interceptors = &guard,
+                                                               .interceptor_count = 1},
+                                        &here.server, NULL),
+                     MESH_OK);
+    assert_int_equal(mesh_server_add(here.server, guarded__v1__guarded__api(&handlers, NULL), NULL),
+                     MESH_OK);
+    assert_int_equal(mesh_server_start(here.server, NULL), MESH_OK);
+    snprintf(address, sizeof address, "127.0.0.1:%d", mesh_server_port(here.server));
+    assert_int_equal(mesh_channel_create(address, NULL, &here.channel, NULL), MESH_OK);
+    here.arena = mesh_arena_create(4096, 1 << 20);
+    assert_non_null(here.arena);
+    atomic_store(&here.says, SAYS_YES);
+    atomic_store(&here.loads, 0);
+    return 0;
+}
+
+static int stop(void **state)
+{
+    (void)state;
+    mesh_channel_destroy(here.channel);
+    mesh_server_destroy(here.server);
+    mesh_guard_destroy(here.guard);
+    mesh_permissions_destroy(here.permissions);
+    mesh_users_destroy(here.users);
+    mesh_verifier_destroy(here.verifier);
+    mesh_verifier_destroy(here.order_verifier);
+    mesh_verifier_destroy(here.basket_verifier);
+    mesh_keys_destroy(here.keys);
+    mesh_keys_destroy(here.order_keys);
+    mesh_keys_destroy(here.basket_keys);
+    mesh_key_destroy(here.key);
+    mesh_key_destroy(here.order_key);
+    mesh_key_destroy(here.basket_key);
+    mesh_arena_destroy(here.arena);
+    return 0;
+}
+
+/* --- calls ------------------------------------------------------------------------------------ */
+
+static int64_t now_s(void)
+{
+    return mesh_clock_wall_ns() / 1000000000;
+}
+
+/* "Bearer" and a token of the user's, with this role, that was issued so long ago. */
+static const char *bearer(const char *role, int64_t seconds_ago)
+{
+    mesh_claims claims = issuer_claims(now_s() - seconds_ago);
+    const char *token;
+
+    claims.roles[0] = role;
+    claims.role_count = 1;
+    assert_int_equal(mesh_token_sign(here.key, &claims, here.arena, &token, NULL), MESH_OK);
+    return mesh_arena_printf(here.arena, "Bearer %s", token);
+}
+
+/* A token that a service signed, for itself or, as it should not, for another. */
+static const char *token_for(const mesh_key *key, const char *name, const char *subject)
+{
+    mesh_claims claims = issuer_claims(now_s());
+    const char *token;
+
+    claims.issuer = name;
+    claims.subject = subject;
+    claims.role_count = 0;
+    assert_int_equal(mesh_token_sign(key, &claims, here.arena, &token, NULL), MESH_OK);
+    return token;
+}
+
+static const char *service_token(const mesh_key *key, const char *name)
+{
+    return token_for(key, name, name);
+}
+
+typedef mesh_code method(mesh_channel *channel, const Google__Protobuf__Empty *request,
+                         Guarded__V1__Seen **seen, const mesh_call_options *options,
+                         mesh_error *err);
+
+static Guarded__V1__Seen *seen; /* the last answer */
+static mesh_error refusal;      /* the last error */
+
+static mesh_code call_with(method *fn, const char *key, const char *value)
+{
+    const Google__Protobuf__Empty request = GOOGLE__PROTOBUF__EMPTY__INIT;
+    const mesh_metadata metadata = {key, value, value != NULL ? strlen(value) : 0};
+    const mesh_call_options options = {.arena = here.arena,
+                                       .timeout_ms = 20000,
+                                       .metadata = &metadata,
+                                       .metadata_count = value != NULL};
+
+    mesh_error_clear(&refusal);
+    return fn(here.channel, &request, &seen, &options, &refusal);
+}
+
+static mesh_code call(method *fn, const char *authorization)
+{
+    return call_with(fn, "authorization", authorization);
+}
+
+static void refused(method *fn, const char *authorization, mesh_code code, const char *reason)
+{
+    mesh_code answered = call(fn, authorization);
+
+    if (answered != code || strcmp(refusal.reason, reason) != 0)
+        fail_msg("%s %s: %s instead of %s %s", mesh_code_name(answered), refusal.reason,
+                 refusal.message, mesh_code_name(code), reason);
+    assert_string_equal(refusal.domain, "mesh.v1");
+}
+
+static void change(int64_t version, bool is_refused, const char *role)
+{
+    mesh_user_state state = {.version = version, .refused = is_refused, .role_count = 1};
+
+    snprintf(state.roles[0], sizeof state.roles[0], "%s", role);
+    assert_int_equal(mesh_users_put(here.users, USER, &state, NULL), MESH_OK);
+}
+
+/* --- users ------------------------------------------------------------------------------------ */
+
+static void a_public_method_asks_for_nothing(void **state)
+{
+    (void)state;
+    assert_int_equal(call(guarded__v1__guarded__anybody, NULL), MESH_OK);
+    assert_string_equal(seen->user, "");
+    assert_int_equal(call(guarded__v1__guarded__anybody, "Bearer of.bad.news"), MESH_OK);
+}
+
+/* S0.4 */
+static void a_signed_in_user_is_known_by_the_token_alone(void **state)
+{
+    (void)state;
+    assert_int_equal(call(guarded__v1__guarded__authenticated, bearer("regular", 0)), MESH_OK);
+    assert_string_equal(seen->user, USER);
+    assert_string_equal(seen->session, "018f3a52-77ab-7000-8000-ba9876543210");
+    assert_int_equal(seen->n_roles, 1);
+    assert_string_equal(seen->roles[0], "regular");
+    assert_int_equal(atomic_load(&here.loads), 0);
+}
+
+/* S0.4 */
+static void without_a_good_token_there_is_no_user(void **state)
+{
+    method *const fns[] = {guarded__v1__guarded__authenticated, guarded__v1__guarded__staff,
+                           guarded__v1__guarded__write, guarded__v1__guarded__manage};
+    const char *good = bearer("staff", 0);
+    char *forged = mesh_arena_strdup(here.arena, good);
+
+    (void)state;
+    forged[strlen(forged) - 3] ^= 1;
+    for (size_t i = 0; i < sizeof fns / sizeof fns[0]; i++) {
+        refused(fns[i], NULL, MESH_UNAUTHENTICATED, "TOKEN_MISSING");
+        refused(fns[i], "Bearer", MESH_UNAUTHENTICATED, "TOKEN_INVALID");
+        refused(fns[i], "Basic dXNlcjpwYXNz", MESH_UNAUTHENTICATED, "TOKEN_INVALID");
+        refused(fns[i], forged, MESH_UNAUTHENTICATED, "TOKEN_INVALID");
+        refused(fns[i], bearer("staff", 1000), MESH_UNAUTHENTICATED, "TOKEN_EXPIRED");
+    }
+    assert_int_equal(atomic_load(&here.loads), 0);
+}
+
+/* RFC 7235, section 2.1: the scheme's case does not matter. Two tokens are one too many. */
+static void there_is_one_token_of_the_scheme_bearer(void **state)
+{
+    const Google__Protobuf__Empty request = GOOGLE__PROTOBUF__EMPTY__INIT;
+    char *good = mesh_arena_strdup(here.arena, bearer("regular", 0));
+    const mesh_metadata both[] = {{"authorization", good, strlen(good)},
+                                  {"authorization", good, strlen(good)}};
+    const mesh_call_options options = {
+        .arena = here.arena, .timeout_ms = 20000, .metadata = both, .metadata_count = 2};
+
+    (void)state;
+    memcpy(good, "bEARER", 6);
+    assert_int_equal(call(guarded__v1__guarded__authenticated, good), MESH_OK);
+    mesh_error_clear(&refusal);
+    assert_int_equal(
+        guarded__v1__guarded__authenticated(here.channel, &request, &seen, &options, &refusal),
+        MESH_UNAUTHENTICATED);
+    assert_string_equal(refusal.reason, "TOKEN_INVALID");
+}
+
+/* S0.5 */
+static void a_role_decides_by_what_the_user_is_now(void **state)
+{
+    const char *staff = bearer("staff", 0), *regular = bearer("regular", 0);
+
+    (void)state;
+    assert_int_equal(call(guarded__v1__guarded__staff, staff), MESH_OK);
+    refused(guarded__v1__guarded__staff, regular, MESH_PERMISSION_DENIED, "ROLE_MISSING");
+    assert_int_equal(call(guarded__v1__guarded__staff, bearer("pro", 0)), MESH_OK);
+    change(2, false, "regular");
+    refused(guarded__v1__guarded__staff, staff, MESH_PERMISSION_DENIED, "ROLE_MISSING");
+    change(3, false, "staff");
+    assert_int_equal(call(guarded__v1__guarded__staff, regular), MESH_OK);
+    assert_string_equal(seen->roles[0], "staff");
+    assert_int_equal(atomic_load(&here.loads), 0);
+}
+
+/* S4.2 */
+static void a_ban_bites_at_once_although_the_token_is_valid(void **state)
+{
+    method *const fns[] = {guarded__v1__guarded__authenticated, guarded__v1__guarded__staff,
+                           guarded__v1__guarded__write, guarded__v1__guarded__manage};
+    const char *token = bearer("staff", 0);
+
+    (void)state;
+    for (size_t i = 0; i < sizeof fns / sizeof fns[0]; i++)
+        assert_int_equal(call(fns[i], token), MESH_OK);
+    change(2, true, "staff");
+    for (size_t i = 0; i < sizeof fns / sizeof fns[0]; i++)
+        refused(fns[i], token, MESH_PERMISSION_DENIED, "USER_REFUSED");
+    change(3, false, "staff");
+    for (size_t i = 0; i < sizeof fns / sizeof fns[0]; i++)
+        assert_int_equal(call(fns[i], token), MESH_OK);
+}
+
+/* --- permissions ------------------------------------------------------------------------------ */
+
+/* S0.5 */
+static void a_permission_is_asked_for_once_and_remembered(void **state)
+{
+    const char *token = bearer("regular", 0);
+    char value[64];
+
+    (void)state;
+    atomic_store(&here.says, SAYS_NO);
+    for (int i = 0; i < 3; i++)
+        refused(guarded__v1__guarded__write, token, MESH_PERMISSION_DENIED, "PERMISSION_MISSING");
+    assert_true(mesh_error_metadata_get(&refusal, "permission", value, sizeof value));
+    assert_string_equal(value, "product.write");
+    assert_int_equal(atomic_load(&here.loads), 1);
+    mesh_permissions_drop_user(here.permissions, USER);
+    atomic_store(&here.says, SAYS_YES);
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(call(guarded__v1__guarded__write, token), MESH_OK);
+    assert_int_equal(atomic_load(&here.loads), 2);
+}
+
+/* S0.5: unknown is not allowed, and says that it is unknown */
+static void a_permission_that_cannot_be_asked_for_is_unavailable(void **state)
+{
+    (void)state;
+    atomic_store(&here.says, SAYS_NOTHING);
+    refused(guarded__v1__guarded__write, bearer("admin", 0), MESH_UNAVAILABLE,
+            "PERMISSION_UNKNOWN");
+}
+
+/* S0.5 */
+static void a_sensitive_method_asks_each_time(void **state)
+{
+    const char *token = bearer("admin", 0);
+
+    (void)state;
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(call(guarded__v1__guarded__manage, token), MESH_OK);
+    assert_int_equal(atomic_load(&here.loads), 3);
+    atomic_store(&here.says, SAYS_NO);
+    refused(guarded__v1__guarded__manage, token, MESH_PERMISSION_DENIED, "PERMISSION_MISSING");
+}
+
+static atomic_int allowed, denied;
+
+static void on_seen(void *context, mesh_code code, const Guarded__V1__Seen *answer,
+                    const mesh_error *err)
+{
+    (void)answer;
+    (void)err;
+    atomic_fetch_add(code == MESH_OK ? &allowed : &denied, 1);
+    sem_post(context);
+}
+
+static void ask_many(const char *token, bool answer)
+{
+    const Google__Protobuf__Empty request = GOOGLE__PROTOBUF__EMPTY__INIT;
+    const mesh_metadata metadata = {"authorization", token, strlen(token)};
+    const mesh_call_options options = {
+        .timeout_ms = 20000, .metadata = &metadata, .metadata_count = 1};
+    static sem_t done;
+
+    sem_init(&done, 0, 0);
+    atomic_store(&allowed, 0);
+    atomic_store(&denied, 0);
+    for (int i = 0; i < MANY; i++)
+        assert_int_equal(
+            guarded__v1__guarded__write__async(here.channel, &request, &options, on_seen, &done),
+            MESH_OK);
+    WAIT_FOR(mesh_server_active(here.server) == MANY);
+    /* meanwhile others are served by the server's one thread */
+    assert_int_equal(call(guarded__v1__guarded__anybody, NULL), MESH_OK);
+    answer_later(answer);
+    for (int i = 0; i < MANY; i++)
+        sem_wait(&done);
+    sem_destroy(&done);
+}
+
+/* S0.5 */
+static void many_who_wait_for_one_permission_share_one_question_and_hold_no_thread(void **state)
+{
+    (void)state;
+    atomic_store(&here.says, SAYS_LATER);
+    ask_many(bearer("regular", 0), true);
+    assert_int_equal(atomic_load(&allowed), MANY);
+    assert_int_equal(atomic_load(&here.loads), 1);
+    mesh_permissions_drop_all(here.permissions);
+    ask_many(bearer("regular", 0), false);
+    assert_int_equal(atomic_load(&denied), MANY);
+    assert_int_equal(atomic_load(&here.loads), 2);
+}
+
+/* S0.5 */
+static void a_stream_has_the_same_policy(void **state)
+{
+    const Google__Protobuf__Empty request = GOOGLE__PROTOBUF__EMPTY__INIT;
+    const char *token = bearer("regular", 0);
+    const mesh_metadata metadata = {"authorization", token, strlen(token)};
+    const mesh_call_options options = {
+        .timeout_ms = 20000, .metadata = &metadata, .metadata_count = 1};
+    const Guarded__V1__Seen *one = NULL;
+    mesh_stream *stream;
+
+    (void)state;
+    for (int i = 0; i < 2; i++) {
+        atomic_store(&here.says, i == 0 ? SAYS_NO : SAYS_YES);
+        mesh_permissions_drop_all(here.permissions);
+        mesh_error_clear(&refusal);
+        assert_int_equal(
+            guarded__v1__guarded__watch(here.channel, &request, &stream, &options, &refusal),
+            MESH_OK);
+        if (i == 1) {
+            assert_int_equal(guarded__v1__guarded__watch__next(stream, &one), MESH_OK);
+            assert_string_equal(one->user, USER);
+        }
+        assert_int_equal(mesh_stream_finish(stream, &refusal),
+                         i == 0 ? MESH_PERMISSION_DENIED : MESH_OK);
+    }
+}
+
+/* --- services --------------------------------------------------------------------------------- */
+
+static void only_the_services_that_are_named_may_call(void **state)
+{
+    static const char key[] = "mesh-service-token";
+    method *internal = guarded__v1__guarded__internal;
+
+    (void)state;
+    assert_int_equal(call_with(internal, key, service_token(here.order_key, "order")), MESH_OK);
+    assert_string_equal(seen->service, "order");
+    assert_string_equal(seen->user, "");
+    /* one of ours that is not named; one that says to be another; a user; nobody */
+    assert_int_equal(call_with(internal, key, service_token(here.basket_key, "basket")),
+                     MESH_PERMISSION_DENIED);
+    assert_string_equal(refusal.reason, "SERVICE_REQUIRED");
+    assert_int_equal(call_with(internal, key, service_token(here.basket_key, "order")),
+                     MESH_PERMISSION_DENIED);
+    assert_int_equal(call_with(internal, key, token_for(here.order_key, "order", "product")),
+                     MESH_PERMISSION_DENIED);
+    assert_int_equal(call_with(internal, key, bearer("admin", 0) + strlen("Bearer ")),
+                     MESH_PERMISSION_DENIED);
+    refused(internal, bearer("admin", 0), MESH_PERMISSION_DENIED, "SERVICE_REQUIRED");
+    refused(internal, NULL, MESH_PERMISSION_DENIED, "SERVICE_REQUIRED");
+    /* and a service's token makes nobody a user */
+    refused(guarded__v1__guarded__authenticated,
+            mesh_arena_printf(here.arena, "Bearer %s", service_token(here.order_key, "order")),
+            MESH_UNAUTHENTICATED, "TOKEN_KEY_UNKNOWN");
+}
+
+static void a_guard_without_its_parts_is_none(void **state)
+{
+    mesh_guard *guard;
+
+    (void)state;
+    assert_int_equal(
+        mesh_guard_create(MESH_OPTIONS(mesh_guard_options, .users = here.users), &guard, &refusal),
+        MESH_INVALID_ARGUMENT);
+    assert_string_equal(refusal.message, "a guard needs verifier, users and permissions");
+}
+
+#define CASE(test) cmocka_unit_test_setup_teardown(test, start, stop)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        CASE(a_public_method_asks_for_nothing),
+        CASE(a_signed_in_user_is_known_by_the_token_alone),
+        CASE(without_a_good_token_there_is_no_user),
+        CASE(there_is_one_token_of_the_scheme_bearer),
+        CASE(a_role_decides_by_what_the_user_is_now),
+        CASE(a_ban_bites_at_once_although_the_token_is_valid),
+        CASE(a_permission_is_asked_for_once_and_remembered),
+        CASE(a_permission_that_cannot_be_asked_for_is_unavailable),
+        CASE(a_sensitive_method_asks_each_time),
+        CASE(many_who_wait_for_one_permission_share_one_question_and_hold_no_thread),
+        CASE(a_stream_has_the_same_policy),
+        CASE(only_the_services_that_are_named_may_call),
+        CASE(a_guard_without_its_parts_is_none),
+    };
+
+    return cmocka_run_group_tests_name("guard", tests, NULL, NULL);
+}
