@@ -212,6 +212,10 @@ write_environment() {
         case $need in
         postgres) value[MESH_DATABASE_URL_FILE]=$data/secret/$name.url ;;
         nats) value[MESH_NATS_URL]=nats://$(address nats) ;;
+        signing-key)
+            variable=${name//-/_}
+            value[${variable^^}_SIGNING_KEY_FILE]=$data/secret/$name.key
+            ;;
         *)
             variable=${need//-/_}
             value[MESH_${variable^^}_TARGET]=$(target_of "$need")
@@ -231,11 +235,25 @@ write_environment() {
     done
 }
 
-# A database user and its URL for each service that has a database.
+base64url() { base64 -w 0 | tr '+/' '-_' | tr -d '='; }
+
+# A new Ed25519 key as a private JSON Web Key: both halves are the ends of openssl's encodings.
+new_signing_key() {
+    local pem
+    pem=$(openssl genpkey -algorithm ed25519)
+    printf '{"kty":"OKP","crv":"Ed25519","x":"%s","d":"%s"}' \
+        "$(openssl pkey -pubout -outform DER <<<"$pem" | tail -c 32 | base64url)" \
+        "$(openssl pkey -outform DER <<<"$pem" | tail -c 32 | base64url)"
+}
+
+# A database user and its URL for each service that has a database, a key for each that signs.
 write_secrets() {
     local name
     (umask 077 && mkdir -p "$data/secret")
     for name in "${service_names[@]}"; do
+        if needs "$name" signing-key && [ ! -s "$data/secret/$name.key" ]; then
+            write_secret "$data/secret/$name.key" "$(new_signing_key)"
+        fi
         if needs "$name" postgres; then
             [ -s "$data/secret/$name.password" ] ||
                 write_secret "$data/secret/$name.password" "$(secret)"
@@ -325,6 +343,7 @@ fingerprint() {
         cat "$data/run/$1/run"
         [ ! -d "$data/env/$1" ] || (cd "$data/env/$1" && grep -r '' . | sort)
         [ ! -f "$data/secret/$name.url" ] || cat "$data/secret/$name.url"
+        [ ! -f "$data/secret/$name.key" ] || cat "$data/secret/$name.key"
         [ ! -f "$data/bin/$name" ] || cat "$data/bin/$name"
         [ ! -f "$data/config/$name.conf" ] || cat "$data/config/$name.conf"
     } | sha256sum

@@ -102,3 +102,15 @@ mesh_code user_check_sign_up_regular(const User__V1__SignUpRegularRequest *reque
         *kind = chosen;
     return check.code;
 }
+
+mesh_code user_check_sign_in(const User__V1__SignInRequest *request, mesh_error *err)
+{
+    mesh_check check = {.err = err};
+    size_t login = strnlen(request->login, USER_LOGIN_MAX + 1);
+    size_t password = strnlen(request->password, USER_PASSWORD_MAX + 1);
+    if (login < 1 || login > USER_LOGIN_MAX)
+        mesh_check_fail(&check, "login", "must have 1 to %d bytes", USER_LOGIN_MAX);
+    if (password < 1 || password > USER_PASSWORD_MAX)
+        mesh_check_fail(&check, "password", "must have 1 to %d bytes", USER_PASSWORD_MAX);
+    return check.code;
+}

@@ -11,7 +11,8 @@ enum {
     USER_EMAIL_LOCAL_MAX = 64, /* 4.5.3.1.1 */
     USER_PASSWORD_MIN = 8,
     USER_PASSWORD_MAX = 128,
-    USER_NAME_MAX = 100
+    USER_NAME_MAX = 100,
+    USER_LOGIN_MAX = USER_EMAIL_MAX
 };
 
 /* Violations of a single field go to `check`; none shows a password. */
@@ -24,5 +25,7 @@ void user_check_password(mesh_check *check, const char *password);
  */
 mesh_code user_check_sign_up_regular(const User__V1__SignUpRegularRequest *request,
                                      User__V1__User__Kind *kind, mesh_error *err);
+
+mesh_code user_check_sign_in(const User__V1__SignInRequest *request, mesh_error *err);
 
 #endif

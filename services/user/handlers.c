@@ -1,6 +1,11 @@
+#include <string.h>
+
+#include "mesh/base/clock.h"
+#include "mesh/base/log.h"
+#include "mesh/resource/timestamp.h"
 #include "mesh/rpc/call.h"
 #include "services/user/check.h"
-#include "services/user/store.h"
+#include "services/user/session_store.h"
 
 static user_scope scope_of(const user_service *service, mesh_call *call)
 {
@@ -48,6 +53,210 @@ static mesh_code sign_up_regular(void *self, mesh_call *call,
     return user_store_add(&scope, &account, response, err);
 }
 
+/* In one case, as the table's keys are; what is not ASCII belongs to nobody. */
+static char *lower(mesh_arena *arena, const char *text)
+{
+    char *copy = mesh_arena_strdup(arena, text);
+    for (char *at = copy; *at != '\0'; at++)
+        *at = *at >= 'A' && *at <= 'Z' ? (char)(*at - 'A' + 'a') : *at;
+    return copy;
+}
+
+/* "ipv4:127.0.0.1" of "ipv4:127.0.0.1:4711": the port says nothing of who it is. */
+static const char *address_of(mesh_call *call)
+{
+    const char *address = mesh_call_peer(call)->address;
+    const char *port = strrchr(address, ':');
+    bool has_port = port != NULL && strncmp(address, "unix:", 5) != 0;
+    return mesh_arena_strndup(mesh_call_arena(call), address,
+                              has_port ? (size_t)(port - address) : strlen(address));
+}
+
+/* A hash with the numbers in force, in place of an older one; if not now, then another time. */
+static void renew_hash(const user_service *service, const user_scope *scope, const char *user_id,
+                       const char *password, const char *known)
+{
+    char hash[USER_HASH_BYTES];
+    mesh_error err;
+    mesh_error_clear(&err);
+    mesh_code code = user_password_hash(service->passwords, password, scope->deadline_ns, hash,
+                                        &err);
+    if (code == MESH_OK)
+        code = user_store_rehash(scope, user_id, known, hash, &err);
+    if (code != MESH_OK)
+        mesh_log(MESH_LOG_WARN, "an outdated hash of a password was kept",
+                 MESH_LOG_S("user_id", user_id), MESH_LOG_S("error", err.message));
+}
+
+/*
+ * The user whose password it is. UNAUTHENTICATED: WRONG_CREDENTIALS, whatever it is that does not
+ * fit.
+ */
+static mesh_code find_by_password(const user_service *service, const user_scope *scope,
+                                  const char *login, const char *password, bool staff,
+                                  User__V1__User *user, mesh_error *err)
+{
+    const char *known = NULL;
+    bool found = false, right = false, outdated = false;
+    mesh_code code = user_store_find_login(scope, login, staff, user, &known, &found, err);
+    if (code == MESH_OK)
+        code = user_password_verify(service->passwords, password, known, scope->deadline_ns, &right,
+                                    &outdated, err);
+    if (code != MESH_OK)
+        return code;
+    if (!right)
+        return user__v1__error_reason__set(err, MESH_UNAUTHENTICATED,
+                                           USER__V1__ERROR_REASON__WRONG_CREDENTIALS,
+                                           "no such user, or another password");
+    if (outdated)
+        renew_hash(service, scope, user->id, password, known);
+    return MESH_OK;
+}
+
+static int64_t session_end_ns(const user_service *service)
+{
+    return mesh_clock_add_ms(mesh_clock_wall_ns(), service->session_ms);
+}
+
+/* What the bearer of a session gets. */
+static mesh_code write_tokens(const user_service *service, const user_scope *scope,
+                              const User__V1__User *user, const char *session_id,
+                              const char *refresh_text, int64_t end_ns, User__V1__Tokens *tokens,
+                              mesh_error *err)
+{
+    const char *access;
+    int64_t expire_s;
+    mesh_code code = user_signer_sign(service->signer, user, session_id,
+                                      mesh_clock_wall_ns() / 1000000000, scope->arena, &access,
+                                      &expire_s, err);
+    if (code != MESH_OK)
+        return code;
+    tokens->access_token = (char *)access;
+    tokens->access_expire_time = mesh_timestamp(scope->arena, expire_s * 1000000000);
+    tokens->refresh_token = mesh_arena_strdup(scope->arena, refresh_text);
+    tokens->refresh_expire_time = mesh_timestamp(scope->arena, end_ns);
+    return MESH_OK;
+}
+
+/* Begins a session of a user whose password was right. */
+static mesh_code begin_session(const user_service *service, const user_scope *scope,
+                               User__V1__User *user, User__V1__SignInResponse *response,
+                               mesh_error *err)
+{
+    char session_id[MESH_UUID_TEXT_BYTES], text[USER_REFRESH_TEXT_BYTES];
+    user_refresh refresh;
+    const int64_t end_ns = session_end_ns(service);
+    User__V1__Tokens *tokens = mesh_arena_alloc(scope->arena, sizeof *tokens);
+    if (tokens == NULL)
+        return mesh_error_set(err, MESH_RESOURCE_EXHAUSTED, "the call needs too much memory");
+    user__v1__tokens__init(tokens);
+    user_refresh_create(&refresh, text);
+    mesh_code code = user_session_add(scope, user->id, &refresh, end_ns, session_id, err);
+    if (code == MESH_OK)
+        code = write_tokens(service, scope, user, session_id, text, end_ns, tokens, err);
+    response->user = user;
+    response->tokens = tokens;
+    return code;
+}
+
+static mesh_code sign_in(const user_service *service, mesh_call *call,
+                         const User__V1__SignInRequest *request, bool staff,
+                         User__V1__SignInResponse *response, mesh_error *err)
+{
+    const user_scope scope = scope_of(service, call);
+
+    /* 1. Every mistake of the caller's at once. */
+    mesh_code code = user_check_sign_in(request, err);
+    if (code != MESH_OK)
+        goto done;
+
+    /* 2. Who has failed too often does not get to try. */
+    const char *login = lower(scope.arena, request->login);
+    const char *address = address_of(call);
+    code = user_attempt_begin(service->attempts, login, address, err);
+    if (code != MESH_OK)
+        goto done;
+
+    /* 3. The password. What says nothing of it was no attempt. */
+    User__V1__User *user = mesh_arena_alloc(scope.arena, sizeof *user);
+    if (user == NULL) {
+        code = mesh_error_set(err, MESH_RESOURCE_EXHAUSTED, "the call needs too much memory");
+    } else {
+        user__v1__user__init(user);
+        code = find_by_password(service, &scope, login, request->password, staff, user, err);
+    }
+    if (code != MESH_UNAUTHENTICATED)
+        user_attempt_forget(service->attempts, login, address, code == MESH_OK);
+
+    /* 4. A session, unless the user is banned. */
+    if (code == MESH_OK)
+        code = begin_session(service, &scope, user, response, err);
+done:
+    user_password_wipe(request->password);
+    return code;
+}
+
+static mesh_code sign_in_regular(void *self, mesh_call *call,
+                                 const User__V1__SignInRequest *request,
+                                 User__V1__SignInResponse *response, mesh_error *err)
+{
+    return sign_in(self, call, request, false, response, err);
+}
+
+static mesh_code sign_in_staff(void *self, mesh_call *call, const User__V1__SignInRequest *request,
+                               User__V1__SignInResponse *response, mesh_error *err)
+{
+    return sign_in(self, call, request, true, response, err);
+}
+
+static mesh_code refresh_session(void *self, mesh_call *call,
+                                 const User__V1__RefreshRequest *request,
+                                 User__V1__Tokens *response, mesh_error *err)
+{
+    const user_service *service = self;
+    const user_scope scope = scope_of(service, call);
+    const int64_t end_ns = session_end_ns(service);
+    char session_id[MESH_UUID_TEXT_BYTES], text[USER_REFRESH_TEXT_BYTES];
+    User__V1__User user = USER__V1__USER__INIT;
+    user_refresh old, next;
+    if (!user_refresh_read(request->refresh_token, &old))
+        return user__v1__error_reason__set(err, MESH_UNAUTHENTICATED,
+                                           USER__V1__ERROR_REASON__SESSION_ENDED,
+                                           "this is no refresh token");
+    user_refresh_renew(&old, &next, text);
+    mesh_code code = user_session_renew(&scope, &old, &next, end_ns, &user, session_id, err);
+    if (code != MESH_OK)
+        return code;
+    return write_tokens(service, &scope, &user, session_id, text, end_ns, response, err);
+}
+
+static mesh_code sign_out(void *self, mesh_call *call, const User__V1__SignOutRequest *request,
+                          Google__Protobuf__Empty *response, mesh_error *err)
+{
+    const user_scope scope = scope_of(self, call);
+    user_refresh refresh;
+    (void)response;
+    if (!user_refresh_read(request->refresh_token, &refresh))
+        return MESH_OK;
+    return user_session_end(&scope, &refresh, err);
+}
+
+static mesh_code get_key_set(void *self, mesh_call *call, const User__V1__GetKeySetRequest *request,
+                             User__V1__KeySet *response, mesh_error *err)
+{
+    const user_service *service = self;
+    (void)call;
+    (void)request;
+    (void)err;
+    response->jwks = (char *)user_signer_jwks(service->signer);
+    return MESH_OK;
+}
+
 const user__v1__user_service__handlers user_handlers = {
     .sign_up_regular = sign_up_regular,
+    .sign_in_regular = sign_in_regular,
+    .sign_in_staff = sign_in_staff,
+    .refresh = refresh_session,
+    .sign_out = sign_out,
+    .get_key_set__inline = get_key_set,
 };

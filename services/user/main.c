@@ -6,8 +6,48 @@
 
 static user_service user;
 static user_passwords_options hashing;
+static user_attempts_options limits = {.window_ms = 15 * 60 * 1000};
+static user_signer_options signing;
 
 static const mesh_setting settings[] = {
+    {.name = "USER_SIGNING_KEY",
+     .type = MESH_SETTING_SECRET,
+     .target = &signing.key,
+     .help = "private key (a JSON Web Key, Ed25519) that access tokens are signed with"},
+    {.name = "USER_OTHER_SIGNING_KEY",
+     .type = MESH_SETTING_SECRET,
+     .target = &signing.other_key,
+     .fallback = "",
+     .help = "another one whose tokens are believed: the one before, or the next one"},
+    {.name = "USER_ACCESS_LIFETIME",
+     .type = MESH_SETTING_DURATION,
+     .target = &signing.lifetime_ms,
+     .fallback = "15m",
+     .min = 1000,
+     .max = 3600000,
+     .help = "how long an access token is valid"},
+    {.name = "USER_SESSION_LIFETIME",
+     .type = MESH_SETTING_DURATION,
+     .target = &user.session_ms,
+     .fallback = "720h",
+     .min = 1000,
+     .max = INT64_C(366) * 24 * 3600000,
+     .help = "how long a session lasts that is not refreshed"},
+    {.name = "USER_LOGIN_FAILURES",
+     .type = MESH_SETTING_INTEGER,
+     .target = &limits.login_max,
+     .fallback = "10",
+     .min = 1,
+     .max = 1000000,
+     .help =
+         "wrong passwords for one login in 15 minutes; then it is refused for the rest of them"},
+    {.name = "USER_ADDRESS_FAILURES",
+     .type = MESH_SETTING_INTEGER,
+     .target = &limits.address_max,
+     .fallback = "100",
+     .min = 1,
+     .max = 1000000,
+     .help = "the same from one address; a gateway is one"},
     {.name = "USER_HASH_MEMORY",
      .type = MESH_SETTING_BYTES,
      .target = &hashing.memory_bytes,
@@ -47,17 +87,26 @@ static const mesh_command commands[] = {
     {0},
 };
 
-static mesh_code start(void *self, mesh_app *app, mesh_error *err)
-{
-    user_service *service = self;
-    service->db = mesh_app_db(app);
-    return user_passwords_create(&hashing, &service->passwords, err);
-}
-
 static void stop(void *self)
 {
     user_service *service = self;
     user_passwords_destroy(service->passwords);
+    user_attempts_destroy(service->attempts);
+    user_signer_destroy(service->signer);
+}
+
+static mesh_code start(void *self, mesh_app *app, mesh_error *err)
+{
+    user_service *service = self;
+    service->db = mesh_app_db(app);
+    mesh_code code = user_signer_create(&signing, &service->signer, err);
+    if (code == MESH_OK)
+        code = user_attempts_create(&limits, &service->attempts, err);
+    if (code == MESH_OK)
+        code = user_passwords_create(&hashing, &service->passwords, err);
+    if (code != MESH_OK)
+        stop(service);
+    return code;
 }
 
 int main(int argc, char **argv)

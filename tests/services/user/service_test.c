@@ -16,13 +16,13 @@
 #include "tests/fixtures/nats.h"
 #include "tests/fixtures/postgres.h"
 #include "tests/fixtures/wait.h"
-#include "tests/services/shop/shop.h"
+#include "tests/services/user/people.h"
 #include "tests/services/violations.h"
 #include "user/v1/events.mesh.h"
 
 #define KIND(name) USER__V1__USER__KIND__##name
 
-static const char PASSWORD[] = "Correct-Horse-Battery-7";
+#define PASSWORD PEOPLE_PASSWORD
 
 static instance here, there;
 static mesh_db *db;
@@ -113,15 +113,12 @@ static void start_listener(void)
     WAIT_FOR(mesh_events_ready(listener, &err) == MESH_OK);
 }
 
-/* The smallest numbers, so that the tests do not hash most of their time. */
-static const char *const settings[] = {"USER_HASH_MEMORY=19MiB", "USER_HASH_CONCURRENCY=2", NULL};
-
 static int open_all(void **state)
 {
     if (shop_setup(state) != 0)
         return -1;
-    instance_start(&here, "user", NULL, settings);
-    instance_start(&there, "user", NULL, settings);
+    instance_start(&here, "user", NULL, people_settings(NULL));
+    instance_start(&there, "user", NULL, people_settings(NULL));
     db = shop_open("user");
     start_listener();
     return 0;
@@ -143,7 +140,7 @@ static int begin_test(void **state)
 {
     (void)state;
     mesh_error_clear(&err);
-    postgres_value(db, "TRUNCATE users, profile");
+    postgres_value(db, "TRUNCATE users, profile, session, user_group");
     arena = mesh_arena_create(4096, 0);
     return arena == NULL;
 }
@@ -153,17 +150,6 @@ static int end_test(void **state)
     (void)state;
     mesh_arena_destroy(arena);
     return 0;
-}
-
-static User__V1__SignUpRegularRequest request_of(const char *username, const char *email)
-{
-    User__V1__SignUpRegularRequest request = USER__V1__SIGN_UP_REGULAR_REQUEST__INIT;
-    request.username = (char *)username;
-    request.email = (char *)email;
-    request.password = (char *)PASSWORD;
-    request.first_name = (char *)"Ada";
-    request.last_name = (char *)"Lovelace";
-    return request;
 }
 
 static mesh_code send_sign_up(mesh_channel *channel, const User__V1__SignUpRegularRequest *request,
@@ -177,7 +163,7 @@ static mesh_code send_sign_up(mesh_channel *channel, const User__V1__SignUpRegul
 static mesh_code sign_up(mesh_channel *channel, const char *username, const char *email,
                          User__V1__User **user)
 {
-    const User__V1__SignUpRegularRequest request = request_of(username, email);
+    const User__V1__SignUpRegularRequest request = people_request(username, email);
     return send_sign_up(channel, &request, user);
 }
 
@@ -212,7 +198,7 @@ static void signing_up_makes_a_user_a_profile_and_an_event(void **state)
         char username[16], email[32], sql[160], expected[32];
         snprintf(username, sizeof username, "Ada-%zu", i);
         snprintf(email, sizeof email, "Ada.%zu@Example.com", i);
-        User__V1__SignUpRegularRequest request = request_of(username, email);
+        User__V1__SignUpRegularRequest request = people_request(username, email);
         request.kind = (User__V1__User__Kind)cases[i].kind;
         assert_int_equal(send_sign_up(i % 2 == 0 ? here.channel : there.channel, &request, &user),
                          MESH_OK);
@@ -265,7 +251,7 @@ static void every_mistake_reaches_the_caller_and_nothing_is_stored(void **state)
 {
     (void)state;
     User__V1__User *user;
-    User__V1__SignUpRegularRequest request = request_of("", "not an e-mail");
+    User__V1__SignUpRegularRequest request = people_request("", "not an e-mail");
     request.kind = KIND(STAFF);
     request.password = (char *)"short";
     assert_int_equal(send_sign_up(here.channel, &request, &user), MESH_INVALID_ARGUMENT);
@@ -281,7 +267,7 @@ static void a_password_of_a_megabyte_is_refused_before_it_is_hashed(void **state
         SIZE = 1024 * 1024
     };
     User__V1__User *user;
-    User__V1__SignUpRegularRequest request = request_of("ada", "ada@example.com");
+    User__V1__SignUpRegularRequest request = people_request("ada", "ada@example.com");
     request.password = malloc(SIZE + 1);
     assert_non_null(request.password);
     memset(request.password, 'x', SIZE);
@@ -300,7 +286,7 @@ static void a_password_is_seen_nowhere_and_its_hash_in_the_table_alone(void **st
     uint8_t bytes[HEARD_BYTES];
     instance talkative = {0};
     instance_start(&talkative, "user", NULL,
-                   (const char *const[]){"USER_HASH_MEMORY=19MiB", "MESH_LOG_LEVEL=debug", NULL});
+                   people_settings((const char *const[]){"MESH_LOG_LEVEL=debug", NULL}));
     assert_int_equal(sign_up(talkative.channel, "ada", "ada@example.com", &user), MESH_OK);
     size_t size = user__v1__user__get_packed_size(user);
     assert_true(size <= sizeof bytes);
@@ -339,7 +325,7 @@ static void text_that_means_something_to_sql_is_kept_as_it_is(void **state)
     (void)state;
     static const char NAME[] = "Robert'); DROP TABLE users; -- \\ \" $1 %s {}";
     User__V1__User *user;
-    User__V1__SignUpRegularRequest request = request_of("bobby", "o'neill$1@example.com");
+    User__V1__SignUpRegularRequest request = people_request("bobby", "o'neill$1@example.com");
     request.password = (char *)"'); DROP TABLE users; --";
     request.first_name = request.last_name = (char *)NAME;
     assert_int_equal(send_sign_up(here.channel, &request, &user), MESH_OK);
@@ -348,7 +334,7 @@ static void text_that_means_something_to_sql_is_kept_as_it_is(void **state)
     assert_string_equal(user->profile->last_name, NAME);
     assert_string_equal(postgres_value(db, "SELECT last_name FROM profile"), NAME);
 
-    request = request_of("bobby'; DROP TABLE users; --", "x' OR '1'='1@example.com");
+    request = people_request("bobby'; DROP TABLE users; --", "x' OR '1'='1@example.com");
     assert_int_equal(send_sign_up(here.channel, &request, &user), MESH_INVALID_ARGUMENT);
     assert_string_equal(violated_fields(&err), "username, email");
     assert_string_equal(count_of_users_and_profiles(), "1 1");
@@ -366,7 +352,7 @@ static void *call(void *context)
 {
     caller *me = context;
     User__V1__User *user;
-    const User__V1__SignUpRegularRequest request = request_of(me->username, me->email);
+    const User__V1__SignUpRegularRequest request = people_request(me->username, me->email);
     mesh_arena *own = mesh_arena_create(1024, 0);
     mesh_error_clear(&me->err);
     me->code = user__v1__user_service__sign_up_regular(
@@ -391,7 +377,7 @@ static void a_process_that_dies_leaves_all_of_a_user_or_nothing(void **state)
     caller one = {0};
     mesh_tx *tx;
     size_t before = count_heard();
-    instance_start(&doomed, "user", NULL, settings);
+    instance_start(&doomed, "user", NULL, people_settings(NULL));
     assert_int_equal(mesh_tx_begin(db, NULL, &tx, &err), MESH_OK);
     assert_int_equal(mesh_tx_query(tx, "LOCK TABLE profile", MESH_SQL_NO_PARAMS, NULL, NULL, &err),
                      MESH_OK);
@@ -453,14 +439,14 @@ static int64_t now_ms(void)
 static void people_who_sign_up_do_not_starve_other_calls(void **state)
 {
     (void)state;
-    static const char *const busy_settings[] = {"USER_HASH_MEMORY=64MiB",    "USER_HASH_PASSES=8",
-                                                "USER_HASH_CONCURRENCY=1",   "MESH_WORKERS=4",
-                                                "MESH_CONNECTION_SHARE=100", NULL};
+    static const char *const busy_settings[] = {"USER_HASH_PASSES=24", "USER_HASH_CONCURRENCY=1",
+                                                "MESH_WORKERS=4", "MESH_CONNECTION_SHARE=100",
+                                                NULL};
     instance busy = {0};
     caller callers[CALLERS] = {0};
     size_t made = 0, refused = 0;
     User__V1__User *user;
-    instance_start(&busy, "user", NULL, busy_settings);
+    instance_start(&busy, "user", NULL, people_settings(busy_settings));
     int64_t from_ms = now_ms();
     assert_int_equal(sign_up(busy.channel, "first", "first@example.com", &user), MESH_OK);
     int64_t one_ms = now_ms() - from_ms;
@@ -493,27 +479,14 @@ static void people_who_sign_up_do_not_starve_other_calls(void **state)
     instance_stop(&busy);
 }
 
-static int run_create_admin(const char *input, const char *username, const char *email,
-                            char *output, size_t size)
-{
-    static char url[POSTGRES_URL_BYTES + 32], nats[256];
-    char script[512];
-    snprintf(url, sizeof url, "MESH_DATABASE_URL=%s", shop_url("user"));
-    snprintf(nats, sizeof nats, "MESH_NATS_URL=%s", nats_url());
-    snprintf(script, sizeof script, "printf '%s' | services/user/user create-admin '%s' '%s'",
-             input, username, email);
-    return program_run((const char *[]){"/bin/sh", "-c", script, NULL},
-                       (const char *[]){url, nats, "USER_HASH_MEMORY=19MiB", NULL}, output, size);
-}
-
 /* S0.1: the first of the staff, with a password that the operator chose. */
 static void an_admin_is_made_by_a_command_alone(void **state)
 {
     (void)state;
     char output[4096], id[64] = "";
     heard event;
-    assert_int_equal(run_create_admin("Correct-Horse\nmore\n", "Root", "root@example.com", output,
-                                      sizeof output),
+    assert_int_equal(people_create_admin("Correct-Horse\nmore\n", "Root", "root@example.com",
+                                         output, sizeof output),
                      0);
     assert_null(strstr(output, "Correct-Horse"));
     const char *said = strstr(output, "admin Root ");
@@ -528,7 +501,8 @@ static void an_admin_is_made_by_a_command_alone(void **state)
 
     /* Who has signed up with the name before keeps it. */
     assert_int_equal(
-        run_create_admin("Correct-Horse", "rOOt", "other@example.com", output, sizeof output), 1);
+        people_create_admin("Correct-Horse", "rOOt", "other@example.com", output, sizeof output),
+        1);
     assert_non_null(strstr(output, "another user has this username"));
 }
 
@@ -549,8 +523,8 @@ static void an_admin_without_a_proper_password_is_not_made(void **state)
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         char output[4096];
-        assert_int_equal(run_create_admin(cases[i].input, cases[i].username, cases[i].email, output,
-                                          sizeof output),
+        assert_int_equal(people_create_admin(cases[i].input, cases[i].username, cases[i].email,
+                                             output, sizeof output),
                          1);
         assert_non_null(strstr(output, cases[i].said));
     }
@@ -565,11 +539,10 @@ static void numbers_for_hashing_that_are_too_small_stop_the_start(void **state)
                                         "USER_HASH_CONCURRENCY=0"};
     for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
         char output[2048];
+        const char *const more[] = {"MESH_DATABASE_URL=postgresql://u@h/d",
+                                    "MESH_NATS_URL=nats://h:1", wrong[i], NULL};
         assert_int_equal(program_run((const char *[]){"services/user/user", "--check", NULL},
-                                     (const char *[]){"MESH_LISTEN=127.0.0.1:0",
-                                                      "MESH_DATABASE_URL=postgresql://u@h/d",
-                                                      "MESH_NATS_URL=nats://h:1", wrong[i], NULL},
-                                     output, sizeof output),
+                                     people_settings(more), output, sizeof output),
                          2);
         char name[32];
         snprintf(name, sizeof name, "%.*s", (int)strcspn(wrong[i], "="), wrong[i]);

@@ -44,7 +44,7 @@ static int begin_test(void **state)
 {
     (void)state;
     mesh_error_clear(&err);
-    postgres_value(db, "TRUNCATE users, profile");
+    postgres_value(db, "TRUNCATE users, profile, session, user_group");
     assert_int_equal(
         mesh_events_create(
             &(mesh_events_options){.url = "nats://127.0.0.1:1", .service = "user", .db = db},
@@ -127,6 +127,50 @@ static void a_user_has_all_the_roles_that_one_implies(void **state)
         assert_non_null(user.create_time);
         assert_int_equal(user.update_time->nanos, user.create_time->nanos);
     }
+}
+
+/* S0.5: what groups hold are permissions of the contract. */
+static void every_permission_of_a_group_is_one_of_the_contract(void **state)
+{
+    (void)state;
+    const ProtobufCEnumDescriptor *known = &user__v1__permission__descriptor;
+    char names[1024] = "";
+    size_t used = 0;
+    for (size_t i = 0; i < known->n_values; i++) {
+        used += (size_t)snprintf(names + used, sizeof names - used, "%s'%s'", i == 0 ? "" : ", ",
+                                 known->values[i].name);
+        assert_true(used < sizeof names);
+    }
+    char sql[2048];
+    snprintf(sql, sizeof sql,
+             "SELECT count(*) || ' ' || count(*) FILTER"
+             " (WHERE upper(replace(permission, '.', '_')) IN (%s)) FROM group_permission",
+             names);
+    assert_string_equal(postgres_value(db, sql), "8 8");
+}
+
+static void a_user_is_in_the_group_that_comes_with_the_account_or_in_none(void **state)
+{
+    (void)state;
+    User__V1__User user = USER__V1__USER__INIT;
+    user_account account = {.username = "root",
+                            .email = "",
+                            .password_hash = "",
+                            .kind = KIND(STAFF),
+                            .role = ROLE(ADMIN),
+                            .first_name = "",
+                            .last_name = "",
+                            .group = "admins"};
+    assert_int_equal(user_store_add(&scope, &account, &user, &err), MESH_OK);
+    assert_int_equal(add_consumer("ada", ""), MESH_OK);
+    assert_string_equal(postgres_value(db, "SELECT string_agg(u.username || ' ' || g.group_name,"
+                                           " ', ') FROM user_group g JOIN users u ON u.id ="
+                                           " g.user_id"),
+                        "root admins");
+    account.username = "other";
+    account.group = "no such group";
+    assert_int_equal(user_store_add(&scope, &account, &user, &err), MESH_FAILED_PRECONDITION);
+    assert_string_equal(count_of_users_and_profiles(), "2 2");
 }
 
 /* S0.1: the table itself refuses a role that does not belong to the kind. */
@@ -255,7 +299,7 @@ static void of_those_who_want_the_same_at_once_exactly_one_gets_it(void **state)
     for (int round = 0; round < 10; round++) {
         racer racers[RACERS];
         size_t winners[2] = {0, 0};
-        postgres_value(db, "TRUNCATE users, profile");
+        postgres_value(db, "TRUNCATE users, profile, session, user_group");
         for (size_t i = 0; i < RACERS; i++) {
             racer *one = &racers[i];
             bool by_email = i % 2 != 0;
@@ -292,7 +336,7 @@ static void failing_memory_is_an_error_and_passes(void **state)
     bool failed = true;
     size_t n = 0;
     while (failed) {
-        postgres_value(db, "TRUNCATE users, profile");
+        postgres_value(db, "TRUNCATE users, profile, session, user_group");
         mesh_error_clear(&err);
         mesh_alloc_fail_at(++n);
         scope.arena = mesh_arena_create(64, 0);
@@ -317,6 +361,10 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(a_user_has_all_the_roles_that_one_implies, begin_test,
                                         end_test),
+        cmocka_unit_test_setup_teardown(every_permission_of_a_group_is_one_of_the_contract,
+                                        begin_test, end_test),
+        cmocka_unit_test_setup_teardown(
+            a_user_is_in_the_group_that_comes_with_the_account_or_in_none, begin_test, end_test),
         cmocka_unit_test_setup_teardown(a_kind_never_has_anothers_role, begin_test, end_test),
         cmocka_unit_test_setup_teardown(names_and_emails_are_taken_once_whatever_their_case,
                                         begin_test, end_test),

@@ -1,0 +1,146 @@
+#include "services/user/session_store.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "mesh/base/log.h"
+#include "services/user/convert.h"
+
+enum {
+    SESSION_ID_COLUMN = 12, /* behind USER_COLUMNS */
+    HASH_COLUMN = 12
+};
+
+#define SELECTOR(refresh) MESH_SQL_BYTES((refresh)->selector, USER_SELECTOR_BYTES)
+#define SECRET_HASH(refresh) MESH_SQL_BYTES((refresh)->secret_hash, USER_SECRET_HASH_BYTES)
+
+static mesh_code no_memory(mesh_error *err)
+{
+    return mesh_error_set(err, MESH_RESOURCE_EXHAUSTED, "the call needs too much memory");
+}
+
+static mesh_code banned(mesh_error *err)
+{
+    return user__v1__error_reason__set(err, MESH_PERMISSION_DENIED,
+                                       USER__V1__ERROR_REASON__USER_BANNED, "the user is banned");
+}
+
+mesh_code user_store_find_login(const user_scope *scope, const char *login, bool staff,
+                                User__V1__User *user, const char **password_hash, bool *found,
+                                mesh_error *err)
+{
+    static const char BY_USERNAME[] = "SELECT " USER_COLUMNS ", u.password_hash"
+                                      " FROM users u JOIN profile p ON p.user_id = u.id"
+                                      " WHERE u.username_key = $1 AND (u.kind = 4) = $2";
+    static const char BY_EMAIL[] = "SELECT " USER_COLUMNS ", u.password_hash"
+                                   " FROM users u JOIN profile p ON p.user_id = u.id"
+                                   " WHERE u.email_key = $1 AND (u.kind = 4) = $2";
+    mesh_rows *rows;
+    mesh_code code = mesh_db_query(
+        scope->db, scope->deadline_ns, strchr(login, '@') != NULL ? BY_EMAIL : BY_USERNAME,
+        MESH_SQL_PARAMS(MESH_SQL_TEXT(login), MESH_SQL_BOOL(staff)), &rows, err);
+    if (code != MESH_OK)
+        return code;
+    bool one = mesh_rows_count(rows) == 1;
+    if (one && !user_from_row(scope->arena, rows, 0, user)) {
+        code = no_memory(err);
+    } else {
+        *password_hash = one ? mesh_arena_strdup(scope->arena, mesh_rows_text(rows, 0, HASH_COLUMN))
+                             : NULL;
+        *found = one;
+    }
+    mesh_rows_end(rows);
+    return code;
+}
+
+mesh_code user_store_rehash(const user_scope *scope, const char *user_id, const char *old,
+                            const char *password_hash, mesh_error *err)
+{
+    static const char SQL[] = "UPDATE users SET password_hash = $3"
+                              " WHERE id = $1 AND password_hash = $2";
+    return mesh_db_exec(
+        scope->db, scope->deadline_ns, SQL,
+        MESH_SQL_PARAMS(MESH_SQL_TEXT(user_id), MESH_SQL_TEXT(old), MESH_SQL_TEXT(password_hash)),
+        NULL, err);
+}
+
+mesh_code user_session_add(const user_scope *scope, const char *user_id,
+                           const user_refresh *refresh, int64_t expire_ns,
+                           char session_id[MESH_UUID_TEXT_BYTES], mesh_error *err)
+{
+    static const char SQL[] =
+        "WITH surplus AS (DELETE FROM session WHERE id IN (SELECT id FROM session"
+        "  WHERE user_id = $2 ORDER BY refresh_time DESC OFFSET $6))"
+        " INSERT INTO session (id, user_id, selector, secret_hash, expire_time)"
+        " SELECT $1::uuid, id, $3::bytea, $4::bytea, $5::timestamptz FROM users"
+        "  WHERE id = $2 AND NOT banned";
+    int64_t added = 0;
+    mesh_uuid_v7(session_id);
+    mesh_code code = mesh_db_exec(scope->db, scope->deadline_ns, SQL,
+                                  MESH_SQL_PARAMS(MESH_SQL_TEXT(session_id), MESH_SQL_TEXT(user_id),
+                                                  SELECTOR(refresh), SECRET_HASH(refresh),
+                                                  MESH_SQL_TIME(expire_ns),
+                                                  MESH_SQL_INT(USER_SESSIONS_MAX - 1)),
+                                  &added, err);
+    return code == MESH_OK && added == 0 ? banned(err) : code;
+}
+
+/* What came was not the last token of a session. If it was an earlier one, whoever has the last one
+ * may not be who signed in. */
+static mesh_code end_misused(const user_scope *scope, const user_refresh *refresh, mesh_error *err)
+{
+    static const char SQL[] = "DELETE FROM session WHERE selector = $1 RETURNING id, user_id";
+    mesh_rows *rows;
+    mesh_code code = mesh_db_query(scope->db, scope->deadline_ns, SQL,
+                                   MESH_SQL_PARAMS(SELECTOR(refresh)), &rows, err);
+    if (code != MESH_OK)
+        return code;
+    if (mesh_rows_count(rows) != 0)
+        mesh_log(MESH_LOG_WARN, "a refresh token came that is not the last: its session ended",
+                 MESH_LOG_S("session_id", mesh_rows_text(rows, 0, 0)),
+                 MESH_LOG_S("user_id", mesh_rows_text(rows, 0, 1)));
+    mesh_rows_end(rows);
+    return user__v1__error_reason__set(err, MESH_UNAUTHENTICATED,
+                                       USER__V1__ERROR_REASON__SESSION_ENDED,
+                                       "the session has ended: sign in again");
+}
+
+mesh_code user_session_renew(const user_scope *scope, const user_refresh *old,
+                             const user_refresh *refresh, int64_t expire_ns, User__V1__User *user,
+                             char session_id[MESH_UUID_TEXT_BYTES], mesh_error *err)
+{
+    static const char SQL[] =
+        "UPDATE session s SET secret_hash = $3, refresh_time = now(), expire_time = $4"
+        " FROM users u JOIN profile p ON p.user_id = u.id"
+        " WHERE s.selector = $1 AND s.secret_hash = $2 AND s.expire_time > now()"
+        "  AND u.id = s.user_id"
+        " RETURNING " USER_COLUMNS ", s.id";
+    mesh_rows *rows;
+    mesh_code code = mesh_db_query(scope->db, scope->deadline_ns, SQL,
+                                   MESH_SQL_PARAMS(SELECTOR(old), SECRET_HASH(old),
+                                                   SECRET_HASH(refresh), MESH_SQL_TIME(expire_ns)),
+                                   &rows, err);
+    if (code != MESH_OK)
+        return code;
+    bool renewed = mesh_rows_count(rows) == 1;
+    bool fits = !renewed || user_from_row(scope->arena, rows, 0, user);
+    if (renewed)
+        snprintf(session_id, MESH_UUID_TEXT_BYTES, "%s",
+                 mesh_rows_text(rows, 0, SESSION_ID_COLUMN));
+    mesh_rows_end(rows);
+    if (!renewed)
+        return end_misused(scope, old, err);
+    if (!fits)
+        return no_memory(err);
+    if (!user->banned)
+        return MESH_OK;
+    code = user_session_end(scope, old, err);
+    return code == MESH_OK ? banned(err) : code;
+}
+
+mesh_code user_session_end(const user_scope *scope, const user_refresh *refresh, mesh_error *err)
+{
+    static const char SQL[] = "DELETE FROM session WHERE selector = $1";
+    return mesh_db_exec(scope->db, scope->deadline_ns, SQL, MESH_SQL_PARAMS(SELECTOR(refresh)),
+                        NULL, err);
+}

@@ -1,0 +1,183 @@
+#include "services/user/attempts.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+
+#include <cmocka.h>
+
+#include "tests/fixtures/memory.h"
+#include "tests/fixtures/wait.h"
+
+enum {
+    LOGIN_MAX = 3,
+    ADDRESS_MAX = 5,
+    WINDOW_MS = 60000
+};
+
+static const char HERE[] = "ipv4:192.0.2.1", THERE[] = "ipv4:192.0.2.2";
+static user_attempts *attempts;
+static mesh_error err;
+
+static int begin_with(int64_t window_ms)
+{
+    const user_attempts_options options = {
+        .login_max = LOGIN_MAX, .address_max = ADDRESS_MAX, .window_ms = window_ms};
+    mesh_error_clear(&err);
+    return user_attempts_create(&options, &attempts, &err) != MESH_OK;
+}
+
+static int begin_test(void **state)
+{
+    (void)state;
+    return begin_with(WINDOW_MS);
+}
+
+static int end_test(void **state)
+{
+    (void)state;
+    user_attempts_destroy(attempts);
+    return 0;
+}
+
+static mesh_code attempt(const char *login, const char *address)
+{
+    mesh_error_clear(&err);
+    return user_attempt_begin(attempts, login, address, &err);
+}
+
+static void fail_until_blocked(const char *login, const char *address, int times)
+{
+    for (int i = 0; i < times; i++)
+        assert_int_equal(attempt(login, address), MESH_OK);
+    int64_t delay_ms = 0;
+    assert_int_equal(attempt(login, address), MESH_RESOURCE_EXHAUSTED);
+    assert_string_equal(err.reason, "TOO_MANY_ATTEMPTS");
+    assert_string_equal(err.domain, "user.v1");
+    assert_true(mesh_error_retry_delay(&err, &delay_ms));
+    assert_true(delay_ms > WINDOW_MS - 30000 && delay_ms <= WINDOW_MS);
+}
+
+/* S4.1 */
+static void a_login_is_tried_a_few_times_from_anywhere(void **state)
+{
+    (void)state;
+    assert_int_equal(attempt("ada", THERE), MESH_OK);
+    fail_until_blocked("ada", HERE, LOGIN_MAX - 1);
+    assert_int_equal(attempt("ada", THERE), MESH_RESOURCE_EXHAUSTED);
+    assert_int_equal(attempt("bob", HERE), MESH_OK);
+}
+
+/* S4.1 */
+static void an_address_tries_a_few_logins(void **state)
+{
+    (void)state;
+    char login[16];
+    for (int i = 0; i < ADDRESS_MAX; i++) {
+        snprintf(login, sizeof login, "user%d", i);
+        assert_int_equal(attempt(login, HERE), MESH_OK);
+    }
+    fail_until_blocked("ada", HERE, 0);
+    assert_int_equal(attempt("ada", THERE), MESH_OK);
+}
+
+static void what_was_refused_is_not_counted(void **state)
+{
+    (void)state;
+    fail_until_blocked("ada", HERE, LOGIN_MAX);
+    for (int i = 0; i < 100; i++)
+        assert_int_equal(attempt("ada", HERE), MESH_RESOURCE_EXHAUSTED);
+    for (int i = LOGIN_MAX; i < ADDRESS_MAX; i++)
+        assert_int_equal(attempt("bob", HERE), MESH_OK);
+}
+
+static void a_success_forgets_the_logins_failures_and_not_the_addresses(void **state)
+{
+    (void)state;
+    for (int i = 0; i < LOGIN_MAX; i++)
+        assert_int_equal(attempt("ada", HERE), MESH_OK);
+    user_attempt_forget(attempts, "ada", HERE, true);
+    for (int i = LOGIN_MAX - 1; i < ADDRESS_MAX; i++)
+        assert_int_equal(attempt("bob", HERE), MESH_OK);
+    assert_int_equal(attempt("eve", HERE), MESH_RESOURCE_EXHAUSTED);
+    fail_until_blocked("ada", THERE, LOGIN_MAX);
+}
+
+static void an_attempt_that_says_nothing_of_the_password_is_forgotten(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 100; i++) {
+        assert_int_equal(attempt("ada", HERE), MESH_OK);
+        user_attempt_forget(attempts, "ada", HERE, false);
+    }
+    fail_until_blocked("ada", HERE, LOGIN_MAX);
+    user_attempt_forget(attempts, "nobody", THERE, true);
+}
+
+static void a_login_is_no_address(void **state)
+{
+    (void)state;
+    fail_until_blocked(HERE, THERE, LOGIN_MAX);
+    assert_int_equal(attempt("ada", HERE), MESH_OK);
+}
+
+static void a_window_ends(void **state)
+{
+    (void)state;
+    user_attempts_destroy(attempts);
+    assert_int_equal(begin_with(50), 0);
+    for (int i = 0; i < LOGIN_MAX; i++)
+        (void)attempt("ada", HERE);
+    WAIT_FOR(attempt("ada", HERE) == MESH_OK);
+}
+
+/* However many logins and addresses come: the table stays as large as it is, and works. */
+static void many_keys_push_out_only_those_that_end_first(void **state)
+{
+    (void)state;
+    char login[32], address[32];
+    for (int i = 0; i < 200000; i++) {
+        snprintf(login, sizeof login, "user%d", i);
+        snprintf(address, sizeof address, "ipv4:%d", i);
+        assert_int_equal(attempt(login, address), MESH_OK);
+    }
+    fail_until_blocked("ada", HERE, LOGIN_MAX);
+}
+
+static mesh_code make(void *context)
+{
+    const user_attempts_options options = {.login_max = 1, .address_max = 1, .window_ms = 1};
+    user_attempts *made;
+    (void)context;
+    mesh_code code = user_attempts_create(&options, &made, &err);
+    if (code == MESH_OK)
+        user_attempts_destroy(made);
+    return code;
+}
+
+static void failing_memory_is_an_error(void **state)
+{
+    (void)state;
+    assert_int_equal(memory_fail_in_turn(make, NULL), 1);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(a_login_is_tried_a_few_times_from_anywhere, begin_test,
+                                        end_test),
+        cmocka_unit_test_setup_teardown(an_address_tries_a_few_logins, begin_test, end_test),
+        cmocka_unit_test_setup_teardown(what_was_refused_is_not_counted, begin_test, end_test),
+        cmocka_unit_test_setup_teardown(a_success_forgets_the_logins_failures_and_not_the_addresses,
+                                        begin_test, end_test),
+        cmocka_unit_test_setup_teardown(an_attempt_that_says_nothing_of_the_password_is_forgotten,
+                                        begin_test, end_test),
+        cmocka_unit_test_setup_teardown(a_login_is_no_address, begin_test, end_test),
+        cmocka_unit_test_setup_teardown(a_window_ends, begin_test, end_test),
+        cmocka_unit_test_setup_teardown(many_keys_push_out_only_those_that_end_first, begin_test,
+                                        end_test),
+        cmocka_unit_test(failing_memory_is_an_error),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

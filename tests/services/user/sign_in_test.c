@@ -1,0 +1,600 @@
+/* Signing in, refreshing and signing out, as callers know it; what tokens say, as services do. */
+#include <pthread.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "mesh/auth/verifier.h"
+#include "mesh/base/clock.h"
+#include "tests/fixtures/postgres.h"
+#include "tests/services/user/people.h"
+#include "tests/services/violations.h"
+
+static instance here, there;
+static mesh_db *db;
+static mesh_arena *arena;
+static mesh_error err;
+
+static int open_all(void **state)
+{
+    /* Tests fail on purpose, all from one address. */
+    static const char *const patient[] = {"USER_ADDRESS_FAILURES=100000", NULL};
+    if (shop_setup(state) != 0)
+        return -1;
+    instance_start(&here, "user", NULL, people_settings(patient));
+    instance_start(&there, "user", NULL, people_settings(patient));
+    db = shop_open("user");
+    return 0;
+}
+
+static int close_all(void **state)
+{
+    mesh_db_destroy(db);
+    instance_stop(&here);
+    instance_stop(&there);
+    return shop_teardown(state);
+}
+
+static int begin_test(void **state)
+{
+    (void)state;
+    mesh_error_clear(&err);
+    postgres_value(db, "TRUNCATE users, profile, session, user_group");
+    arena = mesh_arena_create(4096, 0);
+    return arena == NULL;
+}
+
+static int end_test(void **state)
+{
+    (void)state;
+    mesh_arena_destroy(arena);
+    return 0;
+}
+
+static const mesh_call_options *in_arena(void)
+{
+    static mesh_call_options options;
+    options = (mesh_call_options){.arena = arena};
+    mesh_error_clear(&err);
+    return &options;
+}
+
+static mesh_code sign_in_at(mesh_channel *channel, bool staff, const char *login,
+                            const char *password, User__V1__SignInResponse **response)
+{
+    User__V1__SignInRequest request = USER__V1__SIGN_IN_REQUEST__INIT;
+    request.login = (char *)login;
+    request.password = (char *)password;
+    return staff ? user__v1__user_service__sign_in_staff(channel, &request, response, in_arena(),
+                                                         &err)
+                 : user__v1__user_service__sign_in_regular(channel, &request, response, in_arena(),
+                                                           &err);
+}
+
+static mesh_code sign_in(const char *login, const char *password)
+{
+    User__V1__SignInResponse *response;
+    return sign_in_at(here.channel, false, login, password, &response);
+}
+
+/* Signs up and in; the tokens. */
+static const User__V1__Tokens *tokens_of_ada(void)
+{
+    User__V1__SignInResponse *response;
+    people_sign_up(here.channel, arena, "Ada", "ada@example.com");
+    assert_int_equal(sign_in_at(here.channel, false, "ada", PEOPLE_PASSWORD, &response), MESH_OK);
+    return response->tokens;
+}
+
+static mesh_code refresh(mesh_channel *channel, const char *token, User__V1__Tokens **tokens)
+{
+    User__V1__RefreshRequest request = USER__V1__REFRESH_REQUEST__INIT;
+    request.refresh_token = (char *)token;
+    return user__v1__user_service__refresh(channel, &request, tokens, in_arena(), &err);
+}
+
+static void expect_ended(const char *token)
+{
+    User__V1__Tokens *tokens;
+    assert_int_equal(refresh(here.channel, token, &tokens), MESH_UNAUTHENTICATED);
+    assert_string_equal(err.reason, "SESSION_ENDED");
+    assert_string_equal(err.domain, "user.v1");
+}
+
+static mesh_code sign_out(const char *token)
+{
+    User__V1__SignOutRequest request = USER__V1__SIGN_OUT_REQUEST__INIT;
+    Google__Protobuf__Empty *empty;
+    request.refresh_token = (char *)token;
+    return user__v1__user_service__sign_out(there.channel, &request, &empty, in_arena(), &err);
+}
+
+static const char *key_set(mesh_channel *channel)
+{
+    const User__V1__GetKeySetRequest request = USER__V1__GET_KEY_SET_REQUEST__INIT;
+    User__V1__KeySet *set;
+    assert_int_equal(user__v1__user_service__get_key_set(channel, &request, &set, in_arena(), &err),
+                     MESH_OK);
+    return set->jwks;
+}
+
+/* What a service that has the key set makes of a token. */
+static mesh_code verify(const char *jwks, const char *token, const mesh_claims **claims)
+{
+    mesh_keys *keys = NULL;
+    mesh_verifier *verifier = NULL;
+    mesh_error_clear(&err);
+    assert_int_equal(mesh_keys_create(&keys, &err), MESH_OK);
+    assert_int_equal(mesh_keys_replace(keys, jwks, strlen(jwks), &err), MESH_OK);
+    assert_int_equal(
+        mesh_verifier_create(
+            &(mesh_verifier_options){.keys = keys, .issuer = "user", .audience = "mesh"}, &verifier,
+            &err),
+        MESH_OK);
+    mesh_code code = mesh_verifier_check(verifier, token, strlen(token), arena, claims, &err);
+    mesh_verifier_destroy(verifier);
+    mesh_keys_destroy(keys);
+    return code;
+}
+
+/* "regular consumer" */
+static const char *roles_of(const char *token)
+{
+    static char roles[128];
+    const mesh_claims *claims;
+    size_t used = 0;
+    assert_int_equal(verify(key_set(there.channel), token, &claims), MESH_OK);
+    for (size_t i = 0; i < claims->role_count; i++)
+        used += (size_t)snprintf(roles + used, sizeof roles - used, "%s%s", i == 0 ? "" : " ",
+                                 claims->roles[i]);
+    return roles;
+}
+
+/* S0.1, S4.1 */
+static void one_signs_in_with_username_or_email_whatever_its_case(void **state)
+{
+    (void)state;
+    static const char *const logins[] = {"Ada", "ada", "ADA", "Ada@Example.com", "aDA@eXAMPLE.COM"};
+    const char *id = people_sign_up(here.channel, arena, "Ada", "Ada@Example.com");
+    for (size_t i = 0; i < sizeof logins / sizeof logins[0]; i++) {
+        User__V1__SignInResponse *response;
+        assert_int_equal(sign_in_at(i % 2 == 0 ? here.channel : there.channel, false, logins[i],
+                                    PEOPLE_PASSWORD, &response),
+                         MESH_OK);
+        assert_string_equal(response->user->id, id);
+        assert_string_equal(response->user->username, "Ada");
+        assert_string_equal(response->user->profile->first_name, "Ada");
+    }
+}
+
+/* S0.4: by any service alone, once it has the keys. */
+static void an_access_token_says_who_the_user_is_and_what(void **state)
+{
+    (void)state;
+    User__V1__SignInResponse *response;
+    const mesh_claims *claims;
+    const char *id = people_sign_up(here.channel, arena, "Ada", "ada@example.com");
+    const char *jwks = key_set(there.channel);
+    int64_t before_s = mesh_clock_wall_ns() / 1000000000;
+    assert_int_equal(sign_in_at(here.channel, false, "ada", PEOPLE_PASSWORD, &response), MESH_OK);
+    const User__V1__Tokens *tokens = response->tokens;
+    assert_int_equal(verify(jwks, tokens->access_token, &claims), MESH_OK);
+    assert_string_equal(claims->subject, id);
+    assert_int_equal(claims->role_count, 2);
+    assert_string_equal(claims->roles[0], "regular");
+    assert_string_equal(claims->roles[1], "consumer");
+    assert_true(claims->issued_s >= before_s);
+    assert_int_equal(claims->expires_s - claims->issued_s, 15 * 60);
+    assert_int_equal(claims->expires_s, tokens->access_expire_time->seconds);
+    assert_true(tokens->refresh_expire_time->seconds >= before_s + INT64_C(720) * 3600);
+    assert_string_equal(claims->session_id, postgres_value(db, "SELECT id FROM session"));
+    assert_null(strstr(jwks, "\"d\""));
+}
+
+/* S0.1, S4.1: nobody learns who has an account, or of what kind, without the password. */
+static void every_failure_to_sign_in_is_answered_alike(void **state)
+{
+    (void)state;
+    static const struct {
+        bool staff;
+        const char *login, *password;
+    } cases[] = {
+        {false, "nobody", PEOPLE_PASSWORD},
+        {false, "nobody@example.com", PEOPLE_PASSWORD},
+        {false, "ada", "another password"},
+        {false, "ada@example.com", "another password"},
+        {false, "root", PEOPLE_PASSWORD}, /* of staff */
+        {true, "ada", PEOPLE_PASSWORD},   /* no staff */
+        {true, "nobody", PEOPLE_PASSWORD},
+        {true, "root", "another password"},
+        {false, "ad\xc3\xa4", PEOPLE_PASSWORD},
+        {false, "' OR '1'='1", PEOPLE_PASSWORD},
+        {false, "ada'; DROP TABLE users; --", "'; DROP TABLE users; --"},
+        {true, "root' --", "x"},
+        {false, "%", "%"},
+    };
+    people_sign_up(here.channel, arena, "ada", "ada@example.com");
+    people_make_admin("root", "root@example.com");
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        User__V1__SignInResponse *response;
+        assert_int_equal(
+            sign_in_at(here.channel, cases[i].staff, cases[i].login, cases[i].password, &response),
+            MESH_UNAUTHENTICATED);
+        assert_string_equal(err.reason, "WRONG_CREDENTIALS");
+        assert_string_equal(err.domain, "user.v1");
+        assert_string_equal(err.message, "no such user, or another password");
+    }
+    assert_string_equal(postgres_value(db, "SELECT count(*) FROM session"), "0");
+}
+
+static int64_t quickest_ns(const char *login)
+{
+    int64_t quickest = INT64_MAX;
+    for (int i = 0; i < 5; i++) {
+        int64_t from_ns = mesh_clock_monotonic_ns();
+        assert_int_equal(sign_in(login, "another password"), MESH_UNAUTHENTICATED);
+        int64_t took_ns = mesh_clock_monotonic_ns() - from_ns;
+        quickest = took_ns < quickest ? took_ns : quickest;
+    }
+    return quickest;
+}
+
+/* S4.1 */
+static void a_user_who_does_not_exist_takes_as_long_as_a_wrong_password(void **state)
+{
+    (void)state;
+    people_sign_up(here.channel, arena, "ada", "ada@example.com");
+    int64_t wrong_ns = quickest_ns("ada");
+    int64_t unknown_ns = quickest_ns("nobody-else");
+    assert_true(unknown_ns > wrong_ns / 2 && wrong_ns > unknown_ns / 2);
+}
+
+/* S0.1 */
+static void staff_signs_in_as_staff(void **state)
+{
+    (void)state;
+    User__V1__SignInResponse *response;
+    people_make_admin("Root", "root@example.com");
+    assert_int_equal(sign_in_at(here.channel, true, "rOOt", PEOPLE_PASSWORD, &response), MESH_OK);
+    assert_int_equal(response->user->kind, USER__V1__USER__KIND__STAFF);
+    assert_string_equal(roles_of(response->tokens->access_token), "staff admin");
+}
+
+static void every_mistake_of_a_sign_in_reaches_the_caller(void **state)
+{
+    (void)state;
+    char large[300];
+    memset(large, 'x', sizeof large);
+    large[sizeof large - 1] = '\0';
+    assert_int_equal(sign_in("", ""), MESH_INVALID_ARGUMENT);
+    assert_string_equal(violated_fields(&err), "login, password");
+    assert_int_equal(sign_in(large, large), MESH_INVALID_ARGUMENT);
+    assert_string_equal(violated_fields(&err), "login, password");
+}
+
+/* S0.4 */
+static void a_refresh_gives_a_new_pair_that_says_what_the_user_is_now(void **state)
+{
+    (void)state;
+    const User__V1__Tokens *first = tokens_of_ada();
+    User__V1__Tokens *second, *third;
+    const mesh_claims *before, *after;
+    assert_string_equal(roles_of(first->access_token), "regular consumer");
+    postgres_value(db, "UPDATE users SET role = 3");
+    assert_int_equal(refresh(there.channel, first->refresh_token, &second), MESH_OK);
+    assert_string_not_equal(second->refresh_token, first->refresh_token);
+    assert_string_equal(roles_of(second->access_token), "regular consumer pro");
+    const char *jwks = key_set(here.channel);
+    assert_int_equal(verify(jwks, first->access_token, &before), MESH_OK);
+    assert_int_equal(verify(jwks, second->access_token, &after), MESH_OK);
+    assert_string_equal(after->session_id, before->session_id);
+    assert_string_not_equal(after->token_id, before->token_id);
+    assert_int_equal(refresh(here.channel, second->refresh_token, &third), MESH_OK);
+    assert_string_equal(postgres_value(db, "SELECT count(*) FROM session"), "1");
+}
+
+/* S0.4 */
+static void a_refresh_token_that_comes_again_ends_the_session(void **state)
+{
+    (void)state;
+    const User__V1__Tokens *first = tokens_of_ada();
+    User__V1__Tokens *second, *third;
+    assert_int_equal(refresh(here.channel, first->refresh_token, &second), MESH_OK);
+    assert_int_equal(refresh(here.channel, second->refresh_token, &third), MESH_OK);
+    expect_ended(first->refresh_token); /* not only the one before */
+    expect_ended(third->refresh_token);
+    expect_ended(second->refresh_token);
+    assert_int_equal(sign_in("ada", PEOPLE_PASSWORD), MESH_OK);
+}
+
+/* S0.4 */
+static void a_corrupt_refresh_token_ends_the_session(void **state)
+{
+    (void)state;
+    const User__V1__Tokens *first = tokens_of_ada();
+    char changed[80];
+    expect_ended("");
+    expect_ended("'; DROP TABLE session; --");
+    expect_ended("AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA");
+    assert_string_equal(postgres_value(db, "SELECT count(*) FROM session"), "1");
+    snprintf(changed, sizeof changed, "%s", first->refresh_token);
+    changed[40] = changed[40] == 'A' ? 'B' : 'A'; /* of the secret */
+    expect_ended(changed);
+    expect_ended(first->refresh_token);
+}
+
+/* S0.4: the sessions of others go on. */
+static void signing_out_ends_the_session_and_no_other(void **state)
+{
+    (void)state;
+    const User__V1__Tokens *first = tokens_of_ada();
+    User__V1__SignInResponse *other;
+    User__V1__Tokens *tokens;
+    assert_int_equal(sign_in_at(here.channel, false, "ada", PEOPLE_PASSWORD, &other), MESH_OK);
+    assert_int_equal(sign_out(first->refresh_token), MESH_OK);
+    expect_ended(first->refresh_token);
+    assert_int_equal(sign_out(first->refresh_token), MESH_OK);
+    assert_int_equal(sign_out("no token"), MESH_OK);
+    assert_int_equal(refresh(here.channel, other->tokens->refresh_token, &tokens), MESH_OK);
+}
+
+static void a_session_that_is_not_refreshed_in_time_ends(void **state)
+{
+    (void)state;
+    const User__V1__Tokens *first = tokens_of_ada();
+    postgres_value(db, "UPDATE session SET expire_time = now()");
+    expect_ended(first->refresh_token);
+}
+
+/* S0.4 */
+static void a_refresh_token_is_stored_as_a_hash_alone(void **state)
+{
+    (void)state;
+    const User__V1__Tokens *first = tokens_of_ada();
+    char sql[512];
+    assert_null(
+        strstr(postgres_value(db, "SELECT session::text FROM session"), first->refresh_token));
+    snprintf(sql, sizeof sql,
+             "SELECT position(substring(bytes FROM 1 FOR 16) IN selector) || ' ' ||"
+             " position(substring(bytes FROM 17) IN secret_hash || selector)"
+             " FROM session, decode(translate('%s', '-_', '+/'), 'base64') bytes",
+             first->refresh_token);
+    assert_string_equal(postgres_value(db, sql), "1 0");
+}
+
+enum {
+    RACERS = 4
+};
+
+typedef struct racer {
+    pthread_t thread;
+    mesh_channel *channel;
+    const char *token;
+    mesh_code code;
+} racer;
+
+static void *race(void *context)
+{
+    racer *me = context;
+    User__V1__RefreshRequest request = USER__V1__REFRESH_REQUEST__INIT;
+    User__V1__Tokens *tokens;
+    mesh_arena *own = mesh_arena_create(1024, 0);
+    request.refresh_token = (char *)me->token;
+    me->code = user__v1__user_service__refresh(me->channel, &request, &tokens,
+                                               &(mesh_call_options){.arena = own}, NULL);
+    mesh_arena_destroy(own);
+    return NULL;
+}
+
+/* S0.4 */
+static void a_refresh_token_is_taken_once_whoever_is_faster(void **state)
+{
+    (void)state;
+    racer racers[RACERS];
+    const User__V1__Tokens *first = tokens_of_ada();
+    size_t taken = 0;
+    for (size_t i = 0; i < RACERS; i++) {
+        racers[i] = (racer){.channel = i % 2 == 0 ? here.channel : there.channel,
+                            .token = first->refresh_token};
+        assert_int_equal(pthread_create(&racers[i].thread, NULL, race, &racers[i]), 0);
+    }
+    for (size_t i = 0; i < RACERS; i++) {
+        assert_int_equal(pthread_join(racers[i].thread, NULL), 0);
+        taken += racers[i].code == MESH_OK;
+        assert_true(racers[i].code == MESH_OK || racers[i].code == MESH_UNAUTHENTICATED);
+    }
+    assert_int_equal(taken, 1);
+    assert_string_equal(postgres_value(db, "SELECT count(*) FROM session"), "0");
+}
+
+/* S4.2: with the right password, and not before. */
+static void a_banned_user_gets_no_tokens(void **state)
+{
+    (void)state;
+    const User__V1__Tokens *first = tokens_of_ada();
+    User__V1__Tokens *tokens;
+    postgres_value(db, "UPDATE users SET banned = true");
+    assert_int_equal(sign_in("ada", "another password"), MESH_UNAUTHENTICATED);
+    assert_int_equal(sign_in("ada", PEOPLE_PASSWORD), MESH_PERMISSION_DENIED);
+    assert_string_equal(err.reason, "USER_BANNED");
+    assert_int_equal(refresh(here.channel, first->refresh_token, &tokens), MESH_PERMISSION_DENIED);
+    assert_string_equal(err.reason, "USER_BANNED");
+    postgres_value(db, "UPDATE users SET banned = false");
+    expect_ended(first->refresh_token);
+    assert_int_equal(sign_in("ada", PEOPLE_PASSWORD), MESH_OK);
+}
+
+/* S4.1 */
+static void guessing_is_stopped_for_a_login_and_for_an_address(void **state)
+{
+    (void)state;
+    static const char *const strict[] = {"USER_LOGIN_FAILURES=3", "USER_ADDRESS_FAILURES=5", NULL};
+    static const char *const logins[] = {"ada", "ADA", "Ada", "bob", "bob"};
+    User__V1__SignInResponse *response;
+    instance careful = {0};
+    int64_t delay_ms = 0;
+    people_sign_up(here.channel, arena, "ada", "ada@example.com");
+    people_sign_up(here.channel, arena, "bob", "bob@example.com");
+    people_sign_up(here.channel, arena, "eve", "eve@example.com");
+    instance_start(&careful, "user", NULL, people_settings(strict));
+    for (size_t i = 0; i < sizeof logins / sizeof logins[0]; i++) {
+        if (i == 3) { /* the login has no more, the address has */
+            assert_int_equal(sign_in_at(careful.channel, false, "ada", PEOPLE_PASSWORD, &response),
+                             MESH_RESOURCE_EXHAUSTED);
+            assert_string_equal(err.reason, "TOO_MANY_ATTEMPTS");
+            assert_true(mesh_error_retry_delay(&err, &delay_ms));
+            assert_true(delay_ms > 0 && delay_ms <= 15 * 60 * 1000);
+            assert_int_equal(sign_in_at(careful.channel, false, "bob", PEOPLE_PASSWORD, &response),
+                             MESH_OK);
+        }
+        assert_int_equal(sign_in_at(careful.channel, false, logins[i], "a guess", &response),
+                         MESH_UNAUTHENTICATED);
+    }
+    assert_int_equal(sign_in_at(careful.channel, false, "eve", PEOPLE_PASSWORD, &response),
+                     MESH_RESOURCE_EXHAUSTED);
+    instance_stop(&careful);
+}
+
+static void a_hash_of_other_numbers_is_renewed_at_the_next_sign_in(void **state)
+{
+    (void)state;
+    static const char *const stronger[] = {"USER_HASH_PASSES=3", NULL};
+    static const char SQL[] = "SELECT substring(password_hash FROM 1 FOR 31) FROM users";
+    User__V1__SignInResponse *response;
+    instance later = {0};
+    people_sign_up(here.channel, arena, "ada", "ada@example.com");
+    assert_string_equal(postgres_value(db, SQL), "$argon2id$v=19$m=19456,t=2,p=1$");
+    instance_start(&later, "user", NULL, people_settings(stronger));
+    assert_int_equal(sign_in_at(later.channel, false, "ada", PEOPLE_PASSWORD, &response), MESH_OK);
+    assert_string_equal(postgres_value(db, SQL), "$argon2id$v=19$m=19456,t=3,p=1$");
+    assert_string_equal(postgres_value(db, "SELECT version FROM users"), "1");
+    assert_int_equal(sign_in_at(later.channel, false, "ada", PEOPLE_PASSWORD, &response), MESH_OK);
+    instance_stop(&later);
+}
+
+static void a_user_has_32_sessions_at_most(void **state)
+{
+    (void)state;
+    const User__V1__Tokens *first = tokens_of_ada();
+    User__V1__SignInResponse *last = NULL;
+    User__V1__Tokens *tokens;
+    for (int i = 0; i < 32; i++)
+        assert_int_equal(sign_in_at(here.channel, false, "ada", PEOPLE_PASSWORD, &last), MESH_OK);
+    assert_string_equal(postgres_value(db, "SELECT count(*) FROM session"), "32");
+    expect_ended(first->refresh_token);
+    assert_int_equal(refresh(here.channel, last->tokens->refresh_token, &tokens), MESH_OK);
+}
+
+/* S4.16 */
+static void without_a_proper_key_the_service_says_which_and_does_not_start(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *setting, *said;
+        int status;
+    } cases[] = {
+        {"MESH_LOG_LEVEL=info", "USER_SIGNING_KEY", 2},
+        {"USER_SIGNING_KEY_FILE=/nowhere/key", "USER_SIGNING_KEY", 2},
+        {"USER_SIGNING_KEY=secret-nonsense", "USER_SIGNING_KEY", 1},
+        {"USER_SIGNING_KEY={\"kty\":\"OKP\",\"crv\":\"Ed25519\",\"x\":\"secret-nonsense\"}",
+         "USER_SIGNING_KEY", 1},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        char output[16384];
+        const char *const settings[] = {"MESH_LISTEN=127.0.0.1:0",
+                                        "MESH_DATABASE_URL=postgresql://u@127.0.0.1:1/d",
+                                        "MESH_NATS_URL=nats://127.0.0.1:1", cases[i].setting, NULL};
+        assert_int_equal(program_run((const char *[]){"services/user/user", NULL}, settings, output,
+                                     sizeof output),
+                         cases[i].status);
+        assert_non_null(strstr(output, cases[i].said));
+        assert_null(strstr(output, "secret-nonsense"));
+        assert_null(strstr(output, "listening"));
+    }
+}
+
+/* S0.4: while keys change, tokens of the one before are believed. */
+static void tokens_of_the_other_key_are_believed_too(void **state)
+{
+    (void)state;
+    char key[MESH_KEY_TEXT_BYTES], own[MESH_KEY_TEXT_BYTES + 32], other[MESH_KEY_TEXT_BYTES + 32];
+    User__V1__SignInResponse *response;
+    const mesh_claims *claims;
+    instance changed = {0};
+    const User__V1__Tokens *old = tokens_of_ada();
+    const char *const *now = people_settings(NULL);
+    snprintf(other, sizeof other, "USER_OTHER_SIGNING_KEY=%s", strchr(now[0], '=') + 1);
+    assert_int_equal(mesh_key_generate(key, &err), MESH_OK);
+    snprintf(own, sizeof own, "USER_SIGNING_KEY=%s", key);
+    instance_start(&changed, "user", NULL,
+                   (const char *const[]){own, other, "USER_HASH_MEMORY=19MiB", NULL});
+    const char *jwks = key_set(changed.channel);
+    assert_int_equal(sign_in_at(changed.channel, false, "ada", PEOPLE_PASSWORD, &response),
+                     MESH_OK);
+    assert_int_equal(verify(jwks, old->access_token, &claims), MESH_OK);
+    assert_int_equal(verify(jwks, response->tokens->access_token, &claims), MESH_OK);
+    assert_int_equal(verify(key_set(here.channel), response->tokens->access_token, &claims),
+                     MESH_UNAUTHENTICATED);
+    instance_stop(&changed);
+}
+
+/* S4.1, S4.16 */
+static void neither_passwords_nor_tokens_are_logged(void **state)
+{
+    (void)state;
+    User__V1__SignInResponse *response;
+    User__V1__Tokens *tokens;
+    instance talkative = {0};
+    people_sign_up(here.channel, arena, "ada", "ada@example.com");
+    instance_start(&talkative, "user", NULL,
+                   people_settings((const char *const[]){"MESH_LOG_LEVEL=debug", NULL}));
+    assert_int_equal(sign_in_at(talkative.channel, false, "ada", "Wrong-Horse", &response),
+                     MESH_UNAUTHENTICATED);
+    assert_int_equal(sign_in_at(talkative.channel, false, "ada", PEOPLE_PASSWORD, &response),
+                     MESH_OK);
+    assert_int_equal(refresh(talkative.channel, response->tokens->refresh_token, &tokens), MESH_OK);
+    assert_int_equal(refresh(talkative.channel, response->tokens->refresh_token, &tokens),
+                     MESH_UNAUTHENTICATED);
+    program_signal(talkative.program, SIGTERM);
+    assert_int_equal(program_wait(talkative.program), 0);
+    const char *said = program_output(talkative.program);
+    assert_non_null(strstr(said, "a refresh token came that is not the last"));
+    assert_null(strstr(said, PEOPLE_PASSWORD));
+    assert_null(strstr(said, "Wrong-Horse"));
+    assert_null(strstr(said, response->tokens->refresh_token));
+    assert_null(strstr(said, response->tokens->access_token));
+    instance_gone(&talkative);
+}
+
+int main(void)
+{
+#define TEST(name) cmocka_unit_test_setup_teardown(name, begin_test, end_test)
+    const struct CMUnitTest tests[] = {
+        TEST(one_signs_in_with_username_or_email_whatever_its_case),
+        TEST(an_access_token_says_who_the_user_is_and_what),
+        TEST(every_failure_to_sign_in_is_answered_alike),
+        TEST(a_user_who_does_not_exist_takes_as_long_as_a_wrong_password),
+        TEST(staff_signs_in_as_staff),
+        TEST(every_mistake_of_a_sign_in_reaches_the_caller),
+        TEST(a_refresh_gives_a_new_pair_that_says_what_the_user_is_now),
+        TEST(a_refresh_token_that_comes_again_ends_the_session),
+        TEST(a_corrupt_refresh_token_ends_the_session),
+        TEST(signing_out_ends_the_session_and_no_other),
+        TEST(a_session_that_is_not_refreshed_in_time_ends),
+        TEST(a_refresh_token_is_stored_as_a_hash_alone),
+        TEST(a_refresh_token_is_taken_once_whoever_is_faster),
+        TEST(a_banned_user_gets_no_tokens),
+        TEST(guessing_is_stopped_for_a_login_and_for_an_address),
+        TEST(a_hash_of_other_numbers_is_renewed_at_the_next_sign_in),
+        TEST(a_user_has_32_sessions_at_most),
+        TEST(without_a_proper_key_the_service_says_which_and_does_not_start),
+        TEST(tokens_of_the_other_key_are_believed_too),
+        TEST(neither_passwords_nor_tokens_are_logged),
+    };
+    return cmocka_run_group_tests(tests, open_all, close_all);
+}
