@@ -27,6 +27,10 @@ static inline mesh_code mesh_sodium_start(mesh_error *err)
 static inline bool mesh_base64url_read(const char *text, size_t text_size, void *data,
                                        size_t capacity, size_t *size)
 {
+    /* The library takes bytes beyond ASCII for letters, where char is signed. */
+    for (size_t i = 0; i < text_size; i++)
+        if ((unsigned char)text[i] > 0x7f)
+            return false;
     return sodium_base642bin(data, capacity, text, text_size, NULL, size, NULL,
                              sodium_base64_VARIANT_URLSAFE_NO_PADDING) == 0;
 }

@@ -152,6 +152,18 @@ static void a_token_has_an_upper_size(void **state)
     assert_non_null(strstr(err.message, "at most 4096"));
 }
 
+static void bytes_beyond_ascii_stand_for_no_letter(void **state)
+{
+    (void)state;
+    for (int byte = 0x80; byte <= 0xff; byte++) {
+        const char text[] = {'A', 'A', 'A', (char)byte};
+        uint8_t data[3];
+        size_t size;
+
+        assert_false(mesh_base64url_read(text, sizeof text, data, sizeof data, &size));
+    }
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -160,6 +172,7 @@ int main(void)
         TEST(a_token_says_its_claims_in_one_form),
         TEST(wrong_claims_are_not_signed),
         TEST(a_token_has_an_upper_size),
+        TEST(bytes_beyond_ascii_stand_for_no_letter),
     };
 
     return cmocka_run_group_tests_name("token", tests, NULL, NULL);
