@@ -13,6 +13,7 @@
 #include "mesh/base/clock.h"
 #include "mesh/db/migrate.h"
 #include "mesh/events/events.h"
+#include "services/user/session_store.h"
 #include "services/user/user_migrations.h"
 #include "tests/fixtures/postgres.h"
 
@@ -356,6 +357,62 @@ static void failing_memory_is_an_error_and_passes(void **state)
     assert_true(n > 3); /* the arena and what it grows by */
 }
 
+/* Finds a login, begins a session, renews and ends it, with a fresh arena. */
+static mesh_code use_session(void)
+{
+    char session_id[MESH_UUID_TEXT_BYTES], renewed_id[MESH_UUID_TEXT_BYTES];
+    char text[USER_REFRESH_TEXT_BYTES];
+    User__V1__User user = USER__V1__USER__INIT;
+    user_refresh first, next;
+    const char *hash = NULL;
+    bool found = false;
+    const int64_t expire_ns = mesh_clock_add_ms(mesh_clock_wall_ns(), 60000);
+    user_refresh_create(&first, text);
+    user_refresh_renew(&first, &next, text);
+    scope.arena = mesh_arena_create(64, 0);
+    if (scope.arena == NULL)
+        return MESH_RESOURCE_EXHAUSTED;
+    mesh_code code = user_store_find_login(&scope, "ada", false, &user, &hash, &found, &err);
+    if (code == MESH_OK && !mesh_arena_overflowed(scope.arena)) {
+        assert_true(found);
+        assert_string_equal(hash, "$argon2id$...");
+    }
+    if (code == MESH_OK)
+        code = user_session_add(&scope, user.id, &first, expire_ns, session_id, &err);
+    if (code == MESH_OK)
+        code = user_session_renew(&scope, &first, &next, expire_ns, &user, renewed_id, &err);
+    if (code == MESH_OK) {
+        assert_string_equal(renewed_id, session_id);
+        code = user_session_end(&scope, &next, &err);
+    }
+    /* The runtime answers RESOURCE_EXHAUSTED for a call whose arena overflowed. */
+    if (mesh_arena_overflowed(scope.arena))
+        code = MESH_RESOURCE_EXHAUSTED;
+    mesh_arena_destroy(scope.arena);
+    return code;
+}
+
+/* Every allocation fails in turn. */
+static void failing_memory_fails_a_session_and_passes(void **state)
+{
+    (void)state;
+    mesh_arena *whole = scope.arena;
+    bool failed = true;
+    size_t n = 0;
+    assert_int_equal(add_consumer("ada", "ada@example.com"), MESH_OK);
+    while (failed) {
+        mesh_error_clear(&err);
+        mesh_alloc_fail_at(++n);
+        mesh_code code = use_session();
+        failed = mesh_alloc_failed();
+        mesh_alloc_fail_at(0);
+        scope.arena = whole;
+        if (code != (failed ? MESH_RESOURCE_EXHAUSTED : MESH_OK))
+            fail_msg("allocation %zu: %s %s", n, mesh_code_name(code), err.message);
+    }
+    assert_true(n > 3); /* the arena and what it grows by */
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -376,6 +433,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(of_those_who_want_the_same_at_once_exactly_one_gets_it,
                                         begin_test, end_test),
         cmocka_unit_test_setup_teardown(failing_memory_is_an_error_and_passes, begin_test,
+                                        end_test),
+        cmocka_unit_test_setup_teardown(failing_memory_fails_a_session_and_passes, begin_test,
                                         end_test),
     };
     return cmocka_run_group_tests(tests, open_store, close_store);
