@@ -131,7 +131,9 @@ void mesh_call_resume(mesh_call *call, mesh_code code, const mesh_error *err)
         call->verdict_error = mesh_malloc(sizeof *err);
     if (call->verdict_error != NULL)
         *call->verdict_error = *err;
+    mesh_call_ref(call); /* once it is awake it may end, and its server with it */
     call->tcall->ops->wake(call->tcall);
+    mesh_call_unref(call);
 }
 
 void mesh_call_on_cancel(mesh_call *call, void (*fn)(void *context), void *context)

@@ -43,8 +43,8 @@ MESH_API int64_t mesh_call_deadline_ns(const mesh_call *call);
 
 /*
  * True once the caller went away, its deadline passed, or the server gave the call up. Never in an
- * inline handler before it defers (mesh_call_defer): to be told of a close is one more operation
- * for the transport, which only calls that run on ask for. Any thread.
+ * inline handler before it defers (mesh_call_defer), unless the call was suspended: to be told of a
+ * close is one more operation for the transport, which only calls that run on ask for. Any thread.
  */
 MESH_API bool mesh_call_cancelled(const mesh_call *call);
 
@@ -109,9 +109,10 @@ MESH_API void *mesh_call_slot_get(const mesh_call *call, int slot);
  * that somebody calls mesh_call_resume, and returns MESH_OK. Then the call waits, without a thread,
  * but with its place among max_calls, until it is resumed by any one thread, once, also if that is
  * before on_open returns. MESH_OK: it goes on with the next interceptor, unless its deadline has
- * passed. Another code: it is refused, with `err` (may be NULL), which is copied; where there is no
- * memory for that, with the code alone. A call must be resumed in limited time also when its client
- * went away: a server waits for it, in the end without a limit. Not for interceptors that observe.
+ * passed or it was cancelled. Another code: it is refused, with `err` (may be NULL), which is
+ * copied; where there is no memory for that, with the code alone. A call must be resumed in limited
+ * time also when its client went away: a server waits for it, in the end without a limit. Not for
+ * interceptors that observe.
  *
  * mesh_call_unsuspend takes it back, in the same on_open, when nobody will resume the call.
  */

@@ -50,6 +50,7 @@ struct mesh_call {
     mesh_metadata_list trailers;
     bool headers_sent;
     bool answered;
+    bool watched;      /* the transport was asked to tell of its close */
     bool suspended;    /* an interceptor lets it wait */
     mesh_code verdict; /* of who resumes it; its own until the call is woken, as is the next */
     mesh_error *verdict_error;
@@ -90,6 +91,9 @@ void mesh_call_answer_error(mesh_call *call, const mesh_error *err);
 
 /* The same with what the handler of a unary call returned. */
 void mesh_call_answer_unary(mesh_call *call, mesh_code code, const mesh_error *err);
+
+/* It runs on, and is to see its close. Not after it was answered. */
+void mesh_call_watch(mesh_call *call);
 
 /* A server's call was let in: runs its handler, at once or when its one request is all here. */
 void mesh_call_begin(mesh_call *call);

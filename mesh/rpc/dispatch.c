@@ -38,7 +38,7 @@ static void reset(mesh_call *call)
     call->received_copied = call->headers_sent = call->answered = call->untouched = false;
     atomic_store_explicit(&call->malformed, false, memory_order_relaxed);
     atomic_store_explicit(&call->understood, false, memory_order_relaxed);
-    call->compress = call->inlined = call->deferred = call->suspended = false;
+    call->compress = call->inlined = call->deferred = call->suspended = call->watched = false;
     call->peer = (mesh_peer){.address = NULL};
     memset(call->slots, 0, sizeof call->slots);
     call->opened = 0;
@@ -111,6 +111,13 @@ static void refuse_unknown(mesh_call *call, const mesh_open *open)
     mesh_call_answer_error(call, &err);
 }
 
+static void wait_for_verdict(mesh_call *call)
+{
+    mesh_call_watch(call); /* who gives it up meanwhile wants no handler to run */
+    if (call->has_message)
+        mesh_message_keep(&call->message);
+}
+
 /* What the interceptors say of it, as far as they were asked. */
 static void go_on(mesh_call *call, mesh_code code, const mesh_error *err)
 {
@@ -118,8 +125,8 @@ static void go_on(mesh_call *call, mesh_code code, const mesh_error *err)
         mesh_call_answer(call, code, err, NULL);
     else if (!call->suspended)
         mesh_call_begin(call);
-    else if (call->has_message)
-        mesh_message_keep(&call->message);
+    else
+        wait_for_verdict(call);
 }
 
 static void on_open(void *argument, mesh_tcall *tcall, mesh_open *open)
@@ -163,14 +170,15 @@ static void on_woken(mesh_tcall *tcall)
 
     call->suspended = false;
     call->verdict_error = NULL;
-    if (code == MESH_OK) {
-        mesh_error_clear(&err);
-        code = mesh_admission_go_on(call, &err);
-        go_on(call, code, &err);
-    } else {
-        mesh_call_answer(call, code, refusal, NULL);
-    }
+    mesh_error_clear(&err);
+    if (code != MESH_OK && refusal != NULL)
+        err = *refusal;
     mesh_free(refusal);
+    if (mesh_call_cancelled(call))
+        code = mesh_call_cancel_code(call, &err);
+    else if (code == MESH_OK)
+        code = mesh_admission_go_on(call, &err);
+    go_on(call, code, &err);
 }
 
 static void on_message(mesh_tcall *tcall, mesh_message *message)

@@ -104,12 +104,19 @@ static void run_unary_job(void *argument)
         run_unary(call);
 }
 
+void mesh_call_watch(mesh_call *call)
+{
+    if (!call->watched)
+        call->tcall->ops->watch_close(call->tcall);
+    call->watched = true;
+}
+
 void mesh_call_defer(mesh_call *call)
 {
     assert(call->stream == NULL && !call->deferred);
     mesh_call_ref(call);
     if (call->inlined)
-        call->tcall->ops->watch_close(call->tcall);
+        mesh_call_watch(call);
     call->deferred = true;
 }
 
@@ -272,7 +279,7 @@ void mesh_call_begin(mesh_call *call)
         call->inlined = true;
         run_unary(call);
     } else {
-        call->tcall->ops->watch_close(call->tcall);
+        mesh_call_watch(call);
         if (call->has_message) {
             mesh_message_keep(&call->message);
             call->tcall->ops->read(call->tcall);

@@ -38,6 +38,7 @@ enum {
     MAX_POLLERS = 256,
     IDLE_POLL_NS = 500000, /* while draining */
     LATE_CALLS_MS = 1000,  /* what clients send that do not know of the drain is served so long */
+    UNSENT_MS = 5000,      /* for which clients may take answers once no call runs */
     NAMES_BYTES = 128      /* of methods, in an error */
 };
 
@@ -379,9 +380,9 @@ static bool no_call_can_come(const mesh_server *server)
     return no_call_runs(server) && !server->transport->server_has_connections(server->tserver);
 }
 
-static bool all_are_answered(const mesh_server *server)
+static bool all_is_sent(const mesh_server *server)
 {
-    return no_call_runs(server) && !server->transport->server_is_sending(server->tserver);
+    return !server->transport->server_is_sending(server->tserver);
 }
 
 /*
@@ -401,6 +402,11 @@ static bool wait_until(const mesh_server *server, bool (*is_so)(const mesh_serve
     return true;
 }
 
+static int64_t earlier(int64_t one, int64_t other)
+{
+    return one < other ? one : other;
+}
+
 bool mesh_server_drain(mesh_server *server, int64_t drain_timeout_ms)
 {
     int64_t until_ns = mesh_clock_deadline_ns(drain_timeout_ms);
@@ -410,15 +416,17 @@ bool mesh_server_drain(mesh_server *server, int64_t drain_timeout_ms)
     if (!server->started || atomic_exchange(&server->drained, true))
         return true;
     server->transport->server_refuse(server->tserver);
-    (void)wait_until(server, no_call_can_come, until_ns < late_ns ? until_ns : late_ns);
+    (void)wait_until(server, no_call_can_come, earlier(until_ns, late_ns));
     atomic_store(&server->closed, true);
-    graceful = wait_until(server, all_are_answered, until_ns);
+    graceful = wait_until(server, no_call_runs, until_ns);
     if (!graceful) {
         mesh_log(MESH_LOG_WARN, "calls are cancelled at the drain deadline",
                  MESH_LOG_I("calls", (int64_t)mesh_server_active(server)));
         server->transport->server_cancel(server->tserver);
         (void)wait_until(server, no_call_runs, INT64_MAX);
     }
+    if (!wait_until(server, all_is_sent, earlier(until_ns, mesh_clock_deadline_ns(UNSENT_MS))))
+        mesh_log(MESH_LOG_WARN, "clients have not taken all that was sent to them");
     return graceful;
 }
 

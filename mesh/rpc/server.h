@@ -167,12 +167,12 @@ MESH_API const mesh_api *mesh_server_apis(const mesh_server *server, size_t *cou
 MESH_API size_t mesh_server_active(const mesh_server *server);
 
 /*
- * Graceful stop: asks clients for no new calls (GOAWAY) and waits for those running, and until
- * their clients have taken the answers, then cancels what is left after `drain_timeout_ms` and
- * waits for that. Calls that clients had sent before they
+ * Graceful stop: asks clients for no new calls (GOAWAY) and waits for those running, then cancels
+ * what is left after `drain_timeout_ms` and waits for that. Calls that clients had sent before they
  * knew are served, also one whose request is only half here: until all clients have closed their
  * connections, but no longer than a second or the time-out; after that they are answered
- * UNAVAILABLE. True when nothing had to be cancelled. Once.
+ * UNAVAILABLE. In the end it waits until the connections have taken all that was sent, within the
+ * time-out and for five seconds at most. True when no call had to be cancelled. Once.
  */
 MESH_API bool mesh_server_drain(mesh_server *server, int64_t drain_timeout_ms);
 

@@ -255,7 +255,7 @@ typedef struct mesh_transport {
     void (*server_refuse)(mesh_tserver *tserver);
     /* Whether there are connections, so that such calls may come. */
     bool (*server_has_connections)(mesh_tserver *tserver);
-    /* Whether clients' connections have not yet taken answers of calls that are done. */
+    /* Whether there are connections that have not taken yet all that was sent to them. */
     bool (*server_is_sending)(mesh_tserver *tserver);
     void (*server_cancel)(mesh_tserver *tserver);  /* cancels all running calls */
     void (*server_destroy)(mesh_tserver *tserver); /* after the last on_done */

@@ -296,7 +296,7 @@ static bool has_message(const h2_call *call)
 
 bool h2_call_has_arrival(const h2_call *call)
 {
-    return !call->opened || has_message(call);
+    return !call->opened || call->waking || has_message(call);
 }
 
 void h2_call_tell(h2_call *call)

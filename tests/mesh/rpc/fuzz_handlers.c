@@ -1,5 +1,7 @@
 #include "tests/mesh/rpc/fuzz_handlers.h"
 
+#include <string.h>
+
 #include "tests/fuzz/fuzz.h"
 #include "tests/mesh/rpc/handlers.h"
 
@@ -90,11 +92,31 @@ static const testing__v1__testing__handlers handlers = {
     .double__events = &double_events,
 };
 
+/* Suspends calls with the metadata `x-waits`, and lets those go on that it says "yes" of. */
+static mesh_code suspend(void *self, mesh_call *call, mesh_error *err)
+{
+    const mesh_metadata *waits = mesh_call_metadata(call, "x-waits", 0);
+    bool yes = waits != NULL && waits->size == 3 && memcmp(waits->value, "yes", 3) == 0;
+
+    (void)self;
+    if (waits == NULL)
+        return MESH_OK;
+    mesh_call_suspend(call);
+    mesh_error_clear(err);
+    if (!yes)
+        (void)mesh_error_set(err, MESH_PERMISSION_DENIED, "it may not");
+    mesh_call_resume(call, err->code, err);
+    return MESH_OK;
+}
+
+static const mesh_interceptor judge = {.name = "judge", .on_open = suspend};
+
 mesh_server *fuzz_handlers_serve(const char *listen, const char *transport)
 {
     const mesh_server_options *options = MESH_OPTIONS(
         mesh_server_options, .listen = listen, .transport = transport, .worker_count = 1,
-        .arena_limit_bytes = ARENA_BYTES, .stream_budget_bytes = STREAM_BYTES);
+        .arena_limit_bytes = ARENA_BYTES, .stream_budget_bytes = STREAM_BYTES,
+        .interceptors = &judge, .interceptor_count = 1);
     mesh_server *server = NULL;
     mesh_error err;
 

@@ -38,7 +38,7 @@ typedef struct fuzz_call {
     size_t key_sizes[MAX_METADATA];
     size_t metadata_count;
     fuzz_message request, read; /* those that are with the layer above */
-    bool reading, writing, watching;
+    bool reading, writing, watching, waking;
     bool finished, cancelled, released;
 } fuzz_call;
 
@@ -127,6 +127,14 @@ static void peer(mesh_tcall *tcall, mesh_arena *arena, mesh_peer *out)
     *out = (mesh_peer){.address = "ipv4:127.0.0.1:1"};
 }
 
+static void wake(mesh_tcall *tcall)
+{
+    fuzz_call *call = (fuzz_call *)tcall;
+
+    FUZZ_CHECK(!call->waking && !call->finished);
+    call->waking = true;
+}
+
 static void watch_close(mesh_tcall *tcall)
 {
     fuzz_call *call = (fuzz_call *)tcall;
@@ -186,6 +194,7 @@ static void release(mesh_tcall *tcall)
 static const mesh_tcall_ops ops = {
     .metadata = metadata_at,
     .peer = peer,
+    .wake = wake,
     .watch_close = watch_close,
     .read = read_next,
     .write = write_message,
@@ -297,6 +306,9 @@ static bool step(mesh_tserver *tserver, fuzz_call *call)
     if (call->watching && (call->finished || call->cancelled)) {
         call->watching = false;
         tserver->events->on_close(&call->head, call->cancelled);
+    } else if (call->waking) {
+        call->waking = false;
+        tserver->events->on_woken(&call->head);
     } else if (call->writing && !(slow && call->reading)) {
         bring_written(tserver, call);
     } else if (call->reading) {
@@ -396,6 +408,7 @@ const mesh_transport __wrap_mesh_transport_core = {
     .server_start = server_start,
     .server_refuse = nothing,
     .server_has_connections = has_connections,
+    .server_is_sending = has_connections,
     .server_cancel = nothing,
     .server_destroy = server_destroy,
 };

@@ -1,7 +1,10 @@
 #include "tests/mesh/rpc/kinds.h"
 
-#define OPTIONS(service) \
-    &(mesh_call_options){.arena = (service)->arena, .timeout_ms = 20000}
+#define OPTIONS(service)                               \
+    &(mesh_call_options)                               \
+    {                                                  \
+        .arena = (service)->arena, .timeout_ms = 20000 \
+    }
 
 static mesh_code call_echo(testing_service *service, mesh_error *err)
 {
@@ -14,9 +17,7 @@ static mesh_code call_failing_echo(testing_service *service, mesh_error *err)
     Testing__V1__EchoResponse *response;
 
     request.code = MESH_NOT_FOUND;
-    return testing__v1__testing__echo(
-        service->channel, &request, &response,
-        OPTIONS(service), err);
+    return testing__v1__testing__echo(service->channel, &request, &response, OPTIONS(service), err);
 }
 
 static mesh_code call_deferred_echo(testing_service *service, mesh_error *err)
@@ -25,9 +26,7 @@ static mesh_code call_deferred_echo(testing_service *service, mesh_error *err)
     Testing__V1__EchoResponse *response;
 
     request.defer = true;
-    return testing__v1__testing__echo(
-        service->channel, &request, &response,
-        OPTIONS(service), err);
+    return testing__v1__testing__echo(service->channel, &request, &response, OPTIONS(service), err);
 }
 
 static mesh_code call_missing(testing_service *service, mesh_error *err)
@@ -35,9 +34,8 @@ static mesh_code call_missing(testing_service *service, mesh_error *err)
     Testing__V1__EchoRequest request = TESTING__V1__ECHO_REQUEST__INIT;
     Testing__V1__EchoResponse *response;
 
-    return testing__v1__testing__missing(
-        service->channel, &request, &response,
-        OPTIONS(service), err);
+    return testing__v1__testing__missing(service->channel, &request, &response, OPTIONS(service),
+                                         err);
 }
 
 static mesh_code call_sum(testing_service *service, mesh_error *err)
@@ -45,9 +43,7 @@ static mesh_code call_sum(testing_service *service, mesh_error *err)
     Testing__V1__Number number = TESTING__V1__NUMBER__INIT;
     Testing__V1__Number *sum;
     mesh_stream *stream;
-    mesh_code code = testing__v1__testing__sum(
-        service->channel, &stream,
-        OPTIONS(service), err);
+    mesh_code code = testing__v1__testing__sum(service->channel, &stream, OPTIONS(service), err);
 
     if (code != MESH_OK)
         return code;
@@ -62,9 +58,7 @@ static mesh_code call_count(testing_service *service, mesh_error *err)
     mesh_code code;
 
     request.value = 10;
-    code = testing__v1__testing__count(
-        service->channel, &request, &stream,
-        OPTIONS(service), err);
+    code = testing__v1__testing__count(service->channel, &request, &stream, OPTIONS(service), err);
     return code == MESH_OK ? mesh_stream_finish(stream, err) : code;
 }
 
@@ -72,9 +66,7 @@ static mesh_code call_double(testing_service *service, int64_t value, mesh_error
 {
     Testing__V1__Number number = TESTING__V1__NUMBER__INIT;
     mesh_stream *stream;
-    mesh_code code = testing__v1__testing__double(
-        service->channel, &stream,
-        OPTIONS(service), err);
+    mesh_code code = testing__v1__testing__double(service->channel, &stream, OPTIONS(service), err);
 
     if (code != MESH_OK)
         return code;

@@ -20,7 +20,7 @@ enum {
     PATIENCE_MS = 30, /* after it, a reset is no rapid one */
     FEW = 40,         /* too few to be throttled for */
     FIRST = 8,        /* which others wait for; too few to be let go for */
-    THROTTLED = 200,  /* connections */
+    THROTTLED = 100,  /* connections */
     EXPIRED = 200,    /* enough to be throttled for, were they held against it */
     RULES_BROKEN = 10 /* by as many connections, before others are suspect for it */
 };
