@@ -68,10 +68,10 @@ static guarded *guard_call(mesh_call *call, mesh_error *err)
 /* --- users ------------------------------------------------------------------------------------ */
 
 /* The token of the metadata: without one it has no bytes. */
-static mesh_code read_token(mesh_call *call, const char **token, size_t *size, mesh_error *err)
+static mesh_code read_token(guarded *one, const char **token, size_t *size, mesh_error *err)
 {
     static const char scheme[] = "bearer ";
-    const mesh_metadata *entry = mesh_call_metadata(call, "authorization", 0);
+    const mesh_metadata *entry = mesh_call_metadata(one->call, "authorization", 0);
     size_t skip = sizeof scheme - 1;
 
     *token = "";
@@ -79,10 +79,12 @@ static mesh_code read_token(mesh_call *call, const char **token, size_t *size, m
     if (entry == NULL)
         return MESH_OK;
     if (entry->size <= skip || strncasecmp(entry->value, scheme, skip) != 0 ||
-        mesh_call_metadata(call, "authorization", 1) != NULL)
+        mesh_call_metadata(one->call, "authorization", 1) != NULL)
         return mesh__v1__auth_error_reason__set(
             err, MESH_UNAUTHENTICATED, MESH__V1__AUTH_ERROR_REASON__TOKEN_INVALID,
             "the metadata \"authorization\" must be one \"Bearer\" token");
+    one->caller.authorization = entry->value;
+    one->caller.authorization_size = entry->size;
     *token = (const char *)entry->value + skip;
     *size = entry->size - skip;
     return MESH_OK;
@@ -101,7 +103,7 @@ static mesh_code authenticate(const mesh_guard *guard, guarded *one, mesh_error 
     mesh_caller *caller = &one->caller;
     const char *token;
     size_t size;
-    mesh_code code = read_token(one->call, &token, &size, err);
+    mesh_code code = read_token(one, &token, &size, err);
 
     if (code == MESH_OK)
         code = mesh_verifier_check(guard->options.verifier, token, size, mesh_call_arena(one->call),
@@ -224,31 +226,44 @@ static mesh_code check_service(const mesh_guard *guard, guarded *one, const char
                                                 MESH__V1__AUTH_ERROR_REASON__SERVICE_REQUIRED,
                                                 "only services of the mesh may call this");
     one->caller.service = name;
-    return MESH_OK;
+    if (mesh_call_metadata(one->call, "authorization", 0) == NULL)
+        return MESH_OK;
+    return authenticate(guard, one, err);
 }
 
 /* --- the interceptor -------------------------------------------------------------------------- */
 
+static mesh_code decide(const mesh_guard *guard, guarded *one, const mesh_policy *policy,
+                        mesh_error *err)
+{
+    mesh_code code;
+
+    if (policy->kind == MESH_POLICY_SERVICES)
+        return check_service(guard, one, policy->names, err);
+    code = authenticate(guard, one, err);
+    if (code != MESH_OK)
+        return code;
+    switch (policy->kind) {
+    case MESH_POLICY_AUTHENTICATED:
+        return MESH_OK;
+    case MESH_POLICY_ROLES:
+        return check_roles(one, policy->names, err);
+    case MESH_POLICY_PERMISSION:
+        return check_permission(guard, one, policy, err);
+    default: /* of a later plugin */
+        return mesh_error_set(err, MESH_PERMISSION_DENIED, "this server does not know the policy");
+    }
+}
+
 static mesh_code on_open(void *self, mesh_call *call, mesh_error *err)
 {
-    const mesh_guard *guard = self;
     const mesh_policy *policy = &mesh_call_method(call)->policy;
     guarded *one;
-    mesh_code code;
 
     if (policy->kind == MESH_POLICY_PUBLIC)
         return MESH_OK;
     one = guard_call(call, err);
-    if (one == NULL)
-        return MESH_RESOURCE_EXHAUSTED;
-    if (policy->kind == MESH_POLICY_SERVICES)
-        return check_service(guard, one, policy->names, err);
-    code = authenticate(guard, one, err);
-    if (code == MESH_OK && policy->kind == MESH_POLICY_ROLES)
-        code = check_roles(one, policy->names, err);
-    if (code == MESH_OK && policy->kind == MESH_POLICY_PERMISSION)
-        code = check_permission(guard, one, policy, err);
-    return code;
+    return one != NULL ? decide(self, one, policy, err) : MESH_RESOURCE_EXHAUSTED;
 }
 
 mesh_interceptor mesh_guard_interceptor(mesh_guard *guard)

@@ -8,7 +8,8 @@
  *   roles          of these, who has one of the roles now
  *   permission     of these, whom the permission cache, or who is asked for it, says to have it
  *   services       these services of the mesh, by the name in the certificate of their connection,
- *                  or by the metadata `mesh-service-token`, which is theirs alone
+ *                  or by the metadata `mesh-service-token`, which is theirs alone; the user for
+ *                  whom they call is looked at, too, where there is one
  *
  * What a user is now comes from mesh_users, and only where that knows nothing from the token. A
  * call whose permission has to be asked for is suspended meanwhile. Without an answer it is
@@ -71,6 +72,8 @@ typedef struct mesh_caller {
     mesh_user_state now;       /* what the user is */
     const char *service;       /* the service of the mesh; "": none, or nobody asked */
     const mesh_claims *claims; /* of the user's token; NULL without */
+    const char *authorization; /* the metadata that has it, for calls made for the user */
+    size_t authorization_size; /* 0: there was none */
 } mesh_caller;
 
 /* Lives as long as the call. Never NULL: in a call that no guard looked at it is nobody. */

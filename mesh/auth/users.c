@@ -183,6 +183,9 @@ mesh_code mesh_users_put(mesh_users *users, const char *id, const mesh_user_stat
         return mesh_error_set(err, MESH_INVALID_ARGUMENT,
                               "the id of a user has 1 to %d bytes, not %zu", MESH_USER_ID_BYTES_MAX,
                               strlen(id));
+    if (state->role_count > MESH_ROLES_MAX)
+        return mesh_error_set(err, MESH_INVALID_ARGUMENT, "a user has at most %d roles, not %zu",
+                              MESH_ROLES_MAX, state->role_count);
     pthread_mutex_lock(&here->mu);
     forget_old(users, here, now_ns);
     one = entry_of(users, here, hash, id);

@@ -44,7 +44,8 @@ MESH_API void mesh_users_destroy(mesh_users *users);
 /*
  * A user has changed. Copied. A version that is not later than the one that is known changes
  * nothing, so events may come twice and in any order. INVALID_ARGUMENT: the id is empty or too
- * long. RESOURCE_EXHAUSTED: out of memory, and nothing was changed: the event has to come again.
+ * long, or there are more than MESH_ROLES_MAX roles. RESOURCE_EXHAUSTED: out of memory, and nothing
+ * was changed: the event has to come again.
  */
 MESH_API mesh_code mesh_users_put(mesh_users *users, const char *id, const mesh_user_state *state,
                                   mesh_error *err);

@@ -11,6 +11,7 @@
 
 #include "guarded/v1/guarded.mesh.h"
 #include "mesh/auth/guard.h"
+#include "mesh/auth/identity.h"
 #include "mesh/base/clock.h"
 #include "mesh/rpc/channel.h"
 #include "tests/fixtures/wait.h"
@@ -40,11 +41,25 @@ static struct {
     mesh_guard *guard;
     mesh_server *server;
     mesh_channel *channel;
+    mesh_identity *order;
+    mesh_channel *order_channel; /* with that identity */
     mesh_arena *arena;
     _Atomic says says;
     atomic_int loads;
     mesh_permission_load *_Atomic later;
 } here;
+
+/* --- time ------------------------------------------------------------------------------------- */
+
+static atomic_llong ahead_s; /* of the time that it is */
+
+int64_t __real_mesh_clock_wall_ns(void);
+int64_t __wrap_mesh_clock_wall_ns(void);
+
+int64_t __wrap_mesh_clock_wall_ns(void)
+{
+    return __real_mesh_clock_wall_ns() + atomic_load(&ahead_s) * INT64_C(1000000000);
+}
 
 /* --- who answers ------------------------------------------------------------------------------ */
 
@@ -110,6 +125,19 @@ static mesh_code watch(void *self, mesh_call *call, const Google__Protobuf__Empt
     return guarded__v1__guarded__watch__reply(stream, &seen);
 }
 
+static mesh_code forward(void *self, mesh_call *call, const Google__Protobuf__Empty *request,
+                         Guarded__V1__Seen *seen, mesh_error *err)
+{
+    Guarded__V1__Seen *answer;
+    mesh_code code = guarded__v1__guarded__internal(here.order_channel, request, &answer,
+                                                    &(mesh_call_options){.parent = call}, err);
+
+    (void)self;
+    if (code == MESH_OK)
+        *seen = *answer;
+    return code;
+}
+
 static const guarded__v1__guarded__handlers handlers = {
     .anybody__inline = see,
     .authenticated__inline = see,
@@ -117,6 +145,7 @@ static const guarded__v1__guarded__handlers handlers = {
     .write__inline = see,
     .manage = see,
     .internal__inline = see,
+    .forward = forward,
     .watch = watch,
 };
 
@@ -154,6 +183,21 @@ static void make_guard(void)
         MESH_OK);
 }
 
+static void connect_to(const char *address)
+{
+    mesh_client_interceptor identity;
+
+    assert_int_equal(mesh_channel_create(address, NULL, &here.channel, NULL), MESH_OK);
+    assert_int_equal(mesh_identity_create(here.order_key, "order", "mesh", &here.order, NULL),
+                     MESH_OK);
+    identity = mesh_identity_interceptor(here.order);
+    assert_int_equal(mesh_channel_create(
+                         address,
+                         &(mesh_channel_options){.interceptors = &identity, .interceptor_count = 1},
+                         &here.order_channel, NULL),
+                     MESH_OK);
+}
+
 static int start(void **state)
 {
     mesh_interceptor guard;
@@ -176,7 +220,7 @@ static int start(void **state)
                      MESH_OK);
     assert_int_equal(mesh_server_start(here.server, NULL), MESH_OK);
     snprintf(address, sizeof address, "127.0.0.1:%d", mesh_server_port(here.server));
-    assert_int_equal(mesh_channel_create(address, NULL, &here.channel, NULL), MESH_OK);
+    connect_to(address);
     here.arena = mesh_arena_create(4096, 1 << 20);
     assert_non_null(here.arena);
     atomic_store(&here.says, SAYS_YES);
@@ -188,7 +232,9 @@ static int stop(void **state)
 {
     (void)state;
     mesh_channel_destroy(here.channel);
+    mesh_channel_destroy(here.order_channel);
     mesh_server_destroy(here.server);
+    mesh_identity_destroy(here.order);
     mesh_guard_destroy(here.guard);
     mesh_permissions_destroy(here.permissions);
     mesh_users_destroy(here.users);
@@ -532,6 +578,75 @@ static void only_the_services_that_are_named_may_call(void **state)
             MESH_UNAUTHENTICATED, "TOKEN_KEY_UNKNOWN");
 }
 
+static void a_service_says_who_it_is_and_for_whom_it_calls(void **state)
+{
+    const Google__Protobuf__Empty request = GOOGLE__PROTOBUF__EMPTY__INIT;
+    const mesh_call_options options = {.arena = here.arena, .timeout_ms = 20000};
+
+    (void)state;
+    assert_int_equal(
+        guarded__v1__guarded__internal(here.order_channel, &request, &seen, &options, &refusal),
+        MESH_OK);
+    assert_string_equal(seen->service, "order");
+    assert_string_equal(seen->user, "");
+    assert_int_equal(call(guarded__v1__guarded__forward, bearer("pro", 0)), MESH_OK);
+    assert_string_equal(seen->service, "order");
+    assert_string_equal(seen->user, USER);
+    assert_string_equal(seen->roles[0], "pro");
+}
+
+/* Also when the clock is set back, after which a token from before is one of the future. */
+static void its_token_is_renewed_before_it_ends(void **state)
+{
+    const Google__Protobuf__Empty request = GOOGLE__PROTOBUF__EMPTY__INIT;
+    const mesh_call_options options = {.arena = here.arena, .timeout_ms = 20000};
+    const int64_t times_s[] = {0, MESH_IDENTITY_LIFE_S - 1, MESH_IDENTITY_LIFE_S,
+                               10 * MESH_IDENTITY_LIFE_S, 0};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof times_s / sizeof times_s[0]; i++) {
+        atomic_store(&ahead_s, times_s[i]);
+        assert_int_equal(
+            guarded__v1__guarded__internal(here.order_channel, &request, &seen, &options, &refusal),
+            MESH_OK);
+    }
+}
+
+/* A service does not do for users what they may not do. */
+static void a_service_calls_for_no_user_who_is_none(void **state)
+{
+    const char *token = service_token(here.order_key, "order");
+    const char *stale = bearer("pro", 1000);
+    const mesh_metadata both[] = {{"mesh-service-token", token, strlen(token)},
+                                  {"authorization", stale, strlen(stale)}};
+    const Google__Protobuf__Empty request = GOOGLE__PROTOBUF__EMPTY__INIT;
+    const mesh_call_options options = {
+        .arena = here.arena, .timeout_ms = 20000, .metadata = both, .metadata_count = 2};
+
+    (void)state;
+    mesh_error_clear(&refusal);
+    assert_int_equal(
+        guarded__v1__guarded__internal(here.channel, &request, &seen, &options, &refusal),
+        MESH_UNAUTHENTICATED);
+    assert_string_equal(refusal.reason, "TOKEN_EXPIRED");
+}
+
+static void a_service_has_a_name(void **state)
+{
+    char name[MESH_IDENTITY_NAME_BYTES + 1];
+    mesh_identity *identity;
+
+    (void)state;
+    memset(name, 'x', sizeof name);
+    name[sizeof name - 1] = '\0';
+    assert_int_equal(mesh_identity_create(here.order_key, name, "mesh", &identity, &refusal),
+                     MESH_INVALID_ARGUMENT);
+    assert_int_equal(mesh_identity_create(here.order_key, "", "mesh", &identity, &refusal),
+                     MESH_INVALID_ARGUMENT);
+    assert_int_equal(mesh_identity_create(here.order_key, "a\nb", "mesh", &identity, &refusal),
+                     MESH_INVALID_ARGUMENT);
+}
+
 static void a_guard_without_its_parts_is_none(void **state)
 {
     mesh_guard *guard;
@@ -560,6 +675,10 @@ int main(void)
         CASE(many_who_wait_for_one_permission_share_one_question_and_hold_no_thread),
         CASE(a_stream_has_the_same_policy),
         CASE(only_the_services_that_are_named_may_call),
+        CASE(a_service_says_who_it_is_and_for_whom_it_calls),
+        CASE(its_token_is_renewed_before_it_ends),
+        CASE(a_service_calls_for_no_user_who_is_none),
+        CASE(a_service_has_a_name),
         CASE(a_guard_without_its_parts_is_none),
     };
 

@@ -110,10 +110,11 @@ static void many_users_are_each_found(void **state)
     mesh_users_destroy(users);
 }
 
-static void an_id_that_is_none_is_refused(void **state)
+static void what_is_no_user_is_refused(void **state)
 {
     mesh_users *users = mesh_users_create(LONG_MS);
     const mesh_user_state any = state_of(1, false, "regular");
+    const mesh_user_state crowded = {.version = 1, .role_count = MESH_ROLES_MAX + 1};
     char id[MESH_USER_ID_BYTES_MAX + 2];
     mesh_error err;
 
@@ -123,6 +124,8 @@ static void an_id_that_is_none_is_refused(void **state)
     assert_int_equal(mesh_users_put(users, id, &any, &err), MESH_INVALID_ARGUMENT);
     assert_string_equal(err.message, "the id of a user has 1 to 64 bytes, not 65");
     assert_int_equal(mesh_users_put(users, "", &any, NULL), MESH_INVALID_ARGUMENT);
+    assert_int_equal(mesh_users_put(users, "ann", &crowded, &err), MESH_INVALID_ARGUMENT);
+    assert_string_equal(err.message, "a user has at most 8 roles, not 9");
     assert_int_equal(mesh_users_put(users, id + 1, &any, NULL), MESH_OK);
     mesh_users_destroy(users);
 }
@@ -190,7 +193,7 @@ int main(void)
         cmocka_unit_test(events_that_come_late_or_again_change_nothing),
         cmocka_unit_test(an_entry_is_forgotten_when_no_token_from_before_can_live),
         cmocka_unit_test(many_users_are_each_found),
-        cmocka_unit_test(an_id_that_is_none_is_refused),
+        cmocka_unit_test(what_is_no_user_is_refused),
         cmocka_unit_test(without_memory_nothing_is_changed),
         cmocka_unit_test(threads_see_whole_states_that_never_go_back),
     };

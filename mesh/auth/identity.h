@@ -1,0 +1,44 @@
+/*
+ * mesh_identity: what a service says of itself, and of the user for whom it calls, when it calls
+ * other services of the mesh. An interceptor of channels adds to each call
+ *
+ *   mesh-service-token   a token that the service signed, of MESH_IDENTITY_LIFE_S, renewed in time
+ *   authorization        as it came with the call that this one is made for (its parent), unless
+ *                        that was let in without looking at it
+ *
+ * so that the other side's guard (mesh/auth/guard.h) knows both. Only for channels to services of
+ * the mesh: whoever else gets the calls could use the tokens.
+ */
+#ifndef MESH_AUTH_IDENTITY_H
+#define MESH_AUTH_IDENTITY_H
+
+#include "mesh/auth/key.h"
+#include "mesh/rpc/channel.h"
+
+MESH_BEGIN_DECLS
+
+enum {
+    MESH_IDENTITY_LIFE_S = 300,
+    MESH_IDENTITY_NAME_BYTES = 64 /* of a service's name, with its NUL */
+};
+
+typedef struct mesh_identity mesh_identity;
+
+/*
+ * `key` is the service's own and borrowed; `audience` is what verifiers of the mesh want, copied as
+ * the name is. INVALID_ARGUMENT: the name or the audience is empty or too long, or has characters
+ * that claims may not have. RESOURCE_EXHAUSTED: out of memory.
+ */
+MESH_API mesh_code mesh_identity_create(const mesh_key *key, const char *service,
+                                        const char *audience, mesh_identity **identity,
+                                        mesh_error *err);
+
+/* After the channels that have its interceptor. NULL is accepted. */
+MESH_API void mesh_identity_destroy(mesh_identity *identity);
+
+/* For any number of channels. A call that there is no memory for fails with RESOURCE_EXHAUSTED. */
+MESH_API mesh_client_interceptor mesh_identity_interceptor(mesh_identity *identity);
+
+MESH_END_DECLS
+
+#endif
