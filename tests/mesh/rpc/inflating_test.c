@@ -22,8 +22,9 @@ enum {
     NUMBERS = 200,
     PADDING_BYTES = 5000,
     FLOODS = 50,
-    FLOOD = 13,  /* answers that a stream has room for, at least */
-    YIELDS = 200 /* so long a callback takes */
+    FLOOD = 12,    /* answers that a stream has room for, at least, behind one on its way */
+    ANSWERS = 100, /* to one number at most, where the client keeps up with them */
+    YIELDS = 200   /* so long a callback takes */
 };
 
 static testing_service service;
@@ -74,6 +75,7 @@ static mesh_code double_message(void *self, mesh_stream *stream, const Testing__
                                 mesh_error *err)
 {
     Testing__V1__Number doubled = *number;
+    int left = number->value == 0 ? ANSWERS : 1;
     mesh_code code;
 
     (void)self;
@@ -89,7 +91,7 @@ static mesh_code double_message(void *self, mesh_stream *stream, const Testing__
     doubled.value *= 2;
     do /* a zero is answered until there is no room */
         code = testing__v1__testing__double__try_reply(stream, &doubled);
-    while (code == MESH_OK && number->value == 0);
+    while (code == MESH_OK && --left > 0);
     exit_again();
     return code == MESH_RESOURCE_EXHAUSTED ? MESH_OK : code;
 }
