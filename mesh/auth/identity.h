@@ -7,7 +7,7 @@
  *                        that was let in without looking at it
  *
  * so that the other side's guard (mesh/auth/guard.h) knows both. Only for channels to services of
- * the mesh: whoever else gets the calls could use the tokens.
+ * the mesh: whoever gets the calls could use the tokens while they live.
  */
 #ifndef MESH_AUTH_IDENTITY_H
 #define MESH_AUTH_IDENTITY_H

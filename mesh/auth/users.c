@@ -210,6 +210,8 @@ bool mesh_users_find(mesh_users *users, const char *id, mesh_user_state *state)
     here = shard_of(users, hash);
     pthread_mutex_lock(&here->mu);
     one = here->lists != NULL ? *place_of(here, hash, id) : NULL;
+    if (one != NULL && one->until_ns <= mesh_clock_monotonic_ns())
+        one = NULL;
     if (one != NULL)
         *state = one->state;
     pthread_mutex_unlock(&here->mu);
