@@ -9,14 +9,16 @@
 #include "user/v1/user.mesh.h"
 
 enum {
-    SETS = 4096, /* a power of two */
-    WAYS = 8     /* entries of a set: any of them may be a key's */
+    SETS = 4096,     /* a power of two */
+    WAYS = 8,        /* entries of a set: any of them may be a key's */
+    MOMENT_MS = 1000 /* by then the attempts that go on have ended */
 };
 
 typedef struct entry {
     uint64_t key;
     int64_t end_ns; /* of the window, on the monotonic clock; passed: the entry is free */
-    int64_t count;
+    int64_t failures;
+    int64_t running; /* attempts that have not ended */
 } entry;
 
 struct user_attempts {
@@ -78,44 +80,50 @@ static entry *find(user_attempts *attempts, uint64_t key, int64_t now_ns)
     return NULL;
 }
 
-/* Under mu. */
-static void count(user_attempts *attempts, uint64_t key, int64_t now_ns)
+/* Under mu. The entry that ends first gives way to a new one. */
+static entry *find_or_add(user_attempts *attempts, uint64_t key, int64_t now_ns)
 {
     entry *found = find(attempts, key, now_ns);
-    if (found != NULL) {
-        found->count++;
-        return;
-    }
+    if (found != NULL)
+        return found;
     entry *set = attempts->entries[key % SETS];
     entry *first = &set[0];
     for (size_t i = 1; i < WAYS; i++)
         if (set[i].end_ns < first->end_ns)
             first = &set[i];
-    *first = (entry){
-        .key = key, .end_ns = mesh_clock_add_ms(now_ns, attempts->options.window_ms), .count = 1};
+    *first = (entry){.key = key, .end_ns = mesh_clock_add_ms(now_ns, attempts->options.window_ms)};
+    return first;
 }
 
-/* Under mu. When the key may be tried again; 0: now. */
-static int64_t blocked_until_ns(user_attempts *attempts, uint64_t key, int64_t max, int64_t now_ns)
+/* Under mu. When the key may be tried again; 0: now. Those that go on may all fail: `begins` counts
+ * them. */
+static int64_t blocked_until_ns(user_attempts *attempts, uint64_t key, int64_t max, bool begins,
+                                int64_t now_ns)
 {
     const entry *found = find(attempts, key, now_ns);
-    return found != NULL && found->count >= max ? found->end_ns : 0;
+    if (found == NULL)
+        return 0;
+    if (found->failures >= max)
+        return found->end_ns;
+    return begins && found->failures + found->running >= max ? mesh_clock_add_ms(now_ns, MOMENT_MS)
+                                                             : 0;
 }
 
-mesh_code user_attempt_begin(user_attempts *attempts, const char *login, const char *address,
-                             mesh_error *err)
+static mesh_code admit(user_attempts *attempts, const char *login, const char *address, bool begins,
+                       mesh_error *err)
 {
     const uint64_t by_login = login_key(attempts, login);
     const uint64_t by_address = address_key(attempts, address);
     const int64_t now_ns = mesh_clock_monotonic_ns();
     pthread_mutex_lock(&attempts->mu);
-    int64_t until_ns = blocked_until_ns(attempts, by_login, attempts->options.login_max, now_ns);
-    int64_t later_ns = blocked_until_ns(attempts, by_address, attempts->options.address_max,
+    int64_t until_ns = blocked_until_ns(attempts, by_login, attempts->options.login_max, begins,
+                                        now_ns);
+    int64_t later_ns = blocked_until_ns(attempts, by_address, attempts->options.address_max, begins,
                                         now_ns);
     until_ns = until_ns > later_ns ? until_ns : later_ns;
-    if (until_ns == 0) {
-        count(attempts, by_login, now_ns);
-        count(attempts, by_address, now_ns);
+    if (until_ns == 0 && begins) {
+        find_or_add(attempts, by_login, now_ns)->running++;
+        find_or_add(attempts, by_address, now_ns)->running++;
     }
     pthread_mutex_unlock(&attempts->mu);
     if (until_ns == 0)
@@ -127,16 +135,37 @@ mesh_code user_attempt_begin(user_attempts *attempts, const char *login, const c
     return MESH_RESOURCE_EXHAUSTED;
 }
 
-void user_attempt_forget(user_attempts *attempts, const char *login, const char *address,
-                         bool succeeded)
+mesh_code user_attempt_check(user_attempts *attempts, const char *login, const char *address,
+                             mesh_error *err)
+{
+    return admit(attempts, login, address, false, err);
+}
+
+mesh_code user_attempt_begin(user_attempts *attempts, const char *login, const char *address,
+                             mesh_error *err)
+{
+    return admit(attempts, login, address, true, err);
+}
+
+/* Under mu. The entry may be gone, or of the next window: a failure is counted all the same. */
+static void end(user_attempts *attempts, uint64_t key, bool failed, bool forget, int64_t now_ns)
+{
+    entry *one = failed ? find_or_add(attempts, key, now_ns) : find(attempts, key, now_ns);
+    if (one == NULL)
+        return;
+    one->running -= one->running > 0;
+    one->failures = forget ? 0 : one->failures + failed;
+    if (one->failures == 0 && one->running == 0)
+        one->end_ns = 0;
+}
+
+void user_attempt_end(user_attempts *attempts, const char *login, const char *address,
+                      user_attempt_result result)
 {
     const int64_t now_ns = mesh_clock_monotonic_ns();
+    const bool failed = result == USER_ATTEMPT_FAILED;
     pthread_mutex_lock(&attempts->mu);
-    entry *of_login = find(attempts, login_key(attempts, login), now_ns);
-    entry *of_address = find(attempts, address_key(attempts, address), now_ns);
-    if (of_login != NULL && of_login->count > 0)
-        of_login->count = succeeded ? 0 : of_login->count - 1;
-    if (of_address != NULL && of_address->count > 0)
-        of_address->count--;
+    end(attempts, login_key(attempts, login), failed, result == USER_ATTEMPT_SUCCEEDED, now_ns);
+    end(attempts, address_key(attempts, address), failed, false, now_ns);
     pthread_mutex_unlock(&attempts->mu);
 }

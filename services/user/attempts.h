@@ -1,8 +1,9 @@
 /*
  * How often signing in failed lately, for each login and each address: who guesses passwords is
  * stopped before they are looked at. The table has a fixed size; when its part for a key is full,
- * the entry that ends first is forgotten (to push one out takes many thousand failures, of which
- * each waits for a password's hash). Of this process alone. Thread-safe.
+ * the entry that ends first is forgotten. Entries are made for who begins an attempt, which is for
+ * who has a turn to have a password hashed: so to push one out takes many thousand attempts, and
+ * each costs a hash. Of this process alone. Thread-safe.
  */
 #ifndef SERVICES_USER_ATTEMPTS_H
 #define SERVICES_USER_ATTEMPTS_H
@@ -17,7 +18,7 @@ typedef struct user_attempts user_attempts;
 typedef struct user_attempts_options {
     int64_t login_max;   /* failures of a login in a window; 1 at least, as the next ones */
     int64_t address_max; /* failures from an address in a window */
-    int64_t window_ms;   /* from the first failure on */
+    int64_t window_ms;   /* from the first attempt on */
 } user_attempts_options;
 
 /* RESOURCE_EXHAUSTED: out of memory. */
@@ -28,16 +29,28 @@ mesh_code user_attempts_create(const user_attempts_options *options, user_attemp
 void user_attempts_destroy(user_attempts *attempts);
 
 /*
- * Counts an attempt as failed, until it is told otherwise: so those made at once count, too.
+ * Looks whether an attempt may be made, and counts nothing: for who is to wait for a turn first.
  * `login` is in one case. RESOURCE_EXHAUSTED: TOO_MANY_ATTEMPTS with the time to wait, when the
- * login or the address has failed as often as it may; nothing is counted then.
+ * login or the address has failed as often as it may.
+ */
+mesh_code user_attempt_check(user_attempts *attempts, const char *login, const char *address,
+                             mesh_error *err);
+
+/*
+ * The same, and begins the attempt; MESH_OK is followed by user_attempt_end. Refused, too, for a
+ * moment, when the failures and the attempts that go on are as many as may fail: so guesses made at
+ * once are not more than that.
  */
 mesh_code user_attempt_begin(user_attempts *attempts, const char *login, const char *address,
                              mesh_error *err);
 
-/* The attempt that began so did not fail by its password: it counts no more. `succeeded`: nor do
- * the login's earlier failures. */
-void user_attempt_forget(user_attempts *attempts, const char *login, const char *address,
-                         bool succeeded);
+typedef enum user_attempt_result {
+    USER_ATTEMPT_FAILED,   /* the password was wrong: counted */
+    USER_ATTEMPT_UNKNOWN,  /* nobody looked at the password: as if it had not been made */
+    USER_ATTEMPT_SUCCEEDED /* not counted, and the login's earlier failures are forgotten */
+} user_attempt_result;
+
+void user_attempt_end(user_attempts *attempts, const char *login, const char *address,
+                      user_attempt_result result);
 
 #endif

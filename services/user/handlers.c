@@ -88,29 +88,58 @@ static void renew_hash(const user_service *service, const user_scope *scope, con
                  MESH_LOG_S("user_id", user_id), MESH_LOG_S("error", err.message));
 }
 
+/* What somebody signs in with, and from where. */
+typedef struct credentials {
+    const char *login; /* in one case */
+    const char *password, *address;
+    bool staff;
+} credentials;
+
+/*
+ * Whether it is the password of the hash. It is an attempt once it is our turn, and not before: who
+ * is sent away has cost no hash, and must push nobody out of the table.
+ */
+static mesh_code try_password(const user_service *service, const user_scope *scope,
+                              const credentials *given, const char *known, bool *outdated,
+                              mesh_error *err)
+{
+    bool right = false;
+    mesh_code code = user_password_turn_take(service->passwords, scope->deadline_ns, err);
+    if (code != MESH_OK)
+        return code;
+    code = user_attempt_begin(service->attempts, given->login, given->address, err);
+    if (code == MESH_OK) {
+        code = user_password_verify(service->passwords, given->password, known, &right, outdated,
+                                    err);
+        user_attempt_end(service->attempts, given->login, given->address,
+                         code != MESH_OK ? USER_ATTEMPT_UNKNOWN
+                         : right         ? USER_ATTEMPT_SUCCEEDED
+                                         : USER_ATTEMPT_FAILED);
+    }
+    user_password_turn_end(service->passwords);
+    if (code != MESH_OK || right)
+        return code;
+    return user__v1__error_reason__set(err, MESH_UNAUTHENTICATED,
+                                       USER__V1__ERROR_REASON__WRONG_CREDENTIALS,
+                                       "no such user, or another password");
+}
+
 /*
  * The user whose password it is. UNAUTHENTICATED: WRONG_CREDENTIALS, whatever it is that does not
  * fit.
  */
 static mesh_code find_by_password(const user_service *service, const user_scope *scope,
-                                  const char *login, const char *password, bool staff,
-                                  User__V1__User *user, mesh_error *err)
+                                  const credentials *given, User__V1__User *user, mesh_error *err)
 {
     const char *known = NULL;
-    bool found = false, right = false, outdated = false;
-    mesh_code code = user_store_find_login(scope, login, staff, user, &known, &found, err);
+    bool found = false, outdated = false;
+    mesh_code code = user_store_find_login(scope, given->login, given->staff, user, &known, &found,
+                                           err);
     if (code == MESH_OK)
-        code = user_password_verify(service->passwords, password, known, scope->deadline_ns, &right,
-                                    &outdated, err);
-    if (code != MESH_OK)
-        return code;
-    if (!right)
-        return user__v1__error_reason__set(err, MESH_UNAUTHENTICATED,
-                                           USER__V1__ERROR_REASON__WRONG_CREDENTIALS,
-                                           "no such user, or another password");
-    if (outdated)
-        renew_hash(service, scope, user->id, password, known);
-    return MESH_OK;
+        code = try_password(service, scope, given, known, &outdated, err);
+    if (code == MESH_OK && outdated)
+        renew_hash(service, scope, user->id, given->password, known);
+    return code;
 }
 
 static int64_t session_end_ns(const user_service *service)
@@ -171,22 +200,22 @@ static mesh_code sign_in(const user_service *service, mesh_call *call,
         goto done;
 
     /* 2. Who has failed too often does not get to try. */
-    const char *login = lower(scope.arena, request->login);
-    const char *address = address_of(call);
-    code = user_attempt_begin(service->attempts, login, address, err);
+    const credentials given = {.login = lower(scope.arena, request->login),
+                               .password = request->password,
+                               .address = address_of(call),
+                               .staff = staff};
+    code = user_attempt_check(service->attempts, given.login, given.address, err);
     if (code != MESH_OK)
         goto done;
 
-    /* 3. The password. What says nothing of it was no attempt. */
+    /* 3. The password. */
     User__V1__User *user = mesh_arena_alloc(scope.arena, sizeof *user);
     if (user == NULL) {
         code = mesh_error_set(err, MESH_RESOURCE_EXHAUSTED, "the call needs too much memory");
     } else {
         user__v1__user__init(user);
-        code = find_by_password(service, &scope, login, request->password, staff, user, err);
+        code = find_by_password(service, &scope, &given, user, err);
     }
-    if (code != MESH_UNAUTHENTICATED)
-        user_attempt_forget(service->attempts, login, address, code == MESH_OK);
 
     /* 4. A session, unless the user is banned. */
     if (code == MESH_OK)

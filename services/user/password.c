@@ -91,17 +91,23 @@ mesh_code user_password_hash(user_passwords *passwords, const char *password, in
     return failed == 0 ? MESH_OK : no_memory(err);
 }
 
-mesh_code user_password_verify(user_passwords *passwords, const char *password, const char *hash,
-                               int64_t deadline_ns, bool *right, bool *outdated, mesh_error *err)
+mesh_code user_password_turn_take(user_passwords *passwords, int64_t deadline_ns, mesh_error *err)
 {
-    mesh_code code = user_turn_take(&passwords->turns, deadline_ns, err);
-    if (code != MESH_OK)
-        return code;
+    return user_turn_take(&passwords->turns, deadline_ns, err);
+}
+
+void user_password_turn_end(user_passwords *passwords)
+{
+    user_turn_end(&passwords->turns);
+}
+
+mesh_code user_password_verify(user_passwords *passwords, const char *password, const char *hash,
+                               bool *right, bool *outdated, mesh_error *err)
+{
     const char *known = hash != NULL ? hash : passwords->nobody;
     errno = 0;
     bool fits = crypto_pwhash_str_verify(known, password, strlen(password)) == 0;
     bool tried = fits || errno == EINVAL; /* which says that it is another password */
-    user_turn_end(&passwords->turns);
     if (!tried)
         return no_memory(err);
     *right = fits && hash != NULL;

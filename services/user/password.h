@@ -2,7 +2,7 @@
  * Passwords, kept as argon2id hashes (RFC 9106) by libsodium. A hash takes tens of milliseconds and
  * megabytes by design, so only a few are made at once, and only a few callers wait for that: what
  * else the process does goes on, however many people sign in. Thread-safe; every function with a
- * deadline blocks, so it is for workers, not for a transport's threads.
+ * deadline or a turn blocks, so it is for workers, not for a transport's threads.
  *
  * Nothing here logs a password, or puts one into an error.
  */
@@ -50,13 +50,20 @@ mesh_code user_password_hash(user_passwords *passwords, const char *password, in
                              char hash[USER_HASH_BYTES], mesh_error *err);
 
 /*
- * Whether the password is that of the hash. NULL for the hash, of a user who does not exist, is a
- * wrong password like any other: it takes the same time. *outdated: it is right, and the hash was
- * made with other numbers than those in force, so that a new one should take its place. Errors of
- * user_password_hash.
+ * Waits for a turn to verify a password; MESH_OK is followed by user_password_turn_end. Errors of
+ * user_turn_take (turns.h), with USER_HASH_WAIT_MS.
+ */
+mesh_code user_password_turn_take(user_passwords *passwords, int64_t deadline_ns, mesh_error *err);
+void user_password_turn_end(user_passwords *passwords);
+
+/*
+ * Whether the password is that of the hash; the caller has a turn. NULL for the hash, of a user who
+ * does not exist, is a wrong password like any other: it takes the same time. *outdated: it is
+ * right, and the hash was made with other numbers than those in force, so that a new one should
+ * take its place. RESOURCE_EXHAUSTED: no memory for it.
  */
 mesh_code user_password_verify(user_passwords *passwords, const char *password, const char *hash,
-                               int64_t deadline_ns, bool *right, bool *outdated, mesh_error *err);
+                               bool *right, bool *outdated, mesh_error *err);
 
 /* Overwrites a password that is not needed any more. */
 void user_password_wipe(char *password);

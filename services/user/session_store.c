@@ -85,17 +85,20 @@ mesh_code user_session_add(const user_scope *scope, const char *user_id,
     return code == MESH_OK && added == 0 ? banned(err) : code;
 }
 
-/* What came was not the last token of a session. If it was an earlier one, whoever has the last one
- * may not be who signed in. */
-static mesh_code end_misused(const user_scope *scope, const user_refresh *refresh, mesh_error *err)
+/* What came renews no session: the session has expired, or it was not its last token. If it was an
+ * earlier one, whoever has the last one may not be who signed in. */
+static mesh_code end_expired_or_misused(const user_scope *scope, const user_refresh *refresh,
+                                        mesh_error *err)
 {
-    static const char SQL[] = "DELETE FROM session WHERE selector = $1 RETURNING id, user_id";
+    static const char SQL[] = "DELETE FROM session WHERE selector = $1"
+                              " RETURNING id, user_id, secret_hash <> $2";
     mesh_rows *rows;
     mesh_code code = mesh_db_query(scope->db, scope->deadline_ns, SQL,
-                                   MESH_SQL_PARAMS(SELECTOR(refresh)), &rows, err);
+                                   MESH_SQL_PARAMS(SELECTOR(refresh), SECRET_HASH(refresh)), &rows,
+                                   err);
     if (code != MESH_OK)
         return code;
-    if (mesh_rows_count(rows) != 0)
+    if (mesh_rows_count(rows) != 0 && mesh_rows_bool(rows, 0, 2))
         mesh_log(MESH_LOG_WARN, "a refresh token came that is not the last: its session ended",
                  MESH_LOG_S("session_id", mesh_rows_text(rows, 0, 0)),
                  MESH_LOG_S("user_id", mesh_rows_text(rows, 0, 1)));
@@ -129,7 +132,7 @@ mesh_code user_session_renew(const user_scope *scope, const user_refresh *old,
                  mesh_rows_text(rows, 0, SESSION_ID_COLUMN));
     mesh_rows_end(rows);
     if (!renewed)
-        return end_misused(scope, old, err);
+        return end_expired_or_misused(scope, old, err);
     if (!fits)
         return no_memory(err);
     if (!user->banned)

@@ -41,10 +41,19 @@ static int end_test(void **state)
     return 0;
 }
 
-static mesh_code attempt(const char *login, const char *address)
+static mesh_code begin(const char *login, const char *address)
 {
     mesh_error_clear(&err);
     return user_attempt_begin(attempts, login, address, &err);
+}
+
+/* One that fails, if it may be made. */
+static mesh_code attempt(const char *login, const char *address)
+{
+    mesh_code code = begin(login, address);
+    if (code == MESH_OK)
+        user_attempt_end(attempts, login, address, USER_ATTEMPT_FAILED);
+    return code;
 }
 
 static void fail_until_blocked(const char *login, const char *address, int times)
@@ -67,6 +76,30 @@ static void a_login_is_tried_a_few_times_from_anywhere(void **state)
     fail_until_blocked("ada", HERE, LOGIN_MAX - 1);
     assert_int_equal(attempt("ada", THERE), MESH_RESOURCE_EXHAUSTED);
     assert_int_equal(attempt("bob", HERE), MESH_OK);
+}
+
+/* S4.1: who is sent away before a password is hashed can push nobody out. */
+static void what_is_only_looked_at_pushes_nothing_out(void **state)
+{
+    (void)state;
+    fail_until_blocked("ada", HERE, LOGIN_MAX);
+    for (int i = 0; i < 200000; i++) {
+        char login[32], address[32];
+        snprintf(login, sizeof login, "user%d", i);
+        snprintf(address, sizeof address, "ipv4:%d", i);
+        assert_int_equal(user_attempt_check(attempts, login, address, &err), MESH_OK);
+    }
+    assert_int_equal(user_attempt_check(attempts, "ada", THERE, &err), MESH_RESOURCE_EXHAUSTED);
+    assert_string_equal(err.reason, "TOO_MANY_ATTEMPTS");
+    assert_int_equal(attempt("ada", THERE), MESH_RESOURCE_EXHAUSTED);
+}
+
+static void a_look_is_no_attempt(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 100; i++)
+        assert_int_equal(user_attempt_check(attempts, "ada", HERE, &err), MESH_OK);
+    fail_until_blocked("ada", HERE, LOGIN_MAX);
 }
 
 /* S4.1 */
@@ -95,9 +128,10 @@ static void what_was_refused_is_not_counted(void **state)
 static void a_success_forgets_the_logins_failures_and_not_the_addresses(void **state)
 {
     (void)state;
-    for (int i = 0; i < LOGIN_MAX; i++)
+    for (int i = 0; i < LOGIN_MAX - 1; i++)
         assert_int_equal(attempt("ada", HERE), MESH_OK);
-    user_attempt_forget(attempts, "ada", HERE, true);
+    assert_int_equal(begin("ada", HERE), MESH_OK);
+    user_attempt_end(attempts, "ada", HERE, USER_ATTEMPT_SUCCEEDED);
     for (int i = LOGIN_MAX - 1; i < ADDRESS_MAX; i++)
         assert_int_equal(attempt("bob", HERE), MESH_OK);
     assert_int_equal(attempt("eve", HERE), MESH_RESOURCE_EXHAUSTED);
@@ -108,11 +142,27 @@ static void an_attempt_that_says_nothing_of_the_password_is_forgotten(void **sta
 {
     (void)state;
     for (int i = 0; i < 100; i++) {
-        assert_int_equal(attempt("ada", HERE), MESH_OK);
-        user_attempt_forget(attempts, "ada", HERE, false);
+        assert_int_equal(begin("ada", HERE), MESH_OK);
+        user_attempt_end(attempts, "ada", HERE, USER_ATTEMPT_UNKNOWN);
     }
     fail_until_blocked("ada", HERE, LOGIN_MAX);
-    user_attempt_forget(attempts, "nobody", THERE, true);
+}
+
+/* S4.1: no more are tried at once than may fail, and those that go on do not count as failed. */
+static void what_goes_on_holds_up_others_for_a_moment_only(void **state)
+{
+    (void)state;
+    int64_t delay_ms = 0;
+    for (int i = 0; i < LOGIN_MAX; i++)
+        assert_int_equal(begin("ada", HERE), MESH_OK);
+    assert_int_equal(user_attempt_check(attempts, "ada", HERE, &err), MESH_OK);
+    assert_int_equal(begin("ada", THERE), MESH_RESOURCE_EXHAUSTED);
+    assert_string_equal(err.reason, "TOO_MANY_ATTEMPTS");
+    assert_true(mesh_error_retry_delay(&err, &delay_ms));
+    assert_true(delay_ms > 0 && delay_ms <= 1000);
+    for (int i = 0; i < LOGIN_MAX; i++)
+        user_attempt_end(attempts, "ada", HERE, USER_ATTEMPT_SUCCEEDED);
+    fail_until_blocked("ada", THERE, LOGIN_MAX);
 }
 
 static void a_login_is_no_address(void **state)
@@ -167,12 +217,17 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(a_login_is_tried_a_few_times_from_anywhere, begin_test,
                                         end_test),
+        cmocka_unit_test_setup_teardown(what_is_only_looked_at_pushes_nothing_out, begin_test,
+                                        end_test),
+        cmocka_unit_test_setup_teardown(a_look_is_no_attempt, begin_test, end_test),
         cmocka_unit_test_setup_teardown(an_address_tries_a_few_logins, begin_test, end_test),
         cmocka_unit_test_setup_teardown(what_was_refused_is_not_counted, begin_test, end_test),
         cmocka_unit_test_setup_teardown(a_success_forgets_the_logins_failures_and_not_the_addresses,
                                         begin_test, end_test),
         cmocka_unit_test_setup_teardown(an_attempt_that_says_nothing_of_the_password_is_forgotten,
                                         begin_test, end_test),
+        cmocka_unit_test_setup_teardown(what_goes_on_holds_up_others_for_a_moment_only, begin_test,
+                                        end_test),
         cmocka_unit_test_setup_teardown(a_login_is_no_address, begin_test, end_test),
         cmocka_unit_test_setup_teardown(a_window_ends, begin_test, end_test),
         cmocka_unit_test_setup_teardown(many_keys_push_out_only_those_that_end_first, begin_test,

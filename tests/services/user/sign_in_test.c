@@ -351,6 +351,23 @@ static void a_session_that_is_not_refreshed_in_time_ends(void **state)
     expect_ended(first->refresh_token);
 }
 
+static void a_session_that_expired_is_reported_as_no_theft(void **state)
+{
+    (void)state;
+    User__V1__Tokens *tokens;
+    instance one = {0};
+    const User__V1__Tokens *first = tokens_of_ada();
+    instance_start(&one, "user", NULL, people_settings(NULL));
+    postgres_value(db, "UPDATE session SET expire_time = now()");
+    assert_int_equal(refresh(one.channel, first->refresh_token, &tokens), MESH_UNAUTHENTICATED);
+    assert_string_equal(err.reason, "SESSION_ENDED");
+    assert_string_equal(postgres_value(db, "SELECT count(*) FROM session"), "0");
+    program_signal(one.program, SIGTERM);
+    assert_int_equal(program_wait(one.program), 0);
+    assert_null(strstr(program_output(one.program), "that is not the last"));
+    instance_gone(&one);
+}
+
 /* S0.4 */
 static void a_refresh_token_is_stored_as_a_hash_alone(void **state)
 {
@@ -457,6 +474,91 @@ static void guessing_is_stopped_for_a_login_and_for_an_address(void **state)
     }
     assert_int_equal(sign_in_at(careful.channel, false, "eve", PEOPLE_PASSWORD, &response),
                      MESH_RESOURCE_EXHAUSTED);
+    instance_stop(&careful);
+}
+
+enum {
+    GUESSERS = 15
+};
+
+typedef struct guesser {
+    pthread_t thread;
+    mesh_channel *channel;
+    const char *password;
+    mesh_code code;
+    mesh_error err;
+} guesser;
+
+static void *guess(void *context)
+{
+    guesser *me = context;
+    User__V1__SignInRequest request = USER__V1__SIGN_IN_REQUEST__INIT;
+    User__V1__SignInResponse *response;
+    mesh_arena *own = mesh_arena_create(1024, 0);
+    mesh_error_clear(&me->err);
+    request.login = (char *)"ada";
+    request.password = (char *)me->password;
+    me->code = user__v1__user_service__sign_in_regular(
+        me->channel, &request, &response, &(mesh_call_options){.arena = own}, &me->err);
+    mesh_arena_destroy(own);
+    return NULL;
+}
+
+/* Tries a password many times at once; how many of those said whether it was right. */
+static size_t guess_at_once(const instance *one, const char *password, const char *otherwise)
+{
+    static guesser guessers[GUESSERS];
+    size_t told = 0;
+    for (size_t i = 0; i < GUESSERS; i++) {
+        guessers[i] = (guesser){.channel = one->channel, .password = password};
+        assert_int_equal(pthread_create(&guessers[i].thread, NULL, guess, &guessers[i]), 0);
+    }
+    for (size_t i = 0; i < GUESSERS; i++) {
+        assert_int_equal(pthread_join(guessers[i].thread, NULL), 0);
+        if (guessers[i].code == MESH_OK || guessers[i].code == MESH_UNAUTHENTICATED) {
+            told++;
+        } else {
+            assert_int_equal(guessers[i].code, MESH_RESOURCE_EXHAUSTED);
+            assert_string_equal(guessers[i].err.reason, otherwise);
+        }
+    }
+    return told;
+}
+
+/* S4.1: what waits for its turn has not failed. */
+static void right_passwords_at_once_are_no_failures(void **state)
+{
+    (void)state;
+    static const char *const strict[] = {"USER_LOGIN_FAILURES=2",     "USER_ADDRESS_FAILURES=2",
+                                         "USER_HASH_CONCURRENCY=2",   "USER_HASH_PASSES=8",
+                                         "MESH_CONNECTION_SHARE=100", NULL};
+    User__V1__SignInResponse *response;
+    instance careful = {0};
+    people_sign_up(here.channel, arena, "ada", "ada@example.com");
+    instance_start(&careful, "user", NULL, people_settings(strict));
+    for (int i = 0; i < 3; i++)
+        assert_true(guess_at_once(&careful, PEOPLE_PASSWORD, "TOO_MANY_PASSWORDS") >= 1);
+    assert_int_equal(sign_in_at(careful.channel, false, "ada", "a guess", &response),
+                     MESH_UNAUTHENTICATED);
+    assert_int_equal(sign_in_at(careful.channel, false, "ada", PEOPLE_PASSWORD, &response),
+                     MESH_OK);
+    instance_stop(&careful);
+}
+
+/* S4.1 */
+static void guesses_at_once_are_as_many_as_may_fail(void **state)
+{
+    (void)state;
+    static const char *const strict[] = {"USER_LOGIN_FAILURES=3", "USER_HASH_CONCURRENCY=5",
+                                         "MESH_CONNECTION_SHARE=100", NULL};
+    User__V1__SignInResponse *response;
+    instance careful = {0};
+    people_sign_up(here.channel, arena, "ada", "ada@example.com");
+    instance_start(&careful, "user", NULL, people_settings(strict));
+    assert_int_equal(guess_at_once(&careful, "a guess", "TOO_MANY_ATTEMPTS"), 3);
+    assert_int_equal(sign_in_at(careful.channel, false, "ada", PEOPLE_PASSWORD, &response),
+                     MESH_RESOURCE_EXHAUSTED);
+    assert_string_equal(err.reason, "TOO_MANY_ATTEMPTS");
     instance_stop(&careful);
 }
 
@@ -586,10 +688,13 @@ int main(void)
         TEST(a_corrupt_refresh_token_ends_the_session),
         TEST(signing_out_ends_the_session_and_no_other),
         TEST(a_session_that_is_not_refreshed_in_time_ends),
+        TEST(a_session_that_expired_is_reported_as_no_theft),
         TEST(a_refresh_token_is_stored_as_a_hash_alone),
         TEST(a_refresh_token_is_taken_once_whoever_is_faster),
         TEST(a_banned_user_gets_no_tokens),
         TEST(guessing_is_stopped_for_a_login_and_for_an_address),
+        TEST(right_passwords_at_once_are_no_failures),
+        TEST(guesses_at_once_are_as_many_as_may_fail),
         TEST(a_hash_of_other_numbers_is_renewed_at_the_next_sign_in),
         TEST(a_user_has_32_sessions_at_most),
         TEST(without_a_proper_key_the_service_says_which_and_does_not_start),
