@@ -137,6 +137,10 @@ MESH_API mesh_events *mesh_app_events(mesh_app *app);
 MESH_API mesh_channel *mesh_app_peer(mesh_app *app, const char *name);
 MESH_API mesh_server *mesh_app_server(mesh_app *app);
 
+/* MESH_WORKERS: how many handlers that block run at once, for a service whose own limits must leave
+ * some of them free. Any thread. */
+MESH_API int64_t mesh_app_workers(mesh_app *app);
+
 /* The registry that MESH_METRICS_LISTEN shows, for metrics of the service's own. */
 MESH_API mesh_metrics *mesh_app_metrics(mesh_app *app);
 

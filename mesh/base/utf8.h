@@ -1,6 +1,6 @@
 /*
- * UTF-8 as RFC 3629 defines it (no surrogates, no overlong forms, up to U+10FFFF), private to
- * mesh/.
+ * UTF-8 as RFC 3629 defines it (no surrogates, no overlong forms, up to U+10FFFF), for mesh/ and
+ * the services here.
  */
 #ifndef MESH_BASE_UTF8_H
 #define MESH_BASE_UTF8_H

@@ -1,27 +1,38 @@
 #include "services/user/admin.h"
 
+#include <sodium.h>
 #include <string.h>
 
 #include "mesh/base/clock.h"
+#include "mesh/base/utf8.h"
 #include "services/user/check.h"
 #include "services/user/store.h"
 
-/* The first line, without its end; one that does not fit is too long for a password anyway. */
-static void read_password(FILE *input, char *password, int size)
+/* The first line, without its end; one that does not fit is too long for a password anyway. False:
+ * it is no text that could come with a call, so nobody could sign in with it. */
+static bool read_password(FILE *input, char *password, size_t size)
 {
+    size_t length = 0;
+    int one;
     setvbuf(input, NULL, _IONBF, 0); /* which would keep a copy */
-    if (fgets(password, size, input) == NULL)
-        password[0] = '\0';
-    password[strcspn(password, "\r\n")] = '\0';
+    while (length < size - 1 && (one = getc(input)) != EOF && one != '\n')
+        password[length++] = (char)one;
+    if (length > 0 && password[length - 1] == '\r')
+        length--;
+    password[length] = '\0';
+    return mesh_utf8_is_text((const uint8_t *)password, length);
 }
 
-static mesh_code check(const char *username, const char *email, const char *password,
+static mesh_code check(const char *username, const char *email, const char *password, bool text,
                        mesh_error *err)
 {
     mesh_check check = {.err = err};
     user_check_username(&check, username);
     user_check_email(&check, email);
-    user_check_password(&check, password);
+    if (text)
+        user_check_password(&check, password);
+    else
+        mesh_check_fail(&check, "password", "must be UTF-8 without a NUL character");
     return check.code;
 }
 
@@ -30,11 +41,11 @@ mesh_code user_create_admin(const user_service *service, const char *username, c
 {
     char password[USER_PASSWORD_MAX + 3]; /* one too many, the line's end and the NUL */
     char hash[USER_HASH_BYTES];
-    read_password(input, password, sizeof password);
-    mesh_code code = check(username, email, password, err);
+    bool text = read_password(input, password, sizeof password);
+    mesh_code code = check(username, email, password, text, err);
     if (code == MESH_OK)
         code = user_password_hash(service->passwords, password, MESH_NO_DEADLINE, hash, err);
-    user_password_wipe(password);
+    sodium_memzero(password, sizeof password); /* also what is behind a NUL */
     if (code != MESH_OK)
         return code;
 

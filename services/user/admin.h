@@ -9,7 +9,8 @@
 /*
  * Makes an admin whose password is the first line of `input`, and writes "admin USERNAME ID" to
  * `output`. Errors of user_password_hash and user_store_add; INVALID_ARGUMENT with every field that
- * breaks the contract's limits.
+ * breaks the contract's limits, which for the password include those of a call's text: UTF-8
+ * without a NUL.
  */
 mesh_code user_create_admin(const user_service *service, const char *username, const char *email,
                             FILE *input, FILE *output, mesh_error *err);

@@ -1,4 +1,6 @@
 /* The user service: people, their accounts and what they are. */
+#include <inttypes.h>
+
 #include "mesh/service.h"
 #include "services/user/admin.h"
 #include "services/user/user.h"
@@ -69,7 +71,7 @@ static const mesh_setting settings[] = {
      .min = 1,
      .max = 256,
      .help = "passwords hashed at once; twice as many calls may wait for that, so three times "
-             "as many of MESH_WORKERS may be busy with passwords"},
+             "as many must be less than MESH_WORKERS"},
 };
 
 static mesh_code create_admin(void *self, mesh_app *app, const char *const *arguments,
@@ -95,11 +97,27 @@ static void stop(void *self)
     user_signer_destroy(service->signer);
 }
 
+/* Workers are left for other calls, however many passwords come. */
+static mesh_code check_workers(int64_t workers, mesh_error *err)
+{
+    const int64_t busy = hashing.concurrency * (1 + USER_HASH_WAITING);
+    if (busy < workers)
+        return MESH_OK;
+    return mesh_error_set(err, MESH_INVALID_ARGUMENT,
+                          "USER_HASH_CONCURRENCY %" PRId64 " can keep %" PRId64
+                          " workers busy, and MESH_WORKERS is %" PRId64
+                          ": give MESH_WORKERS %" PRId64 " or more, or a USER_HASH_CONCURRENCY of "
+                          "which %d times is less than MESH_WORKERS",
+                          hashing.concurrency, busy, workers, busy + 1, 1 + USER_HASH_WAITING);
+}
+
 static mesh_code start(void *self, mesh_app *app, mesh_error *err)
 {
     user_service *service = self;
     service->db = mesh_app_db(app);
-    mesh_code code = user_signer_create(&signing, &service->signer, err);
+    mesh_code code = check_workers(mesh_app_workers(app), err);
+    if (code == MESH_OK)
+        code = user_signer_create(&signing, &service->signer, err);
     if (code == MESH_OK)
         code = user_attempts_create(&limits, &service->attempts, err);
     if (code == MESH_OK)

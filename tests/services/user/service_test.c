@@ -517,6 +517,8 @@ static void an_admin_without_a_proper_password_is_not_made(void **state)
         {"\n", "root", "root@example.com", "password"},
         {"short\n", "root", "root@example.com", "password"},
         {"%0129d", "root", "root@example.com", "password"},
+        {"Correct\\000-Horse-Battery\n", "root", "root@example.com", "without a NUL"},
+        {"Correct-Horse\\377\n", "root", "root@example.com", "must be UTF-8"},
         {"Correct-Horse", "root@example.com", "root@example.com", "username"},
         {"Correct-Horse", "root", "root", "email"},
         {"Correct-Horse", "root", "", "email"},
@@ -550,6 +552,33 @@ static void numbers_for_hashing_that_are_too_small_stop_the_start(void **state)
     }
 }
 
+/* S4.1, S4.16: or they would have no worker left for other calls. */
+static void more_passwords_at_once_than_workers_stop_the_start(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *concurrency, *workers, *said;
+    } cases[] = {
+        {"USER_HASH_CONCURRENCY=6", "MESH_WORKERS=18", "give MESH_WORKERS 19 or more"},
+        {"USER_HASH_CONCURRENCY=1", "MESH_WORKERS=3", "give MESH_WORKERS 4 or more"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        char output[8192];
+        const char *const more[] = {"MESH_LISTEN=127.0.0.1:0",
+                                    "MESH_DATABASE_URL=postgresql://u@127.0.0.1:1/d",
+                                    "MESH_NATS_URL=nats://127.0.0.1:1",
+                                    "MESH_STARTUP_TIMEOUT=100ms",
+                                    cases[i].concurrency,
+                                    cases[i].workers,
+                                    NULL};
+        assert_int_equal(program_run((const char *[]){"services/user/user", NULL},
+                                     people_settings(more), output, sizeof output),
+                         1);
+        assert_non_null(strstr(output, cases[i].said));
+        assert_non_null(strstr(output, "USER_HASH_CONCURRENCY"));
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -575,6 +604,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(an_admin_without_a_proper_password_is_not_made, begin_test,
                                         end_test),
         cmocka_unit_test(numbers_for_hashing_that_are_too_small_stop_the_start),
+        cmocka_unit_test(more_passwords_at_once_than_workers_stop_the_start),
     };
     return cmocka_run_group_tests(tests, open_all, close_all);
 }
