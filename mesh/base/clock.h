@@ -22,6 +22,12 @@ MESH_API int64_t mesh_clock_monotonic_ns(void);
  */
 MESH_API int64_t mesh_clock_add_ms(int64_t from_ns, int64_t ms);
 
+/* The earlier of two moments on the same clock. */
+static inline int64_t mesh_clock_earlier(int64_t one, int64_t other)
+{
+    return one < other ? one : other;
+}
+
 /* The deadline of something that may take `timeout_ms` from now on, on the monotonic clock. */
 MESH_API int64_t mesh_clock_deadline_ns(int64_t timeout_ms);
 

@@ -55,11 +55,6 @@ struct mesh_db {
     _Atomic int64_t query_ns;
 };
 
-static int64_t earlier(int64_t a, int64_t b)
-{
-    return a < b ? a : b;
-}
-
 static mesh_code read_options(const mesh_db_options *given, mesh_db_settings *settings,
                               mesh_error *err)
 {
@@ -238,8 +233,8 @@ static void give_place_back(mesh_db *db)
 static mesh_code connect_place(mesh_db *db, int64_t deadline_ns, mesh_db_conn **conn,
                                mesh_error *err)
 {
-    int64_t until_ns = earlier(deadline_ns,
-                               mesh_clock_deadline_ns(db->settings.connect_timeout_ms));
+    int64_t until_ns = mesh_clock_earlier(deadline_ns,
+                                          mesh_clock_deadline_ns(db->settings.connect_timeout_ms));
     /* Said once, not at every attempt while the database is away. */
     mesh_log_level level = atomic_load(&db->down) ? MESH_LOG_DEBUG : MESH_LOG_WARN;
     mesh_code code = mesh_db_conn_open(&db->settings, db->settings.statement_timeout_ms, until_ns,
@@ -261,8 +256,8 @@ static mesh_code connect_place(mesh_db *db, int64_t deadline_ns, mesh_db_conn **
 mesh_code mesh_db_pool_acquire(mesh_db *db, int64_t deadline_ns, mesh_db_conn **out, bool *fresh,
                                mesh_error *err)
 {
-    int64_t until_ns = earlier(deadline_ns,
-                               mesh_clock_deadline_ns(db->settings.acquire_timeout_ms));
+    int64_t until_ns = mesh_clock_earlier(deadline_ns,
+                                          mesh_clock_deadline_ns(db->settings.acquire_timeout_ms));
     mesh_db_conn *conn;
     pthread_mutex_lock(&db->mu);
     bool granted = take_place(db, until_ns, &conn);

@@ -402,11 +402,6 @@ static bool wait_until(const mesh_server *server, bool (*is_so)(const mesh_serve
     return true;
 }
 
-static int64_t earlier(int64_t one, int64_t other)
-{
-    return one < other ? one : other;
-}
-
 bool mesh_server_drain(mesh_server *server, int64_t drain_timeout_ms)
 {
     int64_t until_ns = mesh_clock_deadline_ns(drain_timeout_ms);
@@ -416,7 +411,7 @@ bool mesh_server_drain(mesh_server *server, int64_t drain_timeout_ms)
     if (!server->started || atomic_exchange(&server->drained, true))
         return true;
     server->transport->server_refuse(server->tserver);
-    (void)wait_until(server, no_call_can_come, earlier(until_ns, late_ns));
+    (void)wait_until(server, no_call_can_come, mesh_clock_earlier(until_ns, late_ns));
     atomic_store(&server->closed, true);
     graceful = wait_until(server, no_call_runs, until_ns);
     if (!graceful) {
@@ -425,7 +420,8 @@ bool mesh_server_drain(mesh_server *server, int64_t drain_timeout_ms)
         server->transport->server_cancel(server->tserver);
         (void)wait_until(server, no_call_runs, INT64_MAX);
     }
-    if (!wait_until(server, all_is_sent, earlier(until_ns, mesh_clock_deadline_ns(UNSENT_MS))))
+    if (!wait_until(server, all_is_sent,
+                    mesh_clock_earlier(until_ns, mesh_clock_deadline_ns(UNSENT_MS))))
         mesh_log(MESH_LOG_WARN, "clients have not taken all that was sent to them");
     return graceful;
 }

@@ -111,11 +111,6 @@ void h2_conn_close(h2_conn *conn)
 
 /* --- timers ----------------------------------------------------------------------------------- */
 
-static int64_t earlier(int64_t one, int64_t other)
-{
-    return one < other ? one : other;
-}
-
 /* When it is to be looked at again; it need not be exact, but never late. */
 static int64_t next_look(const h2_conn *conn)
 {
@@ -131,17 +126,19 @@ static int64_t next_look(const h2_conn *conn)
     else
         due_ns = mesh_clock_add_ms(conn->read_ns, options->keepalive_ms);
     if (conn->blocked_ns != 0)
-        due_ns = earlier(due_ns,
-                         mesh_clock_add_ms(conn->blocked_ns, options->keepalive_timeout_ms));
+        due_ns = mesh_clock_earlier(
+            due_ns, mesh_clock_add_ms(conn->blocked_ns, options->keepalive_timeout_ms));
     if (conn->goaway_ns != 0) {
         if (!conn->last_goaway)
-            due_ns = earlier(due_ns, mesh_clock_add_ms(conn->goaway_ns, DRAIN_PING_MS));
+            due_ns = mesh_clock_earlier(due_ns, mesh_clock_add_ms(conn->goaway_ns, DRAIN_PING_MS));
         return due_ns;
     }
     if (options->max_connection_age_ms > 0)
-        due_ns = earlier(due_ns, mesh_clock_add_ms(conn->made_ns, options->max_connection_age_ms));
+        due_ns = mesh_clock_earlier(
+            due_ns, mesh_clock_add_ms(conn->made_ns, options->max_connection_age_ms));
     if (options->max_connection_idle_ms > 0 && conn->calls == NULL)
-        due_ns = earlier(due_ns, mesh_clock_add_ms(conn->idle_ns, options->max_connection_idle_ms));
+        due_ns = mesh_clock_earlier(
+            due_ns, mesh_clock_add_ms(conn->idle_ns, options->max_connection_idle_ms));
     return due_ns;
 }
 
