@@ -190,41 +190,42 @@ static bool is_among(const char *name, const char *const *names)
     return *names != NULL;
 }
 
-/* Whether it is a token of this service. */
-static bool signed_by(const mesh_guard_service *service, mesh_call *call,
-                      const mesh_metadata *token)
+static mesh_code refuse_service(mesh_error *err)
 {
-    const mesh_claims *claims;
-
-    return mesh_verifier_check(service->verifier, token->value, token->size, mesh_call_arena(call),
-                               &claims, NULL) == MESH_OK &&
-           strcmp(claims->subject, service->name) == 0;
+    return mesh__v1__auth_error_reason__set(err, MESH_PERMISSION_DENIED,
+                                            MESH__V1__AUTH_ERROR_REASON__SERVICE_REQUIRED,
+                                            "only services of the mesh may call this");
 }
 
-static const char *service_of_token(const mesh_guard *guard, mesh_call *call,
-                                    const char *const *names)
+/* By its token, where the connection does not say who it is. */
+static mesh_code identify_service(const mesh_guard *guard, mesh_call *call, const char **name,
+                                  mesh_error *err)
 {
     const mesh_metadata *token = mesh_call_metadata(call, "mesh-service-token", 0);
-    const mesh_guard_options *options = &guard->options;
+    const mesh_claims *claims;
+    mesh_code code;
 
-    for (size_t i = 0; token != NULL && i < options->service_count; i++)
-        if (is_among(options->services[i].name, names) &&
-            signed_by(&options->services[i], call, token))
-            return options->services[i].name;
-    return NULL;
+    if (token == NULL || guard->options.service_verifier == NULL)
+        return refuse_service(err);
+    code = mesh_verifier_check(guard->options.service_verifier, token->value, token->size,
+                               mesh_call_arena(call), &claims, err);
+    if (code == MESH_OK)
+        *name = claims->subject;
+    return code;
 }
 
 static mesh_code check_service(const mesh_guard *guard, guarded *one, const char *const *names,
                                mesh_error *err)
 {
     const char *name = mesh_call_peer(one->call)->identity;
+    mesh_code code = MESH_OK;
 
     if (!is_among(name, names))
-        name = service_of_token(guard, one->call, names);
-    if (name == NULL)
-        return mesh__v1__auth_error_reason__set(err, MESH_PERMISSION_DENIED,
-                                                MESH__V1__AUTH_ERROR_REASON__SERVICE_REQUIRED,
-                                                "only services of the mesh may call this");
+        code = identify_service(guard, one->call, &name, err);
+    if (code == MESH_OK && !is_among(name, names))
+        code = refuse_service(err);
+    if (code != MESH_OK)
+        return code;
     one->caller.service = name;
     if (mesh_call_metadata(one->call, "authorization", 0) == NULL)
         return MESH_OK;
@@ -275,7 +276,7 @@ mesh_interceptor mesh_guard_interceptor(mesh_guard *guard)
 static mesh_code read_options(const mesh_guard_options *given, mesh_guard_options *options,
                               mesh_error *err)
 {
-    mesh_code code = MESH_OPTIONS_READ(mesh_guard_options, service_count, options, given, err);
+    mesh_code code = MESH_OPTIONS_READ(mesh_guard_options, service_verifier, options, given, err);
 
     if (code == MESH_OK &&
         (options->verifier == NULL || options->users == NULL || options->permissions == NULL))

@@ -8,8 +8,8 @@
  *   roles          of these, who has one of the roles now
  *   permission     of these, whom the permission cache, or who is asked for it, says to have it
  *   services       these services of the mesh, by the name in the certificate of their connection,
- *                  or by the metadata `mesh-service-token`, which is theirs alone; the user for
- *                  whom they call is looked at, too, where there is one
+ *                  or by the metadata `mesh-service-token`, which they signed for this service
+ *                  alone; the user for whom they call is looked at, too, where there is one
  *
  * What a user is now comes from mesh_users, and only where that knows nothing from the token. A
  * call whose permission has to be asked for is suspended meanwhile. Without an answer it is
@@ -30,20 +30,14 @@ MESH_BEGIN_DECLS
 
 typedef struct mesh_guard mesh_guard;
 
-/* A service of the mesh, and who knows its tokens: their subject is the service's name. */
-typedef struct mesh_guard_service {
-    const char *name;
-    mesh_verifier *verifier;
-} mesh_guard_service;
-
 /* All is borrowed for the guard's life. */
 typedef struct mesh_guard_options {
     size_t size;
-    mesh_verifier *verifier;            /* of users' tokens, required */
-    mesh_users *users;                  /* required */
-    mesh_permissions *permissions;      /* required */
-    const mesh_guard_service *services; /* NULL: none has a token */
-    size_t service_count;
+    mesh_verifier *verifier;         /* of users' tokens, required */
+    mesh_users *users;               /* required */
+    mesh_permissions *permissions;   /* required */
+    mesh_verifier *service_verifier; /* of services' tokens (mesh/auth/identity.h), self_issued;
+                                        NULL: none has a token */
 } mesh_guard_options;
 
 /*
@@ -59,9 +53,10 @@ MESH_API void mesh_guard_destroy(mesh_guard *guard);
 
 /*
  * For any number of servers. It refuses calls with reasons of mesh.v1.AuthErrorReason:
- * UNAUTHENTICATED as mesh_verifier_check, TOKEN_INVALID also for more than one token or another
- * scheme; PERMISSION_DENIED with USER_REFUSED, ROLE_MISSING, PERMISSION_MISSING or
- * SERVICE_REQUIRED; UNAVAILABLE and others as mesh_permissions_check.
+ * UNAUTHENTICATED as mesh_verifier_check of the user's token, or of the service's where that is
+ * what has to be known, TOKEN_INVALID also for more than one token or another scheme;
+ * PERMISSION_DENIED with USER_REFUSED, ROLE_MISSING, PERMISSION_MISSING or SERVICE_REQUIRED;
+ * UNAVAILABLE and others as mesh_permissions_check.
  */
 MESH_API mesh_interceptor mesh_guard_interceptor(mesh_guard *guard);
 

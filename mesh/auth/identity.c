@@ -18,8 +18,7 @@ enum {
 };
 
 struct mesh_identity {
-    const mesh_key *key; /* immutable, as are the next */
-    char service[MESH_IDENTITY_NAME_BYTES];
+    const mesh_key *key; /* immutable, as is the next; NULL: it signs nothing */
     char audience[MESH_IDENTITY_NAME_BYTES];
     pthread_mutex_t mu;
     char token[TOKEN_BYTES]; /* guarded by mu */
@@ -36,9 +35,10 @@ static mesh_code renew(mesh_identity *identity, mesh_arena *arena, int64_t issue
                        mesh_error *err)
 {
     char id[MESH_UUID_TEXT_BYTES];
-    const mesh_claims claims = {.issuer = identity->service,
+    const char *service = mesh_key_id(identity->key);
+    const mesh_claims claims = {.issuer = service,
                                 .audience = identity->audience,
-                                .subject = identity->service,
+                                .subject = service,
                                 .token_id = id,
                                 .issued_s = issued_s,
                                 .expires_s = issued_s + MESH_IDENTITY_LIFE_S};
@@ -76,15 +76,25 @@ static mesh_code copy_token(mesh_identity *identity, char *token, mesh_error *er
     return code;
 }
 
+static mesh_code add_token(mesh_identity *identity, mesh_outgoing *outgoing, mesh_error *err)
+{
+    char token[TOKEN_BYTES];
+    mesh_code code;
+
+    if (identity->key == NULL)
+        return MESH_OK;
+    code = copy_token(identity, token, err);
+    return code == MESH_OK
+               ? mesh_outgoing_add(outgoing, "mesh-service-token", token, strlen(token), err)
+               : code;
+}
+
 static mesh_code on_start(void *self, mesh_outgoing *outgoing, mesh_error *err)
 {
     const mesh_call *parent = mesh_outgoing_parent(outgoing);
     const mesh_caller *caller = parent != NULL ? mesh_call_caller(parent) : NULL;
-    char token[TOKEN_BYTES];
-    mesh_code code = copy_token(self, token, err);
+    mesh_code code = add_token(self, outgoing, err);
 
-    if (code == MESH_OK)
-        code = mesh_outgoing_add(outgoing, "mesh-service-token", token, strlen(token), err);
     if (code == MESH_OK && caller != NULL && caller->authorization_size > 0)
         code = mesh_outgoing_add(outgoing, "authorization", caller->authorization,
                                  caller->authorization_size, err);
@@ -96,25 +106,25 @@ mesh_client_interceptor mesh_identity_interceptor(mesh_identity *identity)
     return (mesh_client_interceptor){.name = "identity", .on_start = on_start, .self = identity};
 }
 
-mesh_code mesh_identity_create(const mesh_key *key, const char *service, const char *audience,
-                               mesh_identity **identity, mesh_error *err)
+mesh_code mesh_identity_create(const mesh_key *key, const char *audience, mesh_identity **identity,
+                               mesh_error *err)
 {
     mesh_identity *made;
     char token[TOKEN_BYTES];
-    mesh_code code;
+    mesh_code code = MESH_OK;
 
-    if (strlen(service) >= MESH_IDENTITY_NAME_BYTES || strlen(audience) >= MESH_IDENTITY_NAME_BYTES)
+    if (strlen(audience) >= MESH_IDENTITY_NAME_BYTES)
         return mesh_error_set(err, MESH_INVALID_ARGUMENT,
-                              "the names of service and audience have at most %d bytes",
+                              "the name of a service has at most %d bytes",
                               MESH_IDENTITY_NAME_BYTES - 1);
     made = mesh_calloc(1, sizeof *made);
     if (made == NULL)
         return mesh_error_set(err, MESH_RESOURCE_EXHAUSTED, "out of memory");
     made->key = key;
-    snprintf(made->service, sizeof made->service, "%s", service);
     snprintf(made->audience, sizeof made->audience, "%s", audience);
     pthread_mutex_init(&made->mu, NULL);
-    code = copy_token(made, token, err); /* so that what is wrong with the names is told now */
+    if (key != NULL)
+        code = copy_token(made, token, err); /* so that what is wrong with the names is told now */
     if (code != MESH_OK) {
         mesh_identity_destroy(made);
         return code;

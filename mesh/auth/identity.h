@@ -1,13 +1,14 @@
 /*
  * mesh_identity: what a service says of itself, and of the user for whom it calls, when it calls
- * other services of the mesh. An interceptor of channels adds to each call
+ * another service of the mesh. An interceptor of channels adds to each call
  *
- *   mesh-service-token   a token that the service signed, of MESH_IDENTITY_LIFE_S, renewed in time
+ *   mesh-service-token   a token that the service signed for the one that it calls, and that nobody
+ *                        else takes; of MESH_IDENTITY_LIFE_S, renewed in time
  *   authorization        as it came with the call that this one is made for (its parent), unless
  *                        that was let in without looking at it
  *
  * so that the other side's guard (mesh/auth/guard.h) knows both. Only for channels to services of
- * the mesh: whoever gets the calls could use the tokens while they live.
+ * the mesh: whoever gets the calls could use the user's token while it lives.
  */
 #ifndef MESH_AUTH_IDENTITY_H
 #define MESH_AUTH_IDENTITY_H
@@ -19,19 +20,19 @@ MESH_BEGIN_DECLS
 
 enum {
     MESH_IDENTITY_LIFE_S = 300,
-    MESH_IDENTITY_NAME_BYTES = 64 /* of a service's name, with its NUL */
+    MESH_IDENTITY_NAME_BYTES = MESH_KEY_ID_BYTES /* of a service's name, with its NUL */
 };
 
 typedef struct mesh_identity mesh_identity;
 
 /*
- * `key` is the service's own and borrowed; `audience` is what verifiers of the mesh want, copied as
- * the name is. INVALID_ARGUMENT: the name or the audience is empty or too long, or has characters
- * that claims may not have. RESOURCE_EXHAUSTED: out of memory.
+ * `key` is the service's own, borrowed, and its id is the service's name; NULL: no token is added,
+ * since the connection says who it is (mTLS). `audience` is the name of the service that is called,
+ * copied. INVALID_ARGUMENT: one of the names is empty or too long, or has characters that claims
+ * may not have. RESOURCE_EXHAUSTED: out of memory.
  */
-MESH_API mesh_code mesh_identity_create(const mesh_key *key, const char *service,
-                                        const char *audience, mesh_identity **identity,
-                                        mesh_error *err);
+MESH_API mesh_code mesh_identity_create(const mesh_key *key, const char *audience,
+                                        mesh_identity **identity, mesh_error *err);
 
 /* After the channels that have its interceptor. NULL is accepted. */
 MESH_API void mesh_identity_destroy(mesh_identity *identity);

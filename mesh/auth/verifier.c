@@ -24,13 +24,14 @@ struct mesh_verifier {
 static mesh_code read_options(const mesh_verifier_options *given, mesh_verifier_options *options,
                               mesh_error *err)
 {
-    mesh_code code = MESH_OPTIONS_READ(mesh_verifier_options, self, options, given, err);
+    mesh_code code = MESH_OPTIONS_READ(mesh_verifier_options, self_issued, options, given, err);
 
     if (code != MESH_OK)
         return code;
-    if (options->keys == NULL || options->issuer == NULL || options->audience == NULL)
+    if (options->keys == NULL || options->audience == NULL ||
+        (options->issuer == NULL) != options->self_issued)
         return mesh_error_set(err, MESH_INVALID_ARGUMENT,
-                              "a verifier needs keys, an issuer and an audience");
+                              "a verifier needs keys, an audience, and an issuer or self_issued");
     if (options->leeway_ms < 0 || options->max_lifetime_ms < 0 ||
         options->unknown_key_interval_ms < 0)
         return mesh_error_set(err, MESH_INVALID_ARGUMENT, "a verifier's time is negative");
@@ -55,7 +56,7 @@ mesh_code mesh_verifier_create(const mesh_verifier_options *options, mesh_verifi
     made = mesh_calloc(1, sizeof *made);
     if (made != NULL) {
         made->options = known;
-        made->options.issuer = mesh_strdup(known.issuer);
+        made->options.issuer = mesh_strdup(known.self_issued ? "" : known.issuer);
         made->options.audience = mesh_strdup(known.audience);
         made->cache = mesh_token_cache_create(known.cache_bytes, known.keys);
         atomic_init(&made->next_tell_ns, INT64_MIN);
@@ -124,12 +125,14 @@ static mesh_code check_signature(mesh_verifier *verifier, const mesh_jws *jws, m
     return mesh_jws_verify(jws, key) ? MESH_OK : refuse_invalid(err, "its signature is wrong");
 }
 
-/* Of a token that is its issuer's. */
+/* Of a token that the holder of the key `key_id` signed. */
 static mesh_code check_claims(const mesh_verifier_options *options, const mesh_claims *claims,
-                              int64_t now_ns, mesh_error *err)
+                              const char *key_id, int64_t now_ns, mesh_error *err)
 {
-    if (strcmp(claims->issuer, options->issuer) != 0)
+    if (strcmp(claims->issuer, options->self_issued ? key_id : options->issuer) != 0)
         return refuse_invalid(err, "its issuer is another");
+    if (options->self_issued && strcmp(claims->subject, key_id) != 0)
+        return refuse_invalid(err, "its subject is not its issuer");
     if (strcmp(claims->audience, options->audience) != 0)
         return refuse_invalid(err, "its audience is another");
     if (claims->issued_s * 1000 - options->leeway_ms > now_ns / 1000000)
@@ -160,7 +163,7 @@ static mesh_code check_anew(mesh_verifier *verifier, const char *token, size_t s
     why = mesh_claims_read(jws.payload, jws.payload_size, &found);
     if (why != NULL)
         return refuse_invalid(err, why);
-    code = check_claims(&verifier->options, &found, mesh_clock_wall_ns(), err);
+    code = check_claims(&verifier->options, &found, jws.key_id, mesh_clock_wall_ns(), err);
     if (code != MESH_OK)
         return code;
     copy = mesh_claims_dup(&found, arena);

@@ -33,7 +33,7 @@ typedef struct mesh_verifier mesh_verifier;
 typedef struct mesh_verifier_options {
     size_t size;
     mesh_keys *keys;                 /* required; borrowed, outlives the verifier */
-    const char *issuer;              /* required, copied */
+    const char *issuer;              /* required but with `self_issued`; copied */
     const char *audience;            /* required, copied */
     int64_t leeway_ms;               /* of the issuer's clock before ours, default 5,000 */
     int64_t max_lifetime_ms;         /* from iat to exp, default 1 hour */
@@ -47,6 +47,10 @@ typedef struct mesh_verifier_options {
      */
     void (*on_unknown_key)(void *self);
     void *self;
+
+    /* iss and sub have to be the id of the key that signed: who holds a key speaks for itself, and
+     * for nobody else. Tokens of services are so. */
+    bool self_issued;
 } mesh_verifier_options;
 
 /*

@@ -17,6 +17,7 @@
 #include "tests/fixtures/wait.h"
 #include "tests/mesh/auth/issuer.h"
 
+#define SERVICE "stock-keeper" /* the one that is called */
 #define USER "018f3a52-77aa-7e3e-b1f0-2d5b8a9f0c11"
 
 enum {
@@ -34,8 +35,8 @@ typedef enum says {
 
 static struct {
     mesh_key *key, *order_key, *basket_key; /* of the user service, and of two others */
-    mesh_keys *keys, *order_keys, *basket_keys;
-    mesh_verifier *verifier, *order_verifier, *basket_verifier;
+    mesh_keys *keys, *service_keys;
+    mesh_verifier *verifier, *service_verifier;
     mesh_users *users;
     mesh_permissions *permissions;
     mesh_guard *guard;
@@ -151,25 +152,36 @@ static const guarded__v1__guarded__handlers handlers = {
 
 /* --- its parts -------------------------------------------------------------------------------- */
 
-static void make_verifier(const char *issuer, mesh_key **key, mesh_keys **keys,
-                          mesh_verifier **verifier)
+static void make_user_verifier(void)
 {
-    *key = issuer_generate();
-    assert_int_equal(mesh_keys_create(keys, NULL), MESH_OK);
-    issuer_publish(*keys, (const mesh_key *const *)key, 1);
-    assert_int_equal(mesh_verifier_create(MESH_OPTIONS(mesh_verifier_options, .keys = *keys,
-                                                       .issuer = issuer, .audience = "mesh"),
-                                          verifier, NULL),
+    here.key = issuer_generate();
+    assert_int_equal(mesh_keys_create(&here.keys, NULL), MESH_OK);
+    issuer_publish(here.keys, (const mesh_key *const *)&here.key, 1);
+    assert_int_equal(mesh_verifier_create(MESH_OPTIONS(mesh_verifier_options, .keys = here.keys,
+                                                       .issuer = "user", .audience = "mesh"),
+                                          &here.verifier, NULL),
                      MESH_OK);
+}
+
+static void make_service_verifier(void)
+{
+    const mesh_key *both[2];
+
+    here.order_key = issuer_generate_named("order");
+    here.basket_key = issuer_generate_named("basket");
+    both[0] = here.order_key;
+    both[1] = here.basket_key;
+    assert_int_equal(mesh_keys_create(&here.service_keys, NULL), MESH_OK);
+    issuer_publish(here.service_keys, both, 2);
+    assert_int_equal(
+        mesh_verifier_create(MESH_OPTIONS(mesh_verifier_options, .keys = here.service_keys,
+                                          .self_issued = true, .audience = SERVICE),
+                             &here.service_verifier, NULL),
+        MESH_OK);
 }
 
 static void make_guard(void)
 {
-    const mesh_guard_service services[] = {{"order", here.order_verifier},
-                                           {"basket", here.basket_verifier}};
-    static mesh_guard_service kept[2];
-
-    memcpy(kept, services, sizeof kept);
     here.users = mesh_users_create(3600000);
     assert_non_null(here.users);
     assert_int_equal(
@@ -178,7 +190,7 @@ static void make_guard(void)
     assert_int_equal(
         mesh_guard_create(MESH_OPTIONS(mesh_guard_options, .verifier = here.verifier,
                                        .users = here.users, .permissions = here.permissions,
-                                       .services = kept, .service_count = 2),
+                                       .service_verifier = here.service_verifier),
                           &here.guard, NULL),
         MESH_OK);
 }
@@ -188,8 +200,7 @@ static void connect_to(const char *address)
     mesh_client_interceptor identity;
 
     assert_int_equal(mesh_channel_create(address, NULL, &here.channel, NULL), MESH_OK);
-    assert_int_equal(mesh_identity_create(here.order_key, "order", "mesh", &here.order, NULL),
-                     MESH_OK);
+    assert_int_equal(mesh_identity_create(here.order_key, SERVICE, &here.order, NULL), MESH_OK);
     identity = mesh_identity_interceptor(here.order);
     assert_int_equal(mesh_channel_create(
                          address,
@@ -204,9 +215,8 @@ static int start(void **state)
     char address[32];
 
     (void)state;
-    make_verifier("user", &here.key, &here.keys, &here.verifier);
-    make_verifier("order", &here.order_key, &here.order_keys, &here.order_verifier);
-    make_verifier("basket", &here.basket_key, &here.basket_keys, &here.basket_verifier);
+    make_user_verifier();
+    make_service_verifier();
     make_guard();
     guard = mesh_guard_interceptor(here.guard);
     assert_int_equal(mesh_server_create(&(mesh_server_options){.listen = "127.0.0.1:0",
@@ -239,11 +249,9 @@ static int stop(void **state)
     mesh_permissions_destroy(here.permissions);
     mesh_users_destroy(here.users);
     mesh_verifier_destroy(here.verifier);
-    mesh_verifier_destroy(here.order_verifier);
-    mesh_verifier_destroy(here.basket_verifier);
+    mesh_verifier_destroy(here.service_verifier);
     mesh_keys_destroy(here.keys);
-    mesh_keys_destroy(here.order_keys);
-    mesh_keys_destroy(here.basket_keys);
+    mesh_keys_destroy(here.service_keys);
     mesh_key_destroy(here.key);
     mesh_key_destroy(here.order_key);
     mesh_key_destroy(here.basket_key);
@@ -271,21 +279,23 @@ static const char *bearer(const char *role, int64_t seconds_ago)
 }
 
 /* A token that a service signed, for itself or, as it should not, for another. */
-static const char *token_for(const mesh_key *key, const char *name, const char *subject)
+static const char *token_for(const mesh_key *key, const char *name, const char *subject,
+                             const char *audience)
 {
     mesh_claims claims = issuer_claims(now_s());
     const char *token;
 
     claims.issuer = name;
     claims.subject = subject;
+    claims.audience = audience;
     claims.role_count = 0;
     assert_int_equal(mesh_token_sign(key, &claims, here.arena, &token, NULL), MESH_OK);
     return token;
 }
 
-static const char *service_token(const mesh_key *key, const char *name)
+static const char *service_token(const mesh_key *key)
 {
-    return token_for(key, name, name);
+    return token_for(key, mesh_key_id(key), mesh_key_id(key), SERVICE);
 }
 
 typedef mesh_code method(mesh_channel *channel, const Google__Protobuf__Empty *request,
@@ -551,30 +561,36 @@ static void a_stream_has_the_same_policy(void **state)
 
 /* --- services --------------------------------------------------------------------------------- */
 
+static void refused_service(const char *token, const char *reason)
+{
+    assert_int_equal(call_with(guarded__v1__guarded__internal, "mesh-service-token", token),
+                     MESH_UNAUTHENTICATED);
+    assert_string_equal(refusal.reason, reason);
+}
+
 static void only_the_services_that_are_named_may_call(void **state)
 {
     static const char key[] = "mesh-service-token";
     method *internal = guarded__v1__guarded__internal;
 
     (void)state;
-    assert_int_equal(call_with(internal, key, service_token(here.order_key, "order")), MESH_OK);
+    assert_int_equal(call_with(internal, key, service_token(here.order_key)), MESH_OK);
     assert_string_equal(seen->service, "order");
     assert_string_equal(seen->user, "");
-    /* one of ours that is not named; one that says to be another; a user; nobody */
-    assert_int_equal(call_with(internal, key, service_token(here.basket_key, "basket")),
+    /* one of ours that is not named */
+    assert_int_equal(call_with(internal, key, service_token(here.basket_key)),
                      MESH_PERMISSION_DENIED);
     assert_string_equal(refusal.reason, "SERVICE_REQUIRED");
-    assert_int_equal(call_with(internal, key, service_token(here.basket_key, "order")),
-                     MESH_PERMISSION_DENIED);
-    assert_int_equal(call_with(internal, key, token_for(here.order_key, "order", "product")),
-                     MESH_PERMISSION_DENIED);
-    assert_int_equal(call_with(internal, key, bearer("admin", 0) + strlen("Bearer ")),
-                     MESH_PERMISSION_DENIED);
+    /* one that says to be another, or speaks for one; a token for another; a user; nobody */
+    refused_service(token_for(here.basket_key, "order", "order", SERVICE), "TOKEN_INVALID");
+    refused_service(token_for(here.basket_key, "basket", "order", SERVICE), "TOKEN_INVALID");
+    refused_service(token_for(here.order_key, "order", "order", "stock"), "TOKEN_INVALID");
+    refused_service(bearer("admin", 0) + strlen("Bearer "), "TOKEN_KEY_UNKNOWN");
     refused(internal, bearer("admin", 0), MESH_PERMISSION_DENIED, "SERVICE_REQUIRED");
     refused(internal, NULL, MESH_PERMISSION_DENIED, "SERVICE_REQUIRED");
     /* and a service's token makes nobody a user */
     refused(guarded__v1__guarded__authenticated,
-            mesh_arena_printf(here.arena, "Bearer %s", service_token(here.order_key, "order")),
+            mesh_arena_printf(here.arena, "Bearer %s", service_token(here.order_key)),
             MESH_UNAUTHENTICATED, "TOKEN_KEY_UNKNOWN");
 }
 
@@ -615,7 +631,7 @@ static void its_token_is_renewed_before_it_ends(void **state)
 /* A service does not do for users what they may not do. */
 static void a_service_calls_for_no_user_who_is_none(void **state)
 {
-    const char *token = service_token(here.order_key, "order");
+    const char *token = service_token(here.order_key);
     const char *stale = bearer("pro", 1000);
     const mesh_metadata both[] = {{"mesh-service-token", token, strlen(token)},
                                   {"authorization", stale, strlen(stale)}};
@@ -639,11 +655,11 @@ static void a_service_has_a_name(void **state)
     (void)state;
     memset(name, 'x', sizeof name);
     name[sizeof name - 1] = '\0';
-    assert_int_equal(mesh_identity_create(here.order_key, name, "mesh", &identity, &refusal),
+    assert_int_equal(mesh_identity_create(here.order_key, name, &identity, &refusal),
                      MESH_INVALID_ARGUMENT);
-    assert_int_equal(mesh_identity_create(here.order_key, "", "mesh", &identity, &refusal),
+    assert_int_equal(mesh_identity_create(here.order_key, "", &identity, &refusal),
                      MESH_INVALID_ARGUMENT);
-    assert_int_equal(mesh_identity_create(here.order_key, "a\nb", "mesh", &identity, &refusal),
+    assert_int_equal(mesh_identity_create(here.order_key, "a\nb", &identity, &refusal),
                      MESH_INVALID_ARGUMENT);
 }
 

@@ -22,6 +22,19 @@ mesh_key *issuer_generate(void)
     return issuer_load(text);
 }
 
+mesh_key *issuer_generate_named(const char *id)
+{
+    char text[MESH_KEY_TEXT_BYTES], named[MESH_KEY_TEXT_BYTES + MESH_KEY_ID_BYTES];
+    const char *kid, *rest;
+
+    assert_int_equal(mesh_key_generate(text, NULL), MESH_OK);
+    kid = strstr(text, "\"kid\":\"");
+    assert_non_null(kid);
+    rest = strchr(kid + strlen("\"kid\":\""), '"');
+    snprintf(named, sizeof named, "%.*s\"kid\":\"%s%s", (int)(kid - text), text, id, rest);
+    return issuer_load(named);
+}
+
 void issuer_publish(mesh_keys *keys, const mesh_key *const *list, size_t count)
 {
     char text[MESH_KEYS_MAX * MESH_KEY_TEXT_BYTES + 64] = "{\"keys\":[";

@@ -22,9 +22,10 @@
 
 #define ISSUER_HEADER "{\"alg\":\"EdDSA\",\"typ\":\"JWT\",\"kid\":\"" ISSUER_KID "\"}"
 
-/* A key of this text; a new one. To be destroyed. */
+/* A key of this text; a new one; a new one with this id. To be destroyed. */
 mesh_key *issuer_load(const char *jwk);
 mesh_key *issuer_generate(void);
+mesh_key *issuer_generate_named(const char *id);
 
 /* Makes the set hold the public halves of these keys. */
 void issuer_publish(mesh_keys *keys, const mesh_key *const *list, size_t count);
