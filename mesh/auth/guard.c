@@ -11,8 +11,13 @@
 #include "mesh/rpc/call.h"
 #include "mesh/v1/reason.mesh.h"
 
+enum {
+    USERS_RETRY_MS = 1000 /* advice to users who come before the guard is opened */
+};
+
 struct mesh_guard {
     mesh_guard_options options; /* immutable */
+    atomic_bool open;           /* to users */
 };
 
 /* A call that is looked at, in its arena. */
@@ -98,6 +103,25 @@ static void take_roles(const mesh_claims *claims, mesh_user_state *state)
             snprintf(state->roles[state->role_count++], MESH_ROLE_BYTES, "%s", claims->roles[i]);
 }
 
+/* What the user is now, or that nobody knows. */
+static mesh_code look_up(const mesh_guard *guard, mesh_caller *caller, mesh_error *err)
+{
+    if (!atomic_load(&guard->open)) {
+        (void)mesh__v1__auth_error_reason__set(err, MESH_UNAVAILABLE,
+                                               MESH__V1__AUTH_ERROR_REASON__USER_UNKNOWN,
+                                               "this service does not know yet who is banned");
+        mesh_error_retry_after(err, USERS_RETRY_MS);
+        return MESH_UNAVAILABLE;
+    }
+    if (!mesh_users_find(guard->options.users, caller->user, &caller->now))
+        take_roles(caller->claims, &caller->now);
+    if (caller->now.refused)
+        return mesh__v1__auth_error_reason__set(err, MESH_PERMISSION_DENIED,
+                                                MESH__V1__AUTH_ERROR_REASON__USER_REFUSED,
+                                                "the user is banned, or is no more");
+    return MESH_OK;
+}
+
 static mesh_code authenticate(const mesh_guard *guard, guarded *one, mesh_error *err)
 {
     mesh_caller *caller = &one->caller;
@@ -113,13 +137,7 @@ static mesh_code authenticate(const mesh_guard *guard, guarded *one, mesh_error 
     caller->user = caller->claims->subject;
     if (caller->claims->session_id != NULL)
         caller->session = caller->claims->session_id;
-    if (!mesh_users_find(guard->options.users, caller->user, &caller->now))
-        take_roles(caller->claims, &caller->now);
-    if (caller->now.refused)
-        return mesh__v1__auth_error_reason__set(err, MESH_PERMISSION_DENIED,
-                                                MESH__V1__AUTH_ERROR_REASON__USER_REFUSED,
-                                                "the user is banned, or is no more");
-    return MESH_OK;
+    return look_up(guard, caller, err);
 }
 
 static mesh_code check_roles(const guarded *one, const char *const *names, mesh_error *err)
@@ -301,6 +319,11 @@ mesh_code mesh_guard_create(const mesh_guard_options *options, mesh_guard **guar
     made->options = known;
     *guard = made;
     return MESH_OK;
+}
+
+void mesh_guard_open(mesh_guard *guard)
+{
+    atomic_store(&guard->open, true);
 }
 
 void mesh_guard_destroy(mesh_guard *guard)

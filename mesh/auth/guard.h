@@ -48,15 +48,24 @@ typedef struct mesh_guard_options {
 MESH_API mesh_code mesh_guard_create(const mesh_guard_options *options, mesh_guard **guard,
                                      mesh_error *err);
 
+/*
+ * From now on users are let in: mesh_users knows who is banned. A guard is created closed, since a
+ * service that starts learns that before it serves; until then users' calls are refused, also those
+ * that a service makes for a user, while calls of services for themselves and public ones are
+ * served. Any thread.
+ */
+MESH_API void mesh_guard_open(mesh_guard *guard);
+
 /* After the servers that have its interceptor. NULL is accepted. */
 MESH_API void mesh_guard_destroy(mesh_guard *guard);
 
 /*
  * For any number of servers. It refuses calls with reasons of mesh.v1.AuthErrorReason:
- * UNAUTHENTICATED as mesh_verifier_check of the user's token, or of the service's where that is
- * what has to be known, TOKEN_INVALID also for more than one token or another scheme;
+ * UNAUTHENTICATED and UNAVAILABLE as mesh_verifier_check of the user's token, or of the service's
+ * where that is what has to be known, TOKEN_INVALID also for more than one token or another scheme;
  * PERMISSION_DENIED with USER_REFUSED, ROLE_MISSING, PERMISSION_MISSING or SERVICE_REQUIRED;
- * UNAVAILABLE and others as mesh_permissions_check.
+ * UNAVAILABLE with USER_UNKNOWN and a delay before mesh_guard_open; UNAVAILABLE and others as
+ * mesh_permissions_check.
  */
 MESH_API mesh_interceptor mesh_guard_interceptor(mesh_guard *guard);
 

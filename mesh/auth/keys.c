@@ -112,6 +112,11 @@ mesh_code mesh_keys_replace(mesh_keys *keys, const char *jwks, size_t size, mesh
     return MESH_OK;
 }
 
+bool mesh_keys_are_missing(mesh_keys *keys)
+{
+    return atomic_load(&keys->generation) == 0;
+}
+
 bool mesh_keys_find(mesh_keys *keys, const char *id, mesh_public_key *key)
 {
     const mesh_public_key *found;

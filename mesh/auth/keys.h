@@ -48,6 +48,9 @@ typedef struct mesh_public_key {
     uint64_t generation; /* of the set when it was seen there */
 } mesh_public_key;
 
+/* True until the first set of keys came: nothing can be said of any key then. */
+bool mesh_keys_are_missing(mesh_keys *keys);
+
 /* Copies the key of that id; false: there is none. */
 bool mesh_keys_find(mesh_keys *keys, const char *id, mesh_public_key *key);
 

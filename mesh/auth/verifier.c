@@ -13,6 +13,10 @@
 #include "mesh/base/options.h"
 #include "mesh/v1/reason.mesh.h"
 
+enum {
+    KEYS_RETRY_MS = 1000 /* advice to callers who come before the keys */
+};
+
 struct mesh_verifier {
     mesh_verifier_options options; /* immutable, as `cache`; its texts are copies */
     mesh_token_cache *cache;
@@ -114,13 +118,24 @@ static void tell_unknown_key(mesh_verifier *verifier)
         options->on_unknown_key(options->self);
 }
 
+static mesh_code refuse_for_now(mesh_error *err)
+{
+    (void)mesh__v1__auth_error_reason__set(err, MESH_UNAVAILABLE, TOKEN_KEY_UNKNOWN,
+                                           "the keys of tokens are not known here yet");
+    mesh_error_retry_after(err, KEYS_RETRY_MS);
+    return MESH_UNAVAILABLE;
+}
+
 static mesh_code check_signature(mesh_verifier *verifier, const mesh_jws *jws, mesh_public_key *key,
                                  mesh_error *err)
 {
+    bool missing = mesh_keys_are_missing(verifier->options.keys);
+
     if (!mesh_keys_find(verifier->options.keys, jws->key_id, key)) {
         tell_unknown_key(verifier);
-        return refuse(err, TOKEN_KEY_UNKNOWN, "the token's key is not known",
-                      "its key is not known");
+        return missing ? refuse_for_now(err)
+                       : refuse(err, TOKEN_KEY_UNKNOWN, "the token's key is not known",
+                                "its key is not known");
     }
     return mesh_jws_verify(jws, key) ? MESH_OK : refuse_invalid(err, "its signature is wrong");
 }

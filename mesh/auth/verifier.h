@@ -73,7 +73,8 @@ MESH_API void mesh_verifier_destroy(mesh_verifier *verifier);
  *   TOKEN_EXPIRED      it was right, up to its exp
  *   TOKEN_INVALID      anything else
  *
- * RESOURCE_EXHAUSTED: the arena is full.
+ * UNAVAILABLE with TOKEN_KEY_UNKNOWN and a delay: no keys have come yet, so that nothing can be
+ * said of a token but of its form. RESOURCE_EXHAUSTED: the arena is full.
  */
 MESH_API mesh_code mesh_verifier_check(mesh_verifier *verifier, const char *token, size_t size,
                                        mesh_arena *arena, const mesh_claims **claims,

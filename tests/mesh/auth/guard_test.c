@@ -209,7 +209,7 @@ static void connect_to(const char *address)
                      MESH_OK);
 }
 
-static int start(void **state)
+static int start_closed(void **state)
 {
     mesh_interceptor guard;
     char address[32];
@@ -235,6 +235,13 @@ static int start(void **state)
     assert_non_null(here.arena);
     atomic_store(&here.says, SAYS_YES);
     atomic_store(&here.loads, 0);
+    return 0;
+}
+
+static int start(void **state)
+{
+    (void)start_closed(state);
+    mesh_guard_open(here.guard);
     return 0;
 }
 
@@ -331,6 +338,20 @@ static void refused(method *fn, const char *authorization, mesh_code code, const
         fail_msg("%s %s: %s instead of %s %s", mesh_code_name(answered), refusal.reason,
                  refusal.message, mesh_code_name(code), reason);
     assert_string_equal(refusal.domain, "mesh.v1");
+}
+
+/* A service's call for the user who has this token. */
+static mesh_code call_for_user(const char *authorization)
+{
+    const char *token = service_token(here.order_key);
+    const mesh_metadata both[] = {{"mesh-service-token", token, strlen(token)},
+                                  {"authorization", authorization, strlen(authorization)}};
+    const Google__Protobuf__Empty request = GOOGLE__PROTOBUF__EMPTY__INIT;
+    const mesh_call_options options = {
+        .arena = here.arena, .timeout_ms = 20000, .metadata = both, .metadata_count = 2};
+
+    mesh_error_clear(&refusal);
+    return guarded__v1__guarded__internal(here.channel, &request, &seen, &options, &refusal);
 }
 
 static void change(int64_t version, bool is_refused, const char *role)
@@ -436,6 +457,35 @@ static void a_ban_bites_at_once_although_the_token_is_valid(void **state)
     change(3, false, "staff");
     for (size_t i = 0; i < sizeof fns / sizeof fns[0]; i++)
         assert_int_equal(call(fns[i], token), MESH_OK);
+}
+
+/* S4.2: a service that starts may not know of a ban yet */
+static void a_closed_guard_lets_no_user_in(void **state)
+{
+    method *const fns[] = {guarded__v1__guarded__authenticated, guarded__v1__guarded__staff,
+                           guarded__v1__guarded__write, guarded__v1__guarded__manage};
+    const char *token = bearer("staff", 0);
+    int64_t delay_ms;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof fns / sizeof fns[0]; i++) {
+        refused(fns[i], token, MESH_UNAVAILABLE, "USER_UNKNOWN");
+        assert_true(mesh_error_retry_delay(&refusal, &delay_ms));
+        refused(fns[i], NULL, MESH_UNAUTHENTICATED, "TOKEN_MISSING");
+    }
+    assert_int_equal(atomic_load(&here.loads), 0);
+    assert_int_equal(call(guarded__v1__guarded__anybody, NULL), MESH_OK);
+    assert_int_equal(call_with(guarded__v1__guarded__internal, "mesh-service-token",
+                               service_token(here.order_key)),
+                     MESH_OK);
+    assert_int_equal(call_for_user(token), MESH_UNAVAILABLE);
+    change(2, true, "staff");
+    mesh_guard_open(here.guard);
+    refused(fns[0], token, MESH_PERMISSION_DENIED, "USER_REFUSED");
+    change(3, false, "staff");
+    for (size_t i = 0; i < sizeof fns / sizeof fns[0]; i++)
+        assert_int_equal(call(fns[i], token), MESH_OK);
+    assert_int_equal(call_for_user(token), MESH_OK);
 }
 
 /* --- permissions ------------------------------------------------------------------------------ */
@@ -631,19 +681,8 @@ static void its_token_is_renewed_before_it_ends(void **state)
 /* A service does not do for users what they may not do. */
 static void a_service_calls_for_no_user_who_is_none(void **state)
 {
-    const char *token = service_token(here.order_key);
-    const char *stale = bearer("pro", 1000);
-    const mesh_metadata both[] = {{"mesh-service-token", token, strlen(token)},
-                                  {"authorization", stale, strlen(stale)}};
-    const Google__Protobuf__Empty request = GOOGLE__PROTOBUF__EMPTY__INIT;
-    const mesh_call_options options = {
-        .arena = here.arena, .timeout_ms = 20000, .metadata = both, .metadata_count = 2};
-
     (void)state;
-    mesh_error_clear(&refusal);
-    assert_int_equal(
-        guarded__v1__guarded__internal(here.channel, &request, &seen, &options, &refusal),
-        MESH_UNAUTHENTICATED);
+    assert_int_equal(call_for_user(bearer("pro", 1000)), MESH_UNAUTHENTICATED);
     assert_string_equal(refusal.reason, "TOKEN_EXPIRED");
 }
 
@@ -685,6 +724,7 @@ int main(void)
         CASE(there_is_one_token_of_the_scheme_bearer),
         CASE(a_role_decides_by_what_the_user_is_now),
         CASE(a_ban_bites_at_once_although_the_token_is_valid),
+        cmocka_unit_test_setup_teardown(a_closed_guard_lets_no_user_in, start_closed, stop),
         CASE(a_permission_is_asked_for_once_and_remembered),
         CASE(a_permission_that_cannot_be_asked_for_is_unavailable),
         CASE(a_sensitive_method_asks_each_time),

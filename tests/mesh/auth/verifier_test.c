@@ -628,6 +628,29 @@ static void another_key_of_the_same_id_ends_cached_tokens(void **state)
     mesh_key_destroy(other);
 }
 
+/* S0.4: a service that starts has no keys yet, and then nobody's token is said to be bad */
+static void before_the_first_keys_a_token_is_not_judged(void **state)
+{
+    const char *token = right_token();
+    mesh_keys *late;
+    int64_t delay_ms;
+
+    (void)state;
+    assert_int_equal(mesh_keys_create(&late, &err), MESH_OK);
+    create(MESH_OPTIONS(mesh_verifier_options, .keys = late, .issuer = "user", .audience = "mesh",
+                        .on_unknown_key = tell, .self = &told));
+    assert_int_equal(check_bytes(token, strlen(token)), MESH_UNAVAILABLE);
+    assert_string_equal(err.reason, UNKNOWN);
+    assert_true(mesh_error_retry_delay(&err, &delay_ms));
+    assert_int_equal(told, 1);
+    assert_string_equal(check("what.is.this"), INVALID);
+    issuer_publish(late, (const mesh_key *[]){key}, 1);
+    assert_string_equal(check(token), "OK");
+    mesh_verifier_destroy(verifier);
+    verifier = NULL;
+    mesh_keys_destroy(late);
+}
+
 /* S0.4: whoever makes up key ids does not make others fetch keys. */
 static void unknown_keys_are_told_of_once_in_an_interval(void **state)
 {
@@ -748,6 +771,7 @@ int main(void)
         TEST(a_large_token_is_refused_unread),
         TEST(a_new_key_is_believed_and_a_removed_one_is_not),
         TEST(another_key_of_the_same_id_ends_cached_tokens),
+        TEST(before_the_first_keys_a_token_is_not_judged),
         TEST(unknown_keys_are_told_of_once_in_an_interval),
         TEST(a_cached_token_ends_when_it_expires),
         TEST(limits_of_time_are_options),
