@@ -103,6 +103,17 @@ mesh_code user_check_sign_up_regular(const User__V1__SignUpRegularRequest *reque
     return check.code;
 }
 
+mesh_code user_check_sign_up_staff(const User__V1__SignUpStaffRequest *request, mesh_error *err)
+{
+    mesh_check check = {.err = err};
+    user_check_username(&check, request->username);
+    user_check_email(&check, request->email);
+    user_check_password(&check, request->password);
+    mesh_check_text(&check, "first_name", request->first_name, 1, USER_NAME_MAX);
+    mesh_check_text(&check, "last_name", request->last_name, 1, USER_NAME_MAX);
+    return check.code;
+}
+
 mesh_code user_check_sign_in(const User__V1__SignInRequest *request, mesh_error *err)
 {
     mesh_check check = {.err = err};

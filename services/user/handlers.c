@@ -1,3 +1,5 @@
+#include "services/user/handlers.h"
+
 #include <string.h>
 
 #include "mesh/base/clock.h"
@@ -7,50 +9,11 @@
 #include "services/user/check.h"
 #include "services/user/session_store.h"
 
-static user_scope scope_of(const user_service *service, mesh_call *call)
+user_scope user_scope_of(const user_service *service, mesh_call *call)
 {
     return (user_scope){.db = service->db,
                         .arena = mesh_call_arena(call),
                         .deadline_ns = mesh_call_deadline_ns(call)};
-}
-
-/* The role that signing up gives to each kind. */
-static User__V1__Role first_role(User__V1__User__Kind kind)
-{
-    return kind == USER__V1__USER__KIND__CUSTOMER   ? USER__V1__ROLE__CUSTOMER
-           : kind == USER__V1__USER__KIND__EMPLOYEE ? USER__V1__ROLE__EMPLOYEE
-                                                    : USER__V1__ROLE__CONSUMER;
-}
-
-static mesh_code sign_up_regular(void *self, mesh_call *call,
-                                 const User__V1__SignUpRegularRequest *request,
-                                 User__V1__User *response, mesh_error *err)
-{
-    const user_service *service = self;
-    const user_scope scope = scope_of(service, call);
-    User__V1__User__Kind kind = USER__V1__USER__KIND__KIND_UNSPECIFIED;
-    char hash[USER_HASH_BYTES];
-
-    /* 1. Every mistake of the caller's at once. */
-    mesh_code code = user_check_sign_up_regular(request, &kind, err);
-
-    /* 2. What is kept of the password; the password itself is forgotten, whatever comes of it. */
-    if (code == MESH_OK)
-        code = user_password_hash(service->passwords, request->password, scope.deadline_ns, hash,
-                                  err);
-    user_password_wipe(request->password);
-    if (code != MESH_OK)
-        return code;
-
-    /* 3. User, profile and event, in one transaction. */
-    const user_account account = {.username = request->username,
-                                  .email = request->email,
-                                  .password_hash = hash,
-                                  .kind = kind,
-                                  .role = first_role(kind),
-                                  .first_name = request->first_name,
-                                  .last_name = request->last_name};
-    return user_store_add(&scope, &account, response, err);
 }
 
 /* In one case, as the table's keys are; what is not ASCII belongs to nobody. */
@@ -192,7 +155,7 @@ static mesh_code sign_in(const user_service *service, mesh_call *call,
                          const User__V1__SignInRequest *request, bool staff,
                          User__V1__SignInResponse *response, mesh_error *err)
 {
-    const user_scope scope = scope_of(service, call);
+    const user_scope scope = user_scope_of(service, call);
 
     /* 1. Every mistake of the caller's at once. */
     mesh_code code = user_check_sign_in(request, err);
@@ -243,7 +206,7 @@ static mesh_code refresh_session(void *self, mesh_call *call,
                                  User__V1__Tokens *response, mesh_error *err)
 {
     const user_service *service = self;
-    const user_scope scope = scope_of(service, call);
+    const user_scope scope = user_scope_of(service, call);
     const int64_t end_ns = session_end_ns(service);
     char session_id[MESH_UUID_TEXT_BYTES], text[USER_REFRESH_TEXT_BYTES];
     User__V1__User user = USER__V1__USER__INIT;
@@ -262,7 +225,7 @@ static mesh_code refresh_session(void *self, mesh_call *call,
 static mesh_code sign_out(void *self, mesh_call *call, const User__V1__SignOutRequest *request,
                           Google__Protobuf__Empty *response, mesh_error *err)
 {
-    const user_scope scope = scope_of(self, call);
+    const user_scope scope = user_scope_of(self, call);
     user_refresh refresh;
     (void)response;
     if (!user_refresh_read(request->refresh_token, &refresh))
@@ -282,7 +245,8 @@ static mesh_code get_key_set(void *self, mesh_call *call, const User__V1__GetKey
 }
 
 const user__v1__user_service__handlers user_handlers = {
-    .sign_up_regular = sign_up_regular,
+    .sign_up_regular = user_rpc_sign_up_regular,
+    .sign_up_staff = user_rpc_sign_up_staff,
     .sign_in_regular = sign_in_regular,
     .sign_in_staff = sign_in_staff,
     .refresh = refresh_session,
