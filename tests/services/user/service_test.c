@@ -16,7 +16,7 @@
 #include "tests/fixtures/nats.h"
 #include "tests/fixtures/postgres.h"
 #include "tests/fixtures/wait.h"
-#include "tests/services/user/people.h"
+#include "tests/services/shop/people.h"
 #include "tests/services/violations.h"
 #include "user/v1/events.mesh.h"
 

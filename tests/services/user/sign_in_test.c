@@ -12,7 +12,7 @@
 #include "mesh/auth/verifier.h"
 #include "mesh/base/clock.h"
 #include "tests/fixtures/postgres.h"
-#include "tests/services/user/people.h"
+#include "tests/services/shop/people.h"
 #include "tests/services/violations.h"
 
 static instance here, there;

@@ -2,8 +2,8 @@
  * People in tests: what an instance of the user service needs to start, and signing up and in. The
  * functions that cannot fail for their purpose fail the test.
  */
-#ifndef TESTS_SERVICES_USER_PEOPLE_H
-#define TESTS_SERVICES_USER_PEOPLE_H
+#ifndef TESTS_SERVICES_SHOP_PEOPLE_H
+#define TESTS_SERVICES_SHOP_PEOPLE_H
 
 #include "tests/services/shop/shop.h"
 #include "user/v1/user.mesh.h"

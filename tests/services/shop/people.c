@@ -1,4 +1,4 @@
-#include "tests/services/user/people.h"
+#include "tests/services/shop/people.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
