@@ -1,6 +1,11 @@
 #include "services/order/check.h"
 
+#include <stdio.h>
 #include <string.h>
+
+enum {
+    SCOPE_BYTES = 64 + ORDER_USER_ID_MAX
+};
 
 static const char LIST_SCOPE[] = "order.v1.OrderService/ListOrders";
 
@@ -81,7 +86,32 @@ mesh_code order_check_list(const Order__V1__ListOrdersRequest *request, mesh_pag
     return check.code;
 }
 
+/* A token of one user's list is none of another's. */
+static void user_scope(const char *user_id, char scope[SCOPE_BYTES])
+{
+    snprintf(scope, SCOPE_BYTES, "order.v1.OrderService/ListUserOrders?user_id=%s", user_id);
+}
+
+mesh_code order_check_list_user(const Order__V1__ListUserOrdersRequest *request, mesh_page *page,
+                                mesh_error *err)
+{
+    mesh_check check = {.err = err};
+    char scope[SCOPE_BYTES];
+    if (strlen(request->user_id) > ORDER_USER_ID_MAX)
+        mesh_check_fail(&check, "user_id", "must be at most %d bytes", ORDER_USER_ID_MAX);
+    user_scope(request->user_id, scope);
+    mesh_page_read(page, &check, scope, request->page_size, request->page_token);
+    return check.code;
+}
+
 char *order_page_token(mesh_arena *arena, const char *last_id)
 {
     return mesh_page_token(arena, LIST_SCOPE, last_id);
+}
+
+char *order_user_page_token(mesh_arena *arena, const char *user_id, const char *last_id)
+{
+    char scope[SCOPE_BYTES];
+    user_scope(user_id, scope);
+    return mesh_page_token(arena, scope, last_id);
 }

@@ -34,16 +34,17 @@ bool order_from_rows(mesh_arena *arena, const mesh_rows *rows, size_t row, size_
         return false;
     for (size_t i = 0; i < count; i++) {
         order__v1__order_line__init(&lines[i]);
-        lines[i].product_id = mesh_arena_strdup(arena, mesh_rows_text(rows, row + i, 5));
-        lines[i].title = mesh_arena_strdup(arena, mesh_rows_text(rows, row + i, 6));
-        lines[i].price = order_money(arena, mesh_rows_int(rows, row + i, 7), currency);
-        lines[i].quantity = (int32_t)mesh_rows_int(rows, row + i, 8);
+        lines[i].product_id = mesh_arena_strdup(arena, mesh_rows_text(rows, row + i, 6));
+        lines[i].title = mesh_arena_strdup(arena, mesh_rows_text(rows, row + i, 7));
+        lines[i].price = order_money(arena, mesh_rows_int(rows, row + i, 8), currency);
+        lines[i].quantity = (int32_t)mesh_rows_int(rows, row + i, 9);
         list[i] = &lines[i];
     }
     order->id = mesh_arena_strdup(arena, mesh_rows_text(rows, row, 0));
     order->total = order_money(arena, mesh_rows_int(rows, row, 2), currency);
     order->version = mesh_rows_int(rows, row, 3);
     order->create_time = mesh_timestamp(arena, mesh_rows_time(rows, row, 4));
+    order->user_id = mesh_arena_strdup(arena, mesh_rows_text(rows, row, 5));
     order->lines = list;
     order->n_lines = count;
     return !mesh_arena_overflowed(arena);
@@ -69,6 +70,7 @@ bool order_to_event(mesh_arena *arena, const Order__V1__Order *order,
     event->n_lines = order->n_lines;
     event->total = order->total;
     event->create_time = order->create_time;
+    event->user_id = order->user_id;
     return true;
 }
 

@@ -6,9 +6,9 @@
 #include "services/order/order.h"
 
 /* What order_from_rows reads, in its order: a row for each line of an order. */
-#define ORDER_COLUMNS                                                                       \
-    "o.id, o.currency, o.total, o.version, o.create_time, l.product_id, l.title, l.price, " \
-    "l.quantity"
+#define ORDER_COLUMNS                                                                         \
+    "o.id, o.currency, o.total, o.version, o.create_time, o.user_id, l.product_id, l.title, " \
+    "l.price, l.quantity"
 
 /* How many rows, from `row` on, belong to the same order. */
 size_t order_rows_of_one(const mesh_rows *rows, size_t row);

@@ -1,5 +1,6 @@
 #include <stdio.h>
 
+#include "mesh/auth/guard.h"
 #include "mesh/base/uuid.h"
 #include "product/v1/product.mesh.h"
 #include "services/order/catalog.h"
@@ -19,12 +20,19 @@ static order_scope scope_of(void *self, mesh_call *call)
                          .deadline_ns = mesh_call_deadline_ns(call)};
 }
 
-/* Answers with the order that an earlier request of the same id made. */
-static mesh_code answer_again(const order_scope *scope,
+/* Whose orders it is about; "" where the mesh has no guard: nobody's. */
+static const char *user_of(const mesh_call *call)
+{
+    return mesh_call_caller(call)->user;
+}
+
+/* Answers with the order that an earlier request of the same user and id made. */
+static mesh_code answer_again(const order_scope *scope, const char *user_id,
                               const Order__V1__CreateOrderRequest *request,
                               Order__V1__Order *response, bool *found, mesh_error *err)
 {
-    mesh_code code = order_store_find_request(scope, request->request_id, response, found, err);
+    mesh_code code = order_store_find_request(scope, user_id, request->request_id, response, found,
+                                              err);
     if (code != MESH_OK || !*found)
         return code;
     if (!order_has_lines(response, request))
@@ -91,6 +99,7 @@ static mesh_code create_order(void *self, mesh_call *call,
                               Order__V1__Order *response, mesh_error *err)
 {
     const order_scope scope = scope_of(self, call);
+    const char *user_id = user_of(call);
     bool again = false;
 
     /* 1. Every mistake of the caller's at once. */
@@ -101,7 +110,7 @@ static mesh_code create_order(void *self, mesh_call *call,
 
     /* 2. A repetition is answered as the first time, whatever became of the products since. */
     if (request->request_id[0] != '\0') {
-        code = answer_again(&scope, request, response, &again, err);
+        code = answer_again(&scope, user_id, request, response, &again, err);
         if (code != MESH_OK || again)
             return code;
     }
@@ -121,6 +130,7 @@ static mesh_code create_order(void *self, mesh_call *call,
     char id[MESH_UUID_TEXT_BYTES];
     mesh_uuid_v7(id);
     response->id = mesh_arena_strdup(scope.arena, id);
+    response->user_id = mesh_arena_strdup(scope.arena, user_id);
     response->total = order_money(scope.arena, total, request->lines[0]->price->currency);
     if (response->total == NULL)
         return mesh_error_set(err, MESH_RESOURCE_EXHAUSTED, "the call needs too much memory");
@@ -129,7 +139,7 @@ static mesh_code create_order(void *self, mesh_call *call,
         return code;
 
     /* 5. The same request was faster on another connection. */
-    code = answer_again(&scope, request, response, &again, err);
+    code = answer_again(&scope, user_id, request, response, &again, err);
     if (code == MESH_OK && !again)
         code = mesh_error_set(err, MESH_ABORTED, "the order was not created, try again");
     return code;
@@ -144,7 +154,7 @@ static mesh_code get_order(void *self, mesh_call *call, const Order__V1__GetOrde
         return code;
 
     /* 1. The order. */
-    code = order_store_get(&scope, request->id, response, err);
+    code = order_store_get(&scope, user_of(call), request->id, response, err);
     if (code != MESH_OK)
         return code;
 
@@ -164,6 +174,20 @@ static size_t count_that_fit(Order__V1__Order *const *orders, size_t count)
     return count;
 }
 
+/* A page of a user's orders. *last is the id of its last order, NULL when no page follows. */
+static mesh_code list_page(const order_scope *scope, const char *user_id, const mesh_page *page,
+                           order_list *list, const char **last, mesh_error *err)
+{
+    /* One more than the page holds tells whether another page follows. */
+    mesh_code code = order_store_list(scope, user_id, page->after, page->size + 1, list, err);
+    if (code != MESH_OK)
+        return code;
+    size_t found = list->count;
+    list->count = count_that_fit(list->orders, found < page->size ? found : page->size);
+    *last = list->count < found ? list->orders[list->count - 1]->id : NULL;
+    return MESH_OK;
+}
+
 static mesh_code list_orders(void *self, mesh_call *call,
                              const Order__V1__ListOrdersRequest *request,
                              Order__V1__ListOrdersResponse *response, mesh_error *err)
@@ -174,19 +198,43 @@ static mesh_code list_orders(void *self, mesh_call *call,
     if (code != MESH_OK)
         return code;
 
-    /* 1. One more than the page holds tells whether another page follows. */
-    Order__V1__Order **orders;
-    size_t found;
-    code = order_store_list(&scope, page.after, page.size + 1, &orders, &found, err);
+    /* 1. The caller's own. */
+    order_list list;
+    const char *last;
+    code = list_page(&scope, user_of(call), &page, &list, &last, err);
     if (code != MESH_OK)
         return code;
 
     /* 2. The token names the last order shown. */
-    size_t shown = count_that_fit(orders, found < page.size ? found : page.size);
-    response->orders = orders;
-    response->n_orders = shown;
-    if (shown < found)
-        response->next_page_token = order_page_token(scope.arena, orders[shown - 1]->id);
+    response->orders = list.orders;
+    response->n_orders = list.count;
+    if (last != NULL)
+        response->next_page_token = order_page_token(scope.arena, last);
+    return MESH_OK;
+}
+
+static mesh_code list_user_orders(void *self, mesh_call *call,
+                                  const Order__V1__ListUserOrdersRequest *request,
+                                  Order__V1__ListUserOrdersResponse *response, mesh_error *err)
+{
+    const order_scope scope = scope_of(self, call);
+    mesh_page page;
+    mesh_code code = order_check_list_user(request, &page, err);
+    if (code != MESH_OK)
+        return code;
+
+    /* 1. Of whom the request says. */
+    order_list list;
+    const char *last;
+    code = list_page(&scope, request->user_id, &page, &list, &last, err);
+    if (code != MESH_OK)
+        return code;
+
+    /* 2. The token names the last order shown. */
+    response->orders = list.orders;
+    response->n_orders = list.count;
+    if (last != NULL)
+        response->next_page_token = order_user_page_token(scope.arena, request->user_id, last);
     return MESH_OK;
 }
 
@@ -194,4 +242,5 @@ const order__v1__order_service__handlers order_handlers = {
     .create_order = create_order,
     .get_order = get_order,
     .list_orders = list_orders,
+    .list_user_orders = list_user_orders,
 };

@@ -10,17 +10,18 @@ static mesh_code no_memory(mesh_error *err)
     return mesh_error_set(err, MESH_RESOURCE_EXHAUSTED, "the call needs too much memory");
 }
 
-/* Order and lines with one statement. No row comes back: another order has the request_id. */
+/* Order and lines with one statement. No row comes back: another order of the user's has the
+ * request_id. */
 static mesh_code insert(mesh_tx *tx, mesh_arena *arena, Order__V1__Order *order,
                         const char *request_id, bool *taken, mesh_error *err)
 {
     static const char SQL[] =
-        "WITH added AS (INSERT INTO orders (id, currency, total, request_id)"
-        "  VALUES ($1, $2, $3, nullif($4, '')::uuid) ON CONFLICT DO NOTHING"
+        "WITH added AS (INSERT INTO orders (id, currency, total, request_id, user_id)"
+        "  VALUES ($1, $2, $3, nullif($4, '')::uuid, $5) ON CONFLICT DO NOTHING"
         "  RETURNING id, version, create_time),"
         " lines AS (INSERT INTO order_line (order_id, position, product_id, title, price, quantity)"
-        "  SELECT added.id, line.* FROM added, unnest($5::smallint[], $6::text[], $7::text[],"
-        "   $8::bigint[], $9::integer[]) AS line)"
+        "  SELECT added.id, line.* FROM added, unnest($6::smallint[], $7::text[], $8::text[],"
+        "   $9::bigint[], $10::integer[]) AS line)"
         " SELECT version, create_time FROM added";
     size_t count = order->n_lines;
     const char **products = mesh_arena_calloc(arena, count, sizeof *products);
@@ -44,6 +45,7 @@ static mesh_code insert(mesh_tx *tx, mesh_arena *arena, Order__V1__Order *order,
         tx, SQL,
         MESH_SQL_PARAMS(MESH_SQL_TEXT(order->id), MESH_SQL_TEXT(order->total->currency),
                         MESH_SQL_INT(order->total->minor_units), MESH_SQL_TEXT(request_id),
+                        MESH_SQL_TEXT(order->user_id),
                         MESH_SQL_TEXT(mesh_array_of_integers(arena, positions, count)),
                         MESH_SQL_TEXT(mesh_array_of_texts(arena, products, count)),
                         MESH_SQL_TEXT(mesh_array_of_texts(arena, titles, count)),
@@ -87,12 +89,11 @@ done:
 }
 
 /* One order at most. */
-static mesh_code select_one(const order_scope *scope, const char *sql, const char *key,
+static mesh_code select_one(const order_scope *scope, const char *sql, mesh_params params,
                             Order__V1__Order *order, bool *found, mesh_error *err)
 {
     mesh_rows *rows;
-    mesh_code code = mesh_db_query(scope->service->db, scope->deadline_ns, sql,
-                                   MESH_SQL_PARAMS(MESH_SQL_TEXT(key)), &rows, err);
+    mesh_code code = mesh_db_query(scope->service->db, scope->deadline_ns, sql, params, &rows, err);
     if (code != MESH_OK)
         return code;
     size_t count = mesh_rows_count(rows);
@@ -104,15 +105,17 @@ static mesh_code select_one(const order_scope *scope, const char *sql, const cha
     return code;
 }
 
-mesh_code order_store_get(const order_scope *scope, const char *id, Order__V1__Order *order,
-                          mesh_error *err)
+mesh_code order_store_get(const order_scope *scope, const char *user_id, const char *id,
+                          Order__V1__Order *order, mesh_error *err)
 {
     static const char SQL[] = "SELECT " ORDER_COLUMNS
                               " FROM orders o JOIN order_line l ON l.order_id = o.id"
-                              " WHERE o.id = $1 ORDER BY l.position";
+                              " WHERE o.id = $1 AND o.user_id = $2 ORDER BY l.position";
     bool found = false;
     if (mesh_uuid_valid(id)) {
-        mesh_code code = select_one(scope, SQL, id, order, &found, err);
+        mesh_code code = select_one(scope, SQL,
+                                    MESH_SQL_PARAMS(MESH_SQL_TEXT(id), MESH_SQL_TEXT(user_id)),
+                                    order, &found, err);
         if (code != MESH_OK || found)
             return code;
     }
@@ -122,39 +125,44 @@ mesh_code order_store_get(const order_scope *scope, const char *id, Order__V1__O
     return MESH_NOT_FOUND;
 }
 
-mesh_code order_store_find_request(const order_scope *scope, const char *request_id,
-                                   Order__V1__Order *order, bool *found, mesh_error *err)
+mesh_code order_store_find_request(const order_scope *scope, const char *user_id,
+                                   const char *request_id, Order__V1__Order *order, bool *found,
+                                   mesh_error *err)
 {
     static const char SQL[] = "SELECT " ORDER_COLUMNS
                               " FROM orders o JOIN order_line l ON l.order_id = o.id"
-                              " WHERE o.request_id = $1 ORDER BY l.position";
-    return select_one(scope, SQL, request_id, order, found, err);
+                              " WHERE o.request_id = $1 AND o.user_id = $2 ORDER BY l.position";
+    return select_one(scope, SQL,
+                      MESH_SQL_PARAMS(MESH_SQL_TEXT(request_id), MESH_SQL_TEXT(user_id)), order,
+                      found, err);
 }
 
-mesh_code order_store_list(const order_scope *scope, const char *after, size_t limit,
-                           Order__V1__Order ***orders, size_t *found, mesh_error *err)
+mesh_code order_store_list(const order_scope *scope, const char *user_id, const char *after,
+                           size_t limit, order_list *list, mesh_error *err)
 {
     /*
      * LATERAL keeps the lines' part an index lookup for each order of the page, also when the plan
      * is made without knowing how small the page is.
      */
-    static const char SQL[] =
-        "SELECT " ORDER_COLUMNS " FROM (SELECT * FROM orders WHERE id < $1 ORDER BY id DESC"
-        "  LIMIT $2) o CROSS JOIN LATERAL (SELECT * FROM order_line WHERE order_id = o.id"
-        "  ORDER BY position) l ORDER BY o.id DESC, l.position";
+    static const char SQL[] = "SELECT " ORDER_COLUMNS
+                              " FROM (SELECT * FROM orders WHERE user_id = $3 AND id < $1"
+                              "  ORDER BY id DESC LIMIT $2) o CROSS JOIN LATERAL (SELECT * FROM "
+                              "order_line WHERE order_id = o.id"
+                              "  ORDER BY position) l ORDER BY o.id DESC, l.position";
     static const char NEWEST[] = "ffffffff-ffff-ffff-ffff-ffffffffffff";
     mesh_rows *rows;
     mesh_code code = mesh_db_query(scope->service->db, scope->deadline_ns, SQL,
                                    MESH_SQL_PARAMS(MESH_SQL_TEXT(after[0] == '\0' ? NEWEST : after),
-                                                   MESH_SQL_INT((int64_t)limit)),
+                                                   MESH_SQL_INT((int64_t)limit),
+                                                   MESH_SQL_TEXT(user_id)),
                                    &rows, err);
     if (code != MESH_OK)
         return code;
 
     size_t count = 0;
     Order__V1__Order *items = mesh_arena_calloc(scope->arena, limit, sizeof *items);
-    Order__V1__Order **list = mesh_arena_calloc(scope->arena, limit, sizeof *list);
-    if (items == NULL || list == NULL) {
+    Order__V1__Order **orders = mesh_arena_calloc(scope->arena, limit, sizeof *orders);
+    if (items == NULL || orders == NULL) {
         code = no_memory(err);
         goto done;
     }
@@ -165,11 +173,10 @@ mesh_code order_store_list(const order_scope *scope, const char *after, size_t l
             code = no_memory(err);
             goto done;
         }
-        list[count] = &items[count];
+        orders[count] = &items[count];
         row += lines;
     }
-    *orders = list;
-    *found = count;
+    *list = (order_list){.orders = orders, .count = count};
 done:
     mesh_rows_end(rows);
     return code;

@@ -16,23 +16,36 @@ typedef struct order_scope {
 } order_scope;
 
 /*
- * Stores a new order (id, lines with titles, total; version and create_time are set) and its
- * OrderCreated, both or neither. `request_id` may be "". *taken: the request_id belongs to an order
- * already; nothing was stored.
+ * Stores a new order (id, user_id, lines with titles, total; version and create_time are set) and
+ * its OrderCreated, both or neither. `request_id` may be "". *taken: the request_id belongs to an
+ * order of the user's already; nothing was stored.
  */
 mesh_code order_store_add(const order_scope *scope, Order__V1__Order *order, const char *request_id,
                           bool *taken, mesh_error *err);
 
-/* Fills an order with its lines. NOT_FOUND: ORDER_NOT_FOUND, also when the id is no id of ours. */
-mesh_code order_store_get(const order_scope *scope, const char *id, Order__V1__Order *order,
-                          mesh_error *err);
+/*
+ * Fills an order of the user's with its lines. NOT_FOUND: ORDER_NOT_FOUND, in the same words
+ * whether it is another user's, there is none, or the id is no id of ours.
+ */
+mesh_code order_store_get(const order_scope *scope, const char *user_id, const char *id,
+                          Order__V1__Order *order, mesh_error *err);
 
-/* The order that was stored with a request_id; *found is false when there is none. */
-mesh_code order_store_find_request(const order_scope *scope, const char *request_id,
-                                   Order__V1__Order *order, bool *found, mesh_error *err);
+/* The order that the user's request of this id made; *found is false when there is none. */
+mesh_code order_store_find_request(const order_scope *scope, const char *user_id,
+                                   const char *request_id, Order__V1__Order *order, bool *found,
+                                   mesh_error *err);
 
-/* At most `limit` orders with their lines, older than the order `after` ("": the newest first). */
-mesh_code order_store_list(const order_scope *scope, const char *after, size_t limit,
-                           Order__V1__Order ***orders, size_t *found, mesh_error *err);
+/* Orders of a user. */
+typedef struct order_list {
+    Order__V1__Order **orders;
+    size_t count;
+} order_list;
+
+/*
+ * At most `limit` of the user's orders with their lines, newest first, older than the order `after`
+ * ("": from the newest on).
+ */
+mesh_code order_store_list(const order_scope *scope, const char *user_id, const char *after,
+                           size_t limit, order_list *list, mesh_error *err);
 
 #endif

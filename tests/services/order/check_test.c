@@ -3,6 +3,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <string.h>
 
 #include <cmocka.h>
 
@@ -165,6 +166,45 @@ static void the_token_of_a_page_leads_behind_its_last_order(void **state)
     mesh_arena_destroy(arena);
 }
 
+/* A token of one user's list is none of another's, and none of the caller's own. */
+static void the_token_of_a_users_page_is_of_that_user(void **state)
+{
+    (void)state;
+    static const char ID[] = "0190a000-0000-7000-8000-000000000001";
+    mesh_arena *arena = mesh_arena_create(1024, 0);
+    assert_non_null(arena);
+    Order__V1__ListUserOrdersRequest request = ORDER__V1__LIST_USER_ORDERS_REQUEST__INIT;
+    Order__V1__ListOrdersRequest own = ORDER__V1__LIST_ORDERS_REQUEST__INIT;
+    mesh_page page;
+    request.user_id = (char *)"ada";
+    request.page_token = own.page_token = order_user_page_token(arena, "ada", ID);
+    assert_int_equal(order_check_list_user(&request, &page, NULL), MESH_OK);
+    assert_string_equal(page.after, ID);
+    assert_int_equal(order_check_list(&own, &page, NULL), MESH_INVALID_ARGUMENT);
+    request.user_id = (char *)"bob";
+    assert_int_equal(order_check_list_user(&request, &page, NULL), MESH_INVALID_ARGUMENT);
+    request.page_token = order_page_token(arena, ID);
+    assert_int_equal(order_check_list_user(&request, &page, NULL), MESH_INVALID_ARGUMENT);
+    mesh_arena_destroy(arena);
+}
+
+static void a_users_id_has_64_bytes_at_most(void **state)
+{
+    (void)state;
+    Order__V1__ListUserOrdersRequest request = ORDER__V1__LIST_USER_ORDERS_REQUEST__INIT;
+    char id[ORDER_USER_ID_MAX + 2] = "";
+    mesh_page page;
+    mesh_error err;
+    mesh_error_clear(&err);
+    memset(id, 'x', ORDER_USER_ID_MAX);
+    request.user_id = id;
+    assert_int_equal(order_check_list_user(&request, &page, &err), MESH_OK);
+    id[ORDER_USER_ID_MAX] = 'x';
+    request.page_size = -1;
+    assert_int_equal(order_check_list_user(&request, &page, &err), MESH_INVALID_ARGUMENT);
+    assert_string_equal(violated_fields(&err), "user_id, page_size");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -174,6 +214,8 @@ int main(void)
         cmocka_unit_test(the_largest_order_does_not_overflow),
         cmocka_unit_test(an_id_must_be_given),
         cmocka_unit_test(the_token_of_a_page_leads_behind_its_last_order),
+        cmocka_unit_test(the_token_of_a_users_page_is_of_that_user),
+        cmocka_unit_test(a_users_id_has_64_bytes_at_most),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
