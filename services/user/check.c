@@ -83,13 +83,18 @@ static User__V1__User__Kind chosen_kind(const User__V1__SignUpRegularRequest *re
     }
 }
 
+/* Who is looked for by name, and need not have an e-mail. */
+static bool is_listed(User__V1__User__Kind kind)
+{
+    return kind == USER__V1__USER__KIND__CUSTOMER || kind == USER__V1__USER__KIND__EMPLOYEE;
+}
+
 mesh_code user_check_sign_up_regular(const User__V1__SignUpRegularRequest *request,
                                      User__V1__User__Kind *kind, mesh_error *err)
 {
     mesh_check check = {.err = err};
     User__V1__User__Kind chosen = chosen_kind(request);
-    bool listed = chosen == USER__V1__USER__KIND__CUSTOMER ||
-                  chosen == USER__V1__USER__KIND__EMPLOYEE;
+    bool listed = is_listed(chosen);
     user_check_username(&check, request->username);
     if (request->email[0] != '\0' || !listed)
         user_check_email(&check, request->email);
@@ -111,6 +116,20 @@ mesh_code user_check_sign_up_staff(const User__V1__SignUpStaffRequest *request, 
     user_check_password(&check, request->password);
     mesh_check_text(&check, "first_name", request->first_name, 1, USER_NAME_MAX);
     mesh_check_text(&check, "last_name", request->last_name, 1, USER_NAME_MAX);
+    return check.code;
+}
+
+mesh_code user_check_update(const User__V1__UpdateUserRequest *request, User__V1__User__Kind kind,
+                            mesh_error *err)
+{
+    mesh_check check = {.err = err};
+    bool named = kind != USER__V1__USER__KIND__CONSUMER;
+    if (request->email != NULL && (request->email[0] != '\0' || !is_listed(kind)))
+        user_check_email(&check, request->email);
+    if (request->first_name != NULL)
+        mesh_check_text(&check, "first_name", request->first_name, named, USER_NAME_MAX);
+    if (request->last_name != NULL)
+        mesh_check_text(&check, "last_name", request->last_name, named, USER_NAME_MAX);
     return check.code;
 }
 

@@ -28,6 +28,11 @@ mesh_code user_check_sign_up_regular(const User__V1__SignUpRegularRequest *reque
 
 /* As all below: MESH_OK, or MESH_INVALID_ARGUMENT with every violation. */
 mesh_code user_check_sign_up_staff(const User__V1__SignUpStaffRequest *request, mesh_error *err);
+
+/* What a user of this kind may change. */
+mesh_code user_check_update(const User__V1__UpdateUserRequest *request, User__V1__User__Kind kind,
+                            mesh_error *err);
+
 mesh_code user_check_sign_in(const User__V1__SignInRequest *request, mesh_error *err);
 
 #endif

@@ -251,5 +251,7 @@ const user__v1__user_service__handlers user_handlers = {
     .sign_in_staff = sign_in_staff,
     .refresh = refresh_session,
     .sign_out = sign_out,
+    .get_current_user = user_rpc_get_current_user,
+    .update_user = user_rpc_update_user,
     .get_key_set__inline = get_key_set,
 };

@@ -18,4 +18,12 @@ mesh_code user_rpc_sign_up_staff(void *self, mesh_call *call,
                                  const User__V1__SignUpStaffRequest *request,
                                  User__V1__User *response, mesh_error *err);
 
+/* account.c: the caller's own account. */
+mesh_code user_rpc_get_current_user(void *self, mesh_call *call,
+                                    const User__V1__GetCurrentUserRequest *request,
+                                    User__V1__User *response, mesh_error *err);
+mesh_code user_rpc_update_user(void *self, mesh_call *call,
+                               const User__V1__UpdateUserRequest *request, User__V1__User *response,
+                               mesh_error *err);
+
 #endif

@@ -11,8 +11,15 @@ static mesh_code no_memory(mesh_error *err)
     return mesh_error_set(err, MESH_RESOURCE_EXHAUSTED, "the call needs too much memory");
 }
 
-/* The reason of the contract for what the table refused. */
-static mesh_code taken(const char *constraint, mesh_error *err)
+mesh_code user_not_found(const char *user_id, mesh_error *err)
+{
+    user__v1__error_reason__set(err, MESH_NOT_FOUND, USER__V1__ERROR_REASON__USER_NOT_FOUND,
+                                "there is no such user");
+    mesh_error_metadata(err, "user_id", user_id);
+    return MESH_NOT_FOUND;
+}
+
+mesh_code user_taken(const char *constraint, mesh_error *err)
 {
     bool email = strcmp(constraint, "users_email_taken") == 0;
     user__v1__error_reason__set(err, MESH_ALREADY_EXISTS,
@@ -48,7 +55,7 @@ static mesh_code insert(mesh_tx *tx, mesh_arena *arena, const user_account *acco
                         MESH_SQL_TEXT(account->last_name), MESH_SQL_TEXT(account->group)),
         &rows, NULL, err);
     if (code == MESH_ALREADY_EXISTS)
-        return taken(mesh_tx_constraint(tx), err);
+        return user_taken(mesh_tx_constraint(tx), err);
     if (code == MESH_OK && !user_from_row(arena, rows, 0, user))
         return no_memory(err);
     return code;
@@ -76,5 +83,25 @@ mesh_code user_store_add(const user_scope *scope, const user_account *account, U
     tx = NULL;
 done:
     mesh_tx_rollback(tx);
+    return code;
+}
+
+mesh_code user_store_get(const user_scope *scope, const char *user_id, User__V1__User *user,
+                         mesh_error *err)
+{
+    static const char SQL[] = "SELECT " USER_COLUMNS
+                              " FROM users u JOIN profile p ON p.user_id = u.id WHERE u.id = $1";
+    mesh_rows *rows;
+    if (!mesh_uuid_valid(user_id))
+        return user_not_found(user_id, err);
+    mesh_code code = mesh_db_query(scope->db, scope->deadline_ns, SQL,
+                                   MESH_SQL_PARAMS(MESH_SQL_TEXT(user_id)), &rows, err);
+    if (code != MESH_OK)
+        return code;
+    if (mesh_rows_count(rows) == 0)
+        code = user_not_found(user_id, err);
+    else if (!user_from_row(scope->arena, rows, 0, user))
+        code = no_memory(err);
+    mesh_rows_end(rows);
     return code;
 }

@@ -32,4 +32,14 @@ typedef struct user_account {
 mesh_code user_store_add(const user_scope *scope, const user_account *account, User__V1__User *user,
                          mesh_error *err);
 
+/* The user as it is. NOT_FOUND: USER_NOT_FOUND. */
+mesh_code user_store_get(const user_scope *scope, const char *user_id, User__V1__User *user,
+                         mesh_error *err);
+
+/* NOT_FOUND: USER_NOT_FOUND, with the id as metadata. */
+mesh_code user_not_found(const char *user_id, mesh_error *err);
+
+/* ALREADY_EXISTS: the reason of the contract for the constraint that a statement broke. */
+mesh_code user_taken(const char *constraint, mesh_error *err);
+
 #endif

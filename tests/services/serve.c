@@ -9,7 +9,14 @@
 
 void serve_start(serve *serve, mesh_api api)
 {
-    const mesh_server_options options = {.listen = "127.0.0.1:0"};
+    serve_start_with(serve, api, NULL);
+}
+
+void serve_start_with(serve *serve, mesh_api api, const mesh_interceptor *interceptor)
+{
+    const mesh_server_options options = {.listen = "127.0.0.1:0",
+                                         .interceptors = interceptor,
+                                         .interceptor_count = interceptor != NULL};
     mesh_error err;
     mesh_error_clear(&err);
     if (mesh_server_create(&options, &serve->server, &err) != MESH_OK ||

@@ -12,6 +12,7 @@ typedef struct serve {
 
 /* Serves on a free port, and makes a channel to it. Fails the test when it cannot. */
 void serve_start(serve *serve, mesh_api api);
+void serve_start_with(serve *serve, mesh_api api, const mesh_interceptor *interceptor);
 
 /* Gives up the channel, then drains for at most a second. */
 void serve_stop(serve *serve);

@@ -1,0 +1,83 @@
+#include "services/user/handlers.h"
+
+#include <string.h>
+
+#include "mesh/auth/guard.h"
+#include "services/user/change.h"
+#include "services/user/check.h"
+
+mesh_code user_rpc_get_current_user(void *self, mesh_call *call,
+                                    const User__V1__GetCurrentUserRequest *request,
+                                    User__V1__User *response, mesh_error *err)
+{
+    const user_scope scope = user_scope_of(self, call);
+    (void)request;
+    return user_store_get(&scope, mesh_call_caller(call)->user, response, err);
+}
+
+/* The kind never changes, so the caller's roles tell it, whatever their age. */
+static User__V1__User__Kind kind_of(const mesh_caller *caller)
+{
+    static const struct {
+        const char *role;
+        User__V1__User__Kind kind;
+    } kinds[] = {
+        {USER__V1__ROLE__CONSUMER__NAME, USER__V1__USER__KIND__CONSUMER},
+        {USER__V1__ROLE__CUSTOMER__NAME, USER__V1__USER__KIND__CUSTOMER},
+        {USER__V1__ROLE__EMPLOYEE__NAME, USER__V1__USER__KIND__EMPLOYEE},
+    };
+    for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++)
+        for (size_t j = 0; j < caller->now.role_count; j++)
+            if (strcmp(caller->now.roles[j], kinds[i].role) == 0)
+                return kinds[i].kind;
+    return USER__V1__USER__KIND__STAFF;
+}
+
+static bool differs(const char *wanted, const char *is)
+{
+    return wanted != NULL && strcmp(wanted, is) != 0;
+}
+
+static mesh_code update(mesh_tx *tx, const User__V1__User *before, void *context, bool *changed,
+                        mesh_error *err)
+{
+    static const char EMAIL[] = "UPDATE users SET email = nullif($2, '') WHERE id = $1";
+    static const char NAMES[] = "UPDATE profile SET first_name = coalesce($2, first_name),"
+                                " last_name = coalesce($3, last_name) WHERE user_id = $1";
+    const User__V1__UpdateUserRequest *request = context;
+    const bool email = differs(request->email, before->email);
+    const bool names = differs(request->first_name, before->profile->first_name) ||
+                       differs(request->last_name, before->profile->last_name);
+    mesh_code code = MESH_OK;
+    *changed = email || names;
+    if (email)
+        code = mesh_tx_query(
+            tx, EMAIL, MESH_SQL_PARAMS(MESH_SQL_TEXT(before->id), MESH_SQL_TEXT(request->email)),
+            NULL, NULL, err);
+    if (code == MESH_ALREADY_EXISTS)
+        return user_taken(mesh_tx_constraint(tx), err);
+    if (code == MESH_OK && names)
+        code = mesh_tx_query(tx, NAMES,
+                             MESH_SQL_PARAMS(MESH_SQL_TEXT(before->id),
+                                             MESH_SQL_TEXT(request->first_name),
+                                             MESH_SQL_TEXT(request->last_name)),
+                             NULL, NULL, err);
+    return code;
+}
+
+mesh_code user_rpc_update_user(void *self, mesh_call *call,
+                               const User__V1__UpdateUserRequest *request, User__V1__User *response,
+                               mesh_error *err)
+{
+    const user_scope scope = user_scope_of(self, call);
+    const mesh_caller *caller = mesh_call_caller(call);
+
+    /* 1. Every mistake of the caller's at once. */
+    mesh_code code = user_check_update(request, kind_of(caller), err);
+    if (code != MESH_OK)
+        return code;
+
+    /* 2. What is another than before, and the event, in one transaction. */
+    return user_change(&scope, caller->user, USER_EVENT_UPDATED, update, (void *)request, response,
+                       err);
+}

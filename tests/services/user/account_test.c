@@ -1,0 +1,450 @@
+/* Users and their own accounts, by the rpcs and a guard in this process. */
+#include <pthread.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "mesh/auth/key.h"
+#include "mesh/base/clock.h"
+#include "mesh/base/uuid.h"
+#include "mesh/db/migrate.h"
+#include "mesh/events/events.h"
+#include "services/user/store.h"
+#include "services/user/user_migrations.h"
+#include "tests/fixtures/postgres.h"
+#include "tests/services/gate.h"
+#include "tests/services/serve.h"
+#include "tests/services/violations.h"
+#include "user/v1/events.mesh.h"
+
+#define KIND(name) USER__V1__USER__KIND__##name
+#define ROLE(name) USER__V1__ROLE__##name
+#define PASSWORD "Correct-Horse-Battery-7"
+
+static user_service service = {.session_ms = 3600000};
+static mesh_events *events; /* take what is added, and publish it nowhere */
+static gate door;
+static serve here;
+static mesh_arena *arena;
+static mesh_error err;
+
+/* --- around the tests ------------------------------------------------------------------------- */
+
+static void start_service(void)
+{
+    static char key[MESH_KEY_TEXT_BYTES];
+    const user_signer_options signing = {.key = key, .other_key = "", .lifetime_ms = 900000};
+    const user_attempts_options limits = {
+        .login_max = 3, .address_max = 100000, .window_ms = 900000};
+    const user_passwords_options hashing = {
+        .memory_bytes = USER_HASH_MEMORY_MIN, .passes = USER_HASH_PASSES_MIN, .concurrency = 2};
+    assert_int_equal(mesh_key_generate(key, &err), MESH_OK);
+    assert_int_equal(user_signer_create(&signing, &service.signer, &err), MESH_OK);
+    assert_int_equal(user_attempts_create(&limits, &service.attempts, &err), MESH_OK);
+    assert_int_equal(user_passwords_create(&hashing, &service.passwords, &err), MESH_OK);
+}
+
+static int open_all(void **state)
+{
+    if (postgres_setup(state) != 0)
+        return -1;
+    service.db = postgres_open("user_account_test", &(mesh_db_options){.pool_max = 8});
+    assert_int_equal(mesh_migrate(service.db, "mesh_events", mesh_events_migrations(), &err),
+                     MESH_OK);
+    assert_int_equal(mesh_migrate(service.db, "user", user_migrations, &err), MESH_OK);
+    assert_int_equal(mesh_events_create(&(mesh_events_options){.url = "nats://127.0.0.1:1",
+                                                               .service = "user",
+                                                               .db = service.db},
+                                        &events, &err),
+                     MESH_OK);
+    start_service();
+    gate_open(&door, user_signer_jwks(service.signer));
+    const mesh_interceptor guard = gate_interceptor(&door);
+    serve_start_with(&here, user__v1__user_service__api(&user_handlers, &service), &guard);
+    return 0;
+}
+
+static int close_all(void **state)
+{
+    serve_stop(&here);
+    gate_close(&door);
+    user_passwords_destroy(service.passwords);
+    user_attempts_destroy(service.attempts);
+    user_signer_destroy(service.signer);
+    mesh_events_destroy(events);
+    mesh_db_destroy(service.db);
+    return postgres_teardown(state);
+}
+
+static int begin_test(void **state)
+{
+    (void)state;
+    mesh_error_clear(&err);
+    postgres_value(service.db, "TRUNCATE users, profile, session, user_group");
+    arena = mesh_arena_create(4096, 0);
+    return arena == NULL;
+}
+
+static int end_test(void **state)
+{
+    (void)state;
+    mesh_arena_destroy(arena);
+    return 0;
+}
+
+/* --- events ----------------------------------------------------------------------------------- */
+
+static struct {
+    char user_id[MESH_UUID_TEXT_BYTES], first_name[32], email[64];
+    int64_t version;
+} updated; /* the last one */
+static size_t added_before;
+
+mesh_code __real_user__v1__user_updated__add(mesh_tx *tx, const User__V1__UserUpdated *event,
+                                             mesh_error *why);
+mesh_code __wrap_user__v1__user_updated__add(mesh_tx *tx, const User__V1__UserUpdated *event,
+                                             mesh_error *why);
+
+mesh_code __wrap_user__v1__user_updated__add(mesh_tx *tx, const User__V1__UserUpdated *event,
+                                             mesh_error *why)
+{
+    updated.version = event->version;
+    assert_true(event->user->version == event->version);
+    snprintf(updated.user_id, sizeof updated.user_id, "%s", event->user_id);
+    snprintf(updated.first_name, sizeof updated.first_name, "%s", event->user->profile->first_name);
+    snprintf(updated.email, sizeof updated.email, "%s", event->user->email);
+    return __real_user__v1__user_updated__add(tx, event, why);
+}
+
+static size_t added_now(void)
+{
+    mesh_events_stats stats;
+    mesh_events_get_stats(events, &stats);
+    return stats.pending;
+}
+
+/* Events of transactions that committed, since the last person came. */
+static size_t events_added(void)
+{
+    return added_now() - added_before;
+}
+
+/* --- people ----------------------------------------------------------------------------------- */
+
+typedef struct person {
+    const char *id;
+    bool staff;
+    const char *bearer;  /* "Bearer TOKEN" */
+    const char *refresh; /* of the same session */
+} person;
+
+static void sign_in(person *who, const char *username)
+{
+    User__V1__SignInRequest request = USER__V1__SIGN_IN_REQUEST__INIT;
+    User__V1__SignInResponse *response;
+    const mesh_call_options options = {.arena = arena};
+    request.login = (char *)username;
+    request.password = (char *)PASSWORD;
+    mesh_code code = who->staff ? user__v1__user_service__sign_in_staff(here.channel, &request,
+                                                                        &response, &options, &err)
+                                : user__v1__user_service__sign_in_regular(
+                                      here.channel, &request, &response, &options, &err);
+    if (code != MESH_OK)
+        fail_msg("%s cannot sign in: %s", username, err.message);
+    who->bearer = mesh_arena_printf(arena, "Bearer %s", response->tokens->access_token);
+    who->refresh = response->tokens->refresh_token;
+}
+
+/* Somebody who has signed up and in. */
+static person somebody(const char *username, User__V1__User__Kind kind, User__V1__Role role)
+{
+    const user_scope scope = {.db = service.db, .arena = arena, .deadline_ns = MESH_NO_DEADLINE};
+    User__V1__User user = USER__V1__USER__INIT;
+    char hash[USER_HASH_BYTES];
+    assert_int_equal(user_password_hash(service.passwords, PASSWORD, MESH_NO_DEADLINE, hash, &err),
+                     MESH_OK);
+    const user_account account = {.username = username,
+                                  .email = mesh_arena_printf(arena, "%s@example.com", username),
+                                  .password_hash = hash,
+                                  .kind = kind,
+                                  .role = role,
+                                  .first_name = "Ada",
+                                  .last_name = "Lovelace"};
+    assert_int_equal(user_store_add(&scope, &account, &user, &err), MESH_OK);
+    person who = {.id = user.id, .staff = kind == KIND(STAFF)};
+    sign_in(&who, username);
+    added_before = added_now();
+    return who;
+}
+
+static person ada(void)
+{
+    return somebody("ada", KIND(CONSUMER), ROLE(CONSUMER));
+}
+
+/* --- calls ------------------------------------------------------------------------------------ */
+
+/* With the person's token; NULL: without any. */
+static const mesh_call_options *as(const person *who)
+{
+    static mesh_metadata metadata;
+    static mesh_call_options options;
+    options = (mesh_call_options){.arena = arena};
+    mesh_error_clear(&err);
+    if (who != NULL) {
+        metadata = (mesh_metadata){"authorization", who->bearer, strlen(who->bearer)};
+        options.metadata = &metadata;
+        options.metadata_count = 1;
+    }
+    return &options;
+}
+
+static mesh_code get_current(const person *who, User__V1__User **user)
+{
+    const User__V1__GetCurrentUserRequest request = USER__V1__GET_CURRENT_USER_REQUEST__INIT;
+    return user__v1__user_service__get_current_user(here.channel, &request, user, as(who), &err);
+}
+
+/* NULL: not set. */
+static User__V1__UpdateUserRequest update_request(const char *email, const char *first_name,
+                                                  const char *last_name)
+{
+    User__V1__UpdateUserRequest request = USER__V1__UPDATE_USER_REQUEST__INIT;
+    if (email != NULL)
+        request._email_case = USER__V1__UPDATE_USER_REQUEST___EMAIL_EMAIL;
+    if (first_name != NULL)
+        request._first_name_case = USER__V1__UPDATE_USER_REQUEST___FIRST_NAME_FIRST_NAME;
+    if (last_name != NULL)
+        request._last_name_case = USER__V1__UPDATE_USER_REQUEST___LAST_NAME_LAST_NAME;
+    request.email = (char *)email;
+    request.first_name = (char *)first_name;
+    request.last_name = (char *)last_name;
+    return request;
+}
+
+static mesh_code update(const person *who, const char *email, const char *first_name,
+                        const char *last_name, User__V1__User **user)
+{
+    const User__V1__UpdateUserRequest request = update_request(email, first_name, last_name);
+    return user__v1__user_service__update_user(here.channel, &request, user, as(who), &err);
+}
+
+/* --- the own account -------------------------------------------------------------------------- */
+
+/* S4.1, S0.4 */
+static void users_see_their_own_account_as_it_is_now(void **state)
+{
+    (void)state;
+    User__V1__User *user;
+    const person one = ada(), other = somebody("bob", KIND(CUSTOMER), ROLE(CUSTOMER));
+    assert_int_equal(get_current(&one, &user), MESH_OK);
+    assert_string_equal(user->id, one.id);
+    assert_string_equal(user->username, "ada");
+    assert_string_equal(user->email, "ada@example.com");
+    assert_string_equal(user->profile->first_name, "Ada");
+    assert_int_equal(user->n_roles, 2);
+    assert_int_equal(user->version, 1);
+    postgres_value(service.db, "UPDATE users SET role = 3 WHERE username = 'ada'");
+    assert_int_equal(get_current(&one, &user), MESH_OK);
+    assert_int_equal(user->n_roles, 3);
+    assert_int_equal(get_current(&other, &user), MESH_OK);
+    assert_string_equal(user->id, other.id);
+    assert_int_equal(get_current(NULL, &user), MESH_UNAUTHENTICATED);
+}
+
+static void a_user_who_was_deleted_has_no_account(void **state)
+{
+    (void)state;
+    User__V1__User *user;
+    const person one = ada();
+    postgres_value(service.db, "TRUNCATE users, profile, session, user_group");
+    assert_int_equal(get_current(&one, &user), MESH_NOT_FOUND);
+    assert_string_equal(err.reason, "USER_NOT_FOUND");
+    assert_string_equal(err.domain, "user.v1");
+    assert_int_equal(update(&one, NULL, "Augusta", NULL, &user), MESH_NOT_FOUND);
+    assert_string_equal(err.reason, "USER_NOT_FOUND");
+}
+
+/* S4.1 */
+static void users_change_their_names_and_email(void **state)
+{
+    (void)state;
+    User__V1__User *user;
+    const person one = ada();
+    assert_int_equal(update(&one, "Augusta@Example.com", "Augusta", "King", &user), MESH_OK);
+    assert_string_equal(user->email, "Augusta@Example.com");
+    assert_string_equal(user->profile->first_name, "Augusta");
+    assert_string_equal(user->profile->last_name, "King");
+    assert_int_equal(user->version, 2);
+    assert_int_equal(events_added(), 1);
+    assert_string_equal(updated.user_id, one.id);
+    assert_int_equal(updated.version, 2);
+    assert_string_equal(updated.first_name, "Augusta");
+    assert_string_equal(updated.email, "Augusta@Example.com");
+
+    /* What is not set stays. */
+    assert_int_equal(update(&one, NULL, NULL, "Noel", &user), MESH_OK);
+    assert_string_equal(user->email, "Augusta@Example.com");
+    assert_string_equal(user->profile->first_name, "Augusta");
+    assert_string_equal(user->profile->last_name, "Noel");
+    assert_int_equal(user->version, 3);
+    assert_int_equal(events_added(), 2);
+    User__V1__User *now;
+    assert_int_equal(get_current(&one, &now), MESH_OK);
+    assert_int_equal(now->version, 3);
+    assert_string_equal(now->profile->last_name, "Noel");
+    assert_true(now->update_time->seconds > now->create_time->seconds ||
+                now->update_time->nanos > now->create_time->nanos);
+    person again = one;
+    sign_in(&again, "augusta@example.com");
+}
+
+static void a_change_of_nothing_is_no_event(void **state)
+{
+    (void)state;
+    User__V1__User *user;
+    const person one = ada();
+    assert_int_equal(update(&one, NULL, NULL, NULL, &user), MESH_OK);
+    assert_int_equal(user->version, 1);
+    assert_int_equal(update(&one, "ada@example.com", "Ada", "Lovelace", &user), MESH_OK);
+    assert_int_equal(user->version, 1);
+    assert_string_equal(user->username, "ada");
+    assert_int_equal(events_added(), 0);
+    assert_string_equal(postgres_value(service.db, "SELECT version FROM users"), "1");
+}
+
+/* S4.1, S2.1 */
+static void what_may_be_emptied_depends_on_the_kind(void **state)
+{
+    (void)state;
+    static const struct {
+        User__V1__User__Kind kind;
+        User__V1__Role role;
+        const char *refused; /* when all are emptied */
+    } cases[] = {
+        {KIND(CONSUMER), ROLE(CONSUMER), "email"},
+        {KIND(CONSUMER), ROLE(PRO), "email"},
+        {KIND(CUSTOMER), ROLE(CUSTOMER), "first_name, last_name"},
+        {KIND(EMPLOYEE), ROLE(EMPLOYEE), "first_name, last_name"},
+        {KIND(STAFF), ROLE(LEVEL1), "email, first_name, last_name"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        User__V1__User *user;
+        const char *refused = cases[i].refused;
+        const person one = somebody(mesh_arena_printf(arena, "user%zu", i), cases[i].kind,
+                                    cases[i].role);
+        assert_int_equal(update(&one, "", "", "", &user), MESH_INVALID_ARGUMENT);
+        assert_string_equal(violated_fields(&err), refused);
+        assert_int_equal(update(&one, "", NULL, NULL, &user),
+                         strstr(refused, "email") != NULL ? MESH_INVALID_ARGUMENT : MESH_OK);
+        assert_int_equal(update(&one, NULL, "", "", &user),
+                         strstr(refused, "name") != NULL ? MESH_INVALID_ARGUMENT : MESH_OK);
+    }
+    assert_string_equal(
+        postgres_value(service.db, "SELECT count(*) FROM users WHERE email IS NULL"), "2");
+}
+
+/* S4.1 */
+static void every_mistake_of_an_update_reaches_the_caller(void **state)
+{
+    (void)state;
+    User__V1__User *user;
+    const person one = ada();
+    assert_int_equal(update(&one, "no e-mail", "a\nb", "'; DROP TABLE users; --\x01", &user),
+                     MESH_INVALID_ARGUMENT);
+    assert_string_equal(violated_fields(&err), "email, first_name, last_name");
+    assert_int_equal(update(&one, NULL, "'; DROP TABLE users; --", NULL, &user), MESH_OK);
+    assert_string_equal(user->profile->first_name, "'; DROP TABLE users; --");
+}
+
+static void an_email_is_somebody_elses_whatever_its_case(void **state)
+{
+    (void)state;
+    User__V1__User *user;
+    const person one = ada();
+    char field[16];
+    (void)somebody("bob", KIND(CONSUMER), ROLE(CONSUMER));
+    assert_int_equal(update(&one, "BOB@example.com", "Augusta", NULL, &user), MESH_ALREADY_EXISTS);
+    assert_string_equal(err.reason, "EMAIL_TAKEN");
+    assert_true(mesh_error_metadata_get(&err, "field", field, sizeof field));
+    assert_string_equal(field, "email");
+    assert_int_equal(events_added(), 0);
+    assert_int_equal(get_current(&one, &user), MESH_OK);
+    assert_string_equal(user->profile->first_name, "Ada");
+    assert_int_equal(user->version, 1);
+    assert_int_equal(update(&one, "ADA@example.com", NULL, NULL, &user), MESH_OK);
+}
+
+enum {
+    WRITERS = 4,
+    ROUNDS = 10
+};
+
+typedef struct writer {
+    pthread_t thread;
+    const char *bearer;
+    int number;
+    size_t done;
+} writer;
+
+static void *write_names(void *context)
+{
+    writer *me = context;
+    const mesh_metadata metadata = {"authorization", me->bearer, strlen(me->bearer)};
+    for (int i = 0; i < ROUNDS; i++) {
+        User__V1__User *user;
+        char name[16];
+        mesh_arena *own = mesh_arena_create(1024, 0);
+        snprintf(name, sizeof name, "%d-%d", me->number, i);
+        const User__V1__UpdateUserRequest request = update_request(NULL, name, NULL);
+        me->done += user__v1__user_service__update_user(here.channel, &request, &user,
+                                                        &(mesh_call_options){.arena = own,
+                                                                             .metadata = &metadata,
+                                                                             .metadata_count = 1},
+                                                        NULL) == MESH_OK;
+        mesh_arena_destroy(own);
+    }
+    return NULL;
+}
+
+/* Events of one user have versions without a gap. */
+static void changes_at_once_follow_each_other(void **state)
+{
+    (void)state;
+    User__V1__User *user;
+    writer writers[WRITERS] = {0};
+    const person one = ada();
+    for (int i = 0; i < WRITERS; i++) {
+        writers[i].bearer = one.bearer;
+        writers[i].number = i;
+        assert_int_equal(pthread_create(&writers[i].thread, NULL, write_names, &writers[i]), 0);
+    }
+    for (int i = 0; i < WRITERS; i++) {
+        assert_int_equal(pthread_join(writers[i].thread, NULL), 0);
+        assert_int_equal(writers[i].done, ROUNDS);
+    }
+    assert_int_equal(get_current(&one, &user), MESH_OK);
+    assert_int_equal(user->version, 1 + WRITERS * ROUNDS);
+    assert_int_equal(events_added(), WRITERS * ROUNDS);
+    assert_string_equal(updated.first_name, user->profile->first_name);
+}
+
+int main(void)
+{
+#define TEST(name) cmocka_unit_test_setup_teardown(name, begin_test, end_test)
+    const struct CMUnitTest tests[] = {
+        TEST(users_see_their_own_account_as_it_is_now),
+        TEST(a_user_who_was_deleted_has_no_account),
+        TEST(users_change_their_names_and_email),
+        TEST(a_change_of_nothing_is_no_event),
+        TEST(what_may_be_emptied_depends_on_the_kind),
+        TEST(every_mistake_of_an_update_reaches_the_caller),
+        TEST(an_email_is_somebody_elses_whatever_its_case),
+        TEST(changes_at_once_follow_each_other),
+    };
+    return cmocka_run_group_tests(tests, open_all, close_all);
+}
