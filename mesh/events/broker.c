@@ -140,6 +140,15 @@ static bool url_is_valid(const char *url)
     return true;
 }
 
+mesh_code mesh_broker_check_service(const char *service, mesh_error *err)
+{
+    if (service != NULL && service[0] != '\0' && strlen(service) <= 64 &&
+        strspn(service, "abcdefghijklmnopqrstuvwxyz0123456789-_") == strlen(service))
+        return MESH_OK;
+    return mesh_error_set(err, MESH_INVALID_ARGUMENT,
+                          "the service's name is malformed; it is made of a-z 0-9 - _");
+}
+
 mesh_code mesh_broker_create(const mesh_broker_settings *settings, mesh_broker **out,
                              mesh_error *err)
 {

@@ -37,6 +37,10 @@ typedef struct mesh_broker_settings {
     int64_t ack_wait_ms;
 } mesh_broker_settings;
 
+/* INVALID_ARGUMENT unless it may be the name of a durable consumer and a part of a URI: 1 to 64 of
+ * a-z 0-9 - _. */
+mesh_code mesh_broker_check_service(const char *service, mesh_error *err);
+
 mesh_code mesh_broker_create(const mesh_broker_settings *settings, mesh_broker **broker,
                              mesh_error *err);
 

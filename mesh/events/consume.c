@@ -8,6 +8,7 @@
 #include "mesh/base/cond.h"
 #include "mesh/base/hash.h"
 #include "mesh/base/log.h"
+#include "mesh/events/envelope.h"
 #include "mesh/events/inbox.h"
 
 enum {
@@ -20,9 +21,7 @@ enum {
     RETRY_FIRST_MS = 50, /* after a failure; doubles up to the next one */
     RETRY_LAST_MS = 1000,
     DATABASE_RETRY_MS = 250, /* while the database is away */
-    PRUNE_PERIOD_MS = 3600 * 1000,
-    EVENT_ARENA_BYTES = 16 * 1024, /* of an event when it is unpacked: first block, limit */
-    EVENT_ARENA_LIMIT_BYTES = 16 * 1024 * 1024
+    PRUNE_PERIOD_MS = 3600 * 1000
 };
 
 typedef struct lane {
@@ -129,10 +128,8 @@ static lane *lane_of(mesh_consumption *self, natsMsg *message)
 
 static const mesh_consumer *consumer_of(const mesh_consumption *self, const char *subject)
 {
-    size_t prefix = strlen(MESH_EVENTS_PREFIX);
     for (const mesh_consumer *c = self->settings.consumers; c->event != NULL; c++) {
-        if (strncmp(subject, MESH_EVENTS_PREFIX, prefix) == 0 &&
-            strcmp(subject + prefix, c->event->subject) == 0)
+        if (mesh_event_has_subject(c->event, subject))
             return c;
     }
     return NULL;
@@ -400,7 +397,7 @@ mesh_code mesh_consumption_create(const mesh_consumption_settings *settings, mes
         lanes[i].owner = self;
         lanes[i].last = &lanes[i].first;
         pthread_cond_init(&lanes[i].work, NULL);
-        lanes[i].arena = mesh_arena_create(EVENT_ARENA_BYTES, EVENT_ARENA_LIMIT_BYTES);
+        lanes[i].arena = mesh_arena_create(MESH_EVENT_ARENA_BYTES, MESH_EVENT_ARENA_LIMIT_BYTES);
         complete = complete && lanes[i].arena != NULL;
     }
     if (!complete) {

@@ -3,8 +3,6 @@
 #include <string.h>
 
 #include "mesh/base/clock.h"
-#include "mesh/base/log.h"
-#include "mesh/events/broker.h"
 #include "mesh/events/envelope.h"
 #include "mesh/events/inbox.h"
 
@@ -77,26 +75,11 @@ static mesh_code try_event(attempt *self, mesh_error *err)
     return code;
 }
 
-static void log_failure(const attempt *self, mesh_log_level level, const char *message,
-                        const mesh_error *err)
-{
-    char traceparent[MESH_TRACEPARENT_BYTES] = "";
-    if (mesh_trace_valid(&self->parent))
-        mesh_trace_format(&self->parent, traceparent);
-    mesh_log(level, message, MESH_LOG_S("subject", self->meta.subject),
-             MESH_LOG_S("event_id", self->meta.id), MESH_LOG_S("source", self->meta.source),
-             MESH_LOG_S("aggregate_id", self->meta.aggregate_id),
-             MESH_LOG_I("version", self->meta.version), MESH_LOG_S("stream", MESH_EVENTS_STREAM),
-             MESH_LOG_I("sequence", (int64_t)self->meta.sequence),
-             MESH_LOG_I("delivery", self->meta.delivery),
-             MESH_LOG_S("code", mesh_code_name(err->code)), MESH_LOG_S("cause", err->message),
-             MESH_LOG_S("reason", err->reason), MESH_LOG_S("traceparent", traceparent));
-}
-
 /* The one place where an event is given up. */
 static mesh_delivery_result give_up(const attempt *self, const mesh_error *err)
 {
-    log_failure(self, MESH_LOG_ERROR, "an event is given up after its last delivery", err);
+    mesh_envelope_log(MESH_LOG_ERROR, "an event is given up after its last delivery", &self->meta,
+                      &self->parent, err);
     natsMsg_Term(self->delivery->message, NULL);
     return MESH_DELIVERY_DEAD;
 }
@@ -114,7 +97,8 @@ static mesh_delivery_result fail(const attempt *self, const mesh_error *err)
     if (!is_environment(err->code) && !self->away &&
         self->meta.delivery >= self->settings->max_deliver)
         return give_up(self, err);
-    log_failure(self, MESH_LOG_WARN, "an event failed and comes again", err);
+    mesh_envelope_log(MESH_LOG_WARN, "an event failed and comes again", &self->meta, &self->parent,
+                      err);
     natsMsg_NakWithDelay(self->delivery->message, mesh_delivery_pause_ms(self->meta.delivery),
                          NULL);
     return self->away ? MESH_DELIVERY_AWAY : MESH_DELIVERY_FAILED;

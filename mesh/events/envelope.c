@@ -10,6 +10,13 @@
 #include "mesh/events/escape.h"
 #include "mesh/rpc/unpack.h"
 
+bool mesh_event_has_subject(const mesh_event_descriptor *event, const char *subject)
+{
+    size_t prefix = strlen(MESH_EVENTS_PREFIX);
+    return strncmp(subject, MESH_EVENTS_PREFIX, prefix) == 0 &&
+           strcmp(subject + prefix, event->subject) == 0;
+}
+
 /* A header's value; NULL when it is not there. */
 static const char *header(natsMsg *message, const char *name)
 {
@@ -91,4 +98,19 @@ mesh_code mesh_envelope_unpack(natsMsg *message, const mesh_event_descriptor *ev
     if (code == MESH_OK)
         *unpacked = whole;
     return code;
+}
+
+void mesh_envelope_log(mesh_log_level level, const char *message, const mesh_event *meta,
+                       const mesh_trace *trace, const mesh_error *err)
+{
+    char traceparent[MESH_TRACEPARENT_BYTES] = "";
+    if (mesh_trace_valid(trace))
+        mesh_trace_format(trace, traceparent);
+    mesh_log(level, message, MESH_LOG_S("subject", meta->subject), MESH_LOG_S("event_id", meta->id),
+             MESH_LOG_S("source", meta->source), MESH_LOG_S("aggregate_id", meta->aggregate_id),
+             MESH_LOG_I("version", meta->version), MESH_LOG_S("stream", MESH_EVENTS_STREAM),
+             MESH_LOG_I("sequence", (int64_t)meta->sequence),
+             MESH_LOG_I("delivery", meta->delivery), MESH_LOG_S("code", mesh_code_name(err->code)),
+             MESH_LOG_S("cause", err->message), MESH_LOG_S("reason", err->reason),
+             MESH_LOG_S("traceparent", traceparent));
 }

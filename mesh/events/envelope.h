@@ -6,7 +6,16 @@
 
 #include <nats/nats.h>
 
+#include "mesh/base/log.h"
 #include "mesh/events/events.h"
+
+enum {
+    MESH_EVENT_ARENA_BYTES = 16 * 1024, /* of an event when it is unpacked: first block, limit */
+    MESH_EVENT_ARENA_LIMIT_BYTES = 16 * 1024 * 1024
+};
+
+/* Whether a message with this subject on the bus is such an event. */
+bool mesh_event_has_subject(const mesh_event_descriptor *event, const char *subject);
 
 /*
  * Reads the headers of a message of the stream. Strings are borrowed from the message or live in
@@ -24,5 +33,9 @@ mesh_code mesh_envelope_read(natsMsg *message, mesh_arena *arena, mesh_event *me
 mesh_code mesh_envelope_unpack(natsMsg *message, const mesh_event_descriptor *event,
                                mesh_arena *arena, const ProtobufCMessage **unpacked,
                                mesh_error *err);
+
+/* A line about an event with all that is known of it; `trace` is as mesh_envelope_read left it. */
+void mesh_envelope_log(mesh_log_level level, const char *message, const mesh_event *meta,
+                       const mesh_trace *trace, const mesh_error *err);
 
 #endif

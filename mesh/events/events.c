@@ -49,13 +49,6 @@ mesh_code mesh_event_add(mesh_tx *tx, const mesh_event_descriptor *event,
     return mesh_publisher_add(events->publisher, tx, event, message, err);
 }
 
-/* It is the name of a durable consumer and a part of a URI. */
-static bool service_is_valid(const char *service)
-{
-    return service != NULL && service[0] != '\0' && strlen(service) <= 64 &&
-           strspn(service, "abcdefghijklmnopqrstuvwxyz0123456789-_") == strlen(service);
-}
-
 static mesh_code copy_consumers(mesh_events *self, const mesh_consumer *consumers, mesh_error *err)
 {
     size_t count = 0;
@@ -122,9 +115,9 @@ static mesh_code read_options(const mesh_events_options *given, mesh_events_opti
     MESH_OPTION_DEFAULT(options->ack_wait_ms, DEFAULT_ACK_WAIT_MS);
     MESH_OPTION_DEFAULT(options->max_deliver, DEFAULT_MAX_DELIVER);
     MESH_OPTION_DEFAULT(options->concurrency, DEFAULT_CONCURRENCY);
-    if (!service_is_valid(options->service))
-        return mesh_error_set(err, MESH_INVALID_ARGUMENT,
-                              "the service's name is malformed; it is made of a-z 0-9 - _");
+    code = mesh_broker_check_service(options->service, err);
+    if (code != MESH_OK)
+        return code;
     if (options->ack_wait_ms < 0 || options->ack_wait_ms > MAX_ACK_WAIT_MS)
         return mesh_error_set(err, MESH_INVALID_ARGUMENT,
                               "ack_wait_ms is out of range; it is at most %d, a day",

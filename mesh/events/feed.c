@@ -1,0 +1,522 @@
+#include "mesh/events/feed.h"
+
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "mesh/base/alloc.h"
+#include "mesh/base/clock.h"
+#include "mesh/base/cond.h"
+#include "mesh/base/log.h"
+#include "mesh/events/broker.h"
+#include "mesh/events/envelope.h"
+
+enum {
+    ACQUIRE_TIMEOUT_MS = 500,
+    HEARTBEAT_MS = 1000, /* the broker says so often that there is nothing new */
+    SILENCE_MS = 3000,   /* without a word of it: the consumer is lost */
+    RETRY_FIRST_MS = 50, /* after a failure; doubles up to the next one */
+    RETRY_LAST_MS = 1000,
+    /* Of messages that the library holds for us. The broker sends half of it, at most, before it
+     * waits until we say that we have read on. */
+    UNREAD_BYTES = 64 * 1024 * 1024,
+    /* An event that finds no memory is tried so often (in 7 s): it may be the event's fault, and
+     * others wait behind it. */
+    UNPACK_ATTEMPTS = 10
+};
+
+struct mesh_feed {
+    char *url;
+    char *service;
+    char *filter;            /* of the consumer */
+    mesh_feed_event *events; /* immutable, ended by one without event */
+    void *self;              /* of the handlers */
+    int64_t since_ms;        /* immutable */
+    mesh_broker *broker;
+    mesh_arena *arena; /* of the thread */
+    pthread_t thread;
+
+    /* Of the thread: the last event that was read, by its place in the stream and the time when it
+     * was stored there. Before the first one, and when the stream is not the same any more: 0, and
+     * the time from which on `since_ms` are looked back. */
+    uint64_t sequence;
+    int64_t stored_ns;
+
+    pthread_mutex_t mu;
+    pthread_cond_t changed;
+    /* Guarded by mu. */
+    bool started;
+    bool stopping;
+    natsSubscription *subscription; /* NULL: nothing is read now */
+    natsConnection *connection;     /* the subscription's */
+    bool caught_up;                 /* by that subscription */
+    bool failing;                   /* a handler did, and the event comes again */
+    uint64_t consumers;             /* made */
+    uint64_t handled, malformed, retries;
+};
+
+/* A consumer at the broker, of the thread's. It is ephemeral: the broker removes it soon after its
+ * subscription has ended. */
+typedef struct reading {
+    natsSubscription *subscription;
+    natsConnection *connection;
+    natsInbox *inbox;
+    uint64_t received; /* messages; the consumer numbers them */
+    uint64_t past;     /* how many there were when it was made */
+    bool resumes;      /* the first one has to be the last one that was read before */
+} reading;
+
+static bool stopping(mesh_feed *self)
+{
+    pthread_mutex_lock(&self->mu);
+    bool stop = self->stopping;
+    pthread_mutex_unlock(&self->mu);
+    return stop;
+}
+
+/* Waits, and doubles what the next pause will be. False: the feed ends. */
+static bool pause_for(mesh_feed *self, int64_t *pause_ms)
+{
+    int64_t until_ns = mesh_clock_deadline_ns(*pause_ms);
+    *pause_ms = *pause_ms * 2 < RETRY_LAST_MS ? *pause_ms * 2 : RETRY_LAST_MS;
+    pthread_mutex_lock(&self->mu);
+    while (!self->stopping && mesh_cond_wait_until(&self->changed, &self->mu, until_ns))
+        continue;
+    bool go_on = !self->stopping;
+    pthread_mutex_unlock(&self->mu);
+    return go_on;
+}
+
+/* ---- an event ---- */
+
+static const mesh_feed_event *event_of(const mesh_feed *self, const char *subject)
+{
+    for (const mesh_feed_event *e = self->events; e->event != NULL; e++) {
+        if (mesh_event_has_subject(e->event, subject))
+            return e;
+    }
+    return NULL;
+}
+
+typedef enum outcome {
+    HANDLED,
+    FAILED,   /* its handler did */
+    MALFORMED /* or, while the arena overflowed, without memory */
+} outcome;
+
+static outcome try_event(mesh_feed *self, natsMsg *message, const mesh_feed_event *event,
+                         mesh_event *meta, mesh_trace *parent, mesh_error *err)
+{
+    const ProtobufCMessage *unpacked = NULL;
+    mesh_arena_reset(self->arena);
+    mesh_code code = mesh_envelope_read(message, self->arena, meta, parent, err);
+    if (code == MESH_OK)
+        code = mesh_envelope_unpack(message, event->event, self->arena, &unpacked, err);
+    if (code != MESH_OK)
+        return MALFORMED;
+    mesh_trace trace;
+    mesh_trace_child(&trace, parent);
+    const mesh_trace *before = mesh_trace_set_current(&trace);
+    code = event->handler(self->self, meta, unpacked, err);
+    mesh_trace_set_current(before);
+    err->code = code; /* also when the handler set no error */
+    return code == MESH_OK ? HANDLED : FAILED;
+}
+
+static void count(mesh_feed *self, outcome outcome)
+{
+    pthread_mutex_lock(&self->mu);
+    self->handled += outcome == HANDLED;
+    self->malformed += outcome == MALFORMED;
+    self->retries += outcome == FAILED;
+    self->failing = outcome == FAILED;
+    pthread_mutex_unlock(&self->mu);
+}
+
+/* Until it is handled, or left out. False: the feed ends instead. */
+static bool handle(mesh_feed *self, natsMsg *message, uint64_t sequence)
+{
+    const mesh_feed_event *event = event_of(self, natsMsg_GetSubject(message));
+    int64_t pause_ms = RETRY_FIRST_MS;
+    if (event == NULL)
+        return true; /* the filter is wider than the table */
+    for (int attempt = 1;; attempt++) {
+        mesh_event meta = {
+            .subject = event->event->subject, .sequence = sequence, .delivery = attempt};
+        mesh_trace parent = {.flags = 0};
+        mesh_error err = {.code = MESH_OK};
+        outcome outcome = try_event(self, message, event, &meta, &parent, &err);
+        if (outcome == MALFORMED && mesh_arena_overflowed(self->arena) && attempt < UNPACK_ATTEMPTS)
+            outcome = FAILED;
+        count(self, outcome);
+        if (outcome == MALFORMED)
+            mesh_envelope_log(MESH_LOG_ERROR, "a malformed event is left out", &meta, &parent,
+                              &err);
+        if (outcome != FAILED)
+            return true;
+        mesh_envelope_log(attempt == 1 ? MESH_LOG_WARN : MESH_LOG_DEBUG,
+                          "an event failed and is tried again; later ones wait", &meta, &parent,
+                          &err);
+        if (!pause_for(self, &pause_ms))
+            return false;
+    }
+}
+
+/* ---- a consumer ---- */
+
+/* The stream does not have the event that was read last any more: it is another one, or has lost
+ * its end, or has forgotten what is old. Whatever it is, what is new in it is not older than that
+ * event. False: the consumer is of no use. */
+static bool begin_anew(mesh_feed *self)
+{
+    mesh_log(MESH_LOG_WARN, "the stream is not as it was, so events are read again",
+             MESH_LOG_S("stream", MESH_EVENTS_STREAM),
+             MESH_LOG_I("sequence", (int64_t)self->sequence));
+    self->sequence = 0;
+    return false;
+}
+
+/* All that was there when the consumer was made has come. */
+static bool reached_end(mesh_feed *self, const reading *reading)
+{
+    if (reading->resumes)
+        return begin_anew(self);
+    pthread_mutex_lock(&self->mu);
+    self->caught_up = true;
+    pthread_mutex_unlock(&self->mu);
+    return true;
+}
+
+static bool is_last(const mesh_feed *self, const jsMsgMetaData *metadata)
+{
+    return metadata->Sequence.Stream == self->sequence && metadata->Timestamp == self->stored_ns;
+}
+
+static bool take_event(mesh_feed *self, reading *reading, natsMsg *message)
+{
+    jsMsgMetaData *metadata = NULL;
+    if (natsMsg_GetMetaData(&metadata, message) != NATS_OK)
+        return false;
+    bool good = metadata->Sequence.Consumer == reading->received + 1; /* none is missing */
+    if (good && reading->resumes) {
+        good = is_last(self, metadata) || begin_anew(self);
+        reading->resumes = false;
+    } else {
+        good = good && handle(self, message, metadata->Sequence.Stream);
+    }
+    if (good) {
+        reading->received++;
+        self->sequence = metadata->Sequence.Stream;
+        self->stored_ns = metadata->Timestamp;
+    }
+    jsMsgMetaData_Destroy(metadata);
+    return good;
+}
+
+/* What the broker says itself: whether we read on, or that there is nothing new. */
+static bool take_notice(reading *reading, natsMsg *message)
+{
+    const char *reply = natsMsg_GetReply(message), *last = NULL, *stalled = NULL;
+    if (reply != NULL && reply[0] != '\0')
+        return natsConnection_Publish(reading->connection, reply, NULL, 0) == NATS_OK;
+    if (natsMsgHeader_Get(message, "Nats-Last-Consumer", &last) != NATS_OK ||
+        strtoull(last, NULL, 10) != reading->received)
+        return false;
+    if (natsMsgHeader_Get(message, "Nats-Consumer-Stalled", &stalled) != NATS_NOT_FOUND)
+        return true;   /* there is more, but it waits for us */
+    reading->past = 0; /* also if some of it was removed before we had it */
+    return true;
+}
+
+/* An event that looks to the library like the answer that nobody listens: an empty one with the
+ * header Status. It keeps the message to itself. */
+static bool leave_out_unseen(mesh_feed *self, reading *reading)
+{
+    reading->received++;
+    count(self, MALFORMED);
+    mesh_log(MESH_LOG_ERROR, "a malformed event is left out",
+             MESH_LOG_S("stream", MESH_EVENTS_STREAM),
+             MESH_LOG_I("after_sequence", (int64_t)self->sequence));
+    return true;
+}
+
+/* Waits for the next message and does what it asks for. False: the consumer is lost. */
+static bool read_one(mesh_feed *self, reading *reading)
+{
+    natsMsg *message = NULL;
+    natsStatus status = natsSubscription_NextMsg(&message, reading->subscription, SILENCE_MS);
+    bool good = false;
+    if (status == NATS_NO_RESPONDERS)
+        good = leave_out_unseen(self, reading);
+    else if (status == NATS_OK && strcmp(natsMsg_GetSubject(message), reading->inbox) == 0)
+        good = take_notice(reading, message);
+    else if (status == NATS_OK)
+        good = take_event(self, reading, message);
+    natsMsg_Destroy(message);
+    return good && (reading->received < reading->past || reached_end(self, reading));
+}
+
+static natsStatus make_consumer(const mesh_feed *self, mesh_link *link, reading *reading,
+                                jsErrCode *reason)
+{
+    jsConsumerInfo *info = NULL;
+    jsConsumerConfig config;
+    jsConsumerConfig_Init(&config);
+    config.DeliverSubject = reading->inbox;
+    config.FilterSubject = self->filter;
+    config.AckPolicy = js_AckNone;
+    config.Heartbeat = (int64_t)HEARTBEAT_MS * 1000000;
+    config.FlowControl = true;
+    config.MemoryStorage = true;
+    if (reading->resumes) {
+        config.DeliverPolicy = js_DeliverByStartSequence;
+        config.OptStartSeq = self->sequence;
+    } else {
+        int64_t since_ns = mesh_clock_add_ms(self->stored_ns, -self->since_ms);
+        config.DeliverPolicy = js_DeliverByStartTime;
+        config.OptStartTime = since_ns > 0 ? since_ns : 1;
+    }
+    natsStatus status = js_AddConsumer(&info, link->js, MESH_EVENTS_STREAM, &config, NULL, reason);
+    if (status == NATS_OK)
+        reading->past = info->NumPending;
+    jsConsumerInfo_Destroy(info);
+    return status;
+}
+
+/* Subscribes first, since the broker sends to who listens. */
+static bool begin(mesh_feed *self, mesh_link *link, reading *reading)
+{
+    jsErrCode reason = 0;
+    reading->connection = link->connection;
+    reading->resumes = self->sequence != 0;
+    natsStatus status = natsInbox_Create(&reading->inbox);
+    if (status == NATS_OK)
+        status = natsConnection_SubscribeSync(&reading->subscription, link->connection,
+                                              reading->inbox);
+    if (status == NATS_OK)
+        status = natsSubscription_SetPendingLimits(reading->subscription, -1, UNREAD_BYTES);
+    if (status == NATS_OK)
+        status = make_consumer(self, link, reading, &reason);
+    if (status != NATS_OK)
+        mesh_log(MESH_LOG_WARN, "cannot read events from the stream",
+                 MESH_LOG_S("cause", natsStatus_GetText(status)),
+                 MESH_LOG_I("jetstream_code", reason));
+    return status == NATS_OK;
+}
+
+/* Shows what is read, to who asks and to who ends the feed. False: somebody did. */
+static bool show(mesh_feed *self, const reading *reading)
+{
+    pthread_mutex_lock(&self->mu);
+    self->subscription = reading->subscription;
+    self->connection = reading->connection;
+    self->consumers++;
+    bool go_on = !self->stopping;
+    pthread_mutex_unlock(&self->mu);
+    return go_on;
+}
+
+static void hide(mesh_feed *self)
+{
+    pthread_mutex_lock(&self->mu);
+    self->subscription = NULL;
+    self->connection = NULL;
+    self->caught_up = self->failing = false;
+    pthread_mutex_unlock(&self->mu);
+}
+
+/* Reads over one connection until something is lost, or the feed ends. False when it did not even
+ * begin. */
+static bool read_stream(mesh_feed *self, mesh_link *link)
+{
+    reading reading = {.subscription = NULL};
+    bool begun = begin(self, link, &reading);
+    if (begun) {
+        bool good = show(self, &reading) && (reading.past > 0 || reached_end(self, &reading));
+        while (good)
+            good = read_one(self, &reading);
+        hide(self);
+    }
+    natsSubscription_Destroy(reading.subscription);
+    natsInbox_Destroy(reading.inbox);
+    return begun;
+}
+
+static void *run(void *context)
+{
+    mesh_feed *self = context;
+    int64_t pause_ms = RETRY_FIRST_MS;
+    while (!stopping(self)) {
+        mesh_link *link = mesh_broker_acquire(self->broker, ACQUIRE_TIMEOUT_MS);
+        if (link == NULL)
+            continue;
+        if (read_stream(self, link))
+            pause_ms = RETRY_FIRST_MS;
+        mesh_broker_suspect(self->broker);
+        mesh_broker_release(self->broker, link);
+        pause_for(self, &pause_ms);
+    }
+    return NULL;
+}
+
+/* ---- life ---- */
+
+static mesh_code check(const mesh_feed_options *options, mesh_error *err)
+{
+    mesh_code code = mesh_broker_check_service(options->service, err);
+    if (code != MESH_OK)
+        return code;
+    if (options->events == NULL || options->events[0].event == NULL)
+        return mesh_error_set(err, MESH_INVALID_ARGUMENT, "the feed has no events");
+    if (options->since_ms < 0)
+        return mesh_error_set(err, MESH_INVALID_ARGUMENT, "since_ms is negative");
+    for (const mesh_feed_event *e = options->events; e->event != NULL; e++) {
+        for (const mesh_feed_event *other = options->events; other != e; other++) {
+            if (strcmp(other->event->subject, e->event->subject) == 0)
+                return mesh_error_set(err, MESH_INVALID_ARGUMENT, "the feed has %s twice",
+                                      e->event->subject);
+        }
+    }
+    return MESH_OK;
+}
+
+static mesh_feed_event *copy_events(const mesh_feed_event *events)
+{
+    size_t count = 0;
+    while (events[count].event != NULL)
+        count++;
+    mesh_feed_event *copy = mesh_calloc(count + 1, sizeof *copy);
+    if (copy != NULL)
+        memcpy(copy, events, count * sizeof *copy);
+    return copy;
+}
+
+/*
+ * What all subjects begin with, whole tokens. A consumer has one filter (nats-server 2.9), and two
+ * consumers would not keep the order of the stream.
+ */
+static char *make_filter(const mesh_feed_event *events)
+{
+    const char *first = events[0].event->subject;
+    bool several = events[1].event != NULL;
+    size_t common = strlen(first);
+    for (const mesh_feed_event *e = events + 1; several && e->event != NULL; e++) {
+        size_t same = 0;
+        while (same < common && e->event->subject[same] == first[same])
+            same++;
+        common = same;
+    }
+    while (several && common > 0 && first[common - 1] != '.')
+        common--;
+    size_t bytes = strlen(MESH_EVENTS_PREFIX) + common + 2;
+    char *filter = mesh_malloc(bytes);
+    if (filter != NULL)
+        snprintf(filter, bytes, MESH_EVENTS_PREFIX "%.*s%s", (int)common, first,
+                 several ? ">" : "");
+    return filter;
+}
+
+mesh_code mesh_feed_create(const mesh_feed_options *options, mesh_feed **out, mesh_error *err)
+{
+    mesh_code code = check(options, err);
+    if (code != MESH_OK)
+        return code;
+    mesh_feed *self = mesh_calloc(1, sizeof *self);
+    if (self == NULL)
+        return mesh_error_set(err, MESH_RESOURCE_EXHAUSTED, "out of memory");
+    pthread_mutex_init(&self->mu, NULL);
+    pthread_cond_init(&self->changed, NULL);
+    self->url = mesh_strdup(options->url != NULL ? options->url : "");
+    self->service = mesh_strdup(options->service);
+    self->filter = make_filter(options->events);
+    self->events = copy_events(options->events);
+    self->arena = mesh_arena_create(MESH_EVENT_ARENA_BYTES, MESH_EVENT_ARENA_LIMIT_BYTES);
+    self->self = options->self;
+    self->since_ms = options->since_ms;
+    if (self->url == NULL || self->service == NULL || self->filter == NULL ||
+        self->events == NULL || self->arena == NULL)
+        code = mesh_error_set(err, MESH_RESOURCE_EXHAUSTED, "out of memory");
+    if (code == MESH_OK)
+        code = mesh_broker_create(
+            &(mesh_broker_settings){.url = self->url, .service = self->service}, &self->broker,
+            err);
+    if (code != MESH_OK) {
+        mesh_feed_destroy(self);
+        return code;
+    }
+    *out = self;
+    return MESH_OK;
+}
+
+mesh_code mesh_feed_start(mesh_feed *self, mesh_error *err)
+{
+    int status = 0;
+    mesh_code code = mesh_broker_start(self->broker, err);
+    if (code != MESH_OK)
+        return code;
+    pthread_mutex_lock(&self->mu); /* the thread waits until it is noted down */
+    if (!self->started) {
+        self->stored_ns = mesh_clock_wall_ns();
+        status = pthread_create(&self->thread, NULL, run, self);
+        self->started = status == 0;
+    }
+    pthread_mutex_unlock(&self->mu);
+    if (status != 0)
+        return mesh_error_set(err, MESH_RESOURCE_EXHAUSTED, "cannot start a thread: %s",
+                              strerror(status));
+    return MESH_OK;
+}
+
+mesh_code mesh_feed_ready(mesh_feed *self, mesh_error *err)
+{
+    pthread_mutex_lock(&self->mu);
+    bool connected = self->connection != NULL && !natsConnection_IsClosed(self->connection);
+    bool caught_up = self->caught_up, failing = self->failing;
+    pthread_mutex_unlock(&self->mu);
+    if (connected && failing)
+        return mesh_error_set(err, MESH_UNAVAILABLE, "an event failed, and later ones wait for it");
+    if (connected && caught_up)
+        return MESH_OK;
+    mesh_code code = mesh_broker_ready(self->broker, err);
+    return code != MESH_OK
+               ? code
+               : mesh_error_set(err, MESH_UNAVAILABLE, "events of the past are still to be read");
+}
+
+void mesh_feed_get_stats(mesh_feed *self, mesh_feed_stats *stats)
+{
+    pthread_mutex_lock(&self->mu);
+    *stats = (mesh_feed_stats){
+        .handled = self->handled,
+        .malformed = self->malformed,
+        .retries = self->retries,
+        .resets = self->consumers > 0 ? self->consumers - 1 : 0,
+    };
+    pthread_mutex_unlock(&self->mu);
+}
+
+void mesh_feed_destroy(mesh_feed *self)
+{
+    if (self == NULL)
+        return;
+    pthread_mutex_lock(&self->mu);
+    bool started = self->started;
+    self->stopping = true;
+    if (self->subscription != NULL)
+        natsSubscription_Unsubscribe(self->subscription); /* wakes who waits for a message */
+    pthread_cond_broadcast(&self->changed);
+    pthread_mutex_unlock(&self->mu);
+    mesh_broker_stop(self->broker);
+    if (started)
+        pthread_join(self->thread, NULL);
+    mesh_broker_destroy(self->broker);
+    pthread_cond_destroy(&self->changed);
+    pthread_mutex_destroy(&self->mu);
+    mesh_arena_destroy(self->arena);
+    mesh_free(self->events);
+    mesh_free(self->filter);
+    mesh_free(self->service);
+    mesh_free(self->url);
+    mesh_free(self);
+}
