@@ -13,12 +13,14 @@
  *
  * Starting, in this order:
  *   1. The configuration is read; all mistakes are printed at once (exit status 2).
- *   2. Pool, events, channels and server are made. Nothing is connected yet.
+ *   2. Pool, events, channels and server are made. Nothing is connected yet. The policies of the
+ *      contract decide who may call (below).
  *   3. on_start.
  *   4. The server listens. Its health is NOT_SERVING; calls that come already are handled, and
  *      fail with UNAVAILABLE where they need what is not there.
  *   5. When the database answers: the migrations of mesh/events and the service's own. Then the
- *      consumers start, and the broker must have stream and consumer in place.
+ *      consumers start, and the broker must have stream and consumer in place. A service that is
+ *      not public must have heard from it what users are now.
  *   6. Health is SERVING, for "" and for every api. It is NOT_SERVING again while database or
  *      broker is away, and SERVING when they are back; the process lives through that. A service
  *      that has not come to SERVING within MESH_STARTUP_TIMEOUT gives up (exit status 1), and so
@@ -36,13 +38,23 @@
  *   6. on_stop, exit status 0.
  * A second signal ends the process at once with status 1.
  *
+ * Who may call: a method whose policy is not `public` is guarded. Tokens of users are verified with
+ * the keys of the user service, a peer that such a service has without naming it; roles and bans
+ * are what that one's events say, permissions what it answers, for 15 minutes or until an event
+ * says that the user has changed. Services prove who they are by their certificates (mTLS) or by
+ * tokens that they sign with MESH_SERVICE_KEY; calls to peers carry one, and the token of the user
+ * for whom they are made (the option `parent`). Handlers learn who calls by mesh_call_caller
+ * (mesh/auth/caller.h). With the user service away signed-in users go on; a permission that is not
+ * known then is UNAVAILABLE, never allowed. With the broker away the service is NOT_SERVING.
+ *
  * Settings (--help lists them with defaults and meaning): MESH_LISTEN, MESH_METRICS_LISTEN,
- * MESH_DATABASE_URL, MESH_NATS_URL, MESH_<PEER>_TARGET, MESH_TLS_CERT, MESH_TLS_KEY, MESH_TLS_CA,
- * MESH_TLS_REQUIRE_CLIENT_CERT, MESH_WORKERS, MESH_WORKER_QUEUE, MESH_MAX_CALLS,
- * MESH_MAX_RECEIVE_BYTES, MESH_MEMORY_BUDGET, MESH_CONNECTION_SHARE, MESH_SEND_TIMEOUT,
- * MESH_SERVER, MESH_MAX_CONNECTIONS, MESH_MAX_ADDRESS_CONNECTIONS, MESH_MAX_HANDSHAKES,
- * MESH_HANDSHAKE_TIMEOUT, MESH_MAX_CONNECTION_STREAMS, MESH_BUFFER_BUDGET, MESH_DB_POOL,
- * MESH_STARTUP_TIMEOUT, MESH_DRAIN_DELAY, MESH_DRAIN_TIMEOUT, MESH_LOG_LEVEL, MESH_CONFIG, and the
+ * MESH_DATABASE_URL, MESH_NATS_URL, MESH_<PEER>_TARGET, MESH_SERVICE_KEY, MESH_SERVICE_KEYS,
+ * MESH_TLS_CERT, MESH_TLS_KEY, MESH_TLS_CA, MESH_TLS_REQUIRE_CLIENT_CERT, MESH_WORKERS,
+ * MESH_WORKER_QUEUE, MESH_MAX_CALLS, MESH_MAX_RECEIVE_BYTES, MESH_MEMORY_BUDGET,
+ * MESH_CONNECTION_SHARE, MESH_SEND_TIMEOUT, MESH_SERVER, MESH_MAX_CONNECTIONS,
+ * MESH_MAX_ADDRESS_CONNECTIONS, MESH_MAX_HANDSHAKES, MESH_HANDSHAKE_TIMEOUT,
+ * MESH_MAX_CONNECTION_STREAMS, MESH_BUFFER_BUDGET, MESH_DB_POOL, MESH_STARTUP_TIMEOUT,
+ * MESH_DRAIN_DELAY, MESH_DRAIN_TIMEOUT, MESH_LOG_LEVEL, MESH_CONFIG, and the
  * service's own. mesh/base/config.h says where they come from.
  *
  * Log lines that programs may wait for, by "message": "listening" (fields address, metrics) when

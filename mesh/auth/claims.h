@@ -8,10 +8,6 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "mesh/base/api.h"
-
-MESH_BEGIN_DECLS
-
 enum {
     MESH_CLAIMS_ROLES = 8,
     MESH_CLAIM_MAX_BYTES = 255 /* of a text, without its NUL */
@@ -32,7 +28,5 @@ typedef struct mesh_claims {
     int64_t issued_s;  /* iat */
     int64_t expires_s; /* exp: from then on it is worth nothing; after issued_s */
 } mesh_claims;
-
-MESH_END_DECLS
 
 #endif

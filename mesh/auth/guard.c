@@ -23,6 +23,9 @@ struct mesh_guard {
 /* A call that is looked at, in its arena. */
 typedef struct guarded {
     mesh_caller caller;
+    const mesh_claims *claims; /* of the user's token */
+    mesh_user_state now;       /* what the user is */
+    const char *roles[MESH_ROLES_MAX + 1];
     mesh_call *call;
     mesh_permission_query query;
 } guarded;
@@ -47,7 +50,8 @@ static mesh_code make_slot(mesh_error *err)
     return code;
 }
 
-static const mesh_caller nobody = {.user = "", .session = "", .service = ""};
+static const char *const no_roles[] = {NULL};
+static const mesh_caller nobody = {.user = "", .session = "", .service = "", .roles = no_roles};
 
 const mesh_caller *mesh_call_caller(const mesh_call *call)
 {
@@ -88,8 +92,7 @@ static mesh_code read_token(guarded *one, const char **token, size_t *size, mesh
         return mesh__v1__auth_error_reason__set(
             err, MESH_UNAUTHENTICATED, MESH__V1__AUTH_ERROR_REASON__TOKEN_INVALID,
             "the metadata \"authorization\" must be one \"Bearer\" token");
-    one->caller.authorization = entry->value;
-    one->caller.authorization_size = entry->size;
+    one->caller.authorization = entry;
     *token = (const char *)entry->value + skip;
     *size = entry->size - skip;
     return MESH_OK;
@@ -104,7 +107,7 @@ static void take_roles(const mesh_claims *claims, mesh_user_state *state)
 }
 
 /* What the user is now, or that nobody knows. */
-static mesh_code look_up(const mesh_guard *guard, mesh_caller *caller, mesh_error *err)
+static mesh_code look_up(const mesh_guard *guard, guarded *one, mesh_error *err)
 {
     if (!atomic_load(&guard->open)) {
         (void)mesh__v1__auth_error_reason__set(err, MESH_UNAVAILABLE,
@@ -113,9 +116,12 @@ static mesh_code look_up(const mesh_guard *guard, mesh_caller *caller, mesh_erro
         mesh_error_retry_after(err, USERS_RETRY_MS);
         return MESH_UNAVAILABLE;
     }
-    if (!mesh_users_find(guard->options.users, caller->user, &caller->now))
-        take_roles(caller->claims, &caller->now);
-    if (caller->now.refused)
+    if (!mesh_users_find(guard->options.users, one->caller.user, &one->now))
+        take_roles(one->claims, &one->now);
+    for (size_t i = 0; i < one->now.role_count; i++)
+        one->roles[i] = one->now.roles[i];
+    one->caller.roles = one->roles;
+    if (one->now.refused)
         return mesh__v1__auth_error_reason__set(err, MESH_PERMISSION_DENIED,
                                                 MESH__V1__AUTH_ERROR_REASON__USER_REFUSED,
                                                 "the user is banned, or is no more");
@@ -124,25 +130,24 @@ static mesh_code look_up(const mesh_guard *guard, mesh_caller *caller, mesh_erro
 
 static mesh_code authenticate(const mesh_guard *guard, guarded *one, mesh_error *err)
 {
-    mesh_caller *caller = &one->caller;
     const char *token;
     size_t size;
     mesh_code code = read_token(one, &token, &size, err);
 
     if (code == MESH_OK)
         code = mesh_verifier_check(guard->options.verifier, token, size, mesh_call_arena(one->call),
-                                   &caller->claims, err);
+                                   &one->claims, err);
     if (code != MESH_OK)
         return code;
-    caller->user = caller->claims->subject;
-    if (caller->claims->session_id != NULL)
-        caller->session = caller->claims->session_id;
-    return look_up(guard, caller, err);
+    one->caller.user = one->claims->subject;
+    if (one->claims->session_id != NULL)
+        one->caller.session = one->claims->session_id;
+    return look_up(guard, one, err);
 }
 
 static mesh_code check_roles(const guarded *one, const char *const *names, mesh_error *err)
 {
-    const mesh_user_state *now = &one->caller.now;
+    const mesh_user_state *now = &one->now;
 
     for (; *names != NULL; names++)
         for (size_t i = 0; i < now->role_count; i++)

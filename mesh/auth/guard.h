@@ -15,18 +15,19 @@
  * call whose permission has to be asked for is suspended meanwhile. Without an answer it is
  * refused.
  *
+ * Handlers learn who it is by mesh_call_caller (mesh/auth/caller.h).
+ *
  *   mesh_guard_create(&(mesh_guard_options){...}, &guard, &err);
  *   mesh_interceptor interceptors[] = {..., mesh_guard_interceptor(guard)};
  */
 #ifndef MESH_AUTH_GUARD_H
 #define MESH_AUTH_GUARD_H
 
+#include "mesh/auth/caller.h"
 #include "mesh/auth/permissions.h"
 #include "mesh/auth/users.h"
 #include "mesh/auth/verifier.h"
 #include "mesh/rpc/server.h"
-
-MESH_BEGIN_DECLS
 
 typedef struct mesh_guard mesh_guard;
 
@@ -45,8 +46,7 @@ typedef struct mesh_guard_options {
  * INVALID_ARGUMENT: something required is missing. RESOURCE_EXHAUSTED: out of memory, or all slots
  * are taken.
  */
-MESH_API mesh_code mesh_guard_create(const mesh_guard_options *options, mesh_guard **guard,
-                                     mesh_error *err);
+mesh_code mesh_guard_create(const mesh_guard_options *options, mesh_guard **guard, mesh_error *err);
 
 /*
  * From now on users are let in: mesh_users knows who is banned. A guard is created closed, since a
@@ -54,10 +54,10 @@ MESH_API mesh_code mesh_guard_create(const mesh_guard_options *options, mesh_gua
  * that a service makes for a user, while calls of services for themselves and public ones are
  * served. Any thread.
  */
-MESH_API void mesh_guard_open(mesh_guard *guard);
+void mesh_guard_open(mesh_guard *guard);
 
 /* After the servers that have its interceptor. NULL is accepted. */
-MESH_API void mesh_guard_destroy(mesh_guard *guard);
+void mesh_guard_destroy(mesh_guard *guard);
 
 /*
  * For any number of servers. It refuses calls with reasons of mesh.v1.AuthErrorReason:
@@ -67,22 +67,6 @@ MESH_API void mesh_guard_destroy(mesh_guard *guard);
  * UNAVAILABLE with USER_UNKNOWN and a delay before mesh_guard_open; UNAVAILABLE and others as
  * mesh_permissions_check.
  */
-MESH_API mesh_interceptor mesh_guard_interceptor(mesh_guard *guard);
-
-/* Who makes a call, as the guard found. */
-typedef struct mesh_caller {
-    const char *user;          /* the id; "": no user */
-    const char *session;       /* of the user's sign-in; "": none */
-    mesh_user_state now;       /* what the user is */
-    const char *service;       /* the service of the mesh; "": none, or nobody asked */
-    const mesh_claims *claims; /* of the user's token; NULL without */
-    const char *authorization; /* the metadata that has it, for calls made for the user */
-    size_t authorization_size; /* 0: there was none */
-} mesh_caller;
-
-/* Lives as long as the call. Never NULL: in a call that no guard looked at it is nobody. */
-MESH_API const mesh_caller *mesh_call_caller(const mesh_call *call);
-
-MESH_END_DECLS
+mesh_interceptor mesh_guard_interceptor(mesh_guard *guard);
 
 #endif

@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "mesh/auth/guard.h"
+#include "mesh/auth/caller.h"
 #include "mesh/auth/token.h"
 #include "mesh/base/alloc.h"
 #include "mesh/base/arena.h"
@@ -95,9 +95,9 @@ static mesh_code on_start(void *self, mesh_outgoing *outgoing, mesh_error *err)
     const mesh_caller *caller = parent != NULL ? mesh_call_caller(parent) : NULL;
     mesh_code code = add_token(self, outgoing, err);
 
-    if (code == MESH_OK && caller != NULL && caller->authorization_size > 0)
-        code = mesh_outgoing_add(outgoing, "authorization", caller->authorization,
-                                 caller->authorization_size, err);
+    if (code == MESH_OK && caller != NULL && caller->authorization != NULL)
+        code = mesh_outgoing_add(outgoing, "authorization", caller->authorization->value,
+                                 caller->authorization->size, err);
     return code;
 }
 

@@ -16,8 +16,6 @@
 #include "mesh/auth/key.h"
 #include "mesh/rpc/channel.h"
 
-MESH_BEGIN_DECLS
-
 enum {
     MESH_IDENTITY_LIFE_S = 300,
     MESH_IDENTITY_NAME_BYTES = MESH_KEY_ID_BYTES /* of a service's name, with its NUL */
@@ -31,15 +29,13 @@ typedef struct mesh_identity mesh_identity;
  * copied. INVALID_ARGUMENT: one of the names is empty or too long, or has characters that claims
  * may not have. RESOURCE_EXHAUSTED: out of memory.
  */
-MESH_API mesh_code mesh_identity_create(const mesh_key *key, const char *audience,
-                                        mesh_identity **identity, mesh_error *err);
+mesh_code mesh_identity_create(const mesh_key *key, const char *audience, mesh_identity **identity,
+                               mesh_error *err);
 
 /* After the channels that have its interceptor. NULL is accepted. */
-MESH_API void mesh_identity_destroy(mesh_identity *identity);
+void mesh_identity_destroy(mesh_identity *identity);
 
 /* For any number of channels. A call that there is no memory for fails with RESOURCE_EXHAUSTED. */
-MESH_API mesh_client_interceptor mesh_identity_interceptor(mesh_identity *identity);
-
-MESH_END_DECLS
+mesh_client_interceptor mesh_identity_interceptor(mesh_identity *identity);
 
 #endif

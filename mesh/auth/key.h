@@ -19,8 +19,6 @@
 
 #include "mesh/base/error.h"
 
-MESH_BEGIN_DECLS
-
 enum {
     MESH_KEY_ID_BYTES = 65,    /* an id of 64 characters and the NUL */
     MESH_KEY_TEXT_BYTES = 256, /* what is written here, with its NUL */
@@ -35,7 +33,7 @@ typedef struct mesh_key mesh_key;
  * MESH_KEY_TEXT_BYTES bytes. Its id is the thumbprint of RFC 7638. The text is a secret: overwrite
  * it (explicit_bzero) once it is stored. INTERNAL: libsodium does not start.
  */
-MESH_API mesh_code mesh_key_generate(char *text, mesh_error *err);
+mesh_code mesh_key_generate(char *text, mesh_error *err);
 
 /*
  * Reads the text of a private key, which is borrowed and may end with blanks, as files do. Without
@@ -43,19 +41,17 @@ MESH_API mesh_code mesh_key_generate(char *text, mesh_error *err);
  * no private part, or one that does not belong to its public one; the message says what, and no
  * value. RESOURCE_EXHAUSTED: out of memory. INTERNAL: libsodium does not start.
  */
-MESH_API mesh_code mesh_key_load(const char *text, size_t size, mesh_key **key, mesh_error *err);
+mesh_code mesh_key_load(const char *text, size_t size, mesh_key **key, mesh_error *err);
 
 /* Overwrites it with zeros and frees it. NULL is accepted. */
-MESH_API void mesh_key_destroy(mesh_key *key);
+void mesh_key_destroy(mesh_key *key);
 
 /* Its id, and its public half as the text of a JWK for a key set; they live as long as the key. */
-MESH_API const char *mesh_key_id(const mesh_key *key);
-MESH_API const char *mesh_key_public(const mesh_key *key);
+const char *mesh_key_id(const mesh_key *key);
+const char *mesh_key_public(const mesh_key *key);
 
 /* Signs `size` bytes; for mesh/auth/token.h. */
 void mesh_key_sign(const mesh_key *key, const void *data, size_t size,
                    uint8_t signature[MESH_KEY_SIGNATURE_BYTES]);
-
-MESH_END_DECLS
 
 #endif

@@ -17,8 +17,6 @@
 #include "mesh/auth/key.h"
 #include "mesh/base/error.h"
 
-MESH_BEGIN_DECLS
-
 enum {
     MESH_KEYS_MAX = 16,
     MESH_KEYS_MAX_BYTES = 64 * 1024 /* of the text */
@@ -27,10 +25,10 @@ enum {
 typedef struct mesh_keys mesh_keys;
 
 /* An empty set. RESOURCE_EXHAUSTED: out of memory. INTERNAL: libsodium does not start. */
-MESH_API mesh_code mesh_keys_create(mesh_keys **keys, mesh_error *err);
+mesh_code mesh_keys_create(mesh_keys **keys, mesh_error *err);
 
 /* Frees it, after all verifiers that look into it. NULL is accepted. */
-MESH_API void mesh_keys_destroy(mesh_keys *keys);
+void mesh_keys_destroy(mesh_keys *keys);
 
 /*
  * Makes the keys of `jwks`, {"keys":[...]}, those of the set. From its return on, no key that is
@@ -38,8 +36,7 @@ MESH_API void mesh_keys_destroy(mesh_keys *keys);
  * than MESH_KEYS_MAX, a member or an id twice, a key without an id, one that is no Ed25519 key for
  * signatures, or the private half of one, which its owner should then replace.
  */
-MESH_API mesh_code mesh_keys_replace(mesh_keys *keys, const char *jwks, size_t size,
-                                     mesh_error *err);
+mesh_code mesh_keys_replace(mesh_keys *keys, const char *jwks, size_t size, mesh_error *err);
 
 /* One of them, for mesh/auth/verifier.h. */
 typedef struct mesh_public_key {
@@ -57,7 +54,5 @@ bool mesh_keys_find(mesh_keys *keys, const char *id, mesh_public_key *key);
 /* True when the key is in the set now, as it was; then its generation is the set's. Costs one load
  * while the set stays the same. */
 bool mesh_keys_holds(mesh_keys *keys, mesh_public_key *key);
-
-MESH_END_DECLS
 
 #endif

@@ -9,8 +9,6 @@
 #include "mesh/auth/key.h"
 #include "mesh/base/arena.h"
 
-MESH_BEGIN_DECLS
-
 enum {
     MESH_TOKEN_MAX_BYTES = 4096
 };
@@ -20,9 +18,7 @@ enum {
  * of them does not hold, or the token would have more than MESH_TOKEN_MAX_BYTES bytes.
  * RESOURCE_EXHAUSTED: out of memory.
  */
-MESH_API mesh_code mesh_token_sign(const mesh_key *key, const mesh_claims *claims,
-                                   mesh_arena *arena, const char **token, mesh_error *err);
-
-MESH_END_DECLS
+mesh_code mesh_token_sign(const mesh_key *key, const mesh_claims *claims, mesh_arena *arena,
+                          const char **token, mesh_error *err);
 
 #endif

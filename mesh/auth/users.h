@@ -14,8 +14,6 @@
 
 #include "mesh/base/error.h"
 
-MESH_BEGIN_DECLS
-
 enum {
     MESH_USER_ID_BYTES_MAX = 64,
     MESH_ROLES_MAX = 8,
@@ -36,10 +34,10 @@ typedef struct mesh_users mesh_users;
  * `keep_ms`: how long an entry stays after its last change; at least as long as a token lives. NULL
  * when out of memory.
  */
-MESH_API mesh_users *mesh_users_create(int64_t keep_ms);
+mesh_users *mesh_users_create(int64_t keep_ms);
 
 /* NULL is accepted. */
-MESH_API void mesh_users_destroy(mesh_users *users);
+void mesh_users_destroy(mesh_users *users);
 
 /*
  * A user has changed. Copied. A version that is not later than the one that is known changes
@@ -47,15 +45,13 @@ MESH_API void mesh_users_destroy(mesh_users *users);
  * long, or there are more than MESH_ROLES_MAX roles. RESOURCE_EXHAUSTED: out of memory, and nothing
  * was changed: the event has to come again.
  */
-MESH_API mesh_code mesh_users_put(mesh_users *users, const char *id, const mesh_user_state *state,
-                                  mesh_error *err);
+mesh_code mesh_users_put(mesh_users *users, const char *id, const mesh_user_state *state,
+                         mesh_error *err);
 
 /* False: the user has not changed for so long that its token is right. */
-MESH_API bool mesh_users_find(mesh_users *users, const char *id, mesh_user_state *state);
+bool mesh_users_find(mesh_users *users, const char *id, mesh_user_state *state);
 
 /* How many entries there are. */
-MESH_API size_t mesh_users_count(mesh_users *users);
-
-MESH_END_DECLS
+size_t mesh_users_count(mesh_users *users);
 
 #endif

@@ -26,8 +26,6 @@
 #include "mesh/auth/keys.h"
 #include "mesh/base/arena.h"
 
-MESH_BEGIN_DECLS
-
 typedef struct mesh_verifier mesh_verifier;
 
 typedef struct mesh_verifier_options {
@@ -57,11 +55,11 @@ typedef struct mesh_verifier_options {
  * INVALID_ARGUMENT: an option is missing or negative. RESOURCE_EXHAUSTED: out of memory. INTERNAL:
  * libsodium does not start.
  */
-MESH_API mesh_code mesh_verifier_create(const mesh_verifier_options *options,
-                                        mesh_verifier **verifier, mesh_error *err);
+mesh_code mesh_verifier_create(const mesh_verifier_options *options, mesh_verifier **verifier,
+                               mesh_error *err);
 
 /* Frees it; no check may run. NULL is accepted. */
-MESH_API void mesh_verifier_destroy(mesh_verifier *verifier);
+void mesh_verifier_destroy(mesh_verifier *verifier);
 
 /*
  * Checks a token, `size` bytes that need no NUL, and puts its claims into the arena. Any thread;
@@ -76,10 +74,7 @@ MESH_API void mesh_verifier_destroy(mesh_verifier *verifier);
  * UNAVAILABLE with TOKEN_KEY_UNKNOWN and a delay: no keys have come yet, so that nothing can be
  * said of a token but of its form. RESOURCE_EXHAUSTED: the arena is full.
  */
-MESH_API mesh_code mesh_verifier_check(mesh_verifier *verifier, const char *token, size_t size,
-                                       mesh_arena *arena, const mesh_claims **claims,
-                                       mesh_error *err);
-
-MESH_END_DECLS
+mesh_code mesh_verifier_check(mesh_verifier *verifier, const char *token, size_t size,
+                              mesh_arena *arena, const mesh_claims **claims, mesh_error *err);
 
 #endif

@@ -51,30 +51,66 @@ static const mesh_tls_options *tls_options(const mesh_service_config *config, bo
     return tls->certificate_file != NULL || (!server && tls->ca_file != NULL) ? tls : NULL;
 }
 
+static mesh_code create_key(mesh_app *app, mesh_error *err)
+{
+    const char *text = app->config->service_key;
+    if (!mesh_setting_given(text))
+        return MESH_OK;
+    mesh_code code = mesh_key_load(text, strlen(text), &app->key, err);
+    if (code == MESH_OK && strcmp(mesh_key_id(app->key), app->service->name) != 0)
+        code = mesh_error_set(err, MESH_INVALID_ARGUMENT, "its kid is \"%s\", and not \"%s\"",
+                              mesh_key_id(app->key), app->service->name);
+    if (code != MESH_OK)
+        mesh_error_prefix(err, "MESH_SERVICE_KEY");
+    return code;
+}
+
+static mesh_code create_peer(mesh_app *app, size_t i, const mesh_tls_options *tls, mesh_error *err)
+{
+    mesh_code code = mesh_identity_create(app->key, app->config->peers[i], &app->identities[i],
+                                          err);
+    if (code != MESH_OK)
+        return code;
+    const mesh_client_interceptor interceptors[] = {mesh_rpc_metrics_client(app->metrics.calls),
+                                                    mesh_identity_interceptor(app->identities[i])};
+    return mesh_channel_create(
+        app->config->peer_targets[i],
+        MESH_OPTIONS(mesh_channel_options, .tls = tls,
+                     .max_receive_bytes = (size_t)app->config->max_receive_bytes,
+                     .interceptors = interceptors,
+                     .interceptor_count = sizeof interceptors / sizeof interceptors[0]),
+        &app->peers[i], err);
+}
+
 static mesh_code create_peers(mesh_app *app, mesh_error *err)
 {
-    const mesh_client_interceptor count = mesh_rpc_metrics_client(app->metrics.calls);
     mesh_tls_options tls;
-    const mesh_channel_options *options = MESH_OPTIONS(
-        mesh_channel_options, .tls = tls_options(app->config, false, &tls),
-        .max_receive_bytes = (size_t)app->config->max_receive_bytes, .interceptors = &count,
-        .interceptor_count = 1);
-    for (size_t i = 0; i < MESH_SERVICE_MAX_PEERS && app->service->peers[i] != NULL; i++) {
-        mesh_code code = mesh_channel_create(app->config->peer_targets[i], options, &app->peers[i],
-                                             err);
-        if (code != MESH_OK) {
-            mesh_error_prefix(err, "channel to %s", app->service->peers[i]);
-            return code;
-        }
+    const mesh_tls_options *secure = tls_options(app->config, false, &tls);
+    mesh_code code = create_key(app, err);
+    for (size_t i = 0; code == MESH_OK && app->config->peers[i] != NULL; i++) {
+        code = create_peer(app, i, secure, err);
+        if (code != MESH_OK)
+            mesh_error_prefix(err, "channel to %s", app->config->peers[i]);
     }
-    return MESH_OK;
+    return code;
+}
+
+static mesh_code create_access(mesh_app *app, mesh_error *err)
+{
+    if (!mesh_service_is_guarded(app->service))
+        return MESH_OK;
+    return mesh_access_create(app->service, app->config, mesh_app_peer(app, MESH_SERVICE_USERS),
+                              app->metrics.registry, &app->access, err);
 }
 
 static mesh_code create_server(mesh_app *app, mesh_error *err)
 {
     const mesh_service_config *config = app->config;
-    const mesh_interceptor count = mesh_rpc_metrics_server(app->metrics.calls);
+    mesh_interceptor interceptors[2] = {mesh_rpc_metrics_server(app->metrics.calls)};
+    size_t interceptor_count = 1;
     mesh_tls_options tls;
+    if (app->access != NULL)
+        interceptors[interceptor_count++] = mesh_access_interceptor(app->access);
     mesh_code code = mesh_server_create(
         MESH_OPTIONS(
             mesh_server_options, .listen = config->listen, .tls = tls_options(config, true, &tls),
@@ -89,8 +125,8 @@ static mesh_code create_server(mesh_app *app, mesh_error *err)
             .handshake_timeout_ms = config->handshake_timeout_ms,
             .max_connection_streams = (size_t)config->max_connection_streams,
             .buffer_budget_bytes = (size_t)config->buffer_budget_bytes,
-            .send_timeout_ms = config->send_timeout_ms, .interceptors = &count,
-            .interceptor_count = 1),
+            .send_timeout_ms = config->send_timeout_ms, .interceptors = interceptors,
+            .interceptor_count = interceptor_count),
         &app->server, err);
 
     /* The service's own apis, each with its state; then the runtime's. */
@@ -138,6 +174,8 @@ mesh_code mesh_app_create(const mesh_service *service, const mesh_service_config
     if (code == MESH_OK)
         code = create_peers(made, err);
     if (code == MESH_OK)
+        code = create_access(made, err);
+    if (code == MESH_OK)
         code = create_server(made, err);
     if (code == MESH_OK)
         code = mesh_service_metrics_watch(&made->metrics, service->apis, made->db, made->events,
@@ -153,6 +191,8 @@ mesh_code mesh_app_create(const mesh_service *service, const mesh_service_config
 mesh_code mesh_app_listen(mesh_app *app, mesh_error *err)
 {
     mesh_code code = mesh_server_start(app->server, err);
+    if (code == MESH_OK && app->access != NULL)
+        code = mesh_access_start(app->access, err);
     if (code == MESH_OK)
         code = mesh_service_metrics_start(&app->metrics, app->config->metrics_listen, err);
     return code;
@@ -201,12 +241,17 @@ void mesh_app_destroy(mesh_app *app)
     if (app == NULL)
         return;
     mesh_service_metrics_stop(&app->metrics);
+    mesh_access_stop(app->access);
     mesh_server_destroy(app->server);
+    mesh_access_destroy(app->access);
     mesh_reflection_destroy(app->reflection);
     mesh_health_destroy(app->health);
     mesh_events_destroy(app->events);
-    for (size_t i = 0; i < MESH_SERVICE_MAX_PEERS; i++)
+    for (size_t i = 0; i < MESH_SERVICE_PEERS; i++) {
         mesh_channel_destroy(app->peers[i]);
+        mesh_identity_destroy(app->identities[i]);
+    }
+    mesh_key_destroy(app->key);
     mesh_db_destroy(app->db);
     mesh_service_metrics_destroy(&app->metrics);
     if (app->stop_fd >= 0)
@@ -233,8 +278,8 @@ mesh_events *mesh_app_events(mesh_app *app)
 
 mesh_channel *mesh_app_peer(mesh_app *app, const char *name)
 {
-    for (size_t i = 0; i < MESH_SERVICE_MAX_PEERS && app->service->peers[i] != NULL; i++)
-        if (strcmp(app->service->peers[i], name) == 0)
+    for (size_t i = 0; app->config->peers[i] != NULL; i++)
+        if (strcmp(app->config->peers[i], name) == 0)
             return app->peers[i];
     return NULL;
 }

@@ -9,9 +9,11 @@
 
 #include <pthread.h>
 
+#include "mesh/auth/identity.h"
 #include "mesh/health/health.h"
 #include "mesh/reflection/reflection.h"
 #include "mesh/service.h"
+#include "mesh/service/access.h"
 #include "mesh/service/metrics.h"
 #include "mesh/service/settings.h"
 
@@ -22,7 +24,10 @@ struct mesh_app {
     mesh_service_metrics metrics;
     mesh_db *db;
     mesh_events *events;
-    mesh_channel *peers[MESH_SERVICE_MAX_PEERS];
+    mesh_key *key; /* what proves to peers who calls; NULL: none, or a certificate does */
+    mesh_identity *identities[MESH_SERVICE_PEERS];
+    mesh_channel *peers[MESH_SERVICE_PEERS];
+    mesh_access *access; /* NULL: everybody may call everything */
     mesh_server *server;
     mesh_health *health;
     mesh_reflection *reflection;

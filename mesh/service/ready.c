@@ -28,6 +28,7 @@ struct mesh_ready {
     int64_t give_up_ns; /* when, unless it has served by then */
     bool migrated;
     bool consuming;
+    bool serves; /* calls are taken, so it has to be known who may make them */
     bool served; /* at least once */
     bool serving;
     bool gave_up;
@@ -67,6 +68,11 @@ static mesh_code look(struct mesh_ready *ready, mesh_error *err)
             code = mesh_events_ready(app->events, err);
         if (code != MESH_OK)
             mesh_error_prefix(err, "broker");
+    }
+    if (code == MESH_OK && app->access != NULL && ready->serves) {
+        code = mesh_access_ready(app->access, err);
+        if (code != MESH_OK)
+            mesh_error_prefix(err, "users");
     }
     return code;
 }
@@ -167,6 +173,7 @@ mesh_code mesh_ready_start(mesh_app *app, mesh_ready **ready, mesh_error *err)
     if (made == NULL)
         return mesh_error_set(err, MESH_RESOURCE_EXHAUSTED, "out of memory");
     made->app = app;
+    made->serves = true;
     made->give_up_ns = mesh_clock_deadline_ns(app->config->startup_timeout_ms);
     pthread_mutex_init(&made->mu, NULL);
     pthread_cond_init(&made->changed, NULL);

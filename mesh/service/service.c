@@ -122,18 +122,19 @@ static bool parse_options(int argc, char **argv, const mesh_service *service,
 }
 
 /* False: all mistakes are on stderr. */
-static bool load(const struct options *options, const char *name, const mesh_service_config *config,
-                 const mesh_setting *settings, size_t count, mesh_arena *arena)
+static bool load(const struct options *options, const mesh_service *service,
+                 const mesh_service_config *config, const mesh_setting *settings, size_t count,
+                 mesh_arena *arena)
 {
     char report[REPORT_BYTES] = "";
     mesh_error err = {0};
     if (mesh_config_load(settings, count, options->config_file, NULL, arena, report, sizeof report,
                          &err) != MESH_OK) {
-        fprintf(stderr, "%s: the configuration is wrong:\n%s\n", name,
+        fprintf(stderr, "%s: the configuration is wrong:\n%s\n", service->name,
                 report[0] != '\0' ? report : err.message);
         return false;
     }
-    return mesh_service_config_check(config, stderr) == 0;
+    return mesh_service_config_check(service, config, stderr) == 0;
 }
 
 /* A signal while draining: nobody waits any longer. */
@@ -364,7 +365,7 @@ int mesh_service_main(int argc, char **argv, const mesh_service *given)
              "unix:/run/it. A MESH_ name that is not listed here is a mistake.\n");
         mesh_config_help(stdout, settings, count);
         status = EXIT_SUCCESS;
-    } else if (!load(&options, service->name, &config, settings, count, arena)) {
+    } else if (!load(&options, service, &config, settings, count, arena)) {
         status = EXIT_WRONG_USAGE;
     } else if (options.action == SHOW_CONFIG) {
         mesh_config_show(stdout, settings, count);

@@ -13,6 +13,24 @@ bool mesh_service_has_events(const mesh_service *service)
     return service->events || service->consumers[0].event != NULL;
 }
 
+static bool has_policy(const mesh_service *service, mesh_policy_kind kind)
+{
+    for (size_t i = 0; i < MESH_SERVICE_MAX_APIS && service->apis[i].descriptor != NULL; i++) {
+        const mesh_api_descriptor *api = service->apis[i].descriptor;
+        for (size_t j = 0; j < api->method_count; j++)
+            if (api->methods[j].policy.kind == kind)
+                return true;
+    }
+    return false;
+}
+
+bool mesh_service_is_guarded(const mesh_service *service)
+{
+    return has_policy(service, MESH_POLICY_AUTHENTICATED) ||
+           has_policy(service, MESH_POLICY_ROLES) || has_policy(service, MESH_POLICY_PERMISSION) ||
+           has_policy(service, MESH_POLICY_SERVICES);
+}
+
 bool mesh_setting_given(const char *value)
 {
     return value != NULL && value[0] != '\0';
@@ -25,6 +43,53 @@ static const char *peer_setting(mesh_arena *arena, const char *peer)
     for (char *at = name; *at != '\0'; at++)
         *at = *at == '-' ? '_' : (char)toupper((unsigned char)*at);
     return name;
+}
+
+/* The services that it calls, and the user service, which its guard does. */
+static void find_peers(const mesh_service *service, mesh_service_config *config)
+{
+    bool users = false;
+    size_t n = 0;
+    for (; n < MESH_SERVICE_MAX_PEERS && service->peers[n] != NULL; n++) {
+        config->peers[n] = service->peers[n];
+        users = users || strcmp(service->peers[n], MESH_SERVICE_USERS) == 0;
+    }
+    if (mesh_service_is_guarded(service) && !users)
+        config->peers[n++] = MESH_SERVICE_USERS;
+    config->peers[n] = NULL;
+}
+
+/* Where they are, and what this one is to them; returns how many settings there are then. */
+static size_t add_peers(const mesh_service *service, mesh_service_config *config, mesh_arena *arena,
+                        mesh_setting *table, size_t n)
+{
+    find_peers(service, config);
+    for (size_t i = 0; config->peers[i] != NULL; i++)
+        table[n++] = (mesh_setting){
+            .name = peer_setting(arena, config->peers[i]),
+            .type = MESH_SETTING_STRING,
+            .target = &config->peer_targets[i],
+            .help = mesh_arena_printf(arena,
+                                      "where the service %s is: HOST:PORT, or "
+                                      "ipv4:IP:PORT,IP:PORT for several instances",
+                                      config->peers[i])};
+    if (config->peers[0] != NULL)
+        table[n++] = (mesh_setting){
+            .name = "MESH_SERVICE_KEY",
+            .type = MESH_SETTING_SECRET,
+            .target = &config->service_key,
+            .fallback = "",
+            .help = "private key (a JSON Web Key, Ed25519, whose kid is the "
+                    "service's name) that proves to services who calls, "
+                    "where no client certificate does"};
+    if (mesh_service_is_guarded(service))
+        table[n++] = (mesh_setting){.name = "MESH_SERVICE_KEYS",
+                                    .type = MESH_SETTING_SECRET,
+                                    .target = &config->service_keys,
+                                    .fallback = "",
+                                    .help = "the public keys of the services that may call this "
+                                            "one (a JSON Web Key Set), by their names"};
+    return n;
 }
 
 /* What carries the calls, and what clients may take of it; returns how many there are then. */
@@ -88,7 +153,7 @@ mesh_code mesh_service_settings(const mesh_service *service, mesh_service_config
                                 mesh_arena *arena, mesh_setting **settings, size_t *count,
                                 mesh_error *err)
 {
-    size_t room = RUNTIME_SETTINGS_MAX + MESH_SERVICE_MAX_PEERS + service->setting_count;
+    size_t room = RUNTIME_SETTINGS_MAX + MESH_SERVICE_PEERS + service->setting_count;
     mesh_setting *table = mesh_arena_calloc(arena, room, sizeof *table);
     size_t n = 0;
     if (table == NULL)
@@ -120,20 +185,12 @@ mesh_code mesh_service_settings(const mesh_service *service, mesh_service_config
                                     .help = "connections to the database at most, beside one "
                                             "that asks whether it answers"};
     }
-    if (mesh_service_has_events(service))
+    if (mesh_service_has_events(service) || mesh_service_is_guarded(service))
         table[n++] = (mesh_setting){.name = "MESH_NATS_URL",
                                     .type = MESH_SETTING_SECRET,
                                     .target = &config->nats_url,
                                     .help = "the broker, nats://HOST:PORT[,...]"};
-    for (size_t i = 0; i < MESH_SERVICE_MAX_PEERS && service->peers[i] != NULL; i++)
-        table[n++] = (mesh_setting){
-            .name = peer_setting(arena, service->peers[i]),
-            .type = MESH_SETTING_STRING,
-            .target = &config->peer_targets[i],
-            .help = mesh_arena_printf(arena,
-                                      "where the service %s is: HOST:PORT, or "
-                                      "ipv4:IP:PORT,IP:PORT for several instances",
-                                      service->peers[i])};
+    n = add_peers(service, config, arena, table, n);
     table[n++] = (mesh_setting){.name = "MESH_TLS_CERT",
                                 .type = MESH_SETTING_STRING,
                                 .target = &config->tls_certificate,
@@ -239,7 +296,7 @@ mesh_code mesh_service_settings(const mesh_service *service, mesh_service_config
                                 .target = &config->config_file,
                                 .fallback = "",
                                 .help = "file with settings; --config FILE comes first"};
-    assert(n <= RUNTIME_SETTINGS_MAX + MESH_SERVICE_MAX_PEERS);
+    assert(n <= RUNTIME_SETTINGS_MAX + MESH_SERVICE_PEERS);
     for (size_t i = 0; i < service->setting_count; i++)
         table[n++] = service->settings[i];
 
@@ -250,10 +307,33 @@ mesh_code mesh_service_settings(const mesh_service *service, mesh_service_config
     return MESH_OK;
 }
 
-size_t mesh_service_config_check(const mesh_service_config *config, FILE *report)
+/* Who calls the user service has to say who it is, and so has who calls this one. */
+static size_t check_identity(const mesh_service *service, const mesh_service_config *config,
+                             FILE *report)
+{
+    size_t mistakes = 0;
+    if (mesh_service_is_guarded(service) && !mesh_setting_given(config->service_key) &&
+        !mesh_setting_given(config->tls_certificate)) {
+        fputs("MESH_SERVICE_KEY is missing, which the user service needs to know who asks it; or "
+              "give MESH_TLS_CERT and MESH_TLS_KEY\n",
+              report);
+        mistakes++;
+    }
+    if (has_policy(service, MESH_POLICY_SERVICES) && !mesh_setting_given(config->service_keys) &&
+        !mesh_setting_given(config->tls_ca)) {
+        fputs("MESH_SERVICE_KEYS is missing: some methods are for services alone; or give "
+              "MESH_TLS_CA\n",
+              report);
+        mistakes++;
+    }
+    return mistakes;
+}
+
+size_t mesh_service_config_check(const mesh_service *service, const mesh_service_config *config,
+                                 FILE *report)
 {
     bool certificate = mesh_setting_given(config->tls_certificate);
-    size_t mistakes = 0;
+    size_t mistakes = check_identity(service, config, report);
     if (certificate != mesh_setting_given(config->tls_key)) {
         fputs("MESH_TLS_CERT and MESH_TLS_KEY belong together: give both or none\n", report);
         mistakes++;

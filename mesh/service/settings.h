@@ -10,6 +10,13 @@
 
 #include "mesh/service.h"
 
+/* The service that a guard asks. */
+#define MESH_SERVICE_USERS "user"
+
+enum {
+    MESH_SERVICE_PEERS = MESH_SERVICE_MAX_PEERS + 2 /* the user service, and the end */
+};
+
 /* What the settings say; strings live in the arena of the load. */
 typedef struct mesh_service_config {
     const char *config_file;
@@ -17,7 +24,11 @@ typedef struct mesh_service_config {
     const char *metrics_listen;
     const char *database_url;
     const char *nats_url;
-    const char *peer_targets[MESH_SERVICE_MAX_PEERS];
+    const char *peers[MESH_SERVICE_PEERS]; /* the service's, and the user service's if its guard
+                                              asks that; up to NULL */
+    const char *peer_targets[MESH_SERVICE_PEERS];
+    const char *service_key;
+    const char *service_keys;
     const char *tls_certificate;
     const char *tls_key;
     const char *tls_ca;
@@ -46,6 +57,9 @@ typedef struct mesh_service_config {
 /* True when the service consumes or publishes events. */
 bool mesh_service_has_events(const mesh_service *service);
 
+/* True when not everybody may call all of its methods. */
+bool mesh_service_is_guarded(const mesh_service *service);
+
 /* True when a setting was given and not as "". */
 bool mesh_setting_given(const char *value);
 
@@ -61,6 +75,7 @@ mesh_code mesh_service_settings(const mesh_service *service, mesh_service_config
  * Finds the mistakes between settings that each are right, after a load: writes them to `report`,
  * one a line, and returns how many there are.
  */
-size_t mesh_service_config_check(const mesh_service_config *config, FILE *report);
+size_t mesh_service_config_check(const mesh_service *service, const mesh_service_config *config,
+                                 FILE *report);
 
 #endif

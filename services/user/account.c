@@ -27,8 +27,8 @@ static User__V1__User__Kind kind_of(const mesh_caller *caller)
         {USER__V1__ROLE__EMPLOYEE__NAME, USER__V1__USER__KIND__EMPLOYEE},
     };
     for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++)
-        for (size_t j = 0; j < caller->now.role_count; j++)
-            if (strcmp(caller->now.roles[j], kinds[i].role) == 0)
+        for (size_t j = 0; caller->roles[j] != NULL; j++)
+            if (strcmp(caller->roles[j], kinds[i].role) == 0)
                 return kinds[i].kind;
     return USER__V1__USER__KIND__STAFF;
 }

@@ -111,9 +111,9 @@ static mesh_code see(void *self, mesh_call *call, const Google__Protobuf__Empty 
     seen->user = mesh_arena_strdup(arena, caller->user);
     seen->session = mesh_arena_strdup(arena, caller->session);
     seen->service = mesh_arena_strdup(arena, caller->service);
-    seen->roles = mesh_arena_calloc(arena, MESH_ROLES_MAX, sizeof *seen->roles);
-    for (size_t i = 0; seen->roles != NULL && i < caller->now.role_count; i++)
-        seen->roles[seen->n_roles++] = mesh_arena_strdup(arena, caller->now.roles[i]);
+    seen->roles = (char **)caller->roles;
+    while (caller->roles[seen->n_roles] != NULL)
+        seen->n_roles++;
     return MESH_OK;
 }
 

@@ -1,0 +1,220 @@
+#include "mesh/auth/authority.h"
+
+#include <pthread.h>
+#include <string.h>
+
+#include "mesh/base/alloc.h"
+#include "mesh/base/arena.h"
+#include "mesh/base/clock.h"
+#include "mesh/base/cond.h"
+#include "mesh/base/log.h"
+#include "mesh/base/options.h"
+#include "user/v1/user.mesh.h"
+
+enum {
+    INTERVAL_MS = 5 * 60 * 1000,
+    PAUSE_FIRST_MS = 100,
+    PAUSE_LAST_MS = 5000,
+    ARENA_BYTES = 4096,
+    ARENA_LIMIT = 256 * 1024
+};
+
+struct mesh_authority {
+    mesh_authority_options options; /* immutable */
+    mesh_cancel *cancel;
+    pthread_t thread;
+    pthread_mutex_t mu;
+    pthread_cond_t changed;
+    bool started;  /* guarded by mu, as the next */
+    bool stopping; /* the thread ends */
+    bool wanted;   /* the keys shall be fetched now */
+
+    int64_t pause_ms; /* the thread's own; 0: the last answer came */
+};
+
+/* --- keys ------------------------------------------------------------------------------------- */
+
+static mesh_code fetch_into(mesh_authority *authority, mesh_arena *arena, mesh_error *err)
+{
+    const User__V1__GetKeySetRequest request = USER__V1__GET_KEY_SET_REQUEST__INIT;
+    const mesh_call_options options = {.size = sizeof options,
+                                       .arena = arena,
+                                       .timeout_ms = MESH_AUTHORITY_TIMEOUT_MS,
+                                       .cancel = authority->cancel,
+                                       .wait_for_ready = true};
+    User__V1__KeySet *set;
+    mesh_code code = user__v1__user_service__get_key_set(authority->options.channel, &request, &set,
+                                                         &options, err);
+
+    if (code == MESH_OK)
+        code = mesh_keys_replace(authority->options.keys, set->jwks, strlen(set->jwks), err);
+    return code;
+}
+
+static mesh_code fetch(mesh_authority *authority, mesh_error *err)
+{
+    mesh_arena *arena = mesh_arena_create(ARENA_BYTES, ARENA_LIMIT);
+    mesh_code code = arena != NULL ? fetch_into(authority, arena, err)
+                                   : mesh_error_set(err, MESH_RESOURCE_EXHAUSTED, "out of memory");
+
+    mesh_arena_destroy(arena);
+    return code;
+}
+
+/* Says each outage once, and its end. */
+static void fetch_and_tell(mesh_authority *authority)
+{
+    mesh_error err;
+    int64_t pause_ms = authority->pause_ms;
+    mesh_code code;
+
+    mesh_error_clear(&err);
+    code = fetch(authority, &err);
+    if (code == MESH_OK) {
+        authority->pause_ms = 0;
+        if (pause_ms != 0)
+            mesh_log(MESH_LOG_INFO, "the keys of the user service are here");
+        return;
+    }
+    if (pause_ms == 0 && code != MESH_CANCELLED) /* which is ours, at the end */
+        mesh_log(MESH_LOG_WARN, "the keys of the user service cannot be fetched",
+                 MESH_LOG_S("error", err.message));
+    pause_ms = pause_ms == 0 ? PAUSE_FIRST_MS : 2 * pause_ms;
+    authority->pause_ms = pause_ms < PAUSE_LAST_MS ? pause_ms : PAUSE_LAST_MS;
+}
+
+/* Until it is time to fetch again; false: it is time to end. */
+static bool rest(mesh_authority *authority)
+{
+    int64_t pause_ms = authority->pause_ms;
+    int64_t until_ns = mesh_clock_deadline_ns(pause_ms != 0 ? pause_ms
+                                                            : authority->options.interval_ms);
+    bool go_on;
+
+    pthread_mutex_lock(&authority->mu);
+    while (!authority->stopping && !(authority->wanted && pause_ms == 0) &&
+           mesh_cond_wait_until(&authority->changed, &authority->mu, until_ns))
+        continue;
+    authority->wanted = false;
+    go_on = !authority->stopping;
+    pthread_mutex_unlock(&authority->mu);
+    return go_on;
+}
+
+static void *run(void *context)
+{
+    mesh_authority *authority = context;
+
+    do
+        fetch_and_tell(authority);
+    while (rest(authority));
+    return NULL;
+}
+
+void mesh_authority_fetch_keys(void *context)
+{
+    mesh_authority *authority = context;
+
+    pthread_mutex_lock(&authority->mu);
+    authority->wanted = true;
+    pthread_cond_signal(&authority->changed);
+    pthread_mutex_unlock(&authority->mu);
+}
+
+/* --- permissions ------------------------------------------------------------------------------ */
+
+static void on_answer(void *context, mesh_code code,
+                      const User__V1__CheckPermissionResponse *response, const mesh_error *err)
+{
+    mesh_permissions_loaded(context, code, code == MESH_OK && response->allowed, err);
+}
+
+void mesh_authority_load(void *context, const char *user, const char *permission,
+                         mesh_permission_load *load)
+{
+    mesh_authority *authority = context;
+    const mesh_call_options options = {.size = sizeof options,
+                                       .timeout_ms = MESH_AUTHORITY_TIMEOUT_MS,
+                                       .cancel = authority->cancel};
+    User__V1__CheckPermissionRequest request = USER__V1__CHECK_PERMISSION_REQUEST__INIT;
+    mesh_code code;
+
+    request.user_id = (char *)user;
+    request.permission = (char *)permission;
+    code = user__v1__user_service__check_permission__async(authority->options.channel, &request,
+                                                           &options, on_answer, load);
+    if (code != MESH_OK)
+        mesh_permissions_loaded(load, code, false, NULL);
+}
+
+/* --- life ------------------------------------------------------------------------------------- */
+
+static mesh_code read_options(const mesh_authority_options *given, mesh_authority_options *options,
+                              mesh_error *err)
+{
+    mesh_code code = MESH_OPTIONS_READ(mesh_authority_options, interval_ms, options, given, err);
+
+    if (code == MESH_OK)
+        MESH_OPTION_DEFAULT(options->interval_ms, INTERVAL_MS);
+    return code;
+}
+
+mesh_code mesh_authority_create(const mesh_authority_options *options, mesh_authority **authority,
+                                mesh_error *err)
+{
+    mesh_authority_options known;
+    mesh_authority *made;
+    mesh_code code = read_options(options, &known, err);
+
+    if (code != MESH_OK)
+        return code;
+    made = mesh_calloc(1, sizeof *made);
+    if (made == NULL)
+        return mesh_error_set(err, MESH_RESOURCE_EXHAUSTED, "out of memory");
+    made->options = known;
+    pthread_mutex_init(&made->mu, NULL);
+    pthread_cond_init(&made->changed, NULL);
+    made->cancel = mesh_cancel_create();
+    if (made->cancel == NULL) {
+        mesh_authority_destroy(made);
+        return mesh_error_set(err, MESH_RESOURCE_EXHAUSTED, "out of memory");
+    }
+    *authority = made;
+    return MESH_OK;
+}
+
+mesh_code mesh_authority_start(mesh_authority *authority, mesh_error *err)
+{
+    int failed = pthread_create(&authority->thread, NULL, run, authority);
+
+    if (failed != 0)
+        return mesh_error_set(err, MESH_RESOURCE_EXHAUSTED, "thread: %s", strerror(failed));
+    authority->started = true;
+    return MESH_OK;
+}
+
+void mesh_authority_stop(mesh_authority *authority)
+{
+    if (authority == NULL)
+        return;
+    pthread_mutex_lock(&authority->mu);
+    authority->stopping = true;
+    pthread_cond_signal(&authority->changed);
+    pthread_mutex_unlock(&authority->mu);
+    if (authority->cancel != NULL)
+        mesh_cancel_calls(authority->cancel);
+    if (authority->started)
+        pthread_join(authority->thread, NULL);
+    authority->started = false;
+}
+
+void mesh_authority_destroy(mesh_authority *authority)
+{
+    if (authority == NULL)
+        return;
+    mesh_authority_stop(authority);
+    mesh_cancel_destroy(authority->cancel);
+    pthread_cond_destroy(&authority->changed);
+    pthread_mutex_destroy(&authority->mu);
+    mesh_free(authority);
+}

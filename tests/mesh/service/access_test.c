@@ -1,0 +1,589 @@
+/*
+ * Who may call a whole service: the program with its settings, a user service of the test's that
+ * says what keys and permissions there are, and events of users on a real broker.
+ */
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "guarded/v1/guarded.mesh.h"
+#include "mesh/auth/verifier.h"
+#include "mesh/base/uuid.h"
+#include "mesh/events/events.h"
+#include "mesh/rpc/call.h"
+#include "mesh/rpc/server.h"
+#include "tests/mesh/auth/issuer.h"
+#include "tests/mesh/service/demo_program.h"
+#include "user/v1/events.mesh.h"
+#include "user/v1/user.mesh.h"
+
+#define GUARDED "tests/mesh/service/guarded_service"
+
+enum {
+    TEXT_BYTES = 2048,
+    SETTINGS = 8,
+    USERS = 16
+};
+
+/* --- the user service ------------------------------------------------------------------------- */
+
+static struct {
+    mesh_server *server; /* NULL: it is down */
+    int port;
+    mesh_key *key; /* that tokens are signed with */
+    char jwks[TEXT_BYTES];
+    mesh_keys *service_keys;
+    mesh_verifier *verifier; /* of the services that ask */
+    atomic_bool allows;
+    atomic_int asked; /* for permissions */
+    atomic_int key_fetches;
+    atomic_int strangers; /* who asked without the token of the service */
+} users;
+
+static mesh_code get_key_set(void *self, mesh_call *call, const User__V1__GetKeySetRequest *request,
+                             User__V1__KeySet *response, mesh_error *err)
+{
+    (void)self;
+    (void)request;
+    (void)err;
+    atomic_fetch_add(&users.key_fetches, 1);
+    response->jwks = mesh_arena_strdup(mesh_call_arena(call), users.jwks);
+    return MESH_OK;
+}
+
+static bool is_the_service(mesh_call *call)
+{
+    const mesh_metadata *token = mesh_call_metadata(call, "mesh-service-token", 0);
+    const mesh_claims *claims;
+    return token != NULL &&
+           mesh_verifier_check(users.verifier, token->value, token->size, mesh_call_arena(call),
+                               &claims, NULL) == MESH_OK &&
+           strcmp(claims->subject, "guarded") == 0;
+}
+
+static mesh_code check_permission(void *self, mesh_call *call,
+                                  const User__V1__CheckPermissionRequest *request,
+                                  User__V1__CheckPermissionResponse *response, mesh_error *err)
+{
+    (void)self;
+    (void)err;
+    (void)request;
+    atomic_fetch_add(&users.asked, 1);
+    if (!is_the_service(call))
+        atomic_fetch_add(&users.strangers, 1);
+    response->allowed = atomic_load(&users.allows);
+    return MESH_OK;
+}
+
+static const user__v1__user_service__handlers user_handlers = {
+    .get_key_set__inline = get_key_set,
+    .check_permission__inline = check_permission,
+};
+
+static mesh_code let_in(void *self, mesh_call *call, mesh_error *err)
+{
+    (void)self;
+    (void)call;
+    (void)err;
+    return MESH_OK;
+}
+
+/* On the port that it had. */
+static void users_start(void)
+{
+    const mesh_interceptor all = {.name = "open", .on_open = let_in, .authorizes = true};
+    char listen[32];
+    snprintf(listen, sizeof listen, "127.0.0.1:%d", users.port);
+    assert_int_equal(mesh_server_create(MESH_OPTIONS(mesh_server_options, .listen = listen,
+                                                     .interceptors = &all, .interceptor_count = 1),
+                                        &users.server, NULL),
+                     MESH_OK);
+    assert_int_equal(
+        mesh_server_add(users.server, user__v1__user_service__api(&user_handlers, NULL), NULL),
+        MESH_OK);
+    assert_int_equal(mesh_server_start(users.server, NULL), MESH_OK);
+    users.port = mesh_server_port(users.server);
+}
+
+static void users_stop(void)
+{
+    if (users.server == NULL)
+        return;
+    mesh_server_drain(users.server, 0);
+    mesh_server_destroy(users.server);
+    users.server = NULL;
+}
+
+/* Tokens are signed with a new key from now on, and those of the old one believed no more. */
+static void users_rotate(void)
+{
+    mesh_key_destroy(users.key);
+    users.key = issuer_generate();
+    snprintf(users.jwks, sizeof users.jwks, "{\"keys\":[%s]}", mesh_key_public(users.key));
+}
+
+/* --- events of users -------------------------------------------------------------------------- */
+
+static struct {
+    mesh_db *db;
+    mesh_events *events;
+} bus;
+
+static void bus_open(void)
+{
+    bus.db = postgres_open("people", NULL);
+    assert_int_equal(mesh_migrate(bus.db, "mesh_events", mesh_events_migrations(), NULL), MESH_OK);
+    assert_int_equal(mesh_events_create(MESH_OPTIONS(mesh_events_options, .url = nats_url(),
+                                                     .service = "user", .db = bus.db),
+                                        &bus.events, NULL),
+                     MESH_OK);
+    assert_int_equal(mesh_events_start(bus.events, NULL), MESH_OK);
+}
+
+static void bus_close(void)
+{
+    mesh_events_drain(bus.events, 1000);
+    mesh_events_destroy(bus.events);
+    mesh_db_destroy(bus.db);
+}
+
+static void publish(mesh_code (*add)(mesh_tx *tx, const void *event, mesh_error *err),
+                    const void *event)
+{
+    mesh_tx *tx;
+    mesh_error err = {0};
+    mesh_events_stats stats;
+    assert_int_equal(mesh_tx_begin(bus.db, NULL, &tx, &err), MESH_OK);
+    assert_int_equal(add(tx, event, &err), MESH_OK);
+    assert_int_equal(mesh_tx_commit(tx, &err), MESH_OK);
+    do
+        mesh_events_get_stats(bus.events, &stats);
+    while (stats.pending > 0);
+}
+
+static mesh_code add_banned(mesh_tx *tx, const void *event, mesh_error *err)
+{
+    return user__v1__user_banned__add(tx, event, err);
+}
+
+static mesh_code add_unbanned(mesh_tx *tx, const void *event, mesh_error *err)
+{
+    return user__v1__user_unbanned__add(tx, event, err);
+}
+
+static mesh_code add_updated(mesh_tx *tx, const void *event, mesh_error *err)
+{
+    return user__v1__user_updated__add(tx, event, err);
+}
+
+static mesh_code add_deleted(mesh_tx *tx, const void *event, mesh_error *err)
+{
+    return user__v1__user_deleted__add(tx, event, err);
+}
+
+static User__V1__User make_user(const char *id, User__V1__Role *role)
+{
+    User__V1__User user = USER__V1__USER__INIT;
+    user.id = (char *)id;
+    user.roles = role;
+    user.n_roles = 1;
+    return user;
+}
+
+static void ban(const char *id, int64_t version)
+{
+    User__V1__UserBanned event = USER__V1__USER_BANNED__INIT;
+    event.user_id = (char *)id;
+    event.version = version;
+    publish(add_banned, &event);
+}
+
+static void unban(const char *id, int64_t version, User__V1__Role role)
+{
+    User__V1__UserUnbanned event = USER__V1__USER_UNBANNED__INIT;
+    User__V1__User user = make_user(id, &role);
+    event.user_id = (char *)id;
+    event.version = version;
+    event.user = &user;
+    publish(add_unbanned, &event);
+}
+
+static void change_role(const char *id, int64_t version, User__V1__Role role)
+{
+    User__V1__UserUpdated event = USER__V1__USER_UPDATED__INIT;
+    User__V1__User user = make_user(id, &role);
+    event.user_id = (char *)id;
+    event.version = version;
+    event.user = &user;
+    publish(add_updated, &event);
+}
+
+static void end_user(const char *id, int64_t version)
+{
+    User__V1__UserDeleted event = USER__V1__USER_DELETED__INIT;
+    event.user_id = (char *)id;
+    event.version = version;
+    publish(add_deleted, &event);
+}
+
+/* --- the service ------------------------------------------------------------------------------ */
+
+static struct {
+    program *program;
+    mesh_channel *channel;
+    mesh_arena *arena;
+    char metrics[64];
+} guarded;
+
+/* Its own key: that of RFC 8037, appendix A, by its name. */
+#define SERVICE_KEY(name)                                                         \
+    "{\"kty\":\"OKP\",\"crv\":\"Ed25519\",\"kid\":\"" name "\",\"d\":\"" ISSUER_D \
+    "\",\"x\":\"" ISSUER_X "\"}"
+#define SERVICE_PUBLIC(name) \
+    "{\"kty\":\"OKP\",\"crv\":\"Ed25519\",\"kid\":\"" name "\",\"x\":\"" ISSUER_X "\"}"
+
+static void start_guarded(void)
+{
+    static char nats[TEXT_BYTES], user[64];
+    const char *const arguments[] = {GUARDED, NULL};
+    const char *const settings[] = {"MESH_LISTEN=127.0.0.1:0",
+                                    "MESH_SERVICE_KEY=" SERVICE_KEY("guarded"),
+                                    "MESH_SERVICE_KEYS={\"keys\":[" SERVICE_PUBLIC("order") "]}",
+                                    nats,
+                                    user,
+                                    NULL};
+    snprintf(nats, sizeof nats, "MESH_NATS_URL=%s", nats_url());
+    snprintf(user, sizeof user, "MESH_USER_TARGET=127.0.0.1:%d", users.port);
+    guarded.program = program_start(arguments, settings);
+    const char *line = program_wait_log(guarded.program, "listening");
+    snprintf(guarded.metrics, sizeof guarded.metrics, "%s", program_field(line, "metrics"));
+    assert_int_equal(
+        mesh_channel_create(program_field(line, "address"), NULL, &guarded.channel, NULL), MESH_OK);
+    guarded.arena = mesh_arena_create(4096, 0);
+    assert_non_null(guarded.arena);
+}
+
+static void serve_guarded(void)
+{
+    start_guarded();
+    program_wait_log(guarded.program, "serving");
+}
+
+static void stop_guarded(void)
+{
+    program_signal(guarded.program, SIGTERM);
+    program_expect(guarded.program, 0);
+    program_free(guarded.program);
+    mesh_channel_destroy(guarded.channel);
+    mesh_arena_destroy(guarded.arena);
+}
+
+/* --- calls ------------------------------------------------------------------------------------ */
+
+typedef mesh_code method(mesh_channel *channel, const Google__Protobuf__Empty *request,
+                         Guarded__V1__Seen **seen, const mesh_call_options *options,
+                         mesh_error *err);
+
+static Guarded__V1__Seen *seen;
+static mesh_error refusal;
+
+static mesh_code call_with(method *fn, const char *key, const char *value)
+{
+    const Google__Protobuf__Empty request = GOOGLE__PROTOBUF__EMPTY__INIT;
+    const mesh_metadata metadata = {key, value, value != NULL ? strlen(value) : 0};
+    const mesh_call_options options = {.arena = guarded.arena,
+                                       .timeout_ms = CALL_LIMIT_MS,
+                                       .metadata = &metadata,
+                                       .metadata_count = value != NULL};
+    mesh_error_clear(&refusal);
+    return fn(guarded.channel, &request, &seen, &options, &refusal);
+}
+
+static const char *token(const mesh_key *key, const char *issuer, const char *subject,
+                         const char *audience, const char *role)
+{
+    mesh_claims claims = issuer_claims(mesh_clock_wall_ns() / 1000000000);
+    const char *text;
+    claims.issuer = issuer;
+    claims.subject = subject;
+    claims.audience = audience;
+    claims.roles[0] = role;
+    claims.role_count = role != NULL;
+    assert_int_equal(mesh_token_sign(key, &claims, guarded.arena, &text, NULL), MESH_OK);
+    return text;
+}
+
+static mesh_code call_as(method *fn, const char *user, const char *role)
+{
+    return call_with(fn, "authorization",
+                     mesh_arena_printf(guarded.arena, "Bearer %s",
+                                       token(users.key, "user", user, "mesh", role)));
+}
+
+static bool refused(method *fn, const char *user, const char *role, const char *reason)
+{
+    return call_as(fn, user, role) != MESH_OK && strcmp(refusal.reason, reason) == 0;
+}
+
+/* Each test has people of its own. */
+static const char *new_user(void)
+{
+    static char ids[USERS][MESH_UUID_TEXT_BYTES];
+    static size_t count;
+    assert_true(count < USERS);
+    mesh_uuid_v7(ids[count]);
+    return ids[count++];
+}
+
+#define ANYBODY guarded__v1__guarded__anybody
+#define AUTHENTICATED guarded__v1__guarded__authenticated
+#define STAFF guarded__v1__guarded__staff
+#define WRITE guarded__v1__guarded__write
+#define MANAGE guarded__v1__guarded__manage
+#define INTERNAL guarded__v1__guarded__internal
+
+/* --- tests ------------------------------------------------------------------------------------ */
+
+/* S0.4, S0.5: who it is by the token, what is allowed by the user service, once. */
+static void knows_who_calls_and_asks_once_what_is_allowed(void **state)
+{
+    const char *ada = new_user();
+    (void)state;
+    serve_guarded();
+    assert_int_equal(call_with(ANYBODY, NULL, NULL), MESH_OK);
+    assert_int_equal(call_with(AUTHENTICATED, NULL, NULL), MESH_UNAUTHENTICATED);
+    WAIT_FOR(call_as(AUTHENTICATED, ada, "consumer") == MESH_OK);
+    assert_string_equal(seen->user, ada);
+    assert_string_equal(seen->roles[0], "consumer");
+    assert_true(refused(STAFF, ada, "consumer", "ROLE_MISSING"));
+    assert_int_equal(call_as(STAFF, ada, "staff"), MESH_OK);
+    assert_int_equal(atomic_load(&users.asked), 0);
+
+    atomic_store(&users.allows, true);
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(call_as(WRITE, ada, "consumer"), MESH_OK);
+    assert_int_equal(atomic_load(&users.asked), 1);
+    /* `sensitive` methods ask every time */
+    for (int i = 0; i < 2; i++)
+        assert_int_equal(call_as(MANAGE, ada, "consumer"), MESH_OK);
+    assert_int_equal(atomic_load(&users.asked), 3);
+    assert_int_equal(atomic_load(&users.strangers), 0);
+    stop_guarded();
+}
+
+/* Services say by their keys who they are; each for itself, and to this service. */
+static void knows_which_service_calls(void **state)
+{
+    mesh_key *order = issuer_load(SERVICE_KEY("order"));
+    static const char key[] = "mesh-service-token";
+    (void)state;
+    serve_guarded();
+    assert_int_equal(call_with(INTERNAL, key, token(order, "order", "order", "guarded", NULL)),
+                     MESH_OK);
+    assert_string_equal(seen->service, "order");
+    assert_int_equal(call_with(INTERNAL, key, token(order, "order", "order", "stock", NULL)),
+                     MESH_UNAUTHENTICATED);
+    assert_int_equal(call_with(INTERNAL, NULL, NULL), MESH_PERMISSION_DENIED);
+    mesh_key_destroy(order);
+    stop_guarded();
+}
+
+/* S0.5, S4.2: at once, while the token is valid and says otherwise. */
+static void what_a_user_becomes_bites_at_once(void **state)
+{
+    const char *ada = new_user();
+    (void)state;
+    atomic_store(&users.allows, true);
+    serve_guarded();
+    WAIT_FOR(call_as(STAFF, ada, "staff") == MESH_OK);
+    change_role(ada, 2, USER__V1__ROLE__CONSUMER);
+    WAIT_FOR(refused(STAFF, ada, "staff", "ROLE_MISSING"));
+    assert_int_equal(call_as(WRITE, ada, "staff"), MESH_OK);
+
+    int asked = atomic_load(&users.asked);
+    assert_int_equal(call_as(WRITE, ada, "staff"), MESH_OK);
+    assert_int_equal(atomic_load(&users.asked), asked);
+    atomic_store(&users.allows, false);
+    change_role(ada, 3, USER__V1__ROLE__PRO);
+    WAIT_FOR(refused(WRITE, ada, "staff", "PERMISSION_MISSING"));
+    assert_int_equal(call_as(STAFF, ada, "staff"), MESH_OK); /* `pro` may */
+
+    ban(ada, 4);
+    WAIT_FOR(refused(AUTHENTICATED, ada, "staff", "USER_REFUSED"));
+    unban(ada, 5, USER__V1__ROLE__PRO);
+    WAIT_FOR(call_as(AUTHENTICATED, ada, "staff") == MESH_OK);
+    end_user(ada, 6);
+    WAIT_FOR(refused(AUTHENTICATED, ada, "staff", "USER_REFUSED"));
+    stop_guarded();
+}
+
+/* S4.2: a service that starts learns who is banned before it lets anybody in. */
+static void a_ban_from_before_the_start_holds(void **state)
+{
+    const char *ada = new_user();
+    (void)state;
+    ban(ada, 2);
+    serve_guarded();
+    assert_true(refused(AUTHENTICATED, ada, "staff", "USER_REFUSED"));
+    stop_guarded();
+}
+
+/* S0.9, S4.2 */
+static void without_the_broker_nobody_is_let_in(void **state)
+{
+    const char *ada = new_user();
+    (void)state;
+    nats_stop();
+    start_guarded();
+    WAIT_FOR(refused(AUTHENTICATED, ada, "staff", "USER_UNKNOWN"));
+    assert_int_equal(refusal.code, MESH_UNAVAILABLE);
+    assert_int_equal(call_with(ANYBODY, NULL, NULL), MESH_OK);
+    nats_restart();
+    program_wait_log(guarded.program, "serving");
+    WAIT_FOR(call_as(AUTHENTICATED, ada, "staff") == MESH_OK);
+    stop_guarded();
+}
+
+/* S0.4: with the user service stopped, signed-in users keep working. */
+static void without_the_user_service_what_is_known_goes_on(void **state)
+{
+    const char *ada = new_user();
+    (void)state;
+    atomic_store(&users.allows, true);
+    serve_guarded();
+    WAIT_FOR(call_as(WRITE, ada, "staff") == MESH_OK);
+    users_stop();
+    assert_int_equal(call_as(AUTHENTICATED, ada, "staff"), MESH_OK);
+    assert_int_equal(call_as(STAFF, ada, "staff"), MESH_OK);
+    assert_int_equal(call_as(WRITE, ada, "staff"), MESH_OK); /* known */
+    assert_true(refused(MANAGE, ada, "staff", "PERMISSION_UNKNOWN"));
+    assert_int_equal(refusal.code, MESH_UNAVAILABLE);
+    assert_true(refused(WRITE, new_user(), "staff", "PERMISSION_UNKNOWN"));
+    /* and a change of the user's is heard all the same, and what was known forgotten */
+    ban(ada, 2);
+    WAIT_FOR(refused(STAFF, ada, "staff", "USER_REFUSED"));
+    users_start();
+    stop_guarded();
+}
+
+/* A service comes up without the user service, and judges tokens once it has the keys. */
+static void starts_without_the_user_service(void **state)
+{
+    const char *ada = new_user();
+    (void)state;
+    users_stop();
+    serve_guarded();
+    assert_int_equal(call_with(ANYBODY, NULL, NULL), MESH_OK);
+    assert_true(refused(AUTHENTICATED, ada, "staff", "TOKEN_KEY_UNKNOWN"));
+    assert_int_equal(refusal.code, MESH_UNAVAILABLE);
+    users_start();
+    WAIT_FOR(call_as(AUTHENTICATED, ada, "staff") == MESH_OK);
+    stop_guarded();
+}
+
+/* S0.4: keys come and go without a restart; made-up ones make nobody fetch all the time. */
+static void keys_are_fetched_when_one_is_met_that_is_not_known(void **state)
+{
+    const char *ada = new_user();
+    (void)state;
+    serve_guarded();
+    WAIT_FOR(call_as(AUTHENTICATED, ada, "staff") == MESH_OK);
+    const char *old = mesh_arena_printf(guarded.arena, "Bearer %s",
+                                        token(users.key, "user", ada, "mesh", "staff"));
+    users_rotate();
+    WAIT_FOR(call_as(AUTHENTICATED, ada, "staff") == MESH_OK);
+    assert_int_equal(call_with(AUTHENTICATED, "authorization", old), MESH_UNAUTHENTICATED);
+
+    int fetches = atomic_load(&users.key_fetches);
+    mesh_key *forger = issuer_generate();
+    for (int i = 0; i < 100; i++) {
+        const char *forged = mesh_arena_printf(guarded.arena, "Bearer %s",
+                                               token(forger, "user", ada, "mesh", "staff"));
+        assert_int_equal(call_with(AUTHENTICATED, "authorization", forged), MESH_UNAUTHENTICATED);
+    }
+    assert_true(atomic_load(&users.key_fetches) <= fetches + 1);
+    mesh_key_destroy(forger);
+    stop_guarded();
+}
+
+/* S4.16: what is missing or wrong is named, no value is shown, and nothing starts. */
+static void keys_that_are_missing_or_wrong_are_named(void **state)
+{
+    static const char NATS[] = "MESH_NATS_URL=nats://127.0.0.1:1";
+    static const char USER[] = "MESH_USER_TARGET=127.0.0.1:1";
+    static const char KEY[] = "MESH_SERVICE_KEY=" SERVICE_KEY("guarded");
+    static const char KEYS[] = "MESH_SERVICE_KEYS={\"keys\":[" SERVICE_PUBLIC("order") "]}";
+    const struct {
+        const char *settings[SETTINGS];
+        int status;
+        const char *says;
+    } cases[] = {
+        {{NATS, USER, KEYS, NULL}, 2, "MESH_SERVICE_KEY is missing"},
+        {{NATS, USER, KEY, NULL}, 2, "MESH_SERVICE_KEYS is missing"},
+        {{NATS, KEY, KEYS, NULL}, 2, "MESH_USER_TARGET"},
+        {{USER, KEY, KEYS, NULL}, 2, "MESH_NATS_URL"},
+        {{NATS, USER, "MESH_SERVICE_KEY={}", KEYS, NULL}, 1, "MESH_SERVICE_KEY: "},
+        {{NATS, USER, "MESH_SERVICE_KEY=" SERVICE_KEY("order"), KEYS, NULL},
+         1,
+         "its kid is \\\"order\\\", and not \\\"guarded\\\""},
+        {{NATS, USER, KEY, "MESH_SERVICE_KEYS={}", NULL}, 1, "MESH_SERVICE_KEYS: "},
+        {{NATS, USER, KEY, "MESH_SERVICE_KEYS={\"keys\":[" SERVICE_KEY("order") "]}", NULL},
+         1,
+         "MESH_SERVICE_KEYS: "},
+    };
+    const char *const arguments[] = {GUARDED, NULL};
+    char output[16 * 1024];
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        assert_int_equal(program_run(arguments, cases[i].settings, output, sizeof output),
+                         cases[i].status);
+        if (strstr(output, cases[i].says) == NULL)
+            fail_msg("\"%s\" is missing in: %s", cases[i].says, output);
+        assert_null(strstr(output, ISSUER_D));
+    }
+}
+
+static int setup(void **state)
+{
+    mesh_key *key = issuer_load(SERVICE_KEY("guarded"));
+    if (servers_setup(state) != 0)
+        return -1;
+    bus_open();
+    assert_int_equal(mesh_keys_create(&users.service_keys, NULL), MESH_OK);
+    issuer_publish(users.service_keys, (const mesh_key *const *)&key, 1);
+    mesh_key_destroy(key);
+    assert_int_equal(
+        mesh_verifier_create(MESH_OPTIONS(mesh_verifier_options, .keys = users.service_keys,
+                                          .self_issued = true, .audience = "user"),
+                             &users.verifier, NULL),
+        MESH_OK);
+    users_rotate();
+    users_start();
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    users_stop();
+    mesh_verifier_destroy(users.verifier);
+    mesh_keys_destroy(users.service_keys);
+    mesh_key_destroy(users.key);
+    bus_close();
+    return servers_teardown(state);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(knows_who_calls_and_asks_once_what_is_allowed),
+        cmocka_unit_test(knows_which_service_calls),
+        cmocka_unit_test(what_a_user_becomes_bites_at_once),
+        cmocka_unit_test(a_ban_from_before_the_start_holds),
+        cmocka_unit_test(without_the_broker_nobody_is_let_in),
+        cmocka_unit_test(without_the_user_service_what_is_known_goes_on),
+        cmocka_unit_test(starts_without_the_user_service),
+        cmocka_unit_test(keys_are_fetched_when_one_is_met_that_is_not_known),
+        cmocka_unit_test(keys_that_are_missing_or_wrong_are_named),
+    };
+    return cmocka_run_group_tests(tests, setup, teardown);
+}
