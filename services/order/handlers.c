@@ -1,6 +1,6 @@
 #include <stdio.h>
 
-#include "mesh/auth/guard.h"
+#include "mesh/auth/caller.h"
 #include "mesh/base/uuid.h"
 #include "product/v1/product.mesh.h"
 #include "services/order/catalog.h"
@@ -20,7 +20,7 @@ static order_scope scope_of(void *self, mesh_call *call)
                          .deadline_ns = mesh_call_deadline_ns(call)};
 }
 
-/* Whose orders it is about; "" where the mesh has no guard: nobody's. */
+/* Whose orders a call is about. */
 static const char *user_of(const mesh_call *call)
 {
     return mesh_call_caller(call)->user;

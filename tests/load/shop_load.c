@@ -21,9 +21,19 @@ typedef struct worker_state {
 
 typedef struct shop {
     mesh_channel *products, *orders;
+    mesh_metadata authorization;
     char run[9]; /* in the ids of this run's products */
     worker_state *workers;
 } shop;
+
+/* Everybody is the same user. */
+static const mesh_call_options *call_options(const shop *shop, mesh_arena *arena)
+{
+    static _Thread_local mesh_call_options options;
+    options = (mesh_call_options){
+        .arena = arena, .metadata = &shop->authorization, .metadata_count = 1};
+    return &options;
+}
 
 static mesh_code create(shop *shop, const char *id, int32_t in_stock, mesh_arena *arena,
                         mesh_error *err)
@@ -38,7 +48,7 @@ static mesh_code create(shop *shop, const char *id, int32_t in_stock, mesh_arena
     product.in_stock = in_stock;
     request.product = &product;
     return product__v1__product_service__create_product(shop->products, &request, &made,
-                                                        &(mesh_call_options){.arena = arena}, err);
+                                                        call_options(shop, arena), err);
 }
 
 static char *product_id(const shop *shop, size_t worker, size_t number, mesh_arena *arena)
@@ -74,7 +84,7 @@ static mesh_code get_product(void *context, size_t worker, size_t turn, mesh_are
     Product__V1__Product *product;
     request.id = common_id(shop, arena);
     return product__v1__product_service__get_product(shop->products, &request, &product,
-                                                     &(mesh_call_options){.arena = arena}, err);
+                                                     call_options(shop, arena), err);
 }
 
 static mesh_code list_products(void *context, size_t worker, size_t turn, mesh_arena *arena,
@@ -86,7 +96,7 @@ static mesh_code list_products(void *context, size_t worker, size_t turn, mesh_a
     Product__V1__ListProductsRequest request = PRODUCT__V1__LIST_PRODUCTS_REQUEST__INIT;
     Product__V1__ListProductsResponse *page;
     return product__v1__product_service__list_products(shop->products, &request, &page,
-                                                       &(mesh_call_options){.arena = arena}, err);
+                                                       call_options(shop, arena), err);
 }
 
 static mesh_code delete_product(void *context, size_t worker, size_t turn, mesh_arena *arena,
@@ -101,7 +111,7 @@ static mesh_code delete_product(void *context, size_t worker, size_t turn, mesh_
         return MESH_EOF;
     request.id = product_id(shop, worker, mine->deleted++, arena);
     return product__v1__product_service__delete_product(shop->products, &request, &empty,
-                                                        &(mesh_call_options){.arena = arena}, err);
+                                                        call_options(shop, arena), err);
 }
 
 static mesh_code create_order(void *context, size_t worker, size_t turn, mesh_arena *arena,
@@ -121,8 +131,8 @@ static mesh_code create_order(void *context, size_t worker, size_t turn, mesh_ar
     line.quantity = 1;
     request.lines = lines;
     request.n_lines = 1;
-    mesh_code code = order__v1__order_service__create_order(
-        shop->orders, &request, &order, &(mesh_call_options){.arena = arena}, err);
+    mesh_code code = order__v1__order_service__create_order(shop->orders, &request, &order,
+                                                            call_options(shop, arena), err);
     if (code == MESH_OK)
         snprintf(shop->workers[worker].order_id, ID_BYTES, "%s", order->id);
     return code;
@@ -139,7 +149,7 @@ static mesh_code get_order(void *context, size_t worker, size_t turn, mesh_arena
         return MESH_EOF; /* it could not create one, which was counted */
     request.id = shop->workers[worker].order_id;
     return order__v1__order_service__get_order(shop->orders, &request, &order,
-                                               &(mesh_call_options){.arena = arena}, err);
+                                               call_options(shop, arena), err);
 }
 
 static mesh_code list_orders(void *context, size_t worker, size_t turn, mesh_arena *arena,
@@ -151,7 +161,7 @@ static mesh_code list_orders(void *context, size_t worker, size_t turn, mesh_are
     Order__V1__ListOrdersRequest request = ORDER__V1__LIST_ORDERS_REQUEST__INIT;
     Order__V1__ListOrdersResponse *page;
     return order__v1__order_service__list_orders(shop->orders, &request, &page,
-                                                 &(mesh_call_options){.arena = arena}, err);
+                                                 call_options(shop, arena), err);
 }
 
 static const struct {
@@ -179,10 +189,14 @@ static bool add_common(shop *shop, FILE *out)
     return code == MESH_OK;
 }
 
-long shop_load(mesh_channel *products, mesh_channel *orders, size_t workers, int64_t duration_ms,
-               FILE *out)
+long shop_load(mesh_channel *products, mesh_channel *orders, const char *authorization,
+               size_t workers, int64_t duration_ms, FILE *out)
 {
-    shop shop = {.products = products, .orders = orders};
+    shop shop = {.products = products,
+                 .orders = orders,
+                 .authorization = {.key = "authorization",
+                                   .value = authorization,
+                                   .size = strlen(authorization)}};
     char uuid[MESH_UUID_TEXT_BYTES];
     long failed = -1;
     mesh_uuid_v7(uuid);

@@ -6,7 +6,7 @@
 
 #include <cmocka.h>
 
-#include "tests/services/shop/shop.h"
+#include "tests/services/shop/people.h"
 
 /* S1.6: every operation, from many threads at once, without one failed call. */
 static void every_operation_bears_load(void **state)
@@ -14,9 +14,12 @@ static void every_operation_bears_load(void **state)
     (void)state;
     instance product;
     instance order;
+    person merchant;
     instance_start(&product, "product", NULL, NULL);
     instance_start(&order, "order", product.address, NULL);
-    assert_int_equal(shop_load(product.channel, order.channel, 16, 500, stdout), 0);
+    person_join(&merchant, "merchant");
+    assert_int_equal(
+        shop_load(product.channel, order.channel, merchant.authorization, 16, 500, stdout), 0);
     instance_stop(&order);
     instance_stop(&product);
 }

@@ -84,12 +84,14 @@ static void an_event_says_what_was_bought(void **state)
     assert_non_null(arena);
     fill(&bought);
     order.id = (char *)"17";
+    order.user_id = (char *)"ada";
     order.version = 1;
     order.lines = bought.list;
     order.n_lines = 2;
     order.total = &total;
     assert_true(order_to_event(arena, &order, &event));
     assert_string_equal(event.order_id, "17");
+    assert_string_equal(event.user_id, "ada");
     assert_int_equal(event.version, 1);
     assert_ptr_equal(event.total, &total);
     assert_int_equal(event.n_lines, 2);

@@ -13,13 +13,16 @@
 #include "tests/fixtures/nats.h"
 #include "tests/fixtures/postgres.h"
 #include "tests/fixtures/wait.h"
-#include "tests/services/shop/shop.h"
+#include "tests/services/shop/people.h"
 #include "tests/services/violations.h"
 
 static instance product, here, there;
 static mesh_db *orders_db, *products_db;
 static mesh_arena *arena;
 static mesh_error err;
+
+/* The merchant writes products, ada and bob buy some, support helps them. */
+static person merchant, ada, bob, support;
 
 /* Products of the running test alone: what earlier tests' events lower is not theirs. */
 static char A[16], B[16], C[16];
@@ -38,6 +41,10 @@ static int open_all(void **state)
     instance_start(&there, "order", product.address, NULL);
     orders_db = shop_open("order");
     products_db = shop_open("product");
+    person_join(&merchant, "merchant");
+    person_join(&ada, "ada");
+    person_join(&bob, "bob");
+    person_join(&support, "support");
     return 0;
 }
 
@@ -61,6 +68,7 @@ static int begin_test(void **state)
     mesh_error_clear(&err);
     postgres_value(orders_db, "TRUNCATE orders, order_line");
     postgres_value(products_db, "TRUNCATE product");
+    shop_call_as(&ada);
     arena = mesh_arena_create(4096, 0);
     return arena == NULL;
 }
@@ -76,6 +84,7 @@ static mesh_code get(mesh_channel *channel, const char *id, Order__V1__Order **o
 {
     Order__V1__GetOrderRequest request = ORDER__V1__GET_ORDER_REQUEST__INIT;
     request.id = (char *)id;
+    mesh_error_clear(&err);
     return order__v1__order_service__get_order(channel, &request, order,
                                                &(mesh_call_options){.arena = arena}, &err);
 }
@@ -85,13 +94,34 @@ static mesh_code list(int32_t page_size, const char *token, Order__V1__ListOrder
     Order__V1__ListOrdersRequest request = ORDER__V1__LIST_ORDERS_REQUEST__INIT;
     request.page_size = page_size;
     request.page_token = (char *)token;
+    mesh_error_clear(&err);
     return order__v1__order_service__list_orders(there.channel, &request, page,
                                                  &(mesh_call_options){.arena = arena}, &err);
 }
 
+/* The merchant does; who has called until now goes on. */
 static void add_product(const char *id, int32_t in_stock)
 {
+    const person *buyer = shop_call_as(&merchant);
     assert_int_equal(shop_add_product(product.channel, arena, id, in_stock, &err), MESH_OK);
+    shop_call_as(buyer);
+}
+
+static mesh_code list_of(mesh_channel *channel, const char *user_id, const char *token,
+                         Order__V1__ListUserOrdersResponse **page)
+{
+    Order__V1__ListUserOrdersRequest request = ORDER__V1__LIST_USER_ORDERS_REQUEST__INIT;
+    request.user_id = (char *)user_id;
+    request.page_size = 2;
+    request.page_token = (char *)token;
+    mesh_error_clear(&err);
+    return order__v1__order_service__list_user_orders(channel, &request, page,
+                                                      &(mesh_call_options){.arena = arena}, &err);
+}
+
+static bool is_refused(mesh_code code, const char *reason)
+{
+    return code != MESH_OK && strcmp(err.domain, "mesh.v1") == 0 && strcmp(err.reason, reason) == 0;
 }
 
 /* S1.2 */
@@ -194,10 +224,12 @@ static void an_order_outlives_its_product(void **state)
     add_product(A, 5);
     assert_int_equal(shop_add_order(here.channel, arena, &line, 1, "", &order, &err), MESH_OK);
     request.id = A;
+    shop_call_as(&merchant);
     assert_int_equal(
         product__v1__product_service__delete_product(product.channel, &request, &empty,
                                                      &(mesh_call_options){.arena = arena}, &err),
         MESH_OK);
+    shop_call_as(&ada);
     assert_int_equal(get(here.channel, order->id, &order), MESH_OK);
     assert_string_equal(order->lines[0]->title, title_of(A));
     assert_true(order->lines[0]->price->minor_units == 250);
@@ -349,10 +381,13 @@ static void lists_are_newest_first_and_show_every_order_once(void **state)
 static void a_page_of_large_orders_ends_early(void **state)
 {
     (void)state;
-    postgres_value(orders_db,
-                   "INSERT INTO orders (id, currency, total) SELECT"
-                   " ('0190b000-0000-7000-8000-' || lpad(to_hex(n), 12, '0'))::uuid, 'EUR', 1"
-                   " FROM generate_series(1, 100) n");
+    char sql[256];
+    snprintf(sql, sizeof sql,
+             "INSERT INTO orders (id, currency, total, user_id) SELECT"
+             " ('0190b000-0000-7000-8000-' || lpad(to_hex(n), 12, '0'))::uuid, 'EUR', 1, '%s'"
+             " FROM generate_series(1, 100) n",
+             ada.id);
+    postgres_value(orders_db, sql);
     postgres_value(orders_db,
                    "INSERT INTO order_line (order_id, position, product_id, title,"
                    " price, quantity) SELECT id, p, 'p' || p, repeat('\xE2\x82\xAC', 200),"
@@ -448,6 +483,74 @@ static void the_broker_may_be_away_while_orders_are_taken(void **state)
     WAIT_FOR(shop_product(product.channel, arena, A)->in_stock == 7);
 }
 
+/* Whoever asks for it learns no more than of one that never was. */
+static void an_order_is_its_users_alone(void **state)
+{
+    (void)state;
+    const shop_line line = {A, 1, 1};
+    Order__V1__Order *order;
+    Order__V1__Order *other;
+    Order__V1__ListOrdersResponse *page;
+    char message[sizeof err.message];
+    add_product(A, 10);
+    assert_int_equal(shop_add_order(here.channel, arena, &line, 1, "", &order, &err), MESH_OK);
+    assert_string_equal(order->user_id, ada.id);
+
+    shop_call_as(&bob);
+    assert_int_equal(get(there.channel, order->id, &other), MESH_NOT_FOUND);
+    assert_string_equal(err.reason, "ORDER_NOT_FOUND");
+    snprintf(message, sizeof message, "%s", err.message);
+    assert_int_equal(list(0, "", &page), MESH_OK);
+    assert_int_equal(page->n_orders, 0);
+
+    shop_call_as(&ada);
+    assert_int_equal(get(there.channel, order->id, &other), MESH_OK);
+    assert_string_equal(other->user_id, ada.id);
+    assert_int_equal(list(0, "", &page), MESH_OK);
+    assert_string_equal(page->orders[0]->id, order->id);
+    assert_string_equal(page->orders[0]->user_id, ada.id);
+    postgres_value(orders_db, "TRUNCATE orders, order_line");
+    assert_int_equal(get(there.channel, order->id, &other), MESH_NOT_FOUND);
+    assert_string_equal(err.message, message);
+}
+
+static void without_a_token_there_are_no_orders(void **state)
+{
+    (void)state;
+    const shop_line line = {A, 1, 1};
+    Order__V1__Order *order;
+    Order__V1__ListOrdersResponse *page;
+    Order__V1__ListUserOrdersResponse *of_user;
+    add_product(A, 10);
+    assert_int_equal(shop_add_order(here.channel, arena, &line, 1, "", &order, &err), MESH_OK);
+    shop_call_as(NULL);
+    assert_int_equal(get(here.channel, order->id, &order), MESH_UNAUTHENTICATED);
+    assert_true(is_refused(err.code, "TOKEN_MISSING"));
+    assert_int_equal(shop_add_order(here.channel, arena, &line, 1, "", &order, &err),
+                     MESH_UNAUTHENTICATED);
+    assert_int_equal(list(0, "", &page), MESH_UNAUTHENTICATED);
+    assert_int_equal(list_of(here.channel, ada.id, "", &of_user), MESH_UNAUTHENTICATED);
+}
+
+/* S1.9: what somebody else sent does not count, and is not shown. */
+static void a_request_id_is_each_users_own(void **state)
+{
+    (void)state;
+    const shop_line line = {A, 1, 1};
+    const shop_line other_line = {A, 1, 2};
+    char id[MESH_UUID_TEXT_BYTES];
+    Order__V1__Order *first;
+    Order__V1__Order *second;
+    mesh_uuid_v7(id);
+    add_product(A, 10);
+    assert_int_equal(shop_add_order(here.channel, arena, &line, 1, id, &first, &err), MESH_OK);
+    shop_call_as(&bob);
+    assert_int_equal(shop_add_order(here.channel, arena, &other_line, 1, id, &second, &err),
+                     MESH_OK);
+    assert_string_not_equal(first->id, second->id);
+    assert_string_equal(second->user_id, bob.id);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, begin_test, end_test)
@@ -461,6 +564,9 @@ int main(void)
         TEST(one_request_sent_many_times_at_once_makes_one_order),
         TEST(lists_are_newest_first_and_show_every_order_once),
         TEST(a_page_of_large_orders_ends_early),
+        TEST(an_order_is_its_users_alone),
+        TEST(without_a_token_there_are_no_orders),
+        TEST(a_request_id_is_each_users_own),
         TEST(a_deadline_reaches_the_product_services_database),
         TEST(without_the_product_service_orders_are_unavailable_but_listed),
         TEST(the_broker_may_be_away_while_orders_are_taken),

@@ -17,7 +17,7 @@
 #include "services/order/check.h"
 #include "services/product/check.h"
 #include "tests/fixtures/postgres.h"
-#include "tests/services/shop/shop.h"
+#include "tests/services/shop/people.h"
 
 enum {
     SMALL = 100,
@@ -31,6 +31,7 @@ static mesh_arena *arena;
 static mesh_call_options options;
 static mesh_error err;
 static int created; /* products so far */
+static person ada;  /* who does all of it, and has all orders */
 
 static int open_all(void **state)
 {
@@ -44,6 +45,8 @@ static int open_all(void **state)
     notifications_db = shop_open("notification");
     arena = mesh_arena_create(64 * 1024, 0);
     options.arena = arena;
+    person_join(&ada, "ada");
+    shop_call_as(&ada);
     return arena == NULL;
 }
 
@@ -69,10 +72,10 @@ static void fill(int first, int last)
              first, last);
     postgres_value(products_db, sql);
     snprintf(sql, sizeof sql,
-             "INSERT INTO orders (id, currency, total) SELECT"
-             " ('0190b000-0000-7000-8000-' || lpad(to_hex(n), 12, '0'))::uuid, 'EUR', 100"
+             "INSERT INTO orders (id, currency, total, user_id) SELECT"
+             " ('0190b000-0000-7000-8000-' || lpad(to_hex(n), 12, '0'))::uuid, 'EUR', 100, '%s'"
              " FROM generate_series(%d, %d) n",
-             first, last);
+             ada.id, first, last);
     postgres_value(orders_db, sql);
     snprintf(sql, sizeof sql,
              "INSERT INTO order_line (order_id, position, product_id, title, price, quantity)"

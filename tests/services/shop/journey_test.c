@@ -14,7 +14,7 @@
 #include "notification/v1/notification.mesh.h"
 #include "tests/fixtures/postgres.h"
 #include "tests/fixtures/wait.h"
-#include "tests/services/shop/shop.h"
+#include "tests/services/shop/people.h"
 
 #define WATCH(what) notification__v1__notification_service__watch_notifications##what
 
@@ -27,6 +27,7 @@ static char targets[160]; /* of both product instances */
 static mesh_db *products_db, *orders_db, *notifications_db;
 static mesh_arena *arena;
 static mesh_error err;
+static person ada; /* a merchant who buys at her own shop */
 
 static int open_all(void **state)
 {
@@ -44,6 +45,8 @@ static int open_all(void **state)
     products_db = shop_open("product");
     orders_db = shop_open("order");
     notifications_db = shop_open("notification");
+    person_join(&ada, "ada");
+    shop_call_as(&ada);
     return 0;
 }
 

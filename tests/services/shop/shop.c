@@ -3,27 +3,40 @@
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stddef.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
 #include "tests/fixtures/nats.h"
 #include "tests/fixtures/postgres.h"
+#include "tests/services/shop/keys.h"
+#include "tests/services/shop/people.h"
 
 enum {
     SERVICES = 4,
-    SETTINGS = 16,
+    SETTINGS = 24,
     SETTING_BYTES = POSTGRES_URL_BYTES + 32,
-    LINES = 100
+    LINES = 100,
+    FOLDER_BYTES = 32, /* short: the path of a socket has 107 bytes at most */
+    PATH_BYTES = 96
 };
 
 /* A database's name cannot be "order" or "user" without quotes. */
-static const char *const names[SERVICES] = {"product", "order", "notification", "user"};
+static const char *const names[SERVICES + 1] = {"product", "order", "notification", "user"};
 static const char *const databases[SERVICES] = {"product_db", "order_db", "notification_db",
                                                 "user_db"};
 static char urls[SERVICES][POSTGRES_URL_BYTES];
+
+static char folder[FOLDER_BYTES]; /* of the next one */
+static char socket_path[PATH_BYTES];
+static instance users; /* at the socket, so that its address is known before it starts */
+static mesh_channel *users_channel;
+static _Atomic(const person *) caller;
 
 const char *shop_url(const char *service)
 {
@@ -40,12 +53,63 @@ int shop_setup(void **state)
         return -1;
     for (size_t i = 0; i < SERVICES; i++)
         postgres_create_database(databases[i], urls[i]);
+
+    snprintf(folder, sizeof folder, "/tmp/shop-XXXXXX");
+    assert_non_null(mkdtemp(folder));
+    snprintf(socket_path, sizeof socket_path, "%s/user", folder);
+    shop_restart_users();
+    assert_int_equal(mesh_channel_create(users.address, NULL, &users_channel, NULL), MESH_OK);
     return 0;
 }
 
 int shop_teardown(void **state)
 {
+    mesh_channel_destroy(users_channel);
+    shop_stop_users();
+    unlink(socket_path);
+    rmdir(folder);
     return servers_teardown(state);
+}
+
+mesh_channel *shop_users(void)
+{
+    return users_channel;
+}
+
+void shop_stop_users(void)
+{
+    instance_stop(&users);
+}
+
+void shop_restart_users(void)
+{
+    char listen[PATH_BYTES + 32];
+    snprintf(listen, sizeof listen, "MESH_LISTEN=unix:%s", socket_path);
+    instance_start(&users, "user", NULL, people_settings((const char *const[]){listen, NULL}));
+}
+
+void shop_mesh_settings(const char *service, const char *settings[SHOP_MESH_SETTINGS])
+{
+    static char target[PATH_BYTES + 32];
+    snprintf(target, sizeof target, "MESH_USER_TARGET=unix:%s", socket_path);
+    settings[0] = target;
+    settings[1] = keys_setting(service);
+    settings[2] = keys_set_setting(names);
+}
+
+const person *shop_call_as(const person *who)
+{
+    return atomic_exchange(&caller, who);
+}
+
+/* The token of whoever calls. */
+static mesh_code authorize(void *self, mesh_outgoing *outgoing, mesh_error *err)
+{
+    (void)self;
+    const person *who = caller;
+    return who == NULL ? MESH_OK
+                       : mesh_outgoing_add(outgoing, "authorization", who->authorization,
+                                           strlen(who->authorization), err);
 }
 
 mesh_db *shop_open(const char *service)
@@ -61,6 +125,7 @@ void instance_start(instance *one, const char *service, const char *products,
                     const char *const *settings)
 {
     static char own[3][SETTING_BYTES];
+    static const mesh_client_interceptor token = {.name = "token", .on_start = authorize};
     const char *all[SETTINGS] = {"MESH_LISTEN=127.0.0.1:0", own[0], own[1]};
     size_t count = 3;
     char path[64];
@@ -69,6 +134,10 @@ void instance_start(instance *one, const char *service, const char *products,
     if (products != NULL) {
         snprintf(own[2], sizeof own[2], "MESH_PRODUCT_TARGET=%s", products);
         all[count++] = own[2];
+    }
+    if (strcmp(service, "order") == 0) {
+        shop_mesh_settings(service, all + count);
+        count += SHOP_MESH_SETTINGS;
     }
     for (; settings != NULL && *settings != NULL; settings++) {
         assert_true(count < SETTINGS - 1);
@@ -79,7 +148,8 @@ void instance_start(instance *one, const char *service, const char *products,
     snprintf(one->address, sizeof one->address, "%s",
              program_field(program_wait_log(one->program, "listening"), "address"));
     program_wait_log(one->program, "serving");
-    assert_int_equal(mesh_channel_create(one->address, NULL, &one->channel, NULL), MESH_OK);
+    const mesh_channel_options options = {.interceptors = &token, .interceptor_count = 1};
+    assert_int_equal(mesh_channel_create(one->address, &options, &one->channel, NULL), MESH_OK);
 }
 
 void instance_gone(instance *one)

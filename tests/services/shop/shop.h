@@ -1,6 +1,7 @@
 /*
- * The shop under test: real PostgreSQL and NATS, and the services' own programs, any number of
- * instances of each. Functions that start, stop or look fail the test when they cannot.
+ * The shop under test: real PostgreSQL and NATS, the user service, and the services' own programs,
+ * any number of instances of each. Functions that start, stop or look fail the test when they
+ * cannot.
  */
 #ifndef TESTS_SERVICES_SHOP_SHOP_H
 #define TESTS_SERVICES_SHOP_SHOP_H
@@ -11,9 +12,33 @@
 #include "product/v1/product.mesh.h"
 #include "tests/fixtures/program.h"
 
-/* Group set-up and tear-down of cmocka: both servers, an empty database for each service. */
+/*
+ * Group set-up and tear-down of cmocka: both servers, an empty database and a key for each service,
+ * and an instance of the user service, which all others ask.
+ */
 int shop_setup(void **state);
 int shop_teardown(void **state);
+
+/* A channel to that instance, which is not concerned by shop_call_as. */
+mesh_channel *shop_users(void);
+
+/* Ends that instance; starts it again at the same address. */
+void shop_stop_users(void);
+void shop_restart_users(void);
+
+/* What a service needs to know of the others: where the user service is, and keys. Valid until the
+ * tear-down. */
+enum {
+    SHOP_MESH_SETTINGS = 3
+};
+void shop_mesh_settings(const char *service, const char *settings[SHOP_MESH_SETTINGS]);
+
+/*
+ * Who makes the calls on the channels of all instances from now on: their tokens go with them.
+ * Borrowed; NULL, as at first: nobody. Returns who it was until now. Any thread.
+ */
+typedef struct person person; /* people.h */
+const person *shop_call_as(const person *caller);
 
 /* The URL of a service's database. */
 const char *shop_url(const char *service);
@@ -30,7 +55,8 @@ typedef struct instance {
 
 /*
  * Starts services/NAME/NAME and waits until it serves. `products` is where the product service is,
- * for the order service; NULL otherwise. `settings` (ended by NULL) may be NULL.
+ * for the order service; NULL otherwise. `settings` (ended by NULL) may be NULL; those of the user
+ * service come from people_settings.
  */
 void instance_start(instance *one, const char *service, const char *products,
                     const char *const *settings);

@@ -608,9 +608,10 @@ static void without_a_proper_key_the_service_says_which_and_does_not_start(void 
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         char output[16384];
-        const char *const settings[] = {"MESH_LISTEN=127.0.0.1:0",
-                                        "MESH_DATABASE_URL=postgresql://u@127.0.0.1:1/d",
-                                        "MESH_NATS_URL=nats://127.0.0.1:1", cases[i].setting, NULL};
+        const char *settings[5 + SHOP_MESH_SETTINGS] = {
+            "MESH_LISTEN=127.0.0.1:0", "MESH_DATABASE_URL=postgresql://u@127.0.0.1:1/d",
+            "MESH_NATS_URL=nats://127.0.0.1:1", cases[i].setting};
+        shop_mesh_settings("user", settings + 4);
         assert_int_equal(program_run((const char *[]){"services/user/user", NULL}, settings, output,
                                      sizeof output),
                          cases[i].status);
@@ -634,7 +635,7 @@ static void tokens_of_the_other_key_are_believed_too(void **state)
     assert_int_equal(mesh_key_generate(key, &err), MESH_OK);
     snprintf(own, sizeof own, "USER_SIGNING_KEY=%s", key);
     instance_start(&changed, "user", NULL,
-                   (const char *const[]){own, other, "USER_HASH_MEMORY=19MiB", NULL});
+                   people_settings((const char *const[]){own, other, NULL}));
     const char *jwks = key_set(changed.channel);
     assert_int_equal(sign_in_at(changed.channel, false, "ada", PEOPLE_PASSWORD, &response),
                      MESH_OK);
