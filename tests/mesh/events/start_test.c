@@ -6,11 +6,13 @@
 #include <pthread.h>
 #include <string.h>
 
+#include "mesh/events/feed.h"
 #include "tests/mesh/events/bus.h"
 
 enum {
     LANES = 2,
-    THREADS = 2 + LANES + 1 /* of the broker, the publisher, the lanes, the fetcher */
+    THREADS = 2 + LANES + 1, /* of the broker, the publisher, the lanes, the fetcher */
+    FEED_THREADS = 2         /* of the broker, the feed */
 };
 
 static char url[POSTGRES_URL_BYTES];
@@ -82,10 +84,54 @@ static void a_failed_start_is_resumed_or_given_up(void **state)
     }
 }
 
+static mesh_code pass_over(void *self, const mesh_event *meta, const ProtobufCMessage *event,
+                           mesh_error *err)
+{
+    (void)self;
+    (void)meta;
+    (void)event;
+    (void)err;
+    return MESH_OK;
+}
+
+static mesh_feed *create_feed(void)
+{
+    static const mesh_feed_event table[] = {{&stock__v1__stock_lowered__event, pass_over},
+                                            {.event = NULL}};
+    mesh_feed *feed = NULL;
+    mesh_error err = {0};
+    const mesh_feed_options options = {.url = nats_url(), .service = "stock", .events = table};
+    assert_int_equal(mesh_feed_create(&options, &feed, &err), MESH_OK);
+    return feed;
+}
+
+static void a_failed_start_of_a_feed_is_resumed_or_given_up(void **state)
+{
+    (void)state;
+    mesh_error err = {0};
+    for (int n = 1; n <= FEED_THREADS; n++) {
+        mesh_feed *feed = create_feed();
+        fails_at = n;
+        assert_int_equal(mesh_feed_start(feed, &err), MESH_RESOURCE_EXHAUSTED);
+        mesh_feed_destroy(feed);
+
+        feed = create_feed();
+        created = 0;
+        fails_at = n;
+        assert_int_equal(mesh_feed_start(feed, &err), MESH_RESOURCE_EXHAUSTED);
+        assert_int_equal(mesh_feed_start(feed, &err), MESH_OK);
+        assert_int_equal(mesh_feed_start(feed, &err), MESH_OK);
+        assert_int_equal(created, FEED_THREADS);
+        WAIT_FOR(mesh_feed_ready(feed, NULL) == MESH_OK);
+        mesh_feed_destroy(feed);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_failed_start_is_resumed_or_given_up),
+        cmocka_unit_test(a_failed_start_of_a_feed_is_resumed_or_given_up),
     };
     return cmocka_run_group_tests(tests, setup, servers_teardown);
 }
