@@ -56,8 +56,7 @@ mesh_code user_create_admin(const user_service *service, const char *username, c
                                   .kind = USER__V1__USER__KIND__STAFF,
                                   .role = USER__V1__ROLE__ADMIN,
                                   .first_name = "",
-                                  .last_name = "",
-                                  .group = "admins"};
+                                  .last_name = ""};
     const user_scope scope = {
         .db = service->db, .arena = mesh_arena_create(1024, 0), .deadline_ns = MESH_NO_DEADLINE};
     if (scope.arena == NULL)

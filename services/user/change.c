@@ -26,8 +26,7 @@ static mesh_code lock_and_read(mesh_tx *tx, mesh_arena *arena, const char *user_
                                User__V1__User *user, mesh_error *err)
 {
     static const char LOCK[] = "SELECT FROM users WHERE id = $1 FOR NO KEY UPDATE";
-    static const char READ[] = "SELECT " USER_COLUMNS
-                               " FROM users u JOIN profile p ON p.user_id = u.id WHERE u.id = $1";
+    static const char READ[] = "SELECT " USER_COLUMNS " FROM " USER_TABLES " WHERE u.id = $1";
     mesh_code code = mesh_tx_query(tx, LOCK, MESH_SQL_PARAMS(MESH_SQL_TEXT(user_id)), NULL, NULL,
                                    err);
     return code == MESH_OK ? read_user(tx, arena, READ, user_id, user, err) : code;
@@ -44,19 +43,30 @@ static mesh_code renew_version(mesh_tx *tx, mesh_arena *arena, const char *user_
     return read_user(tx, arena, SQL, user_id, user, err);
 }
 
+/* What belongs to the user goes with it. */
+static mesh_code remove_user(mesh_tx *tx, const char *user_id, mesh_error *err)
+{
+    static const char SQL[] = "DELETE FROM users WHERE id = $1";
+    return mesh_tx_query(tx, SQL, MESH_SQL_PARAMS(MESH_SQL_TEXT(user_id)), NULL, NULL, err);
+}
+
 static mesh_code add_event(mesh_tx *tx, user_event event, User__V1__User *user, mesh_error *err)
 {
     User__V1__UserUpdated updated = USER__V1__USER_UPDATED__INIT;
     User__V1__UserBanned banned = USER__V1__USER_BANNED__INIT;
     User__V1__UserUnbanned unbanned = USER__V1__USER_UNBANNED__INIT;
-    updated.user_id = banned.user_id = unbanned.user_id = user->id;
-    updated.version = banned.version = unbanned.version = user->version;
+    User__V1__UserDeleted deleted = USER__V1__USER_DELETED__INIT;
+    updated.user_id = banned.user_id = unbanned.user_id = deleted.user_id = user->id;
+    updated.version = banned.version = unbanned.version = deleted.version = user->version;
     updated.user = banned.user = unbanned.user = user;
+    deleted.delete_time = user->update_time;
     switch (event) {
     case USER_EVENT_BANNED:
         return user__v1__user_banned__add(tx, &banned, err);
     case USER_EVENT_UNBANNED:
         return user__v1__user_unbanned__add(tx, &unbanned, err);
+    case USER_EVENT_DELETED:
+        return user__v1__user_deleted__add(tx, &deleted, err);
     case USER_EVENT_UPDATED:
         break;
     }
@@ -84,6 +94,8 @@ mesh_code user_change(const user_scope *scope, const char *user_id, user_event e
         goto done;
     }
     code = renew_version(tx, scope->arena, user_id, user, err);
+    if (code == MESH_OK && event == USER_EVENT_DELETED)
+        code = remove_user(tx, user_id, err);
     if (code == MESH_OK)
         code = add_event(tx, event, user, err);
     if (code == MESH_OK) {

@@ -11,7 +11,8 @@
 typedef enum user_event {
     USER_EVENT_UPDATED,
     USER_EVENT_BANNED,
-    USER_EVENT_UNBANNED
+    USER_EVENT_UNBANNED,
+    USER_EVENT_DELETED /* with which the user is no more */
 } user_event;
 
 /*

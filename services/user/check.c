@@ -1,5 +1,6 @@
 #include "services/user/check.h"
 
+#include <stdio.h>
 #include <string.h>
 
 enum {
@@ -142,5 +143,76 @@ mesh_code user_check_sign_in(const User__V1__SignInRequest *request, mesh_error 
         mesh_check_fail(&check, "login", "must have 1 to %d bytes", USER_LOGIN_MAX);
     if (password < 1 || password > USER_PASSWORD_MAX)
         mesh_check_fail(&check, "password", "must have 1 to %d bytes", USER_PASSWORD_MAX);
+    return check.code;
+}
+
+/* What users' ids are beyond that is nobody's business: one that cannot be any is of no user. */
+static void check_id(mesh_check *check, const char *user_id)
+{
+    const size_t size = strnlen(user_id, USER_ID_MAX + 1);
+    if (size < 1 || size > USER_ID_MAX)
+        mesh_check_fail(check, "user_id", "must have 1 to %d bytes", USER_ID_MAX);
+}
+
+mesh_code user_check_id(const char *user_id, mesh_error *err)
+{
+    mesh_check check = {.err = err};
+    check_id(&check, user_id);
+    return check.code;
+}
+
+mesh_code user_check_role(const User__V1__ChangeRoleRequest *request, mesh_error *err)
+{
+    mesh_check check = {.err = err};
+    check_id(&check, request->user_id);
+    mesh_check_that(
+        &check, request->role == USER__V1__ROLE__CONSUMER || request->role == USER__V1__ROLE__PRO,
+        "role", "must be CONSUMER or PRO");
+    return check.code;
+}
+
+mesh_code user_check_level(const User__V1__ChangeLevelRequest *request, mesh_error *err)
+{
+    mesh_check check = {.err = err};
+    check_id(&check, request->user_id);
+    mesh_check_that(&check,
+                    request->level == USER__V1__ROLE__ADMIN ||
+                        request->level == USER__V1__ROLE__LEVEL2 ||
+                        request->level == USER__V1__ROLE__LEVEL1,
+                    "level", "must be ADMIN, LEVEL2 or LEVEL1");
+    return check.code;
+}
+
+mesh_code user_check_groups(const User__V1__ChangeGroupsRequest *request, mesh_error *err)
+{
+    mesh_check check = {.err = err};
+    check_id(&check, request->user_id);
+    if (request->n_groups > USER_GROUPS_MAX)
+        mesh_check_fail(&check, "groups", "must be %d names at most", USER_GROUPS_MAX);
+    for (size_t i = 0; i < request->n_groups && i < USER_GROUPS_MAX; i++) {
+        char field[32];
+        snprintf(field, sizeof field, "groups[%zu]", i);
+        mesh_check_text(&check, field, request->groups[i], 1, USER_GROUP_MAX);
+    }
+    return check.code;
+}
+
+static bool is_permission(const char *text)
+{
+    const ProtobufCEnumDescriptor *all = &user__v1__permission__descriptor;
+    for (unsigned i = 0; i < all->n_values; i++) {
+        const char *name = user__v1__permission__name((User__V1__Permission)all->values[i].value);
+        if (name != NULL && strcmp(name, text) == 0)
+            return true;
+    }
+    return false;
+}
+
+mesh_code user_check_permission(const User__V1__CheckPermissionRequest *request, mesh_error *err)
+{
+    mesh_check check = {.err = err};
+    check_id(&check, request->user_id);
+    mesh_check_that(&check, is_permission(request->permission), "permission",
+                    "must be a permission, like product.write");
     return check.code;
 }

@@ -12,7 +12,10 @@ enum {
     USER_PASSWORD_MIN = 8,
     USER_PASSWORD_MAX = 128,
     USER_NAME_MAX = 100,
-    USER_LOGIN_MAX = USER_EMAIL_MAX
+    USER_LOGIN_MAX = USER_EMAIL_MAX,
+    USER_ID_MAX = 64,
+    USER_GROUPS_MAX = 16, /* in a request */
+    USER_GROUP_MAX = 64
 };
 
 /* Violations of a single field go to `check`; none shows a password. */
@@ -34,5 +37,11 @@ mesh_code user_check_update(const User__V1__UpdateUserRequest *request, User__V1
                             mesh_error *err);
 
 mesh_code user_check_sign_in(const User__V1__SignInRequest *request, mesh_error *err);
+
+mesh_code user_check_id(const char *user_id, mesh_error *err);
+mesh_code user_check_role(const User__V1__ChangeRoleRequest *request, mesh_error *err);
+mesh_code user_check_level(const User__V1__ChangeLevelRequest *request, mesh_error *err);
+mesh_code user_check_groups(const User__V1__ChangeGroupsRequest *request, mesh_error *err);
+mesh_code user_check_permission(const User__V1__CheckPermissionRequest *request, mesh_error *err);
 
 #endif

@@ -1,5 +1,7 @@
 #include "services/user/convert.h"
 
+#include <string.h>
+
 #include "mesh/resource/timestamp.h"
 
 /* The roles that a user has by the one that the table keeps; at most three. */
@@ -17,6 +19,24 @@ static bool set_roles(mesh_arena *arena, User__V1__Role role, User__V1__User *us
     user->roles = roles;
     user->n_roles = n;
     return true;
+}
+
+bool user_split(mesh_arena *arena, const char *text, char ***words, size_t *count)
+{
+    size_t most = text[0] != '\0';
+    for (const char *at = text; *at != '\0'; at++)
+        most += *at == ',';
+    char **list = mesh_arena_calloc(arena, most, sizeof *list);
+    if (list == NULL)
+        return false;
+    for (size_t i = 0; i < most; i++) {
+        const size_t size = strcspn(text, ",");
+        list[i] = mesh_arena_strndup(arena, text, size);
+        text += size + (text[size] == ',');
+    }
+    *words = list;
+    *count = most;
+    return !mesh_arena_overflowed(arena);
 }
 
 bool user_from_row(mesh_arena *arena, const mesh_rows *rows, size_t row, User__V1__User *user)
@@ -40,5 +60,5 @@ bool user_from_row(mesh_arena *arena, const mesh_rows *rows, size_t row, User__V
     user->create_time = mesh_timestamp(arena, mesh_rows_time(rows, row, 8));
     user->update_time = mesh_timestamp(arena, mesh_rows_time(rows, row, 9));
     user->profile = profile;
-    return !mesh_arena_overflowed(arena);
+    return user_split(arena, mesh_rows_text(rows, row, 12), &user->groups, &user->n_groups);
 }

@@ -8,9 +8,20 @@
 /* What user_from_row reads, in its order: of a user `u` and its profile `p`. */
 #define USER_COLUMNS                                                                \
     "u.id, u.username, u.email, u.kind, u.role, u.banned, u.confirmed, u.version, " \
-    "u.create_time, u.update_time, p.first_name, p.last_name"
+    "u.create_time, u.update_time, p.first_name, p.last_name, "                     \
+    "(SELECT string_agg(m.group_name, ',' ORDER BY m.group_name)"                   \
+    "  FROM user_group m WHERE m.user_id = u.id)"
+enum {
+    USER_COLUMN_COUNT = 13
+};
+
+/* Where these are. */
+#define USER_TABLES "users u JOIN profile p ON p.user_id = u.id"
 
 /* Fills a user from a row of USER_COLUMNS. False: the arena overflowed. */
 bool user_from_row(mesh_arena *arena, const mesh_rows *rows, size_t row, User__V1__User *user);
+
+/* The words of "one,two", none of "". False: the arena overflowed. */
+bool user_split(mesh_arena *arena, const char *text, char ***words, size_t *count);
 
 #endif

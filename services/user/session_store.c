@@ -7,8 +7,8 @@
 #include "services/user/convert.h"
 
 enum {
-    SESSION_ID_COLUMN = 12, /* behind USER_COLUMNS */
-    HASH_COLUMN = 12
+    SESSION_ID_COLUMN = USER_COLUMN_COUNT, /* behind USER_COLUMNS */
+    HASH_COLUMN = USER_COLUMN_COUNT
 };
 
 #define SELECTOR(refresh) MESH_SQL_BYTES((refresh)->selector, USER_SELECTOR_BYTES)
@@ -30,10 +30,10 @@ mesh_code user_store_find_login(const user_scope *scope, const char *login, bool
                                 mesh_error *err)
 {
     static const char BY_USERNAME[] = "SELECT " USER_COLUMNS ", u.password_hash"
-                                      " FROM users u JOIN profile p ON p.user_id = u.id"
+                                      " FROM " USER_TABLES
                                       " WHERE u.username_key = $1 AND (u.kind = 4) = $2";
     static const char BY_EMAIL[] = "SELECT " USER_COLUMNS ", u.password_hash"
-                                   " FROM users u JOIN profile p ON p.user_id = u.id"
+                                   " FROM " USER_TABLES
                                    " WHERE u.email_key = $1 AND (u.kind = 4) = $2";
     mesh_rows *rows;
     mesh_code code = mesh_db_query(
@@ -73,7 +73,7 @@ mesh_code user_session_add(const user_scope *scope, const char *user_id,
         "  WHERE user_id = $2 ORDER BY refresh_time DESC OFFSET $6))"
         " INSERT INTO session (id, user_id, selector, secret_hash, expire_time)"
         " SELECT $1::uuid, id, $3::bytea, $4::bytea, $5::timestamptz FROM users"
-        "  WHERE id = $2 AND NOT banned";
+        "  WHERE id = $2 AND NOT banned FOR SHARE"; /* a ban that comes meanwhile is waited for */
     int64_t added = 0;
     mesh_uuid_v7(session_id);
     mesh_code code = mesh_db_exec(scope->db, scope->deadline_ns, SQL,
@@ -114,7 +114,7 @@ mesh_code user_session_renew(const user_scope *scope, const user_refresh *old,
 {
     static const char SQL[] =
         "UPDATE session s SET secret_hash = $3, refresh_time = now(), expire_time = $4"
-        " FROM users u JOIN profile p ON p.user_id = u.id"
+        " FROM " USER_TABLES
         " WHERE s.selector = $1 AND s.secret_hash = $2 AND s.expire_time > now()"
         "  AND u.id = s.user_id"
         " RETURNING " USER_COLUMNS ", s.id";

@@ -38,9 +38,7 @@ static mesh_code insert(mesh_tx *tx, mesh_arena *arena, const user_account *acco
         "WITH u AS (INSERT INTO users (id, username, email, password_hash, kind, role, confirmed)"
         "  VALUES ($1, $2, nullif($3, ''), $4, $5, $6, $7) RETURNING *),"
         " p AS (INSERT INTO profile (user_id, kind, first_name, last_name)"
-        "  SELECT id, kind, $8, $9 FROM u RETURNING *),"
-        " g AS (INSERT INTO user_group (user_id, group_name)"
-        "  SELECT id, $10::text FROM u WHERE $10::text IS NOT NULL)"
+        "  SELECT id, kind, $8, $9 FROM u RETURNING *)"
         " SELECT " USER_COLUMNS " FROM u JOIN p ON p.user_id = u.id";
     const bool confirmed = account->kind != USER__V1__USER__KIND__EMPLOYEE;
     char id[MESH_UUID_TEXT_BYTES];
@@ -52,7 +50,7 @@ static mesh_code insert(mesh_tx *tx, mesh_arena *arena, const user_account *acco
                         MESH_SQL_TEXT(account->email), MESH_SQL_TEXT(account->password_hash),
                         MESH_SQL_INT(account->kind), MESH_SQL_INT(account->role),
                         MESH_SQL_BOOL(confirmed), MESH_SQL_TEXT(account->first_name),
-                        MESH_SQL_TEXT(account->last_name), MESH_SQL_TEXT(account->group)),
+                        MESH_SQL_TEXT(account->last_name)),
         &rows, NULL, err);
     if (code == MESH_ALREADY_EXISTS)
         return user_taken(mesh_tx_constraint(tx), err);
@@ -89,8 +87,7 @@ done:
 mesh_code user_store_get(const user_scope *scope, const char *user_id, User__V1__User *user,
                          mesh_error *err)
 {
-    static const char SQL[] = "SELECT " USER_COLUMNS
-                              " FROM users u JOIN profile p ON p.user_id = u.id WHERE u.id = $1";
+    static const char SQL[] = "SELECT " USER_COLUMNS " FROM " USER_TABLES " WHERE u.id = $1";
     mesh_rows *rows;
     if (!mesh_uuid_valid(user_id))
         return user_not_found(user_id, err);

@@ -22,11 +22,10 @@ typedef struct user_account {
     User__V1__User__Kind kind;
     User__V1__Role role; /* one that the kind may have, see migrations/ */
     const char *first_name, *last_name;
-    const char *group; /* that the user is in from the start, see migrations/; NULL: none */
 } user_account;
 
 /*
- * Stores a new user, the profile, the group and UserCreated, all or nothing, and fills `user`.
+ * Stores a new user, the profile and UserCreated, all or nothing, and fills `user`.
  * ALREADY_EXISTS: USERNAME_TAKEN or EMAIL_TAKEN.
  */
 mesh_code user_store_add(const user_scope *scope, const user_account *account, User__V1__User *user,

@@ -1,0 +1,271 @@
+#include "tests/services/user/office.h"
+
+#include <pthread.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "mesh/auth/key.h"
+#include "mesh/base/uuid.h"
+#include "mesh/db/migrate.h"
+#include "mesh/events/events.h"
+#include "services/user/store.h"
+#include "services/user/user_migrations.h"
+#include "tests/fixtures/nats.h"
+#include "tests/fixtures/postgres.h"
+#include "tests/fixtures/wait.h"
+#include "tests/services/serve.h"
+#include "user/v1/events.mesh.h"
+
+office the_office;
+
+static serve here;
+static mesh_events *publisher, *listener;
+static mesh_db *listener_db;
+
+/* --- what is heard ---------------------------------------------------------------------------- */
+
+enum {
+    HEARD_MAX = 2048
+};
+
+typedef struct heard {
+    char user_id[MESH_UUID_TEXT_BYTES];
+    int64_t version;
+    char what[256];
+} heard;
+
+static pthread_mutex_t mu = PTHREAD_MUTEX_INITIALIZER;
+static heard all_heard[HEARD_MAX]; /* guarded by mu, as is the next one */
+static size_t heard_count;
+
+static void describe(char *text, size_t size, const User__V1__User *user)
+{
+    const User__V1__Role last = user->roles[user->n_roles - 1];
+    size_t used = (size_t)snprintf(text, size, " %s", user__v1__role__name(last));
+    for (size_t i = 0; i < user->n_groups && used < size; i++)
+        used += (size_t)snprintf(text + used, size - used, " in %s", user->groups[i]);
+    if (used < size)
+        snprintf(text + used, size - used, "%s%s", user->banned ? " banned" : "",
+                 user->confirmed ? "" : " unconfirmed");
+}
+
+static mesh_code hear(const char *what, const char *user_id, int64_t version,
+                      const User__V1__User *user)
+{
+    char state[160] = "";
+    if (user != NULL)
+        describe(state, sizeof state, user);
+    pthread_mutex_lock(&mu);
+    if (heard_count < HEARD_MAX) {
+        heard *one = &all_heard[heard_count++];
+        one->version = version;
+        snprintf(one->user_id, sizeof one->user_id, "%s", user_id);
+        snprintf(one->what, sizeof one->what, "%s %d%s", what, (int)version, state);
+        if (user != NULL && (user->version != version || strcmp(user->id, user_id) != 0))
+            snprintf(one->what, sizeof one->what, "an event that contradicts itself");
+    }
+    pthread_mutex_unlock(&mu);
+    return MESH_OK;
+}
+
+#define HANDLER(name, type)                                                                        \
+    static mesh_code on_##name(void *self, mesh_tx *tx, const mesh_event *meta, const type *event, \
+                               mesh_error *err)                                                    \
+    {                                                                                              \
+        (void)self;                                                                                \
+        (void)tx;                                                                                  \
+        (void)meta;                                                                                \
+        (void)err;                                                                                 \
+        return hear(#name, event->user_id, event->version, event->user);                           \
+    }
+
+HANDLER(created, User__V1__UserCreated)
+HANDLER(updated, User__V1__UserUpdated)
+HANDLER(banned, User__V1__UserBanned)
+HANDLER(unbanned, User__V1__UserUnbanned)
+
+static mesh_code on_deleted(void *self, mesh_tx *tx, const mesh_event *meta,
+                            const User__V1__UserDeleted *event, mesh_error *err)
+{
+    (void)self;
+    (void)tx;
+    (void)meta;
+    (void)err;
+    return hear(event->delete_time != NULL ? "deleted" : "deleted at no time", event->user_id,
+                event->version, NULL);
+}
+
+static int by_version(const void *one, const void *other)
+{
+    const heard *a = one, *b = other;
+    return (a->version > b->version) - (a->version < b->version);
+}
+
+/* The events of a user so far, copied and ordered. */
+static size_t find_heard(const char *user_id, heard *found, size_t capacity)
+{
+    size_t count = 0;
+    pthread_mutex_lock(&mu);
+    for (size_t i = 0; i < heard_count && count < capacity; i++)
+        if (strcmp(all_heard[i].user_id, user_id) == 0)
+            found[count++] = all_heard[i];
+    pthread_mutex_unlock(&mu);
+    qsort(found, count, sizeof *found, by_version);
+    return count;
+}
+
+const char *office_history(const char *user_id, size_t count)
+{
+    heard *found = mesh_arena_calloc(the_office.arena, HEARD_MAX, sizeof *found);
+    const char *history = "";
+    size_t have;
+    assert_non_null(found);
+    WAIT_FOR((have = find_heard(user_id, found, HEARD_MAX)) >= count);
+    for (size_t i = 0; i < have; i++)
+        history = mesh_arena_printf(the_office.arena, "%s%s%s", history, i == 0 ? "" : ", ",
+                                    found[i].what);
+    return history;
+}
+
+/* --- around the tests ------------------------------------------------------------------------- */
+
+static void migrate(mesh_db *db, const char *service, const mesh_migration *migrations)
+{
+    mesh_error *err = &the_office.err;
+    if (mesh_migrate(db, "mesh_events", mesh_events_migrations(), err) != MESH_OK ||
+        (migrations != NULL && mesh_migrate(db, service, migrations, err) != MESH_OK))
+        fail_msg("cannot migrate %s: %s", service, err->message);
+}
+
+static mesh_events *start_events(const char *service, mesh_db *db, const mesh_consumer *consumers)
+{
+    const mesh_events_options options = {
+        .url = nats_url(), .service = service, .db = db, .consumers = consumers};
+    mesh_error *err = &the_office.err;
+    mesh_events *events;
+    assert_int_equal(mesh_events_create(&options, &events, err), MESH_OK);
+    assert_int_equal(mesh_events_start(events, err), MESH_OK);
+    WAIT_FOR(mesh_events_ready(events, err) == MESH_OK);
+    return events;
+}
+
+static void start_listener(void)
+{
+    const mesh_consumer consumers[] = {user__v1__user_created__consumer(on_created, NULL),
+                                       user__v1__user_updated__consumer(on_updated, NULL),
+                                       user__v1__user_banned__consumer(on_banned, NULL),
+                                       user__v1__user_unbanned__consumer(on_unbanned, NULL),
+                                       user__v1__user_deleted__consumer(on_deleted, NULL),
+                                       {0}};
+    listener_db = postgres_open("office_listener", &(mesh_db_options){.pool_max = 4});
+    migrate(listener_db, "listener", NULL);
+    listener = start_events("listener", listener_db, consumers);
+}
+
+static void start_service(void)
+{
+    static char key[MESH_KEY_TEXT_BYTES];
+    const user_signer_options signing = {.key = key, .other_key = "", .lifetime_ms = 900000};
+    const user_attempts_options limits = {
+        .login_max = 100000, .address_max = 100000, .window_ms = 900000};
+    const user_passwords_options hashing = {
+        .memory_bytes = USER_HASH_MEMORY_MIN, .passes = USER_HASH_PASSES_MIN, .concurrency = 1};
+    user_service *service = &the_office.service;
+    mesh_error *err = &the_office.err;
+    service->session_ms = 3600000;
+    assert_int_equal(mesh_key_generate(key, err), MESH_OK);
+    assert_int_equal(user_signer_create(&signing, &service->signer, err), MESH_OK);
+    assert_int_equal(user_attempts_create(&limits, &service->attempts, err), MESH_OK);
+    assert_int_equal(user_passwords_create(&hashing, &service->passwords, err), MESH_OK);
+}
+
+int office_setup(void **state)
+{
+    static const mesh_interceptor open_door = {.name = "open door", .authorizes = true};
+    user_service *service = &the_office.service;
+    if (servers_setup(state) != 0)
+        return -1;
+    service->db = postgres_open("office", &(mesh_db_options){.pool_max = 12});
+    migrate(service->db, "user", user_migrations);
+    publisher = start_events("user", service->db, NULL);
+    start_listener();
+    start_service();
+    serve_start_with(&here, user__v1__user_service__api(&user_handlers, service), &open_door);
+    the_office.channel = here.channel;
+    return 0;
+}
+
+static void stop_events(mesh_events *events)
+{
+    while (!mesh_events_drain(events, 1000))
+        continue;
+    mesh_events_destroy(events);
+}
+
+int office_teardown(void **state)
+{
+    user_service *service = &the_office.service;
+    serve_stop(&here);
+    stop_events(publisher);
+    stop_events(listener);
+    user_passwords_destroy(service->passwords);
+    user_attempts_destroy(service->attempts);
+    user_signer_destroy(service->signer);
+    mesh_db_destroy(service->db);
+    mesh_db_destroy(listener_db);
+    return servers_teardown(state);
+}
+
+int office_begin(void **state)
+{
+    (void)state;
+    mesh_error_clear(&the_office.err);
+    office_value("TRUNCATE users, profile, session, user_group");
+    the_office.arena = mesh_arena_create(4096, 0);
+    return the_office.arena == NULL;
+}
+
+int office_end(void **state)
+{
+    (void)state;
+    mesh_arena_destroy(the_office.arena);
+    return 0;
+}
+
+/* --- what tests do ---------------------------------------------------------------------------- */
+
+const mesh_call_options *office_call(void)
+{
+    static mesh_call_options options;
+    options = (mesh_call_options){.arena = the_office.arena};
+    mesh_error_clear(&the_office.err);
+    return &options;
+}
+
+const char *office_add(const char *username, User__V1__User__Kind kind, User__V1__Role role)
+{
+    const user_scope scope = {
+        .db = the_office.service.db, .arena = the_office.arena, .deadline_ns = MESH_NO_DEADLINE};
+    const user_account account = {.username = username,
+                                  .email = mesh_arena_printf(scope.arena, "%s@a.example", username),
+                                  .password_hash = "",
+                                  .kind = kind,
+                                  .role = role,
+                                  .first_name = "Ada",
+                                  .last_name = "Lovelace"};
+    User__V1__User user = USER__V1__USER__INIT;
+    if (user_store_add(&scope, &account, &user, &the_office.err) != MESH_OK)
+        fail_msg("cannot add %s: %s", username, the_office.err.message);
+    return user.id;
+}
+
+const char *office_value(const char *sql)
+{
+    return postgres_value(the_office.service.db, sql);
+}
