@@ -45,7 +45,11 @@ void mesh_call_answer(mesh_call *call, mesh_code code, const mesh_error *err,
         mesh_message_release(&call->message);
         call->has_message = false;
     }
-    if (mesh_arena_overflowed(call->arena)) {
+    if (mesh_call_aborted(call)) {
+        mesh_error_clear(&own);
+        code = mesh_call_cancel_code(call, &own);
+        err = &own;
+    } else if (mesh_arena_overflowed(call->arena)) {
         mesh_error_clear(&own);
         code = mesh_arena_over_budget(call->arena)
                    ? mesh_refuse_memory(&own)
@@ -72,7 +76,8 @@ void mesh_call_answer(mesh_call *call, mesh_code code, const mesh_error *err,
     tell_interceptors(call, code);
     if (!call->inlined || call->deferred)
         forget_cancel(call);
-    call->headers_sent = call->answered = true;
+    call->headers_sent = true;
+    atomic_store_explicit(&call->answered, true, memory_order_release);
     call->tcall->ops->finish(call->tcall, &final);
 }
 

@@ -22,7 +22,7 @@ int64_t mesh_call_deadline_ns(const mesh_call *call)
 
 bool mesh_call_cancelled(const mesh_call *call)
 {
-    return atomic_load_explicit(&call->cancelled, memory_order_acquire);
+    return atomic_load_explicit(&call->cut, memory_order_acquire) != MESH_CUT_NOT;
 }
 
 const mesh_trace *mesh_call_trace(const mesh_call *call)
@@ -69,7 +69,7 @@ mesh_code mesh_call_add_header(mesh_call *call, const char *key, const void *val
 mesh_code mesh_call_add_trailer(mesh_call *call, const char *key, const void *value, size_t size,
                                 mesh_error *err)
 {
-    if (call->answered)
+    if (atomic_load_explicit(&call->answered, memory_order_relaxed))
         return mesh_error_set(err, MESH_FAILED_PRECONDITION,
                               "metadata \"%s\": trailing metadata was sent already", key);
     return mesh_metadata_add(&call->trailers, &call->headers, call->arena,
@@ -124,16 +124,57 @@ void mesh_call_unsuspend(mesh_call *call)
     call->suspended = false;
 }
 
+/* NULL: there is none, or no memory for it. */
+static mesh_error *copy_error(mesh_code code, const mesh_error *err)
+{
+    mesh_error *copy = code != MESH_OK && err != NULL ? mesh_malloc(sizeof *err) : NULL;
+
+    if (copy != NULL)
+        *copy = *err;
+    return copy;
+}
+
+/*
+ * An abort may wake it, too, and whoever sees then that it was resumed must not end it before it is
+ * woken for that: so both are one step.
+ */
 void mesh_call_resume(mesh_call *call, mesh_code code, const mesh_error *err)
 {
-    call->verdict = code;
-    if (code != MESH_OK && err != NULL)
-        call->verdict_error = mesh_malloc(sizeof *err);
-    if (call->verdict_error != NULL)
-        *call->verdict_error = *err;
+    mesh_error *copy = copy_error(code, err);
+
     mesh_call_ref(call); /* once it is awake it may end, and its server with it */
+    pthread_mutex_lock(&call->cancel_mu);
+    call->resumed = true;
+    call->verdict = code;
+    call->verdict_error = copy;
     call->tcall->ops->wake(call->tcall);
+    pthread_mutex_unlock(&call->cancel_mu);
     mesh_call_unref(call);
+}
+
+void mesh_call_abort(mesh_call *call, mesh_code code, const mesh_error *err)
+{
+    mesh_abort_stage none = MESH_ABORT_NONE;
+
+    assert(code != MESH_OK);
+    if (!atomic_compare_exchange_strong(&call->abort_stage, &none, MESH_ABORT_BEGUN))
+        return;
+    call->abort_code = code;
+    call->abort_error = copy_error(code, err);
+    atomic_store_explicit(&call->abort_stage, MESH_ABORT_ASKED, memory_order_release);
+    call->tcall->ops->wake(call->tcall);
+}
+
+bool mesh_call_cut(mesh_call *call, mesh_cut why)
+{
+    mesh_cut before = MESH_CUT_NOT;
+
+    return atomic_compare_exchange_strong(&call->cut, &before, why);
+}
+
+bool mesh_call_aborted(const mesh_call *call)
+{
+    return atomic_load_explicit(&call->cut, memory_order_acquire) == MESH_CUT_ABORTED;
 }
 
 void mesh_call_on_cancel(mesh_call *call, void (*fn)(void *context), void *context)
@@ -172,6 +213,13 @@ void mesh_join(mesh_call *parent)
 
 mesh_code mesh_call_cancel_code(const mesh_call *call, mesh_error *err)
 {
+    if (mesh_call_aborted(call)) {
+        if (err != NULL && call->abort_error != NULL)
+            *err = *call->abort_error;
+        else
+            (void)mesh_error_set(err, call->abort_code, "the call was ended");
+        return call->abort_code;
+    }
     if (call->deadline_ns != MESH_NO_DEADLINE && mesh_clock_monotonic_ns() >= call->deadline_ns)
         return mesh_error_set(err, MESH_DEADLINE_EXCEEDED, "the call's deadline passed");
     return mesh_error_set(err, MESH_CANCELLED, "the call was cancelled");

@@ -42,7 +42,8 @@ MESH_API const mesh_method *mesh_call_method(const mesh_call *call);
 MESH_API int64_t mesh_call_deadline_ns(const mesh_call *call);
 
 /*
- * True once the caller went away, its deadline passed, or the server gave the call up. Never in an
+ * True once the caller went away, its deadline passed, or the server gave the call up, also by
+ * mesh_call_abort. Never in an
  * inline handler before it defers (mesh_call_defer), unless the call was suspended: to be told of a
  * close is one more operation for the transport, which only calls that run on ask for. Any thread.
  */
@@ -119,6 +120,21 @@ MESH_API void *mesh_call_slot_get(const mesh_call *call, int slot);
 MESH_API void mesh_call_suspend(mesh_call *call);
 MESH_API void mesh_call_unsuspend(mesh_call *call);
 MESH_API void mesh_call_resume(mesh_call *call, mesh_code code, const mesh_error *err);
+
+/*
+ * For interceptors: ends a call that goes on, from any thread, since it may not any more. `code` is
+ * not MESH_OK; `err` (may be NULL) is copied; where there is no memory for that, the code is said
+ * alone. The client gets this status, as it gets DEADLINE_EXCEEDED when a deadline passes, and what
+ * waits to be sent is dropped; the handler sees a call that was cancelled, with this code
+ * (mesh_call_cancelled, mesh_call_on_cancel, the ends of its stream), as do the calls made for it.
+ * A unary call whose handler runs ends when that ends: its answer is dropped. Only the first of
+ * several has an effect, and none on a call that has ended, or was given up, at the same moment.
+ *
+ * The call must be held: it is there from the on_open of an interceptor until the on_close of the
+ * same returns. So whoever keeps calls to abort them keeps them under a lock, which on_close takes,
+ * too, and aborts with it: nobody is called back from inside.
+ */
+MESH_API void mesh_call_abort(mesh_call *call, mesh_code code, const mesh_error *err);
 
 /*
  * Deferred answer of a unary handler: the handler calls mesh_call_defer, keeps `call`, `request`

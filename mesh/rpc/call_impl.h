@@ -23,6 +23,20 @@ typedef struct mesh_admission {
     bool admitted;               /* has a place among max_calls, and in the connection's share */
 } mesh_admission;
 
+/* How far an abort has come. */
+typedef enum mesh_abort_stage {
+    MESH_ABORT_NONE,
+    MESH_ABORT_BEGUN, /* it is being written down */
+    MESH_ABORT_ASKED  /* the transport's thread sees to it when it was woken */
+} mesh_abort_stage;
+
+/* Why a call is over before its end. */
+typedef enum mesh_cut {
+    MESH_CUT_NOT,
+    MESH_CUT_CANCELLED, /* by the client, its deadline, or the transport */
+    MESH_CUT_ABORTED    /* by mesh_call_abort */
+} mesh_cut;
+
 /*
  * Owners, each with a count in `refs`: the transport until on_done; a job on the worker pool; a
  * deferred answer; every child. The last one gives the memory back.
@@ -49,22 +63,27 @@ struct mesh_call {
     mesh_metadata_list headers;
     mesh_metadata_list trailers;
     bool headers_sent;
-    bool answered;
+    atomic_bool answered;
     bool watched;      /* the transport was asked to tell of its close */
     bool suspended;    /* an interceptor lets it wait */
-    mesh_code verdict; /* of who resumes it; its own until the call is woken, as is the next */
+    bool resumed;      /* guarded by cancel_mu, as are the next two: it need not wait any more */
+    mesh_code verdict; /* of who resumed it */
     mesh_error *verdict_error;
-    bool untouched;         /* refused before anybody saw it */
-    atomic_bool malformed;  /* as in mesh_final */
-    atomic_bool understood; /* the same */
+    bool runs; /* its handler was begun, or is about to; the transport's */
+    _Atomic(mesh_abort_stage) abort_stage;
+    mesh_code abort_code;    /* immutable once it is ASKED, as is the next */
+    mesh_error *abort_error; /* NULL: there was no memory, or nothing to say */
+    bool untouched;          /* refused before anybody saw it */
+    atomic_bool malformed;   /* as in mesh_final */
+    atomic_bool understood;  /* the same */
     bool compress;
     bool inlined; /* its handler runs within an event of the transport */
     bool deferred;
     size_t answer_held; /* bytes of its memory, until the transport is done */
     mesh_peer peer;
     void *slots[MESH_CALL_SLOTS];
-    size_t opened; /* interceptors whose on_open was called */
-    atomic_bool cancelled;
+    size_t opened;         /* interceptors whose on_open was called */
+    _Atomic(mesh_cut) cut; /* changes once */
     atomic_int refs;
     pthread_mutex_t cancel_mu;        /* made with `links` */
     void (*on_cancel)(void *context); /* guarded by cancel_mu */
@@ -122,7 +141,13 @@ mesh_budget *mesh_call_memory(mesh_call *call);
 /* Runs `fn` with cancel_runs set, and clears it. */
 void mesh_call_run_cancel(mesh_call *call, void (*fn)(void *context), void *context);
 
-/* Why a cancelled call was: DEADLINE_EXCEEDED or CANCELLED. */
+/* It is over, for this reason, unless it is already for another; then false. Any thread. */
+bool mesh_call_cut(mesh_call *call, mesh_cut why);
+
+/* Whether mesh_call_abort has ended it. Any thread. */
+bool mesh_call_aborted(const mesh_call *call);
+
+/* Why a cancelled call was: DEADLINE_EXCEEDED, CANCELLED, or as mesh_call_abort said. */
 mesh_code mesh_call_cancel_code(const mesh_call *call, mesh_error *err);
 
 #endif

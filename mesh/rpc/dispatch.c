@@ -35,17 +35,22 @@ static void reset(mesh_call *call)
     call->has_message = call->more_messages = false;
     call->request = call->response = NULL;
     call->received = call->headers = call->trailers = (mesh_metadata_list){.entries = NULL};
-    call->received_copied = call->headers_sent = call->answered = call->untouched = false;
+    call->received_copied = call->headers_sent = call->untouched = false;
+    atomic_store_explicit(&call->answered, false, memory_order_relaxed);
     atomic_store_explicit(&call->malformed, false, memory_order_relaxed);
     atomic_store_explicit(&call->understood, false, memory_order_relaxed);
-    call->compress = call->inlined = call->deferred = call->suspended = call->watched = false;
+    call->compress = call->inlined = call->deferred = call->watched = call->runs = false;
+    call->suspended = call->resumed = false;
+    mesh_free(call->abort_error);
+    call->abort_error = NULL;
+    atomic_store_explicit(&call->abort_stage, MESH_ABORT_NONE, memory_order_relaxed);
     call->peer = (mesh_peer){.address = NULL};
     memset(call->slots, 0, sizeof call->slots);
     call->opened = 0;
     call->links.cancelled = false;
     call->on_cancel = NULL;
     call->cancel_told = call->cancel_over = false;
-    atomic_store_explicit(&call->cancelled, false, memory_order_relaxed);
+    atomic_store_explicit(&call->cut, MESH_CUT_NOT, memory_order_relaxed);
 }
 
 void mesh_call_unref(mesh_call *call)
@@ -161,19 +166,94 @@ static void on_open(void *argument, mesh_tcall *tcall, mesh_open *open)
     go_on(call, code, &err);
 }
 
+static void tell_cancel(mesh_call *call)
+{
+    void (*fn)(void *) = NULL;
+    void *context;
+
+    pthread_mutex_lock(&call->cancel_mu);
+    if (!call->cancel_told)
+        fn = call->on_cancel;
+    context = call->on_cancel_context;
+    call->cancel_told = true;
+    call->cancel_runs = fn != NULL;
+    call->canceller = pthread_self();
+    pthread_mutex_unlock(&call->cancel_mu);
+    if (fn == NULL)
+        return;
+    mesh_call_run_cancel(call, fn, context);
+}
+
+/* A call that is cut: all who have to do with it learn of it. */
+static void tell_cut(mesh_call *call)
+{
+    mesh_links_cancel(&call->links);
+    tell_cancel(call);
+    if (call->stream != NULL)
+        mesh_stream_over(call->stream);
+}
+
+/*
+ * A unary call whose handler runs is answered by that, on any thread; all others have no answer yet
+ * that could meet this one.
+ */
+static bool cut_off(mesh_call *call, const mesh_final *final)
+{
+    if (call->stream != NULL)
+        return mesh_stream_abort(call->stream, final);
+    if (atomic_load(&call->answered) || !mesh_call_cut(call, MESH_CUT_ABORTED))
+        return false;
+    if (!call->runs)
+        call->tcall->ops->abort(call->tcall, final);
+    return true;
+}
+
+static void abort_now(mesh_call *call)
+{
+    uint8_t details[MESH_ERROR_STATUS_BYTES];
+    const mesh_error *err = call->abort_error;
+    mesh_final final = {.code = call->abort_code};
+
+    if (err != NULL && err->code == final.code) {
+        final.text = err->message;
+        final.details_size = mesh_error_encode_status(err, details, sizeof details);
+        final.details = details;
+    }
+    if (cut_off(call, &final))
+        tell_cut(call);
+}
+
+/* What who resumed it said of it. False: nobody has. */
+static bool take_verdict(mesh_call *call, mesh_code *code, mesh_error *err)
+{
+    mesh_error *refusal;
+    bool resumed;
+
+    pthread_mutex_lock(&call->cancel_mu);
+    resumed = call->resumed;
+    *code = call->verdict;
+    refusal = call->verdict_error;
+    call->resumed = false;
+    call->verdict_error = NULL;
+    pthread_mutex_unlock(&call->cancel_mu);
+    mesh_error_clear(err);
+    if (resumed && refusal != NULL)
+        *err = *refusal;
+    mesh_free(refusal);
+    return resumed;
+}
+
 static void on_woken(mesh_tcall *tcall)
 {
     mesh_call *call = tcall->upper;
-    mesh_error *refusal = call->verdict_error;
     mesh_error err;
-    mesh_code code = call->verdict;
+    mesh_code code;
 
+    if (atomic_load_explicit(&call->abort_stage, memory_order_acquire) == MESH_ABORT_ASKED)
+        abort_now(call);
+    if (!call->suspended || !take_verdict(call, &code, &err))
+        return;
     call->suspended = false;
-    call->verdict_error = NULL;
-    mesh_error_clear(&err);
-    if (code != MESH_OK && refusal != NULL)
-        err = *refusal;
-    mesh_free(refusal);
     if (mesh_call_cancelled(call))
         code = mesh_call_cancel_code(call, &err);
     else if (code == MESH_OK)
@@ -202,26 +282,8 @@ static void on_written(mesh_tcall *tcall, bool ok)
 
     /* The close follows; a handler that was told by its send must not see a call that goes on. */
     if (!ok)
-        atomic_store_explicit(&call->cancelled, true, memory_order_release);
+        (void)mesh_call_cut(call, MESH_CUT_CANCELLED);
     mesh_stream_written(call->stream, ok);
-}
-
-static void tell_cancel(mesh_call *call)
-{
-    void (*fn)(void *) = NULL;
-    void *context;
-
-    pthread_mutex_lock(&call->cancel_mu);
-    if (!call->cancel_told)
-        fn = call->on_cancel;
-    context = call->on_cancel_context;
-    call->cancel_told = true;
-    call->cancel_runs = fn != NULL;
-    call->canceller = pthread_self();
-    pthread_mutex_unlock(&call->cancel_mu);
-    if (fn == NULL)
-        return;
-    mesh_call_run_cancel(call, fn, context);
 }
 
 static void on_close(mesh_tcall *tcall, bool cancelled)
@@ -230,11 +292,8 @@ static void on_close(mesh_tcall *tcall, bool cancelled)
 
     if (!cancelled)
         return;
-    atomic_store_explicit(&call->cancelled, true, memory_order_release);
-    mesh_links_cancel(&call->links);
-    tell_cancel(call);
-    if (call->stream != NULL)
-        mesh_stream_over(call->stream);
+    (void)mesh_call_cut(call, MESH_CUT_CANCELLED);
+    tell_cut(call);
 }
 
 static bool on_done(mesh_tcall *tcall)

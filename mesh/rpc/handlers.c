@@ -122,7 +122,7 @@ void mesh_call_defer(mesh_call *call)
 
 void mesh_call_finish(mesh_call *call, mesh_code code, const mesh_error *err)
 {
-    assert(call->deferred && !call->answered);
+    assert(call->deferred && !atomic_load(&call->answered));
     mesh_call_answer_unary(call, code, err);
     mesh_call_unref(call);
 }
@@ -242,6 +242,7 @@ void mesh_call_run(mesh_call *call)
 {
     bool is_stream = call->handler->method->kind != MESH_UNARY;
 
+    call->runs = true;
     if (mesh_call_cancelled(call))
         answer_cancelled(call);
     else if (is_stream && !make_stream(call))
@@ -276,7 +277,7 @@ void mesh_call_begin(mesh_call *call)
     if (call->handler->style == MESH_HANDLER_NONE) {
         refuse_unimplemented(call);
     } else if (call->handler->style == MESH_HANDLER_INLINE && !is_slow(call)) {
-        call->inlined = true;
+        call->inlined = call->runs = true;
         run_unary(call);
     } else {
         mesh_call_watch(call);

@@ -227,7 +227,7 @@ static bool wait_until(mesh_stream *stream, int64_t until_ns)
 /* The client took too little for too long. The close follows, as in on_written. mu is held. */
 static void give_up(mesh_stream *stream)
 {
-    atomic_store_explicit(&stream->call->cancelled, true, memory_order_release);
+    (void)mesh_call_cut(stream->call, MESH_CUT_CANCELLED);
     stream->over = true;
     stream->tcall->ops->cancel(stream->tcall);
 }
@@ -390,6 +390,21 @@ void mesh_stream_over(mesh_stream *stream)
         finish_server(stream);
 }
 
+bool mesh_stream_abort(mesh_stream *stream, const mesh_final *final)
+{
+    bool aborted;
+
+    pthread_mutex_lock(&stream->mu);
+    aborted = !stream->finished && mesh_call_cut(stream->call, MESH_CUT_ABORTED);
+    if (aborted) { /* in one step: nothing may be written behind the status */
+        stream->over = true;
+        drop_queue(stream);
+        stream->tcall->ops->abort(stream->tcall, final);
+    }
+    pthread_mutex_unlock(&stream->mu);
+    return aborted;
+}
+
 void mesh_stream_end(mesh_stream *stream, mesh_code code, const mesh_error *err)
 {
     mesh_call *call = stream->call;
@@ -430,9 +445,15 @@ void mesh_stream_close(mesh_stream *stream)
 
 /* --- receiving -------------------------------------------------------------------------------- */
 
+/* Nothing is read or handed up any more. mu is held. */
+static bool is_aborted(const mesh_stream *stream)
+{
+    return stream->call != NULL && mesh_call_aborted(stream->call);
+}
+
 void mesh_stream_read(mesh_stream *stream)
 {
-    if (stream->reading || stream->receive_ended || stream->on_worker ||
+    if (stream->reading || stream->receive_ended || stream->on_worker || is_aborted(stream) ||
         (stream->call != NULL && stream->finished))
         return;
     stream->reading = true;
@@ -501,12 +522,13 @@ bool mesh_stream_take(mesh_stream *stream, mesh_message *message)
     pthread_mutex_lock(&stream->mu);
     if (!stream->has_message)
         mesh_stream_read(stream);
-    while (!stream->has_message && !stream->receive_ended)
+    while (!stream->has_message && !stream->receive_ended && !is_aborted(stream))
         pthread_cond_wait(&stream->changed, &stream->mu);
-    taken = stream->has_message;
-    if (taken)
+    taken = stream->has_message && !is_aborted(stream);
+    if (taken) {
         *message = stream->message;
-    stream->has_message = false;
+        stream->has_message = false;
+    }
     pthread_mutex_unlock(&stream->mu);
     return taken;
 }

@@ -22,8 +22,8 @@
  *   on_end       the client sends no more.
  *   on_writable  after a send that said "not now": there is room again.
  *   on_close     the last one, exactly once after on_open was called, with the code that the stream
- *                ended with: mesh_stream_end's, or CANCELLED or DEADLINE_EXCEEDED. The stream is
- *                gone when it returns.
+ *                ended with: mesh_stream_end's, CANCELLED or DEADLINE_EXCEEDED, or that of an
+ *                interceptor that ended it (mesh_call_abort). The stream is gone when it returns.
  *
  * With events, sends and mesh_stream_end may be called from any thread until on_close begins;
  * whoever keeps the stream elsewhere (a list of subscribers) takes it out in on_close, under its
@@ -49,7 +49,7 @@ MESH_API void *mesh_stream_data(const mesh_stream *stream);
  * mesh_stream_finish. Another code: `err` says why the message was refused, INVALID_ARGUMENT on a
  * server or INTERNAL on a client (malformed), RESOURCE_EXHAUSTED (too large, or out of memory). A
  * client's call is given up then, and mesh_stream_finish says the same. On a server also CANCELLED
- * or DEADLINE_EXCEEDED: the call is over.
+ * or DEADLINE_EXCEEDED, or the code of an interceptor that ended it: the call is over.
  */
 MESH_API mesh_code mesh_stream_next(mesh_stream *stream, const ProtobufCMessage **message,
                                     mesh_error *err);

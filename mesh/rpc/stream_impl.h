@@ -69,6 +69,8 @@ void mesh_stream_free(mesh_stream *stream); /* not the memory of the struct */
 /* What both sides do with the transport's events. */
 void mesh_stream_received(mesh_stream *stream, mesh_message *message); /* NULL: no more */
 void mesh_stream_written(mesh_stream *stream, bool ok);
+/* Server: ends the call with this status, before its handler does. False: it has ended already. */
+bool mesh_stream_abort(mesh_stream *stream, const mesh_final *final);
 void mesh_stream_over(mesh_stream *stream); /* wakes everybody up; drops what waits to be sent */
 
 /* Starts a read unless one is outstanding. mu is held. */

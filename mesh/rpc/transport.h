@@ -27,7 +27,9 @@
  * One-step answers
  *   finish sends what is missing of headers, message and status in one operation; a unary call
  *   needs no other. Only calls that run on after on_open returned ask to see a close (watch_close),
- *   since it is one more operation for the transport.
+ *   since it is one more operation for the transport. abort sends a status before: what is
+ *   outstanding is answered then, and finish, which comes nevertheless, sends nothing. No read,
+ *   write or watch_close follows it.
  *
  * Client calls
  *   call_create makes a call, which can be cancelled and released already; call_start sends headers
@@ -171,9 +173,15 @@ typedef struct mesh_tcall_ops {
     mesh_write_result (*write)(mesh_tcall *call, const mesh_metadata_list *headers,
                                const mesh_buffer *message, bool compress, bool more);
     void (*finish)(mesh_tcall *call, const mesh_final *final); /* server */
-    void (*half_close)(mesh_tcall *call);                      /* client; answered by on_written */
-    void (*cancel)(mesh_tcall *call);                          /* the peer sees CANCELLED */
-    void (*release)(mesh_tcall *call); /* frees a call that outlived its last event */
+    /*
+     * Server, from an event of the call, before finish: its status, `details` with it, goes out at
+     * once, whatever still waits to be sent; on the core behind the one write that is outstanding.
+     * `final` has only `code`, `text` and `details`.
+     */
+    void (*abort)(mesh_tcall *call, const mesh_final *final);
+    void (*half_close)(mesh_tcall *call); /* client; answered by on_written */
+    void (*cancel)(mesh_tcall *call);     /* the peer sees CANCELLED */
+    void (*release)(mesh_tcall *call);    /* frees a call that outlived its last event */
 } mesh_tcall_ops;
 
 /* The head of every transport's call. */

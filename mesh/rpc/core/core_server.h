@@ -71,6 +71,7 @@ typedef enum core_server_tag_kind {
     TAG_CLOSE,
     TAG_READ,
     TAG_WRITE,
+    TAG_ABORT,
     TAG_FINISH,
     TAG_KINDS
 } core_server_tag_kind;
@@ -98,8 +99,9 @@ struct core_server_call {
     int cancelled;
     bool close_watched;
     bool close_told;
-    atomic_bool finished; /* finish was called, on whatever thread */
+    atomic_bool finished; /* finish or abort was called, on whatever thread */
     bool headers_sent;
+    bool aborted; /* its status was sent before finish */
     /* Operations that the core has not answered, and one more until finish was answered. */
     atomic_int pending;
     alignas(max_align_t) unsigned char upper[];

@@ -102,9 +102,9 @@ static mesh_write_result op_write(mesh_tcall *tcall, const mesh_metadata_list *h
     return MESH_WRITE_PENDING;
 }
 
-static void op_finish(mesh_tcall *tcall, const mesh_final *final)
+/* Sends what is missing of an answer in one batch. */
+static void send_final(core_server_call *call, core_server_tag_kind kind, const mesh_final *final)
 {
-    core_server_call *call = call_of(tcall);
     core_metadata headers;
     core_metadata trailers;
     grpc_slice text = grpc_empty_slice();
@@ -112,7 +112,6 @@ static void op_finish(mesh_tcall *tcall, const mesh_final *final)
     grpc_op *op;
     size_t count = 0;
 
-    atomic_store_explicit(&call->finished, true, memory_order_relaxed);
     headers.count = trailers.count = 0; /* the arrays are large: not cleared for every call */
     /* without a message this is a trailers-only answer: the core merges headers and status */
     count += add_headers(call, &ops[count], final->headers, &headers, final->compress);
@@ -137,10 +136,31 @@ static void op_finish(mesh_tcall *tcall, const mesh_final *final)
         *op = (grpc_op){.op = GRPC_OP_RECV_CLOSE_ON_SERVER};
         op->data.recv_close_on_server.cancelled = &call->cancelled;
     }
-    start(call, TAG_FINISH, ops, count);
+    start(call, kind, ops, count);
     core_metadata_clear(&headers);
     core_metadata_clear(&trailers);
     grpc_slice_unref(text);
+}
+
+static void op_finish(mesh_tcall *tcall, const mesh_final *final)
+{
+    core_server_call *call = call_of(tcall);
+
+    atomic_store_explicit(&call->finished, true, memory_order_relaxed);
+    if (call->aborted)
+        start(call, TAG_FINISH, NULL, 0);
+    else
+        send_final(call, TAG_FINISH, final);
+}
+
+/* Once its status is sent the core ends the call, and with it what is outstanding. */
+static void op_abort(mesh_tcall *tcall, const mesh_final *final)
+{
+    core_server_call *call = call_of(tcall);
+
+    atomic_store_explicit(&call->finished, true, memory_order_relaxed);
+    call->aborted = true;
+    send_final(call, TAG_ABORT, final);
 }
 
 static void op_cancel(mesh_tcall *tcall)
@@ -167,7 +187,7 @@ void core_server_call_reset(core_server_call *call)
         grpc_call_details_init(&call->details);
     }
     call->cancelled = 0;
-    call->close_watched = call->close_told = call->headers_sent = false;
+    call->close_watched = call->close_told = call->headers_sent = call->aborted = false;
     atomic_store_explicit(&call->finished, false, memory_order_relaxed);
 }
 
@@ -192,6 +212,7 @@ static const mesh_tcall_ops server_call_ops = {
     .read = op_read,
     .write = op_write,
     .finish = op_finish,
+    .abort = op_abort,
     .cancel = op_cancel,
     .release = op_release,
 };
@@ -323,6 +344,7 @@ void core_server_call_answer(core_server_call *call, core_server_tag_kind kind, 
         on_write(call, ok);
         break;
     case TAG_NEW:
+    case TAG_ABORT:
     case TAG_FINISH:
     case TAG_KINDS:
         break;

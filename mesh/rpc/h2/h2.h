@@ -478,7 +478,9 @@ void h2_call_arrived(h2_call *call);
 void h2_call_left_wire(h2_call *call);
 /* The end of it, decided here: the peer sees the code, the layer above that it was cancelled. */
 void h2_call_end(h2_call *call, mesh_code code, const char *text);
-/* The same where the client is why. */
+/* The same with details; of `final` only these, code and text are read. */
+void h2_call_end_with(h2_call *call, const mesh_final *final);
+/* The same as h2_call_end where the client is why. */
 void h2_call_fault(h2_call *call, mesh_code code, const char *text);
 /* The same with RST_STREAM: ENHANCE_YOUR_CALM, where there is no memory to say more, is
  * RESOURCE_EXHAUSTED at the client. */

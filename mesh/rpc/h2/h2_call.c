@@ -137,20 +137,24 @@ void h2_call_reset(h2_call *call, uint32_t error)
     h2_conn_touch(call->conn);
 }
 
-void h2_call_end(h2_call *call, mesh_code code, const char *text)
+void h2_call_end_with(h2_call *call, const mesh_final *final)
 {
-    const mesh_final final = {.code = code, .text = text};
     h2_block trailers = {.entries = NULL};
 
     if (call->ended)
         return;
     call->cancelled = call->opened;
     stop(call);
-    if (h2_answer_trailers(call, &final, !call->has_response, &trailers))
+    if (h2_answer_trailers(call, final, !call->has_response, &trailers))
         h2_send_trailers(call, &trailers);
     else
         h2_call_reset(call, NGHTTP2_ENHANCE_YOUR_CALM);
     h2_call_ready(call);
+}
+
+void h2_call_end(h2_call *call, mesh_code code, const char *text)
+{
+    h2_call_end_with(call, &(mesh_final){.code = code, .text = text});
 }
 
 void h2_call_fault(h2_call *call, mesh_code code, const char *text)

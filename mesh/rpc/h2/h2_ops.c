@@ -222,6 +222,14 @@ static void op_cancel(mesh_tcall *tcall)
         do_cancel(call);
 }
 
+static void op_abort(mesh_tcall *tcall, const mesh_final *final)
+{
+    h2_call *call = call_of(tcall);
+
+    assert(h2_this_loop == call->loop);
+    h2_call_end_with(call, final);
+}
+
 static void op_release(mesh_tcall *tcall)
 {
     h2_call *call = call_of(tcall);
@@ -238,6 +246,7 @@ const mesh_tcall_ops h2_call_ops = {
     .read = op_read,
     .write = op_write,
     .finish = op_finish,
+    .abort = op_abort,
     .cancel = op_cancel,
     .release = op_release,
 };
