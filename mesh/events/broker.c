@@ -2,6 +2,8 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -17,7 +19,8 @@ enum {
     CHECK_PERIOD_MS = 3000, /* lag, and whether stream and consumer are still there */
     REQUEST_TIMEOUT_MS = 2000,
     PING_PERIOD_MS = 10000, /* a peer that vanished is noticed after two of them */
-    PINGS_UNANSWERED = 2
+    PINGS_UNANSWERED = 2,
+    REFUSAL_PERIOD_MS = 1000 /* one of them is logged, at most */
 };
 
 #define NO_CONNECTION "there is no connection to the broker"
@@ -59,6 +62,28 @@ static void on_closed(natsConnection *connection, void *closure)
     pthread_mutex_unlock(&registry_mu);
 }
 
+/*
+ * What the user of this service may not do is refused by a message of its own: who tried only sees
+ * that no answer comes.
+ */
+static void on_error(natsConnection *connection, natsSubscription *subscription, natsStatus status,
+                     void *closure)
+{
+    static _Atomic(int64_t) next_log_ns;
+    (void)connection;
+    (void)subscription;
+    (void)closure;
+    if (mesh_clock_monotonic_ns() < atomic_load(&next_log_ns))
+        return;
+    atomic_store(&next_log_ns, mesh_clock_deadline_ns(REFUSAL_PERIOD_MS));
+    if (status == NATS_NOT_PERMITTED)
+        mesh_log(MESH_LOG_ERROR, "the broker does not permit what this service tries",
+                 MESH_LOG_S("cause", nats_GetLastError(NULL)));
+    else
+        mesh_log(MESH_LOG_WARN, "the connection to the broker has an error",
+                 MESH_LOG_S("cause", natsStatus_GetText(status)));
+}
+
 static void enlist(mesh_broker *broker)
 {
     pthread_mutex_lock(&registry_mu);
@@ -76,6 +101,15 @@ static void delist(mesh_broker *broker)
     if (*place == broker)
         *place = broker->next;
     pthread_mutex_unlock(&registry_mu);
+}
+
+/* Answers come to subjects that begin with the service's own word, so that its user may hear them,
+ * and no others. */
+static natsStatus set_inbox(natsOptions *options, const char *service)
+{
+    char prefix[sizeof MESH_EVENTS_INBOX + MESH_EVENTS_SERVICE_MAX];
+    snprintf(prefix, sizeof prefix, MESH_EVENTS_INBOX "%s", service);
+    return natsOptions_SetCustomInboxPrefix(options, prefix);
 }
 
 /*
@@ -100,6 +134,10 @@ static natsStatus make_options(const mesh_broker_settings *settings, natsOptions
         status = natsOptions_SetMaxPingsOut(*options, PINGS_UNANSWERED);
     if (status == NATS_OK)
         status = natsOptions_SetClosedCB(*options, on_closed, NULL);
+    if (status == NATS_OK)
+        status = natsOptions_SetErrorHandler(*options, on_error, NULL);
+    if (status == NATS_OK)
+        status = set_inbox(*options, settings->service);
     return status;
 }
 
@@ -142,7 +180,7 @@ static bool url_is_valid(const char *url)
 
 mesh_code mesh_broker_check_service(const char *service, mesh_error *err)
 {
-    if (service != NULL && service[0] != '\0' && strlen(service) <= 64 &&
+    if (service != NULL && service[0] != '\0' && strlen(service) <= MESH_EVENTS_SERVICE_MAX &&
         strspn(service, "abcdefghijklmnopqrstuvwxyz0123456789-_") == strlen(service))
         return MESH_OK;
     return mesh_error_set(err, MESH_INVALID_ARGUMENT,
@@ -154,7 +192,8 @@ mesh_code mesh_broker_create(const mesh_broker_settings *settings, mesh_broker *
 {
     if (!url_is_valid(settings->url))
         return mesh_error_set(err, MESH_INVALID_ARGUMENT,
-                              "the broker's url is malformed; it is nats://HOST:PORT[,...]");
+                              "the broker's url is malformed; it is "
+                              "nats://[USER:PASSWORD@]HOST:PORT[,...]");
     mesh_broker *broker = mesh_calloc(1, sizeof *broker);
     if (broker == NULL)
         return mesh_error_set(err, MESH_RESOURCE_EXHAUSTED, "out of memory");
@@ -307,11 +346,11 @@ static void close_link(mesh_link *link)
     mesh_free(link);
 }
 
-static mesh_link *connect_link(mesh_broker *broker)
+static natsStatus connect_link(mesh_broker *broker, mesh_link **out)
 {
     mesh_link *link = mesh_calloc(1, sizeof *link);
     if (link == NULL)
-        return NULL;
+        return NATS_NO_MEMORY;
     link->owners = 1;
     jsOptions options;
     natsStatus status = natsConnection_Connect(&link->connection, broker->options);
@@ -322,11 +361,10 @@ static mesh_link *connect_link(mesh_broker *broker)
         status = natsConnection_JetStream(&link->js, link->connection, &options);
     }
     if (status == NATS_OK)
-        return link;
-    mesh_log(MESH_LOG_DEBUG, "cannot connect to the broker",
-             MESH_LOG_S("cause", natsStatus_GetText(status)));
-    close_link(link);
-    return NULL;
+        *out = link;
+    else
+        close_link(link);
+    return status;
 }
 
 /* Looks after one connection until it is lost or the broker stops. */
@@ -357,6 +395,26 @@ static void keep_link(mesh_broker *broker, mesh_link *link)
     }
 }
 
+/* Lets others use the connection until it is lost or the broker stops; why it was lost. */
+static natsStatus use_link(mesh_broker *broker, mesh_link *link)
+{
+    pthread_mutex_lock(&broker->mu);
+    broker->link = link;
+    broker->connects++;
+    broker->max_payload = natsConnection_GetMaxPayload(link->connection);
+    pthread_mutex_unlock(&broker->mu);
+    keep_link(broker, link);
+    pthread_mutex_lock(&broker->mu);
+    broker->link = NULL;
+    broker->in_place = false;
+    broker->missing = NO_CONNECTION;
+    pthread_mutex_unlock(&broker->mu);
+    const char *text = NULL;
+    natsStatus status = natsConnection_GetLastError(link->connection, &text);
+    mesh_broker_release(broker, link);
+    return status;
+}
+
 static void *keep(void *context)
 {
     mesh_broker *broker = context;
@@ -364,27 +422,19 @@ static void *keep(void *context)
     bool said = false;
     for (;;) {
         say_missing(broker, NO_CONNECTION);
-        mesh_link *link = connect_link(broker);
-        pthread_mutex_lock(&broker->mu);
+        mesh_link *link = NULL;
+        natsStatus status = connect_link(broker, &link);
         if (link != NULL) {
-            broker->link = link;
-            broker->connects++;
-            broker->max_payload = natsConnection_GetMaxPayload(link->connection);
-            pthread_mutex_unlock(&broker->mu);
-            keep_link(broker, link);
-            pthread_mutex_lock(&broker->mu);
-            broker->link = NULL;
-            broker->in_place = false;
-            broker->missing = NO_CONNECTION;
-            pthread_mutex_unlock(&broker->mu);
-            mesh_broker_release(broker, link);
+            status = use_link(broker, link);
             retry_ms = RETRY_FIRST_MS;
             said = false;
-            pthread_mutex_lock(&broker->mu);
         }
+        pthread_mutex_lock(&broker->mu);
         if (!broker->stopping && !said) {
-            mesh_log(MESH_LOG_WARN, link != NULL ? "the connection to the broker is lost"
-                                                 : "the broker cannot be reached yet");
+            mesh_log(MESH_LOG_WARN,
+                     link != NULL ? "the connection to the broker is lost"
+                                  : "the broker cannot be reached yet",
+                     MESH_LOG_S("cause", natsStatus_GetText(status)));
             said = true;
         }
         int64_t until_ns = mesh_clock_deadline_ns(retry_ms);

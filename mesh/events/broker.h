@@ -13,11 +13,17 @@
 #define MESH_EVENTS_PREFIX "events." /* of every subject on the bus */
 /* Published to see whether the stream answers; it is never stored. */
 #define MESH_EVENTS_PROBE MESH_EVENTS_PREFIX "probe"
+/* Answers come to "_INBOX_order." and more: what a service may hear is said by its name. */
+#define MESH_EVENTS_INBOX "_INBOX_"
 
 enum {
     MESH_EVENTS_MAX_AGE_DAYS = 30,
     MESH_EVENTS_DUPLICATE_WINDOW_S = 600, /* publishing again within it is harmless */
-    MESH_EVENTS_MAX_HEADER_BYTES = 16 * 1024
+    MESH_EVENTS_MAX_HEADER_BYTES = 16 * 1024,
+    MESH_EVENTS_SERVICE_MAX = 64, /* characters of a service's name */
+    /* Feeds of one service that read at once. Their consumers are called "order-feed-1" and so on:
+     * what a service's user may do is said by names (scripts/lib/nats). */
+    MESH_EVENTS_FEEDS = 8
 };
 #define MESH_EVENTS_MAX_BYTES ((int64_t)4 << 30) /* of the stream; the oldest go first */
 

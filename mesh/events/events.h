@@ -103,7 +103,7 @@ typedef struct mesh_events mesh_events;
 
 typedef struct mesh_events_options {
     size_t size;
-    const char *url; /* nats://HOST:PORT[,...] */
+    const char *url; /* nats://[USER:PASSWORD@]HOST:PORT[,...] */
     const char *
         service; /* source of what is published, name of the durable consumer and its queue group */
     mesh_db *db; /* borrowed; inbox and handlers' transactions, and the transactions that events

@@ -9,6 +9,7 @@
 #include "mesh/base/clock.h"
 #include "mesh/base/cond.h"
 #include "mesh/base/log.h"
+#include "mesh/base/uuid.h"
 #include "mesh/events/broker.h"
 #include "mesh/events/envelope.h"
 
@@ -23,7 +24,9 @@ enum {
     UNREAD_BYTES = 64 * 1024 * 1024,
     /* An event that finds no memory is tried so often (in 7 s): it may be the event's fault, and
      * others wait behind it. */
-    UNPACK_ATTEMPTS = 10
+    UNPACK_ATTEMPTS = 10,
+    INBOX_BYTES = sizeof MESH_EVENTS_INBOX + MESH_EVENTS_SERVICE_MAX + MESH_UUID_TEXT_BYTES,
+    NAME_BYTES = MESH_EVENTS_SERVICE_MAX + sizeof "-feed-" + 1
 };
 
 struct mesh_feed {
@@ -61,7 +64,7 @@ struct mesh_feed {
 typedef struct reading {
     natsSubscription *subscription;
     natsConnection *connection;
-    natsInbox *inbox;
+    char inbox[INBOX_BYTES];
     uint64_t received; /* messages; the consumer numbers them */
     uint64_t past;     /* how many there were when it was made */
     bool resumes;      /* the first one has to be the last one that was read before */
@@ -257,6 +260,40 @@ static bool read_one(mesh_feed *self, reading *reading)
     return good && (reading->received < reading->past || reached_end(self, reading));
 }
 
+/* A name that belongs to another instance, or to a reading that ended a moment ago, is refused
+ * since its consumer would have to become another one. */
+static bool is_taken(jsErrCode reason)
+{
+    return reason == JSConsumerCreateErr || reason == JSConsumerNameExistErr;
+}
+
+/* Under the first name that is free. */
+static natsStatus add_consumer(const mesh_feed *self, mesh_link *link, jsConsumerConfig *config,
+                               jsConsumerInfo **info, jsErrCode *reason)
+{
+    natsStatus status = NATS_OK;
+    for (int i = 1; i <= MESH_EVENTS_FEEDS; i++) {
+        char name[NAME_BYTES];
+        snprintf(name, sizeof name, "%s-feed-%d", self->service, i);
+        config->Name = name;
+        *reason = 0;
+        status = js_AddConsumer(info, link->js, MESH_EVENTS_STREAM, config, NULL, reason);
+        if (!is_taken(*reason))
+            break;
+    }
+    config->Name = NULL;
+    return status;
+}
+
+/* A consumer cannot change its period: no two have the same one, so that none becomes another's,
+ * which would go on where that was. */
+static int64_t heartbeat_ns(void)
+{
+    uint32_t some;
+    mesh_random_bytes(&some, sizeof some);
+    return (int64_t)HEARTBEAT_MS * 1000000 + some % 1000000;
+}
+
 static natsStatus make_consumer(const mesh_feed *self, mesh_link *link, reading *reading,
                                 jsErrCode *reason)
 {
@@ -266,7 +303,7 @@ static natsStatus make_consumer(const mesh_feed *self, mesh_link *link, reading 
     config.DeliverSubject = reading->inbox;
     config.FilterSubject = self->filter;
     config.AckPolicy = js_AckNone;
-    config.Heartbeat = (int64_t)HEARTBEAT_MS * 1000000;
+    config.Heartbeat = heartbeat_ns();
     config.FlowControl = true;
     config.MemoryStorage = true;
     if (reading->resumes) {
@@ -277,7 +314,7 @@ static natsStatus make_consumer(const mesh_feed *self, mesh_link *link, reading 
         config.DeliverPolicy = js_DeliverByStartTime;
         config.OptStartTime = since_ns > 0 ? since_ns : 1;
     }
-    natsStatus status = js_AddConsumer(&info, link->js, MESH_EVENTS_STREAM, &config, NULL, reason);
+    natsStatus status = add_consumer(self, link, &config, &info, reason);
     if (status == NATS_OK)
         reading->past = info->NumPending;
     jsConsumerInfo_Destroy(info);
@@ -288,19 +325,21 @@ static natsStatus make_consumer(const mesh_feed *self, mesh_link *link, reading 
 static bool begin(mesh_feed *self, mesh_link *link, reading *reading)
 {
     jsErrCode reason = 0;
+    char id[MESH_UUID_TEXT_BYTES];
+    mesh_uuid_v7(id);
+    snprintf(reading->inbox, sizeof reading->inbox, MESH_EVENTS_INBOX "%s.%s", self->service, id);
     reading->connection = link->connection;
     reading->resumes = self->sequence != 0;
-    natsStatus status = natsInbox_Create(&reading->inbox);
-    if (status == NATS_OK)
-        status = natsConnection_SubscribeSync(&reading->subscription, link->connection,
-                                              reading->inbox);
+    natsStatus status = natsConnection_SubscribeSync(&reading->subscription, link->connection,
+                                                     reading->inbox);
     if (status == NATS_OK)
         status = natsSubscription_SetPendingLimits(reading->subscription, -1, UNREAD_BYTES);
     if (status == NATS_OK)
         status = make_consumer(self, link, reading, &reason);
     if (status != NATS_OK)
         mesh_log(MESH_LOG_WARN, "cannot read events from the stream",
-                 MESH_LOG_S("cause", natsStatus_GetText(status)),
+                 MESH_LOG_S("cause", is_taken(reason) ? "as many feeds of this service read as may"
+                                                      : natsStatus_GetText(status)),
                  MESH_LOG_I("jetstream_code", reason));
     return status == NATS_OK;
 }
@@ -339,7 +378,6 @@ static bool read_stream(mesh_feed *self, mesh_link *link)
         hide(self);
     }
     natsSubscription_Destroy(reading.subscription);
-    natsInbox_Destroy(reading.inbox);
     return begun;
 }
 

@@ -189,7 +189,8 @@ mesh_code mesh_service_settings(const mesh_service *service, mesh_service_config
         table[n++] = (mesh_setting){.name = "MESH_NATS_URL",
                                     .type = MESH_SETTING_SECRET,
                                     .target = &config->nats_url,
-                                    .help = "the broker, nats://HOST:PORT[,...]"};
+                                    .help = "the broker, "
+                                            "nats://[USER:PASSWORD@]HOST:PORT[,...]"};
     n = add_peers(service, config, arena, table, n);
     table[n++] = (mesh_setting){.name = "MESH_TLS_CERT",
                                 .type = MESH_SETTING_STRING,

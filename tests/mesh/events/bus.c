@@ -39,7 +39,7 @@ instance bus_start(const instance_options *options)
         consumers[0] = stock__v1__stock_lowered__consumer(options->handler, options->self);
     assert_int_equal(mesh_db_create(&db, &self.db, NULL), MESH_OK);
     const mesh_events_options events = {
-        .url = nats_url(),
+        .url = nats_url_of(options->service),
         .service = options->service,
         .db = self.db,
         .consumers = consumers,
@@ -112,7 +112,7 @@ mesh_events_stats bus_stats(instance *self)
 static natsConnection *connect_raw(jsCtx **js)
 {
     natsConnection *connection = NULL;
-    assert_int_equal(natsConnection_ConnectTo(&connection, nats_url()), NATS_OK);
+    assert_int_equal(natsConnection_ConnectTo(&connection, nats_url_of("admin")), NATS_OK);
     assert_int_equal(natsConnection_JetStream(js, connection, NULL), NATS_OK);
     return connection;
 }
