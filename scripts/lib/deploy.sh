@@ -211,7 +211,7 @@ write_environment() {
     for need in ${service_needs[$name]}; do
         case $need in
         postgres) value[MESH_DATABASE_URL_FILE]=$data/secret/$name.url ;;
-        nats) value[MESH_NATS_URL]=nats://$(address nats) ;;
+        nats) value[MESH_NATS_URL_FILE]=$data/secret/$name.nats-url ;;
         signing-key)
             variable=${name//-/_}
             value[${variable^^}_SIGNING_KEY_FILE]=$data/secret/$name.key
@@ -222,6 +222,10 @@ write_environment() {
             ;;
         esac
     done
+    if has_service_key "$name"; then
+        value[MESH_SERVICE_KEY_FILE]=$data/secret/$name.service-key
+        value[MESH_SERVICE_KEYS_FILE]=$data/service-keys.json
+    fi
     [ -z "${MESH_SERVER-}" ] || value[MESH_SERVER]=$MESH_SERVER
     if [ -f "$data/config/$name.conf" ]; then
         value[MESH_CONFIG]=$data/config/$name.conf
@@ -237,22 +241,47 @@ write_environment() {
 
 base64url() { base64 -w 0 | tr '+/' '-_' | tr -d '='; }
 
-# A new Ed25519 key as a private JSON Web Key: both halves are the ends of openssl's encodings.
-new_signing_key() {
+# new_key [ID]: an Ed25519 key as a private JSON Web Key: both halves are the ends of openssl's
+# encodings.
+new_key() {
     local pem
     pem=$(openssl genpkey -algorithm ed25519)
-    printf '{"kty":"OKP","crv":"Ed25519","x":"%s","d":"%s"}' \
+    printf '{"kty":"OKP","crv":"Ed25519",%s"x":"%s","d":"%s"}' "${1:+\"kid\":\"$1\",}" \
         "$(openssl pkey -pubout -outform DER <<<"$pem" | tail -c 32 | base64url)" \
         "$(openssl pkey -outform DER <<<"$pem" | tail -c 32 | base64url)"
 }
 
-# A database user and its URL for each service that has a database, a key for each that signs.
+# public_key NAME: of a service, as a JSON Web Key. Made anew from its x, so that nothing else gets out.
+public_key() {
+    local x
+    x=$(sed -n 's/.*"x" *: *"\([A-Za-z0-9_-]\{43\}\)".*/\1/p' "$data/secret/$1.service-key")
+    [ -n "$x" ] || die "$data/secret/$1.service-key is no private key: remove it to get a new one"
+    printf '{"kty":"OKP","crv":"Ed25519","kid":"%s","x":"%s"}' "$1" "$x"
+}
+
+# Who asks the user service who may call whom also proves who it is, and knows who others are.
+has_service_key() { needs "$1" user; }
+
+write_service_keys() {
+    local name key set=''
+    for name in "${service_names[@]}"; do
+        has_service_key "$name" || continue
+        [ -s "$data/secret/$name.service-key" ] ||
+            write_secret "$data/secret/$name.service-key" "$(new_key "$name")"
+        key=$(public_key "$name")
+        set+=,$key
+    done
+    write "$data/service-keys.json" 644 <<<"{\"keys\":[${set#,}]}"
+}
+
+# A user of PostgreSQL and its URL, one of NATS, and keys to sign with, for each service that needs
+# them.
 write_secrets() {
-    local name
+    local name clients=()
     (umask 077 && mkdir -p "$data/secret")
     for name in "${service_names[@]}"; do
         if needs "$name" signing-key && [ ! -s "$data/secret/$name.key" ]; then
-            write_secret "$data/secret/$name.key" "$(new_signing_key)"
+            write_secret "$data/secret/$name.key" "$(new_key)"
         fi
         if needs "$name" postgres; then
             [ -s "$data/secret/$name.password" ] ||
@@ -260,7 +289,14 @@ write_secrets() {
             write "$data/secret/$name.url" 600 \
                 <<<"postgresql://$name:$(<"$data/secret/$name.password")@$(address postgres)/$name"
         fi
+        ! needs "$name" nats || clients+=("$name")
     done
+    "$MESH_ROOT/scripts/lib/nats" users "$data/nats" "$data/secret" ${clients[@]+"${clients[@]}"}
+    for name in admin ${clients[@]+"${clients[@]}"}; do
+        write "$data/secret/$name.nats-url" 600 \
+            <<<"nats://$name:$(<"$data/secret/$name.nats")@$(address nats)"
+    done
+    write_service_keys
 }
 
 make_plan() {
@@ -337,16 +373,42 @@ start_supervisor() {
 
 # A fingerprint of all that makes a unit what it is.
 fingerprint() {
-    local name
+    local name file
     name=$(unit_service "$1")
     {
         cat "$data/run/$1/run"
         [ ! -d "$data/env/$1" ] || (cd "$data/env/$1" && grep -r '' . | sort)
-        [ ! -f "$data/secret/$name.url" ] || cat "$data/secret/$name.url"
-        [ ! -f "$data/secret/$name.key" ] || cat "$data/secret/$name.key"
-        [ ! -f "$data/bin/$name" ] || cat "$data/bin/$name"
-        [ ! -f "$data/config/$name.conf" ] || cat "$data/config/$name.conf"
+        case $name in
+        postgres | nats) cat "$MESH_ROOT/scripts/lib/$name" ;;
+        esac
+        for file in "$data/secret/$name".{url,nats-url,key,service-key} "$data/bin/$name" \
+            "$data/config/$name.conf"; do
+            [ ! -f "$file" ] || cat "$file"
+        done
+        [ ! -f "$data/env/$1/MESH_SERVICE_KEYS_FILE" ] || cat "$data/service-keys.json"
     } | sha256sum
+}
+
+# is_current UNIT FINGERPRINT: it runs, as what it should be.
+is_current() {
+    unit_pid "$1" >/dev/null && [ "$2" = "$(cat "$data/run/$1/fingerprint" 2>/dev/null)" ]
+}
+
+# admit_users UNIT...: tells a NATS that runs who may come now. It cuts off who came with a password
+# that is not right any more: before, these services drain and end, so that no event is lost.
+admit_users() {
+    local unit
+    if cmp -s -- "$data/nats/users.conf" "$data/nats/users.taken"; then
+        return
+    fi
+    for unit; do
+        if ! is_debugged "$unit" && is_supervised "$unit" && ! is_stopped "$unit" &&
+            ! is_current "$unit" "$(fingerprint "$unit")"; then
+            say "stopping $unit"
+            stop_unit "$unit"
+        fi
+    done
+    "$MESH_ROOT/scripts/lib/nats" reload "$data/nats"
 }
 
 # start_unit UNIT: starts it, or restarts it when it is not what runs.
@@ -355,7 +417,7 @@ start_unit() {
     wait_until "$SUPERVISOR_LIMIT_S" is_supervised "$unit" || die "the supervisor does not take up $unit"
     print=$(fingerprint "$unit")
     rm -f -- "$dir/down" "$dir/ended"
-    if unit_pid "$unit" >/dev/null && [ "$print" = "$(cat "$dir/fingerprint" 2>/dev/null)" ]; then
+    if is_current "$unit" "$print"; then
         return
     fi
     printf '%s\n' "$print" >"$dir/fingerprint"
@@ -387,17 +449,18 @@ remove_surplus() {
     done
 }
 
-# A role and a database for each service that has one. The passwords go in by stdin and stay out of
-# the server's log.
+# A role and a database for each service that has one, and no right to another's: nobody enters a
+# database that is not his own. The passwords go in by stdin and stay out of the server's log.
 make_databases() {
-    local name url statements=''
+    local name url statements='REVOKE ALL ON DATABASE postgres, template1 FROM PUBLIC;'
     [[ " ${selected[*]} " == *' postgres '* ]] || return 0
     for name in "${service_names[@]}"; do
         needs "$name" postgres || continue
         statements+="
-SELECT 'CREATE ROLE \"$name\" LOGIN'
+SELECT 'CREATE ROLE \"$name\"'
  WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = '$name') \\gexec
-ALTER ROLE \"$name\" PASSWORD '$(<"$data/secret/$name.password")';
+ALTER ROLE \"$name\" LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION NOBYPASSRLS
+ PASSWORD '$(<"$data/secret/$name.password")';
 SELECT 'CREATE DATABASE \"$name\" OWNER \"$name\"'
  WHERE NOT EXISTS (SELECT FROM pg_database WHERE datname = '$name') \\gexec
 REVOKE ALL ON DATABASE \"$name\" FROM PUBLIC;"

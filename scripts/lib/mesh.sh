@@ -8,7 +8,8 @@
 #   env/UNIT/       its environment, a file per variable (mode 0600)
 #   config/NAME.conf   settings of the user's for a service; never written by us
 #   listen/NAME     the address that MESH_LISTEN gave a service
-#   secret/         passwords, database URLs and signing keys (mode 0600)
+#   secret/         passwords, URLs with passwords, and keys (mode 0600)
+#   service-keys.json  the public keys of the services
 #   log/UNIT/current   its log; older parts beside it
 #   postgres/ nats/ the servers' data
 # The first instance of a service is the unit NAME, the second NAME-2, and so on.
@@ -50,7 +51,7 @@ read_services() {
         esac
         [[ $name =~ ^[a-z][a-z0-9-]*$ && ! $name =~ -[0-9]+$ ]] ||
             bad_conf "'$name' is not a service name (a-z, 0-9, -; no number at its end)"
-        [[ $name != @(postgres|nats|signing-key) ]] || bad_conf "'$name' is taken"
+        [[ $name != @(postgres|nats|signing-key|admin) ]] || bad_conf "'$name' is taken"
         [ -z "${service_target[$name]-}" ] || bad_conf "'$name' is there twice"
         [ -n "$target" ] || bad_conf "'$name' has no target"
         [[ $count =~ ^[1-9]$ ]] && [ "$count" -le "$MESH_MAX_INSTANCES" ] ||

@@ -14,8 +14,8 @@ export MESH_SERVICES_CONF=$WORK/mesh.conf MESHCTL=$WORK/meshctl
 
 cat >"$WORK/stand-in" <<'END'
 #!/bin/sh
-echo "product=$MESH_PRODUCT_TARGET nats=$MESH_NATS_URL config=$MESH_CONFIG leak=$LEAK"
-echo "server=$MESH_SERVER"
+echo "product=$MESH_PRODUCT_TARGET nats=$MESH_NATS_URL_FILE config=$MESH_CONFIG leak=$LEAK"
+echo "server=$MESH_SERVER key=$MESH_SERVICE_KEY_FILE keys=$MESH_SERVICE_KEYS_FILE"
 echo "url=$(cat "$MESH_DATABASE_URL_FILE")" >"$MESH_DATABASE_URL_FILE.seen"
 PATH=$PATH:/usr/sbin
 exec nats-server -a "${MESH_LISTEN%:*}" -p "${MESH_LISTEN##*:}"
@@ -74,8 +74,10 @@ order 127.0.0.1:PORT 127.0.0.1:PORT' ] || fail "services: $(<"$MESH_DATA/service
 
     # the environment: addresses of others, nothing of ours
     expect 0 "$SCRIPTS/logs" order
-    [[ $out == *"product=127.0.0.1:$(port product) nats=nats://127.0.0.1:$(port nats) config= leak="$'\n'* ]] ||
+    [[ $out == *"product=127.0.0.1:$(port product) nats=$MESH_DATA/secret/order.nats-url config= leak="$'\n'* ]] ||
         fail "log: $out"
+    [ "$(<"$MESH_DATA/secret/order.nats-url")" = \
+        "nats://order:$(<"$MESH_DATA/secret/order.nats")@127.0.0.1:$(port nats)" ] || fail "NATS at another URL"
 
     # each database belongs to its service alone; secrets are for us alone
     local url
@@ -83,13 +85,24 @@ order 127.0.0.1:PORT 127.0.0.1:PORT' ] || fail "services: $(<"$MESH_DATA/service
     [ "$(<"$MESH_DATA/secret/order.url.seen")" = "url=$url" ] || fail "another URL was seen"
     expect 0 psql -XAtc 'select current_user' "$url"
     [ "$out" = order ] || fail "user $out"
-    expect 2 psql -XAtc 'select 1' "${url%/*}/product"
+    local elsewhere
+    for elsewhere in product postgres template1 template0; do
+        expect 2 psql -XAtc 'select 1' "${url%/*}/$elsewhere"
+        [[ $err == *'permission denied for database'* || $err == *'not currently accepting connections'* ]] ||
+            fail "of $elsewhere it says: $err"
+    done
+    for elsewhere in 'create database more' 'create role more' 'alter role product password null' \
+        'alter role "order" createdb' 'drop database product' 'select passwd from pg_shadow' \
+        "select pg_read_file('postgresql.conf')" "copy (select 1) to program 'true'"; do
+        expect 1 psql -XAtc "$elsewhere" "$url"
+        [[ $err == *'permission denied'* || $err == *'must be '* ]] || fail "$elsewhere: $err"
+    done
     [ -z "$(find "$MESH_DATA/secret" "$MESH_DATA/env" -type f -perm /077 ! -name '*.seen')" ] ||
         fail "others may read secrets"
     local password=${url#*:*:}
     password=${password%@*}
-    ! grep -rq --exclude-dir=supervise "$password" "$MESH_DATA/log" "$MESH_DATA/run" ||
-        fail "a password is in a log"
+    ! grep -rqF --exclude-dir=supervise -e "$password" -e "$(<"$MESH_DATA/secret/order.nats")" \
+        "$MESH_DATA/log" "$MESH_DATA/run" "$MESH_DATA/env" || fail "a password is in a log"
 
     expect 0 psql -XqAtc 'create table kept as select 7 as x' "$url"
     expect 0 "$SCRIPTS/down"
@@ -129,7 +142,123 @@ test_what_is_killed_comes_back_in_its_place() {
     ! kill -0 "$before" 2>/dev/null || fail "order still runs"
 }
 
-carried() { grep '^server=' "$MESH_DATA/log/order/current" | tail -n 1; }
+# nats_open URL, nats_asks LINE...: a client of NATS by hand; what it is told, up to the answer to a PING.
+nats_open() {
+    local user=''
+    [[ $1 != *@* ]] || user=${1#nats://} user=${user%@*}
+    exec {client}<>"/dev/tcp/127.0.0.1/${1##*:}"
+    nats_asks "CONNECT {\"verbose\":false,\"user\":\"${user%%:*}\",\"pass\":\"${user#*:}\"}"
+}
+nats_asks() {
+    local line=''
+    said=''
+    printf '%s\r\n' "$@" PING >&"$client"
+    while [ "$line" != PONG ] && IFS= read -r -t 10 line <&"$client"; do
+        line=${line%$'\r'}
+        [[ $line == @(INFO*|PING) ]] || said+=$line
+    done
+}
+nats_close() { exec {client}>&-; }
+
+# S4.16: own subjects only; the C tests of mesh/events have all of what is refused.
+test_nats_lets_in_the_services_alone_and_each_for_its_own() {
+    use users
+    two_services
+    expect 0 "$SCRIPTS/up"
+    local url nats product order before
+    url=nats://127.0.0.1:$(port nats)
+    nats_open "$url"
+    [ "$said" = "-ERR 'Authorization Violation'" ] || fail "without a name: $said"
+    nats_close
+    nats_open "${url/\/\////product:wrong@}"
+    [ "$said" = "-ERR 'Authorization Violation'" ] || fail "with a wrong password: $said"
+    nats_close
+    nats_open "$(<"$MESH_DATA/secret/admin.nats-url")"
+    nats_asks 'SUB > 1' 'PUB events.order.any 0' ''
+    [[ $said == 'MSG events.order.any '*PONG ]] || fail "the administrator: $said"
+    nats_close
+    nats_open "$(<"$MESH_DATA/secret/product.nats-url")"
+    nats_asks 'SUB _INBOX_product.any 1' 'PUB events.product.any 0' ''
+    [ "$said" = PONG ] || fail "what is product's own: $said"
+    nats_asks 'PUB events.order.any 0' ''
+    [ "$said" = "-ERR 'Permissions Violation for Publish to \"events.order.any\"'PONG" ] || fail "product: $said"
+
+    # another service comes: nobody else notices
+    nats=$(pid_of nats) product=$(pid_of product) order=$(pid_of order)
+    conf 'product @/stand-in 1 postgres nats' 'order @/stand-in-2 1 postgres nats product' 'late @/stand-in 1 nats'
+    expect 0 "$SCRIPTS/up"
+    [ "$(pid_of nats) $(pid_of product) $(pid_of order)" = "$nats $product $order" ] ||
+        fail "restarted for another service: $err"
+    nats_asks 'PUB events.product.any 0' ''
+    [ "$said" = PONG ] || fail "product was cut off: $said"
+    local mine=$client
+    nats_open "$(<"$MESH_DATA/secret/late.nats-url")"
+    [ "$said" = PONG ] || fail "the new one: $said"
+    nats_close
+
+    # a new password: its service alone is restarted, and the old one is worth nothing
+    before=$(<"$MESH_DATA/secret/order.nats-url")
+    rm "$MESH_DATA/secret/order.nats"
+    expect 0 "$SCRIPTS/up"
+    [[ $err == *'stopping order'* && $err != *product* ]] || fail "said: $err"
+    [ "$(pid_of nats) $(pid_of product)" = "$nats $product" ] || fail "others were restarted: $err"
+    [ "$(pid_of order)" != "$order" ] || fail "order was not restarted"
+    nats_open "$before"
+    [ "$said" = "-ERR 'Authorization Violation'" ] || fail "with the old password: $said"
+    nats_close
+    nats_open "$(<"$MESH_DATA/secret/order.nats-url")"
+    [ "$said" = PONG ] || fail "with the new password: $said"
+    nats_close
+    client=$mine
+    nats_asks
+    [ "$said" = PONG ] || fail "product was cut off: $said"
+    nats_close
+    expect 0 "$SCRIPTS/down"
+}
+
+ids_of_keys() { grep -o '"kid":"[a-z]*"' "$MESH_DATA/service-keys.json" | cut -d '"' -f 4 | xargs; }
+
+# S4.16
+test_services_have_keys_to_prove_who_they_are() {
+    use keys
+    conf 'product @/stand-in 1 user' 'other @/stand-in 1' 'user @/stand-in-2 1 user'
+    expect 0 "$SCRIPTS/up"
+    local product user private
+    product=$(pid_of product) user=$(pid_of user)
+    [ "$(ids_of_keys)" = 'product user' ] || fail "keys of: $(ids_of_keys)"
+    grep -q "key=$MESH_DATA/secret/user.service-key keys=$MESH_DATA/service-keys.json" \
+        "$MESH_DATA/log/user/current" || fail "user does not know its keys"
+    grep -q 'key= keys=$' "$MESH_DATA/log/other/current" || fail "other was given keys"
+    private=$(<"$MESH_DATA/secret/product.service-key")
+    [[ $private =~ ^\{\"kty\":\"OKP\",\"crv\":\"Ed25519\",\"kid\":\"product\",\"x\":\"[^\"]{43}\",\"d\":\"[^\"]{43}\"\}$ ]] ||
+        fail "it is no key"
+    private=${private##*:}
+    ! grep -rqF --exclude-dir=supervise -e "${private:1:43}" "$MESH_DATA/log" "$MESH_DATA/run" "$MESH_DATA/env" \
+        "$MESH_DATA/service-keys.json" || fail "a private key got out"
+    expect 0 "$SCRIPTS/up"
+    [ "$(pid_of product) $(pid_of user)" = "$product $user" ] || fail "restarted for nothing"
+
+    # another service, and another key: all who know them are told
+    conf 'product @/stand-in 1 user' 'other @/stand-in 1 user' 'user @/stand-in-2 1 user'
+    expect 0 "$SCRIPTS/up"
+    [ "$(ids_of_keys)" = 'product other user' ] || fail "keys of: $(ids_of_keys)"
+    [ "$(pid_of product)" != "$product" ] && [ "$(pid_of user)" != "$user" ] || fail "they were not told: $err"
+    product=$(pid_of product) user=$(pid_of user)
+    rm "$MESH_DATA/secret/other.service-key"
+    expect 0 "$SCRIPTS/up"
+    [ "$(pid_of product)" != "$product" ] && [ "$(pid_of user)" != "$user" ] || fail "they were not told: $err"
+    echo '{"d":"secret"}' >"$MESH_DATA/secret/other.service-key"
+    expect 1 "$SCRIPTS/up"
+    [[ $err == *'other.service-key is no private key: remove it to get a new one'* ]] || fail "said: $err"
+    ! grep -q secret <<<"${err//\/secret\//}$(<"$MESH_DATA/service-keys.json")" || fail "it got out: $err"
+    expect 0 "$SCRIPTS/down"
+}
+
+carried() {
+    local line
+    line=$(grep '^server=' "$MESH_DATA/log/order/current" | tail -n 1)
+    echo "${line%% *}"
+}
 
 test_a_second_up_restarts_only_what_changed() {
     use again
