@@ -395,6 +395,54 @@ static void a_user_is_in_exactly_the_groups_that_were_given(void **state)
                         "updated 5 pro");
 }
 
+typedef struct giver {
+    pthread_t thread;
+    pthread_barrier_t *start;
+    const char *id;
+    const char *group;
+    mesh_code code;
+} giver;
+
+static void *give_group(void *context)
+{
+    giver *me = context;
+    mesh_arena *arena = mesh_arena_create(1024, 0);
+    User__V1__ChangeGroupsRequest request = USER__V1__CHANGE_GROUPS_REQUEST__INIT;
+    User__V1__User *user;
+    request.user_id = (char *)me->id;
+    request.groups = (char **)&me->group;
+    request.n_groups = 1;
+    pthread_barrier_wait(me->start);
+    me->code = RPC(change_groups)(CHANNEL, &request, &user, &(mesh_call_options){.arena = arena},
+                                  NULL);
+    mesh_arena_destroy(arena);
+    return NULL;
+}
+
+/* S0.5: who comes second takes what the first one gave. */
+static void groups_given_at_once_are_those_of_one_of_them(void **state)
+{
+    (void)state;
+    const char *id = office_add("ada", KIND(CONSUMER), ROLE(CONSUMER));
+    pthread_barrier_t start;
+    assert_int_equal(pthread_barrier_init(&start, NULL, 2), 0);
+    for (size_t round = 0; round < 20; round++) {
+        giver givers[2] = {{.group = "support"}, {.group = "merchants"}};
+        office_value("DELETE FROM user_group");
+        for (size_t i = 0; i < 2; i++) {
+            givers[i].id = id;
+            givers[i].start = &start;
+            assert_int_equal(pthread_create(&givers[i].thread, NULL, give_group, &givers[i]), 0);
+        }
+        for (size_t i = 0; i < 2; i++) {
+            assert_int_equal(pthread_join(givers[i].thread, NULL), 0);
+            assert_int_equal(givers[i].code, MESH_OK);
+        }
+        assert_string_equal(office_value("SELECT count(*) FROM user_group"), "1");
+    }
+    pthread_barrier_destroy(&start);
+}
+
 /* S0.5 */
 static void a_group_that_is_not_there_changes_nothing(void **state)
 {
@@ -788,6 +836,7 @@ int main(void)
         TEST(a_role_is_given_to_the_kind_that_it_is_of_alone),
         TEST(what_a_level_brings_goes_with_it),
         TEST(a_user_is_in_exactly_the_groups_that_were_given),
+        TEST(groups_given_at_once_are_those_of_one_of_them),
         TEST(a_group_that_is_not_there_changes_nothing),
         TEST(too_many_groups_or_names_that_are_none_are_refused),
         TEST(an_employee_is_confirmed_once),
