@@ -2,8 +2,12 @@
 
 #include "mesh/base/uuid.h"
 #include "mesh/db/array.h"
+#include "mesh/resource/page.h"
 #include "mesh/resource/timestamp.h"
 #include "services/order/convert.h"
+
+#define ORDER_PAGE_LIMIT "101" /* a page of the largest size, and one more */
+_Static_assert(MESH_PAGE_SIZE_MAX == 100, "one less than ORDER_PAGE_LIMIT");
 
 static mesh_code no_memory(mesh_error *err)
 {
@@ -141,14 +145,17 @@ mesh_code order_store_list(const order_scope *scope, const char *user_id, const 
                            size_t limit, order_list *list, mesh_error *err)
 {
     /*
-     * LATERAL keeps the lines' part an index lookup for each order of the page, also when the plan
-     * is made without knowing how small the page is.
+     * What is read is the end of a range of orders_user_id, and as a range it is asked for. With
+     * user_id = $3 a plan that is made without knowing whose orders these are may go along the
+     * primary key, through everybody's, where it thinks that most are of one user; so the limit of
+     * a page is written down, too. LATERAL keeps the lines' part an index lookup for each order.
      */
-    static const char SQL[] = "SELECT " ORDER_COLUMNS
-                              " FROM (SELECT * FROM orders WHERE user_id = $3 AND id < $1"
-                              "  ORDER BY id DESC LIMIT $2) o CROSS JOIN LATERAL (SELECT * FROM "
-                              "order_line WHERE order_id = o.id"
-                              "  ORDER BY position) l ORDER BY o.id DESC, l.position";
+    static const char SQL[] =
+        "SELECT " ORDER_COLUMNS " FROM (SELECT * FROM (SELECT * FROM orders"
+        "   WHERE (user_id, id) < ($3, $1) AND user_id >= $3 ORDER BY user_id DESC, id DESC"
+        "   LIMIT " ORDER_PAGE_LIMIT ") newest LIMIT $2) o"
+        " CROSS JOIN LATERAL (SELECT * FROM order_line WHERE order_id = o.id"
+        "  ORDER BY position) l ORDER BY o.id DESC, l.position";
     static const char NEWEST[] = "ffffffff-ffff-ffff-ffff-ffffffffffff";
     mesh_rows *rows;
     mesh_code code = mesh_db_query(scope->service->db, scope->deadline_ns, SQL,

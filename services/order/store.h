@@ -42,8 +42,8 @@ typedef struct order_list {
 } order_list;
 
 /*
- * At most `limit` of the user's orders with their lines, newest first, older than the order `after`
- * ("": from the newest on).
+ * At most `limit` (up to MESH_PAGE_SIZE_MAX + 1) of the user's orders with their lines, newest
+ * first, older than the order `after` ("": from the newest on).
  */
 mesh_code order_store_list(const order_scope *scope, const char *user_id, const char *after,
                            size_t limit, order_list *list, mesh_error *err);

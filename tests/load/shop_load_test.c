@@ -18,6 +18,7 @@ static void every_operation_bears_load(void **state)
     instance_start(&product, "product", NULL, NULL);
     instance_start(&order, "order", product.address, NULL);
     person_join(&merchant, "merchant");
+    person_change_groups(&merchant, (const char *const[]){"merchants", NULL});
     assert_int_equal(
         shop_load(product.channel, order.channel, merchant.authorization, 16, 500, stdout), 0);
     instance_stop(&order);

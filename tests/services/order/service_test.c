@@ -42,9 +42,11 @@ static int open_all(void **state)
     orders_db = shop_open("order");
     products_db = shop_open("product");
     person_join(&merchant, "merchant");
+    person_change_groups(&merchant, (const char *const[]){"merchants", NULL});
     person_join(&ada, "ada");
     person_join(&bob, "bob");
     person_join(&support, "support");
+    person_change_groups(&support, (const char *const[]){"support", NULL});
     return 0;
 }
 
@@ -551,6 +553,102 @@ static void a_request_id_is_each_users_own(void **state)
     assert_string_equal(second->user_id, bob.id);
 }
 
+/* S0.5 */
+static void support_lists_the_orders_of_any_user(void **state)
+{
+    (void)state;
+    const shop_line line = {A, 1, 1};
+    char ids[3][64];
+    Order__V1__Order *order;
+    Order__V1__ListUserOrdersResponse *page;
+    add_product(A, 100);
+    for (size_t i = 0; i < 3; i++) {
+        assert_int_equal(shop_add_order(here.channel, arena, &line, 1, "", &order, &err), MESH_OK);
+        snprintf(ids[i], sizeof ids[i], "%s", order->id);
+    }
+    shop_call_as(&bob);
+    assert_int_equal(shop_add_order(here.channel, arena, &line, 1, "", &order, &err), MESH_OK);
+    assert_true(is_refused(list_of(here.channel, ada.id, "", &page), "PERMISSION_MISSING"));
+    assert_true(is_refused(list_of(here.channel, bob.id, "", &page), "PERMISSION_MISSING"));
+    postgres_value(orders_db, "INSERT INTO orders (id, currency, total) VALUES"
+                              " ('0190b000-0000-7000-8000-000000000001', 'EUR', 1)");
+    postgres_value(orders_db,
+                   "INSERT INTO order_line (order_id, position, product_id, title, price,"
+                   " quantity) SELECT id, 0, 'old', 'Old', 1, 1 FROM orders"
+                   " WHERE user_id = ''");
+
+    shop_call_as(&support);
+    assert_int_equal(list_of(here.channel, ada.id, "", &page), MESH_OK);
+    assert_int_equal(page->n_orders, 2);
+    assert_string_equal(page->orders[0]->id, ids[2]);
+    assert_string_equal(page->orders[1]->id, ids[1]);
+    assert_string_equal(page->orders[1]->user_id, ada.id);
+    const char *token = page->next_page_token;
+    assert_int_equal(list_of(there.channel, bob.id, token, &page), MESH_INVALID_ARGUMENT);
+    assert_string_equal(violated_fields(&err), "page_token");
+    assert_int_equal(list_of(there.channel, ada.id, token, &page), MESH_OK);
+    assert_int_equal(page->n_orders, 1);
+    assert_string_equal(page->orders[0]->id, ids[0]);
+    assert_string_equal(page->next_page_token, "");
+
+    /* From before orders had users: nobody's. */
+    assert_int_equal(list_of(here.channel, "", "", &page), MESH_OK);
+    assert_int_equal(page->n_orders, 1);
+    assert_string_equal(page->orders[0]->lines[0]->title, "Old");
+    assert_string_equal(page->orders[0]->user_id, "");
+    assert_int_equal(list_of(here.channel, "nobody' OR '1'='1", "", &page), MESH_OK);
+    assert_int_equal(page->n_orders, 0);
+}
+
+/* S4.2: while the token is valid. */
+static void a_banned_user_neither_orders_nor_reads(void **state)
+{
+    (void)state;
+    const shop_line line = {A, 1, 1};
+    Order__V1__Order *order;
+    Order__V1__ListOrdersResponse *page;
+    person troll;
+    add_product(A, 100);
+    person_join(&troll, "troll");
+    shop_call_as(&troll);
+    assert_int_equal(shop_add_order(here.channel, arena, &line, 1, "", &order, &err), MESH_OK);
+    person_ban(&troll);
+    WAIT_FOR(is_refused(list(0, "", &page), "USER_REFUSED"));
+    WAIT_FOR(is_refused(get(here.channel, order->id, &order), "USER_REFUSED"));
+    assert_int_equal(shop_add_order(here.channel, arena, &line, 1, "", &order, &err),
+                     MESH_PERMISSION_DENIED);
+    person_unban(&troll);
+    WAIT_FOR(shop_add_order(here.channel, arena, &line, 1, "", &order, &err) == MESH_OK);
+}
+
+/* S0.4, S0.5 */
+static void without_the_user_service_users_order_and_the_known_may_help(void **state)
+{
+    (void)state;
+    const shop_line line = {A, 1, 1};
+    Order__V1__Order *order;
+    Order__V1__ListOrdersResponse *page;
+    Order__V1__ListUserOrdersResponse *of_user;
+    add_product(A, 100);
+    shop_call_as(&support);
+    assert_int_equal(list_of(here.channel, ada.id, "", &of_user), MESH_OK);
+    shop_stop_users();
+
+    assert_int_equal(list_of(here.channel, ada.id, "", &of_user), MESH_OK);
+    shop_call_as(&merchant); /* of whom this permission was never asked */
+    assert_int_equal(list_of(here.channel, ada.id, "", &of_user), MESH_UNAVAILABLE);
+    assert_string_equal(err.reason, "PERMISSION_UNKNOWN");
+    shop_call_as(&ada);
+    assert_int_equal(shop_add_order(here.channel, arena, &line, 1, "", &order, &err), MESH_OK);
+    assert_int_equal(get(there.channel, order->id, &order), MESH_OK);
+    assert_int_equal(list(0, "", &page), MESH_OK);
+    assert_int_equal(page->n_orders, 1);
+
+    shop_restart_users();
+    shop_call_as(&merchant);
+    WAIT_FOR(is_refused(list_of(here.channel, ada.id, "", &of_user), "PERMISSION_MISSING"));
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, begin_test, end_test)
@@ -567,6 +665,9 @@ int main(void)
         TEST(an_order_is_its_users_alone),
         TEST(without_a_token_there_are_no_orders),
         TEST(a_request_id_is_each_users_own),
+        TEST(support_lists_the_orders_of_any_user),
+        TEST(a_banned_user_neither_orders_nor_reads),
+        TEST(without_the_user_service_users_order_and_the_known_may_help),
         TEST(a_deadline_reaches_the_product_services_database),
         TEST(without_the_product_service_orders_are_unavailable_but_listed),
         TEST(the_broker_may_be_away_while_orders_are_taken),

@@ -11,13 +11,19 @@
 #include "mesh/base/clock.h"
 #include "tests/fixtures/postgres.h"
 #include "tests/fixtures/wait.h"
-#include "tests/services/shop/shop.h"
+#include "tests/services/shop/people.h"
 #include "tests/services/violations.h"
 
 static instance here, there;
 static mesh_db *db;
 static mesh_arena *arena;
 static mesh_error err;
+
+/* Both have an account; one is a member of merchants, who write products. */
+static person merchant, consumer;
+
+static const char *const merchants[] = {"merchants", NULL};
+static const char *const no_groups[] = {NULL};
 
 static int open_all(void **state)
 {
@@ -27,6 +33,9 @@ static int open_all(void **state)
     instance_start(&here, "product", NULL, settings);
     instance_start(&there, "product", NULL, settings);
     db = shop_open("product");
+    person_join(&merchant, "merchant");
+    person_change_groups(&merchant, merchants);
+    person_join(&consumer, "consumer");
     return 0;
 }
 
@@ -43,6 +52,7 @@ static int begin_test(void **state)
     (void)state;
     mesh_error_clear(&err);
     postgres_value(db, "TRUNCATE product");
+    shop_call_as(&merchant);
     arena = mesh_arena_create(4096, 0);
     return arena == NULL;
 }
@@ -244,6 +254,136 @@ static void a_deadline_ends_the_statement_in_the_database(void **state)
     assert_int_equal(get("a", &product), MESH_OK);
 }
 
+static mesh_code create_at(const instance *instance, const char *id)
+{
+    mesh_error_clear(&err);
+    return shop_add_product(instance->channel, arena, id, 1, &err);
+}
+
+/* Created by a caller who may; or is there since the last look. */
+static bool may_write(const instance *instance)
+{
+    mesh_code code = create_at(instance, "tried");
+    return code == MESH_OK || code == MESH_ALREADY_EXISTS;
+}
+
+static bool is_refused(mesh_code code, const char *reason)
+{
+    return code != MESH_OK && strcmp(err.domain, "mesh.v1") == 0 && strcmp(err.reason, reason) == 0;
+}
+
+/* S0.5 */
+static void everybody_reads_and_merchants_alone_write(void **state)
+{
+    (void)state;
+    Product__V1__Product *product;
+    Product__V1__ListProductsRequest list = PRODUCT__V1__LIST_PRODUCTS_REQUEST__INIT;
+    Product__V1__ListProductsResponse *page;
+    char permission[32];
+    static const struct {
+        const person *caller;
+        mesh_code code;
+        const char *reason;
+    } cases[] = {
+        {NULL, MESH_UNAUTHENTICATED, "TOKEN_MISSING"},
+        {&consumer, MESH_PERMISSION_DENIED, "PERMISSION_MISSING"},
+    };
+    assert_int_equal(create_at(&here, "a"), MESH_OK);
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        shop_call_as(cases[i].caller);
+        assert_true(is_refused(create_at(&here, "b"), cases[i].reason));
+        assert_int_equal(err.code, cases[i].code);
+        mesh_error_clear(&err);
+        assert_true(is_refused(delete_it("a"), cases[i].reason));
+        assert_int_equal(err.code, cases[i].code);
+        assert_int_equal(get("a", &product), MESH_OK);
+        assert_int_equal(product__v1__product_service__list_products(here.channel, &list, &page,
+                                                                     in_arena(), &err),
+                         MESH_OK);
+        assert_int_equal(page->n_products, 1);
+    }
+    assert_int_equal(create_at(&here, "b"), MESH_PERMISSION_DENIED);
+    assert_true(mesh_error_metadata_get(&err, "permission", permission, sizeof permission));
+    assert_string_equal(permission, "product.write");
+}
+
+/* Nobody knows more of a token that is none than that. */
+static void a_token_that_is_none_is_refused(void **state)
+{
+    (void)state;
+    person forger = merchant;
+    forger.authorization[strlen(forger.authorization) - 8] ^= 1;
+    shop_call_as(&forger);
+    assert_int_equal(create_at(&here, "a"), MESH_UNAUTHENTICATED);
+    assert_string_equal(err.reason, "TOKEN_INVALID");
+}
+
+/* S0.5: the answer is kept, and the news of a change drops it, everywhere. */
+static void who_becomes_a_merchant_may_write_at_once_and_no_longer_than_that(void **state)
+{
+    (void)state;
+    const instance *const both[] = {&here, &there};
+    person newcomer;
+    person_join(&newcomer, "newcomer");
+    shop_call_as(&newcomer);
+    for (size_t i = 0; i < 2; i++)
+        assert_int_equal(create_at(both[i], "tried"), MESH_PERMISSION_DENIED);
+    person_change_groups(&newcomer, merchants);
+    for (size_t i = 0; i < 2; i++)
+        WAIT_FOR(may_write(both[i]));
+    person_change_groups(&newcomer, no_groups);
+    for (size_t i = 0; i < 2; i++)
+        WAIT_FOR(is_refused(create_at(both[i], "tried"), "PERMISSION_MISSING"));
+}
+
+/* S4.2: while the token is valid. */
+static void a_banned_user_is_refused_until_the_ban_ends(void **state)
+{
+    (void)state;
+    const instance *const both[] = {&here, &there};
+    Product__V1__Product *product;
+    person troll;
+    person_join(&troll, "troll");
+    person_change_groups(&troll, merchants);
+    shop_call_as(&troll);
+    for (size_t i = 0; i < 2; i++)
+        WAIT_FOR(may_write(both[i]));
+    person_ban(&troll);
+    for (size_t i = 0; i < 2; i++) {
+        WAIT_FOR(is_refused(create_at(both[i], "tried"), "USER_REFUSED"));
+        assert_int_equal(err.code, MESH_PERMISSION_DENIED);
+    }
+    assert_int_equal(get("tried", &product), MESH_OK); /* which is public */
+    person_unban(&troll);
+    for (size_t i = 0; i < 2; i++)
+        WAIT_FOR(may_write(both[i]));
+}
+
+/* S0.4, S0.5: who is known may go on, and who is not is not let in on trust. */
+static void without_the_user_service_only_what_is_known_is_allowed(void **state)
+{
+    (void)state;
+    Product__V1__Product *product;
+    person stranger;
+    person_join(&stranger, "stranger");
+    assert_int_equal(create_at(&here, "a"), MESH_OK);
+    shop_call_as(&consumer);
+    assert_int_equal(create_at(&here, "b"), MESH_PERMISSION_DENIED);
+    shop_stop_users();
+
+    assert_int_equal(create_at(&here, "b"), MESH_PERMISSION_DENIED);
+    assert_string_equal(err.reason, "PERMISSION_MISSING");
+    shop_call_as(&merchant);
+    assert_int_equal(create_at(&here, "b"), MESH_OK);
+    shop_call_as(&stranger);
+    assert_int_equal(create_at(&here, "c"), MESH_UNAVAILABLE);
+    assert_string_equal(err.reason, "PERMISSION_UNKNOWN");
+    assert_int_equal(get("b", &product), MESH_OK);
+
+    shop_restart_users();
+    WAIT_FOR(is_refused(create_at(&here, "c"), "PERMISSION_MISSING"));
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, begin_test, end_test)
@@ -253,6 +393,11 @@ int main(void)
         TEST(a_batch_is_all_or_nothing_unless_missing_ones_are_allowed),
         TEST(pages_show_every_product_once_whatever_changes_meanwhile),
         TEST(no_product_is_an_empty_list),
+        TEST(everybody_reads_and_merchants_alone_write),
+        TEST(a_token_that_is_none_is_refused),
+        TEST(who_becomes_a_merchant_may_write_at_once_and_no_longer_than_that),
+        TEST(a_banned_user_is_refused_until_the_ban_ends),
+        TEST(without_the_user_service_only_what_is_known_is_allowed),
         TEST(a_deadline_ends_the_statement_in_the_database),
         TEST(calls_work_again_when_the_database_is_back),
     };

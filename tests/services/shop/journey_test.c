@@ -46,6 +46,7 @@ static int open_all(void **state)
     orders_db = shop_open("order");
     notifications_db = shop_open("notification");
     person_join(&ada, "ada");
+    person_change_groups(&ada, (const char *const[]){"merchants", NULL});
     shop_call_as(&ada);
     return 0;
 }
