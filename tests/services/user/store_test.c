@@ -152,6 +152,36 @@ static void every_permission_of_a_group_is_one_of_the_contract(void **state)
     assert_string_equal(postgres_value(db, sql), "8 8");
 }
 
+/* S0.13: 0004 takes a membership away that the level has brought since, and nobody else's. */
+static void admins_of_before_are_admins_by_their_level(void **state)
+{
+    (void)state;
+    mesh_migration before[4] = {user_migrations[0], user_migrations[1], user_migrations[2]};
+    const user_scope own = scope;
+    mesh_db *old = postgres_open("user_store_before", &(mesh_db_options){.pool_max = 2});
+    bool allowed = false;
+    assert_int_equal(mesh_migrate(old, "user", before, &err), MESH_OK);
+    postgres_value(
+        old, "WITH u AS (INSERT INTO users (id, username, password_hash, kind, role, confirmed)"
+             "  VALUES (gen_random_uuid(), 'root', '', 4, 7, true),"
+             "         (gen_random_uuid(), 'grace', '', 4, 9, true) RETURNING id, kind),"
+             " p AS (INSERT INTO profile SELECT id, kind, '', '' FROM u)"
+             " INSERT INTO user_group SELECT id, unnest(ARRAY['admins', 'support']) FROM u");
+    assert_int_equal(mesh_migrate(old, "user", user_migrations, &err), MESH_OK);
+    assert_string_equal(postgres_value(old, "SELECT string_agg(username || ' ' || group_name, ', '"
+                                            "  ORDER BY username, group_name)"
+                                            " FROM user_group JOIN users ON id = user_id"),
+                        "grace admins, grace support, root support");
+    scope.db = old;
+    assert_int_equal(user_store_has_permission(
+                         &scope, postgres_value(old, "SELECT id FROM users WHERE role = 7"),
+                         "user.manage", &allowed, &err),
+                     MESH_OK);
+    assert_true(allowed);
+    scope = own;
+    mesh_db_destroy(old);
+}
+
 /* S0.1: the table itself refuses a role that does not belong to the kind. */
 static void a_kind_never_has_anothers_role(void **state)
 {
@@ -461,6 +491,8 @@ int main(void)
                                         end_test),
         cmocka_unit_test_setup_teardown(every_permission_of_a_group_is_one_of_the_contract,
                                         begin_test, end_test),
+        cmocka_unit_test_setup_teardown(admins_of_before_are_admins_by_their_level, begin_test,
+                                        end_test),
         cmocka_unit_test_setup_teardown(a_kind_never_has_anothers_role, begin_test, end_test),
         cmocka_unit_test_setup_teardown(names_and_emails_are_taken_once_whatever_their_case,
                                         begin_test, end_test),
