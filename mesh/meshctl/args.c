@@ -7,6 +7,7 @@
 #include "mesh/meshctl/suggest.h"
 
 #define REMOTE (CTL_LIST | CTL_DESCRIBE | CTL_CALL | CTL_STATUS | CTL_COMPLETE)
+#define ACCOUNT (CTL_SIGN_IN | CTL_SIGN_OUT | CTL_WHOAMI)
 #define TYPED (CTL_LIST | CTL_DESCRIBE | CTL_CALL | CTL_COMPLETE)
 
 static const struct {
@@ -14,17 +15,19 @@ static const struct {
     ctl_command command;
 } commands[] = {
     {"list", CTL_LIST},     {"describe", CTL_DESCRIBE},     {"call", CTL_CALL},
-    {"status", CTL_STATUS}, {"completion", CTL_COMPLETION}, {"complete", CTL_COMPLETE},
+    {"status", CTL_STATUS}, {"sign-in", CTL_SIGN_IN},       {"sign-out", CTL_SIGN_OUT},
+    {"whoami", CTL_WHOAMI}, {"completion", CTL_COMPLETION}, {"complete", CTL_COMPLETE},
     {"help", CTL_HELP},     {"version", CTL_VERSION},
 };
 
 /* In the order of the help. parse_option below says what each does. */
 static const ctl_option options[] = {
-    {"--header", "-H", "'KEY: VALUE'", REMOTE,
+    {"--header", "-H", "'KEY: VALUE'", REMOTE | CTL_WHOAMI,
      "send metadata; may be repeated; the value of a key in -bin is base64"},
+    {"--staff", NULL, NULL, CTL_SIGN_IN, "sign in as one of the staff"},
     {"--deadline", NULL, "DURATION", CTL_CALL,
      "give the call up after 250ms, 2s, 1m; default 30s, none for streams"},
-    {"--max-time", NULL, "DURATION", REMOTE, "give everything up after this time"},
+    {"--max-time", NULL, "DURATION", REMOTE | ACCOUNT, "give everything up after this time"},
     {"--protoset", NULL, "FILE", TYPED,
      "types from a descriptor set instead of the server's reflection"},
     {"--emit-defaults", NULL, NULL, CTL_CALL, "show fields that are zero, too"},
@@ -33,14 +36,17 @@ static const ctl_option options[] = {
     {"--compact", NULL, NULL, CTL_CALL, "the answer of a unary call on one line"},
     {"--template", NULL, NULL, CTL_DESCRIBE, "an example of the message as JSON, to edit"},
     {"--compress", NULL, NULL, CTL_CALL, "gzip what is sent"},
-    {"--tls", NULL, NULL, REMOTE, "TLS, trusting the system's roots; implied by the following"},
-    {"--ca", NULL, "FILE", REMOTE, "trust the certificates in this PEM file"},
-    {"--cert", NULL, "FILE", REMOTE, "show this certificate (mTLS), with --key"},
-    {"--key", NULL, "FILE", REMOTE, "its private key"},
-    {"--servername", NULL, "NAME", REMOTE, "name that the server's certificate must have"},
+    {"--tls", NULL, NULL, REMOTE | ACCOUNT,
+     "TLS, trusting the system's roots; implied by the following"},
+    {"--ca", NULL, "FILE", REMOTE | ACCOUNT, "trust the certificates in this PEM file"},
+    {"--cert", NULL, "FILE", REMOTE | ACCOUNT, "show this certificate (mTLS), with --key"},
+    {"--key", NULL, "FILE", REMOTE | ACCOUNT, "its private key"},
+    {"--servername", NULL, "NAME", REMOTE | ACCOUNT,
+     "name that the server's certificate must have"},
     {"--verbose", "-v", NULL, REMOTE, "headers, trailers and times on stderr"},
-    {"--json", NULL, NULL, REMOTE, "output for programs; errors as JSON on stderr"},
-    {"--help", "-h", NULL, REMOTE | CTL_COMPLETION | CTL_HELP | CTL_VERSION, "show this help"},
+    {"--json", NULL, NULL, REMOTE | ACCOUNT, "output for programs; errors as JSON on stderr"},
+    {"--help", "-h", NULL, REMOTE | ACCOUNT | CTL_COMPLETION | CTL_HELP | CTL_VERSION,
+     "show this help"},
 };
 
 enum {
@@ -106,6 +112,7 @@ static bool set_flag(ctl_args *args, const char *name)
         {"--verbose", &args->verbose},
         {"--json", &args->json},
         {"--help", &args->help},
+        {"--staff", &args->staff},
     };
     for (size_t i = 0; i < sizeof flags / sizeof flags[0]; i++)
         if (strcmp(flags[i].name, name) == 0) {

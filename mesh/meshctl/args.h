@@ -21,10 +21,13 @@ typedef enum ctl_command {
     CTL_DESCRIBE = 1 << 1,
     CTL_CALL = 1 << 2,
     CTL_STATUS = 1 << 3,
-    CTL_COMPLETION = 1 << 4,
-    CTL_COMPLETE = 1 << 5, /* for the completion script; not shown in the help */
-    CTL_HELP = 1 << 6,
-    CTL_VERSION = 1 << 7
+    CTL_SIGN_IN = 1 << 4,
+    CTL_SIGN_OUT = 1 << 5,
+    CTL_WHOAMI = 1 << 6,
+    CTL_COMPLETION = 1 << 7,
+    CTL_COMPLETE = 1 << 8, /* for the completion script; not shown in the help */
+    CTL_HELP = 1 << 9,
+    CTL_VERSION = 1 << 10 /* the last one */
 } ctl_command;
 
 typedef struct ctl_args {
@@ -50,6 +53,7 @@ typedef struct ctl_args {
     bool verbose;
     bool json;
     bool template;
+    bool staff;
 } ctl_args;
 
 /* An option as the help and the completion show it. */

@@ -15,6 +15,7 @@
 #include "mesh/meshctl/method_name.h"
 #include "mesh/meshctl/report.h"
 #include "mesh/meshctl/session.h"
+#include "mesh/meshctl/sign_in.h"
 
 enum {
     UNARY_DEADLINE_MS = 30000,
@@ -303,7 +304,9 @@ int ctl_call(ctl *run)
     exchange x = {.run = run};
     ctl_failure failure;
     pthread_mutex_init(&x.pool_mu, NULL);
-    mesh_code code = ctl_interrupt_start(&x.interrupt, &failure);
+    mesh_code code = ctl_sign_in_use(run, args->words[0], &failure);
+    if (code == MESH_OK)
+        code = ctl_interrupt_start(&x.interrupt, &failure);
     if (code == MESH_OK)
         code = ctl_session_open(run, args->words[0], &x.session, &failure);
     if (code == MESH_OK)

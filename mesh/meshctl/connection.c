@@ -56,6 +56,11 @@ const ctl_target *ctl_connection_target(const ctl_connection *connection)
     return &connection->target;
 }
 
+mesh_channel *ctl_connection_channel(const ctl_connection *connection)
+{
+    return connection->channel;
+}
+
 #define WANTS_CERTIFICATE "does the server want a certificate? --cert and --key show one"
 #define SPEAKS_TLS "does the server speak TLS? then --tls, with --ca FILE for its own CA"
 
@@ -111,11 +116,19 @@ static const char *hint(const ctl_connection *connection, mesh_code code, const 
                    ? "is the mesh up? meshctl status shows it, scripts/up starts it"
                    : "does a server listen there? scripts/up starts the mesh, meshctl status "
                      "shows its addresses";
+    case MESH_UNAUTHENTICATED:
+        return connection->run->sign_in_hint;
     case MESH_DEADLINE_EXCEEDED:
         return "--deadline and --max-time set how long a call may take";
     default:
         return NULL;
     }
+}
+
+void ctl_connection_failed(const ctl_connection *connection, mesh_code code, ctl_failure *failure)
+{
+    failure->remote = true;
+    failure->hint = hint(connection, code, &failure->err);
 }
 
 mesh_code ctl_connection_call(ctl_connection *connection, const char *service, const char *method,
@@ -144,8 +157,7 @@ mesh_code ctl_connection_call(ctl_connection *connection, const char *service, c
                                        .compress = compress};
     mesh_code code = mesh_stream_open(connection->channel, described, NULL, &options, stream,
                                       &failure->err);
-    failure->remote = true;
-    failure->hint = hint(connection, code, &failure->err);
+    ctl_connection_failed(connection, code, failure);
     return code;
 }
 
@@ -162,8 +174,7 @@ mesh_code ctl_connection_finish(ctl_connection *connection, mesh_stream *stream,
                                 ctl_failure *failure)
 {
     mesh_code code = mesh_stream_finish(stream, &failure->err);
-    failure->remote = true;
-    failure->hint = hint(connection, code, &failure->err);
+    ctl_connection_failed(connection, code, failure);
     return code;
 }
 

@@ -18,6 +18,12 @@ void ctl_connection_close(ctl_connection *connection);
 
 const ctl_target *ctl_connection_target(const ctl_connection *connection);
 
+/* For calls with stubs, which carry no headers by themselves. */
+mesh_channel *ctl_connection_channel(const ctl_connection *connection);
+
+/* Completes the failure of such a call, whose error is in `failure` already. */
+void ctl_connection_failed(const ctl_connection *connection, mesh_code code, ctl_failure *failure);
+
 /* Opens a call of any kind; the messages are sent and read as bytes. `timeout_ms` 0: none. */
 mesh_code ctl_connection_call(ctl_connection *connection, const char *service, const char *method,
                               int64_t timeout_ms, bool compress, mesh_stream **stream,

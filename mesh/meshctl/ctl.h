@@ -26,6 +26,7 @@ typedef struct ctl {
     mesh_arena *arena;            /* lives as long as the run */
     const mesh_metadata *headers; /* of args, read by ctl_headers */
     size_t header_count;
+    const char *sign_in_hint; /* what who has no token, or a wrong one, does; NULL: nothing */
     FILE *out;
     FILE *err;
     bool colour_out;
@@ -51,6 +52,9 @@ int ctl_list(ctl *run);
 int ctl_describe(ctl *run);
 int ctl_call(ctl *run);
 int ctl_status(ctl *run);
+int ctl_sign_in_command(ctl *run);
+int ctl_sign_out_command(ctl *run);
+int ctl_whoami(ctl *run);
 int ctl_complete(ctl *run);
 int ctl_completion(ctl *run);
 

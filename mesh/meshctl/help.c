@@ -42,6 +42,22 @@ static const struct {
      "Every instance of the mesh, its address and its health. Exit code 0 when all serve.\n",
      "  meshctl status\n"
      "  meshctl status --json\n"},
+    {CTL_SIGN_IN, "meshctl sign-in [--staff] LOGIN", "begin a session in the mesh",
+     "Signs in at the user service of the running mesh with a username or e-mail. The password is\n"
+     "asked for at the terminal; else it is the first line of standard input. From then on call "
+     "and\n"
+     "whoami say who calls, to services of this mesh only. The session is renewed while it is "
+     "used;\n"
+     "its tokens are kept, for you alone, in $XDG_STATE_HOME/meshctl or ~/.local/state/meshctl.\n",
+     "  meshctl sign-in ada\n"
+     "  meshctl sign-in --staff root <password-file\n"},
+    {CTL_SIGN_OUT, "meshctl sign-out", "end it",
+     "Ends the session and forgets its tokens; what was handed out is valid for some minutes.\n",
+     "  meshctl sign-out\n"},
+    {CTL_WHOAMI, "meshctl whoami", "who is signed in",
+     "The account as the user service has it now.\n",
+     "  meshctl whoami\n"
+     "  meshctl whoami --json\n"},
     {CTL_COMPLETION, "meshctl completion bash", "completion for the shell",
      "Prints a script for the shell. It completes commands, options, services of the mesh and,\n"
      "by asking the server, services, methods and types.\n",
@@ -73,6 +89,7 @@ static void overview(FILE *out)
           "\n"
           "Environment:\n"
           "  MESH_DATA       data folder of the mesh; else .mesh here or in a folder above\n"
+          "  XDG_STATE_HOME  where sessions are kept, in meshctl/; default ~/.local/state\n"
           "  NO_COLOR        no colours; there are none with TERM=dumb and off a terminal either\n"
           "  GRPC_VERBOSITY  debug, info or error: the gRPC core logs on stderr; default none\n",
           out);

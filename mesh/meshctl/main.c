@@ -35,6 +35,12 @@ static int dispatch(ctl *run)
         return ctl_call(run);
     case CTL_STATUS:
         return ctl_status(run);
+    case CTL_SIGN_IN:
+        return ctl_sign_in_command(run);
+    case CTL_SIGN_OUT:
+        return ctl_sign_out_command(run);
+    case CTL_WHOAMI:
+        return ctl_whoami(run);
     case CTL_COMPLETION:
         return ctl_completion(run);
     case CTL_COMPLETE:

@@ -103,6 +103,8 @@ static void mistakes_say_what_would_be_right(void **state)
         {{"call", "--deadlin", "2s"}, "no option --deadlin for call; did you mean --deadline?"},
         {{"list", "--template"}, "no option --template for list"},
         {{"call", "-x"}, "no option -x for call"},
+        {{"sign-in", "--stuff"}, "no option --stuff for sign-in; did you mean --staff?"},
+        {{"sign-in", "-H", "a: b"}, "no option -H for sign-in"},
         {{"call", "--deadline"}, "--deadline needs a value: --deadline DURATION"},
         {{"call", "--deadline", "soon"}, "--deadline soon: a duration looks like"},
         {{"call", "--deadline", "0s"}, "--deadline 0s: a duration looks like"},

@@ -20,6 +20,9 @@ static const golden_case cases[] = {
     {"help_describe", {"describe", "--help"}},
     {"help_call", {"call", "--help"}},
     {"help_status", {"help", "status"}},
+    {"help_sign_in", {"sign-in", "--help"}},
+    {"help_sign_out", {"sign-out", "--help"}},
+    {"help_whoami", {"whoami", "--help"}},
     {"help_completion", {"completion", "--help"}},
     {"completion_bash", {"completion", "bash"}},
     {"list", {"list", "ADDRESS"}},
@@ -48,6 +51,7 @@ static const golden_case cases[] = {
     {"usage_option", {"call", "--deadlin"}},
     {"usage_call", {"call", "ADDRESS"}},
     {"usage_describe", {"describe"}},
+    {"usage_sign_in", {"sign-in", "ada", "secret"}},
     {"usage_completion", {"completion", "tcsh"}},
 };
 
