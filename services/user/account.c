@@ -5,6 +5,7 @@
 #include "mesh/auth/guard.h"
 #include "services/user/change.h"
 #include "services/user/check.h"
+#include "services/user/guess.h"
 
 mesh_code user_rpc_get_current_user(void *self, mesh_call *call,
                                     const User__V1__GetCurrentUserRequest *request,
@@ -80,4 +81,39 @@ mesh_code user_rpc_update_user(void *self, mesh_call *call,
     /* 2. What is another than before, and the event, in one transaction. */
     return user_change(&scope, caller->user, USER_EVENT_UPDATED, update, (void *)request, response,
                        err);
+}
+
+/* The password is the caller's, and gets its successor, which is already hashed. */
+static mesh_code change_password(const user_service *service, mesh_call *call,
+                                 const User__V1__ChangePasswordRequest *request, mesh_error *err)
+{
+    const user_scope scope = user_scope_of(service, call);
+    const mesh_caller *caller = mesh_call_caller(call);
+    user_secret secret;
+    char hash[USER_HASH_BYTES];
+    mesh_code code = user_store_find_secret(&scope, caller->user, &secret, err);
+    if (code != MESH_OK)
+        return code;
+    const user_guess guess = {.whose = user_guess_of_user(scope.arena, caller->user),
+                              .password = request->old_password,
+                              .known = secret.hash,
+                              .next = request->new_password};
+    code = user_guess_try(service, call, &guess, hash, err);
+    if (code == MESH_OK)
+        code = user_store_change_password(&scope, caller->user, secret.serial, hash,
+                                          caller->session, err);
+    return code;
+}
+
+mesh_code user_rpc_change_password(void *self, mesh_call *call,
+                                   const User__V1__ChangePasswordRequest *request,
+                                   Google__Protobuf__Empty *response, mesh_error *err)
+{
+    (void)response;
+    mesh_code code = user_check_change_password(request, err);
+    if (code == MESH_OK)
+        code = change_password(self, call, request, err);
+    user_password_wipe(request->old_password);
+    user_password_wipe(request->new_password);
+    return code;
 }

@@ -30,7 +30,7 @@ static mesh_code check(const char *username, const char *email, const char *pass
     user_check_username(&check, username);
     user_check_email(&check, email);
     if (text)
-        user_check_password(&check, password);
+        user_check_password(&check, "password", password);
     else
         mesh_check_fail(&check, "password", "must be UTF-8 without a NUL character");
     return check.code;
@@ -43,8 +43,8 @@ mesh_code user_create_admin(const user_service *service, const char *username, c
     char hash[USER_HASH_BYTES];
     bool text = read_password(input, password, sizeof password);
     mesh_code code = check(username, email, password, text, err);
-    if (code == MESH_OK)
-        code = user_password_hash(service->passwords, password, MESH_NO_DEADLINE, hash, err);
+    if (code == MESH_OK) /* without a turn: nobody else is there */
+        code = user_password_hash(service->passwords, password, hash, err);
     sodium_memzero(password, sizeof password); /* also what is behind a NUL */
     if (code != MESH_OK)
         return code;

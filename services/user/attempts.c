@@ -16,9 +16,9 @@ enum {
 
 typedef struct entry {
     uint64_t key;
-    int64_t end_ns; /* of the window, on the monotonic clock; passed: the entry is free */
-    int64_t failures;
-    int64_t running; /* attempts that have not ended */
+    int64_t end_ns;   /* of the window, on the monotonic clock; passed: the entry is free */
+    int64_t failures; /* or sign-ups */
+    int64_t running;  /* attempts that have not ended */
 } entry;
 
 struct user_attempts {
@@ -51,23 +51,29 @@ void user_attempts_destroy(user_attempts *attempts)
     mesh_free(attempts);
 }
 
-/* A login and an address of the same text are two keys. */
+/* What is counted of a text: each has a key of its own. */
+enum {
+    OF_LOGIN,
+    OF_ADDRESS,
+    OF_SIGN_UPS
+};
+
 static uint64_t key_of(const user_attempts *attempts, const char *text, uint64_t what)
 {
     uint64_t key;
     crypto_shorthash((unsigned char *)&key, (const unsigned char *)text, strlen(text),
                      attempts->hash_key);
-    return key ^ what;
+    return key ^ what << 62;
 }
 
 static uint64_t login_key(const user_attempts *attempts, const char *login)
 {
-    return key_of(attempts, login, 0);
+    return key_of(attempts, login, OF_LOGIN);
 }
 
 static uint64_t address_key(const user_attempts *attempts, const char *address)
 {
-    return key_of(attempts, address, UINT64_MAX);
+    return key_of(attempts, address, OF_ADDRESS);
 }
 
 /* Under mu. NULL: nothing is counted for that key. */
@@ -109,6 +115,14 @@ static int64_t blocked_until_ns(user_attempts *attempts, uint64_t key, int64_t m
                                                              : 0;
 }
 
+static mesh_code refuse(const char *why, int64_t until_ns, mesh_error *err)
+{
+    user__v1__error_reason__set(err, MESH_RESOURCE_EXHAUSTED,
+                                USER__V1__ERROR_REASON__TOO_MANY_ATTEMPTS, "%s", why);
+    mesh_error_retry_after(err, mesh_clock_left_ms(until_ns));
+    return MESH_RESOURCE_EXHAUSTED;
+}
+
 static mesh_code admit(user_attempts *attempts, const char *login, const char *address, bool begins,
                        mesh_error *err)
 {
@@ -126,13 +140,7 @@ static mesh_code admit(user_attempts *attempts, const char *login, const char *a
         find_or_add(attempts, by_address, now_ns)->running++;
     }
     pthread_mutex_unlock(&attempts->mu);
-    if (until_ns == 0)
-        return MESH_OK;
-    user__v1__error_reason__set(err, MESH_RESOURCE_EXHAUSTED,
-                                USER__V1__ERROR_REASON__TOO_MANY_ATTEMPTS,
-                                "too many attempts to sign in failed");
-    mesh_error_retry_after(err, mesh_clock_left_ms(until_ns));
-    return MESH_RESOURCE_EXHAUSTED;
+    return until_ns == 0 ? MESH_OK : refuse("too many passwords were wrong", until_ns, err);
 }
 
 mesh_code user_attempt_check(user_attempts *attempts, const char *login, const char *address,
@@ -168,4 +176,18 @@ void user_attempt_end(user_attempts *attempts, const char *login, const char *ad
     end(attempts, login_key(attempts, login), failed, result == USER_ATTEMPT_SUCCEEDED, now_ns);
     end(attempts, address_key(attempts, address), failed, false, now_ns);
     pthread_mutex_unlock(&attempts->mu);
+}
+
+mesh_code user_attempt_sign_up(user_attempts *attempts, const char *address, bool now,
+                               mesh_error *err)
+{
+    const uint64_t key = key_of(attempts, address, OF_SIGN_UPS);
+    const int64_t now_ns = mesh_clock_monotonic_ns();
+    pthread_mutex_lock(&attempts->mu);
+    int64_t until_ns = blocked_until_ns(attempts, key, attempts->options.sign_up_max, false,
+                                        now_ns);
+    if (until_ns == 0 && now)
+        find_or_add(attempts, key, now_ns)->failures++;
+    pthread_mutex_unlock(&attempts->mu);
+    return until_ns == 0 ? MESH_OK : refuse("too many sign-ups from one address", until_ns, err);
 }

@@ -1,9 +1,9 @@
 /*
- * How often signing in failed lately, for each login and each address: who guesses passwords is
- * stopped before they are looked at. The table has a fixed size; when its part for a key is full,
- * the entry that ends first is forgotten. Entries are made for who begins an attempt, which is for
- * who has a turn to have a password hashed: so to push one out takes many thousand attempts, and
- * each costs a hash. Of this process alone. Thread-safe.
+ * How often passwords were wrong lately, for each one whose they should be and each address, and
+ * how many accounts each address made: who guesses is stopped before passwords are looked at. The
+ * table has a fixed size; when its part for a key is full, the entry that ends first is forgotten.
+ * Entries are made for who has a turn to have a password hashed: so to push one out takes many
+ * thousand attempts, and each costs a hash. Of this process alone. Thread-safe.
  */
 #ifndef SERVICES_USER_ATTEMPTS_H
 #define SERVICES_USER_ATTEMPTS_H
@@ -16,8 +16,9 @@
 typedef struct user_attempts user_attempts;
 
 typedef struct user_attempts_options {
-    int64_t login_max;   /* failures of a login in a window; 1 at least, as the next ones */
+    int64_t login_max;   /* failures of one login in a window; 1 at least, as the next ones */
     int64_t address_max; /* failures from an address in a window */
+    int64_t sign_up_max; /* sign-ups from an address in a window */
     int64_t window_ms;   /* from the first attempt on */
 } user_attempts_options;
 
@@ -30,8 +31,9 @@ void user_attempts_destroy(user_attempts *attempts);
 
 /*
  * Looks whether an attempt may be made, and counts nothing: for who is to wait for a turn first.
- * `login` is in one case. RESOURCE_EXHAUSTED: TOO_MANY_ATTEMPTS with the time to wait, when the
- * login or the address has failed as often as it may.
+ * `login` is any text that stands for whose the password should be. RESOURCE_EXHAUSTED:
+ * TOO_MANY_ATTEMPTS with the time to wait, when the login or the address has failed as often as it
+ * may.
  */
 mesh_code user_attempt_check(user_attempts *attempts, const char *login, const char *address,
                              mesh_error *err);
@@ -52,5 +54,12 @@ typedef enum user_attempt_result {
 
 void user_attempt_end(user_attempts *attempts, const char *login, const char *address,
                       user_attempt_result result);
+
+/*
+ * Whether an address may make another account; `now` counts it, otherwise it is a look.
+ * RESOURCE_EXHAUSTED: TOO_MANY_ATTEMPTS with the time to wait.
+ */
+mesh_code user_attempt_sign_up(user_attempts *attempts, const char *address, bool now,
+                               mesh_error *err);
 
 #endif

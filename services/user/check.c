@@ -61,12 +61,20 @@ void user_check_email(mesh_check *check, const char *email)
     mesh_check_that(check, right, "email", "must be an e-mail address, like name@example.com");
 }
 
-void user_check_password(mesh_check *check, const char *password)
+void user_check_password(mesh_check *check, const char *field, const char *password)
 {
     size_t size = strnlen(password, USER_PASSWORD_MAX + 1);
     if (size < USER_PASSWORD_MIN || size > USER_PASSWORD_MAX)
-        mesh_check_fail(check, "password", "must have %d to %d bytes", USER_PASSWORD_MIN,
+        mesh_check_fail(check, field, "must have %d to %d bytes", USER_PASSWORD_MIN,
                         USER_PASSWORD_MAX);
+}
+
+/* One that somebody has, and that may be older than our limits. */
+static void check_known_password(mesh_check *check, const char *field, const char *password)
+{
+    size_t size = strnlen(password, USER_PASSWORD_MAX + 1);
+    if (size < 1 || size > USER_PASSWORD_MAX)
+        mesh_check_fail(check, field, "must have 1 to %d bytes", USER_PASSWORD_MAX);
 }
 
 /* The kind that was chosen; UNSPECIFIED when nobody may choose that. */
@@ -99,7 +107,7 @@ mesh_code user_check_sign_up_regular(const User__V1__SignUpRegularRequest *reque
     user_check_username(&check, request->username);
     if (request->email[0] != '\0' || !listed)
         user_check_email(&check, request->email);
-    user_check_password(&check, request->password);
+    user_check_password(&check, "password", request->password);
     mesh_check_that(&check, chosen != USER__V1__USER__KIND__KIND_UNSPECIFIED, "kind",
                     "must be CONSUMER, CUSTOMER or EMPLOYEE");
     mesh_check_text(&check, "first_name", request->first_name, listed, USER_NAME_MAX);
@@ -114,7 +122,7 @@ mesh_code user_check_sign_up_staff(const User__V1__SignUpStaffRequest *request, 
     mesh_check check = {.err = err};
     user_check_username(&check, request->username);
     user_check_email(&check, request->email);
-    user_check_password(&check, request->password);
+    user_check_password(&check, "password", request->password);
     mesh_check_text(&check, "first_name", request->first_name, 1, USER_NAME_MAX);
     mesh_check_text(&check, "last_name", request->last_name, 1, USER_NAME_MAX);
     return check.code;
@@ -134,15 +142,24 @@ mesh_code user_check_update(const User__V1__UpdateUserRequest *request, User__V1
     return check.code;
 }
 
+mesh_code user_check_change_password(const User__V1__ChangePasswordRequest *request,
+                                     mesh_error *err)
+{
+    mesh_check check = {.err = err};
+    check_known_password(&check, "old_password", request->old_password);
+    user_check_password(&check, "new_password", request->new_password);
+    mesh_check_that(&check, strcmp(request->old_password, request->new_password) != 0,
+                    "new_password", "must not be the old password");
+    return check.code;
+}
+
 mesh_code user_check_sign_in(const User__V1__SignInRequest *request, mesh_error *err)
 {
     mesh_check check = {.err = err};
     size_t login = strnlen(request->login, USER_LOGIN_MAX + 1);
-    size_t password = strnlen(request->password, USER_PASSWORD_MAX + 1);
     if (login < 1 || login > USER_LOGIN_MAX)
         mesh_check_fail(&check, "login", "must have 1 to %d bytes", USER_LOGIN_MAX);
-    if (password < 1 || password > USER_PASSWORD_MAX)
-        mesh_check_fail(&check, "password", "must have 1 to %d bytes", USER_PASSWORD_MAX);
+    check_known_password(&check, "password", request->password);
     return check.code;
 }
 

@@ -21,7 +21,7 @@ enum {
 /* Violations of a single field go to `check`; none shows a password. */
 void user_check_username(mesh_check *check, const char *username);
 void user_check_email(mesh_check *check, const char *email);
-void user_check_password(mesh_check *check, const char *password);
+void user_check_password(mesh_check *check, const char *field, const char *password);
 
 /*
  * MESH_OK and the kind that the account is to have, or MESH_INVALID_ARGUMENT with every violation.
@@ -36,6 +36,8 @@ mesh_code user_check_sign_up_staff(const User__V1__SignUpStaffRequest *request, 
 mesh_code user_check_update(const User__V1__UpdateUserRequest *request, User__V1__User__Kind kind,
                             mesh_error *err);
 
+mesh_code user_check_change_password(const User__V1__ChangePasswordRequest *request,
+                                     mesh_error *err);
 mesh_code user_check_sign_in(const User__V1__SignInRequest *request, mesh_error *err);
 
 mesh_code user_check_id(const char *user_id, mesh_error *err);

@@ -7,6 +7,7 @@
 #include "mesh/resource/timestamp.h"
 #include "mesh/rpc/call.h"
 #include "services/user/check.h"
+#include "services/user/guess.h"
 #include "services/user/session_store.h"
 
 user_scope user_scope_of(const user_service *service, mesh_call *call)
@@ -25,84 +26,38 @@ static char *lower(mesh_arena *arena, const char *text)
     return copy;
 }
 
-/* "ipv4:127.0.0.1" of "ipv4:127.0.0.1:4711": the port says nothing of who it is. */
-static const char *address_of(mesh_call *call)
+/*
+ * The user whose login and password it is, and the serial of the password. UNAUTHENTICATED:
+ * WRONG_CREDENTIALS, whatever it is that does not fit.
+ */
+static mesh_code find_by_password(const user_service *service, mesh_call *call,
+                                  const User__V1__SignInRequest *request, bool staff,
+                                  User__V1__User *user, int64_t *serial, mesh_error *err)
 {
-    const char *address = mesh_call_peer(call)->address;
-    const char *port = strrchr(address, ':');
-    bool has_port = port != NULL && strncmp(address, "unix:", 5) != 0;
-    return mesh_arena_strndup(mesh_call_arena(call), address,
-                              has_port ? (size_t)(port - address) : strlen(address));
-}
-
-/* A hash with the numbers in force, in place of an older one; if not now, then another time. */
-static void renew_hash(const user_service *service, const user_scope *scope, const char *user_id,
-                       const char *password, const char *known)
-{
+    const user_scope scope = user_scope_of(service, call);
+    const char *login = lower(scope.arena, request->login);
+    user_secret secret;
     char hash[USER_HASH_BYTES];
-    mesh_error err;
-    mesh_error_clear(&err);
-    mesh_code code = user_password_hash(service->passwords, password, scope->deadline_ns, hash,
-                                        &err);
-    if (code == MESH_OK)
-        code = user_store_rehash(scope, user_id, known, hash, &err);
+    mesh_code code = user_store_find_login(&scope, login, staff, user, &secret, err);
     if (code != MESH_OK)
+        return code;
+    const user_guess guess = {.whose = secret.hash != NULL
+                                           ? user_guess_of_user(scope.arena, user->id)
+                                           : user_guess_of_login(scope.arena, login, staff),
+                              .password = request->password,
+                              .known = secret.hash};
+    code = user_guess_try(service, call, &guess, hash, err);
+    if (code != MESH_OK)
+        return code;
+    *serial = secret.serial;
+
+    /* A hash with the numbers in force, in place of an older one; if not now, another time. */
+    mesh_error why;
+    mesh_error_clear(&why);
+    if (hash[0] != '\0' && user_store_rehash(&scope, user->id, secret.hash, hash, &why) != MESH_OK)
         mesh_log(MESH_LOG_WARN, "an outdated hash of a password was kept",
-                 MESH_LOG_S("user_id", user_id), MESH_LOG_S("error", err.message));
-}
-
-/* What somebody signs in with, and from where. */
-typedef struct credentials {
-    const char *login; /* in one case */
-    const char *password, *address;
-    bool staff;
-} credentials;
-
-/*
- * Whether it is the password of the hash. It is an attempt once it is our turn, and not before: who
- * is sent away has cost no hash, and must push nobody out of the table.
- */
-static mesh_code try_password(const user_service *service, const user_scope *scope,
-                              const credentials *given, const char *known, bool *outdated,
-                              mesh_error *err)
-{
-    bool right = false;
-    mesh_code code = user_password_turn_take(service->passwords, scope->deadline_ns, err);
-    if (code != MESH_OK)
-        return code;
-    code = user_attempt_begin(service->attempts, given->login, given->address, err);
-    if (code == MESH_OK) {
-        code = user_password_verify(service->passwords, given->password, known, &right, outdated,
-                                    err);
-        user_attempt_end(service->attempts, given->login, given->address,
-                         code != MESH_OK ? USER_ATTEMPT_UNKNOWN
-                         : right         ? USER_ATTEMPT_SUCCEEDED
-                                         : USER_ATTEMPT_FAILED);
-    }
-    user_password_turn_end(service->passwords);
-    if (code != MESH_OK || right)
-        return code;
-    return user__v1__error_reason__set(err, MESH_UNAUTHENTICATED,
-                                       USER__V1__ERROR_REASON__WRONG_CREDENTIALS,
-                                       "no such user, or another password");
-}
-
-/*
- * The user whose password it is. UNAUTHENTICATED: WRONG_CREDENTIALS, whatever it is that does not
- * fit.
- */
-static mesh_code find_by_password(const user_service *service, const user_scope *scope,
-                                  const credentials *given, User__V1__User *user, mesh_error *err)
-{
-    const char *known = NULL;
-    bool found = false, outdated = false;
-    mesh_code code = user_store_find_login(scope, given->login, given->staff, user, &known, &found,
-                                           err);
-    if (code == MESH_OK)
-        code = try_password(service, scope, given, known, &outdated, err);
-    if (code == MESH_OK && outdated)
-        renew_hash(service, scope, user->id, given->password, known);
-    return code;
+                 MESH_LOG_S("user_id", user->id), MESH_LOG_S("error", why.message));
+    return MESH_OK;
 }
 
 static int64_t session_end_ns(const user_service *service)
@@ -132,8 +87,8 @@ static mesh_code write_tokens(const user_service *service, const user_scope *sco
 
 /* Begins a session of a user whose password was right. */
 static mesh_code begin_session(const user_service *service, const user_scope *scope,
-                               User__V1__User *user, User__V1__SignInResponse *response,
-                               mesh_error *err)
+                               User__V1__User *user, int64_t serial,
+                               User__V1__SignInResponse *response, mesh_error *err)
 {
     char session_id[MESH_UUID_TEXT_BYTES], text[USER_REFRESH_TEXT_BYTES];
     user_refresh refresh;
@@ -143,7 +98,7 @@ static mesh_code begin_session(const user_service *service, const user_scope *sc
         return mesh_error_set(err, MESH_RESOURCE_EXHAUSTED, "the call needs too much memory");
     user__v1__tokens__init(tokens);
     user_refresh_create(&refresh, text);
-    mesh_code code = user_session_add(scope, user->id, &refresh, end_ns, session_id, err);
+    mesh_code code = user_session_add(scope, user->id, serial, &refresh, end_ns, session_id, err);
     if (code == MESH_OK)
         code = write_tokens(service, scope, user, session_id, text, end_ns, tokens, err);
     response->user = user;
@@ -151,40 +106,40 @@ static mesh_code begin_session(const user_service *service, const user_scope *sc
     return code;
 }
 
+/* Those of anybody: a few more than begin, so that they become fewer. */
+static void sweep_sessions(const user_scope *scope)
+{
+    mesh_error err;
+    mesh_error_clear(&err);
+    if (user_session_sweep(scope, &err) != MESH_OK)
+        mesh_log(MESH_LOG_WARN, "expired sessions were kept", MESH_LOG_S("error", err.message));
+}
+
 static mesh_code sign_in(const user_service *service, mesh_call *call,
                          const User__V1__SignInRequest *request, bool staff,
                          User__V1__SignInResponse *response, mesh_error *err)
 {
     const user_scope scope = user_scope_of(service, call);
+    User__V1__User *user = mesh_arena_alloc(scope.arena, sizeof *user);
+    int64_t serial = 0;
 
     /* 1. Every mistake of the caller's at once. */
     mesh_code code = user_check_sign_in(request, err);
-    if (code != MESH_OK)
-        goto done;
-
-    /* 2. Who has failed too often does not get to try. */
-    const credentials given = {.login = lower(scope.arena, request->login),
-                               .password = request->password,
-                               .address = address_of(call),
-                               .staff = staff};
-    code = user_attempt_check(service->attempts, given.login, given.address, err);
-    if (code != MESH_OK)
-        goto done;
-
-    /* 3. The password. */
-    User__V1__User *user = mesh_arena_alloc(scope.arena, sizeof *user);
-    if (user == NULL) {
+    if (code == MESH_OK && user == NULL)
         code = mesh_error_set(err, MESH_RESOURCE_EXHAUSTED, "the call needs too much memory");
-    } else {
-        user__v1__user__init(user);
-        code = find_by_password(service, &scope, &given, user, err);
-    }
 
-    /* 4. A session, unless the user is banned. */
-    if (code == MESH_OK)
-        code = begin_session(service, &scope, user, response, err);
-done:
+    /* 2. The password. */
+    if (code == MESH_OK) {
+        user__v1__user__init(user);
+        code = find_by_password(service, call, request, staff, user, &serial, err);
+    }
     user_password_wipe(request->password);
+
+    /* 3. A session, unless the user is banned; and an end to some that nobody uses any more. */
+    if (code == MESH_OK)
+        code = begin_session(service, &scope, user, serial, response, err);
+    if (code == MESH_OK)
+        sweep_sessions(&scope);
     return code;
 }
 
@@ -253,6 +208,7 @@ const user__v1__user_service__handlers user_handlers = {
     .sign_out = sign_out,
     .get_current_user = user_rpc_get_current_user,
     .update_user = user_rpc_update_user,
+    .change_password = user_rpc_change_password,
     .change_role = user_rpc_change_role,
     .change_level = user_rpc_change_level,
     .change_groups = user_rpc_change_groups,

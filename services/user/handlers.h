@@ -25,6 +25,9 @@ mesh_code user_rpc_get_current_user(void *self, mesh_call *call,
 mesh_code user_rpc_update_user(void *self, mesh_call *call,
                                const User__V1__UpdateUserRequest *request, User__V1__User *response,
                                mesh_error *err);
+mesh_code user_rpc_change_password(void *self, mesh_call *call,
+                                   const User__V1__ChangePasswordRequest *request,
+                                   Google__Protobuf__Empty *response, mesh_error *err);
 
 /* manage.c: what staff changes about users. */
 mesh_code user_rpc_change_role(void *self, mesh_call *call,

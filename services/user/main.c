@@ -50,6 +50,13 @@ static const mesh_setting settings[] = {
      .min = 1,
      .max = 1000000,
      .help = "the same from one address; a gateway is one"},
+    {.name = "USER_ADDRESS_SIGN_UPS",
+     .type = MESH_SETTING_INTEGER,
+     .target = &limits.sign_up_max,
+     .fallback = "50",
+     .min = 1,
+     .max = 1000000,
+     .help = "accounts that one address may try to make in 15 minutes; a gateway is one"},
     {.name = "USER_HASH_MEMORY",
      .type = MESH_SETTING_BYTES,
      .target = &hashing.memory_bytes,
@@ -70,8 +77,8 @@ static const mesh_setting settings[] = {
      .fallback = "2",
      .min = 1,
      .max = 256,
-     .help = "passwords hashed at once; twice as many calls may wait for that, so three times "
-             "as many must be less than MESH_WORKERS"},
+     .help = "passwords hashed at once of those who sign in, and half as many of those who sign "
+             "up; twice as many calls may wait for each, and some of MESH_WORKERS must be left"},
 };
 
 static mesh_code create_admin(void *self, mesh_app *app, const char *const *arguments,
@@ -100,15 +107,16 @@ static void stop(void *self)
 /* Workers are left for other calls, however many passwords come. */
 static mesh_code check_workers(int64_t workers, mesh_error *err)
 {
-    const int64_t busy = hashing.concurrency * (1 + USER_HASH_WAITING);
+    const int64_t busy = user_hashes_at_once(hashing.concurrency, USER_HASH_USES) *
+                         (1 + USER_HASH_WAITING);
     if (busy < workers)
         return MESH_OK;
     return mesh_error_set(err, MESH_INVALID_ARGUMENT,
                           "USER_HASH_CONCURRENCY %" PRId64 " can keep %" PRId64
                           " workers busy, and MESH_WORKERS is %" PRId64
-                          ": give MESH_WORKERS %" PRId64 " or more, or a USER_HASH_CONCURRENCY of "
-                          "which %d times is less than MESH_WORKERS",
-                          hashing.concurrency, busy, workers, busy + 1, 1 + USER_HASH_WAITING);
+                          ": give MESH_WORKERS %" PRId64 " or more, or a smaller "
+                          "USER_HASH_CONCURRENCY",
+                          hashing.concurrency, busy, workers, busy + 1);
 }
 
 static mesh_code start(void *self, mesh_app *app, mesh_error *err)

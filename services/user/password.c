@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "mesh/base/alloc.h"
+#include "mesh/base/clock.h"
 #include "services/user/turns.h"
 
 _Static_assert(USER_HASH_BYTES >= crypto_pwhash_STRBYTES, "room for a hash");
@@ -13,8 +14,14 @@ struct user_passwords {
     unsigned long long passes; /* immutable, as is all but the turns */
     size_t memory_bytes;
     char nobody[crypto_pwhash_STRBYTES]; /* hash of a password that nobody has */
-    user_turns turns;
+    user_turns turns[USER_HASH_USES];
 };
+
+int64_t user_hashes_at_once(int64_t concurrency, user_hash_use use)
+{
+    const int64_t half = (concurrency + 1) / 2;
+    return use == USER_HASH_KNOWN ? concurrency : use == USER_HASH_NEW ? half : concurrency + half;
+}
 
 static mesh_code no_memory(mesh_error *err)
 {
@@ -65,8 +72,10 @@ mesh_code user_passwords_create(const user_passwords_options *options, user_pass
         mesh_free(made);
         return code;
     }
-    user_turns_init(&made->turns, options->concurrency, options->concurrency * USER_HASH_WAITING,
-                    USER_HASH_WAIT_MS);
+    for (user_hash_use use = 0; use < USER_HASH_USES; use++) {
+        const int64_t at_once = user_hashes_at_once(options->concurrency, use);
+        user_turns_init(&made->turns[use], at_once, at_once * USER_HASH_WAITING, USER_HASH_WAIT_MS);
+    }
     *passwords = made;
     return MESH_OK;
 }
@@ -75,30 +84,43 @@ void user_passwords_destroy(user_passwords *passwords)
 {
     if (passwords == NULL)
         return;
-    user_turns_destroy(&passwords->turns);
+    for (user_hash_use use = 0; use < USER_HASH_USES; use++)
+        user_turns_destroy(&passwords->turns[use]);
     mesh_free(passwords);
 }
 
-mesh_code user_password_hash(user_passwords *passwords, const char *password, int64_t deadline_ns,
+static void give_up(void *waiter)
+{
+    user_turn_give_up(waiter);
+}
+
+mesh_code user_password_turn_take(user_passwords *passwords, user_hash_use use, mesh_call *call,
+                                  mesh_error *err)
+{
+    user_waiter alone = {.turns = &passwords->turns[use], .deadline_ns = MESH_NO_DEADLINE};
+    if (call == NULL)
+        return user_turn_take(&alone, err);
+    /* The call may be cancelled until it ends, long after its turn. */
+    user_waiter *me = mesh_arena_alloc(mesh_call_arena(call), sizeof *me);
+    if (me == NULL)
+        return mesh_error_set(err, MESH_RESOURCE_EXHAUSTED, "the call needs too much memory");
+    *me = (user_waiter){.turns = &passwords->turns[use],
+                        .deadline_ns = mesh_call_deadline_ns(call)};
+    mesh_call_on_cancel(call, give_up, me);
+    return user_turn_take(me, err);
+}
+
+void user_password_turn_end(user_passwords *passwords, user_hash_use use)
+{
+    user_turn_end(&passwords->turns[use]);
+}
+
+mesh_code user_password_hash(user_passwords *passwords, const char *password,
                              char hash[USER_HASH_BYTES], mesh_error *err)
 {
-    mesh_code code = user_turn_take(&passwords->turns, deadline_ns, err);
-    if (code != MESH_OK)
-        return code;
     int failed = crypto_pwhash_str(hash, password, strlen(password), passwords->passes,
                                    passwords->memory_bytes);
-    user_turn_end(&passwords->turns);
     return failed == 0 ? MESH_OK : no_memory(err);
-}
-
-mesh_code user_password_turn_take(user_passwords *passwords, int64_t deadline_ns, mesh_error *err)
-{
-    return user_turn_take(&passwords->turns, deadline_ns, err);
-}
-
-void user_password_turn_end(user_passwords *passwords)
-{
-    user_turn_end(&passwords->turns);
 }
 
 mesh_code user_password_verify(user_passwords *passwords, const char *password, const char *hash,

@@ -1,8 +1,9 @@
 /*
  * Passwords, kept as argon2id hashes (RFC 9106) by libsodium. A hash takes tens of milliseconds and
  * megabytes by design, so only a few are made at once, and only a few callers wait for that: what
- * else the process does goes on, however many people sign in. Thread-safe; every function with a
- * deadline or a turn blocks, so it is for workers, not for a transport's threads.
+ * else the process does goes on, however many people sign in. Who signs up has turns of its own,
+ * so that no flood of new users keeps the known ones out. Thread-safe; all that takes a turn or
+ * needs one blocks, so it is for workers, not for a transport's threads.
  *
  * Nothing here logs a password, or puts one into an error.
  */
@@ -13,7 +14,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "mesh/base/error.h"
+#include "mesh/rpc/call.h"
 
 enum {
     USER_HASH_BYTES = 128,                   /* of a hash as text, with its NUL */
@@ -23,12 +24,22 @@ enum {
     USER_HASH_WAIT_MS = 2000
 };
 
+/* What a password is hashed for. */
+typedef enum user_hash_use {
+    USER_HASH_KNOWN, /* of somebody who has an account */
+    USER_HASH_NEW,   /* of an account that is to be made: half as many turns, rounded up */
+    USER_HASH_USES
+} user_hash_use;
+
+/* How many are hashed at once by `concurrency`, of a use or of all (USER_HASH_USES). */
+int64_t user_hashes_at_once(int64_t concurrency, user_hash_use use);
+
 typedef struct user_passwords user_passwords;
 
 typedef struct user_passwords_options {
     int64_t memory_bytes; /* of each hash; USER_HASH_MEMORY_MIN at least */
     int64_t passes;       /* over that memory; USER_HASH_PASSES_MIN at least */
-    int64_t concurrency;  /* hashes worked on at once, 1 at least */
+    int64_t concurrency;  /* hashes of USER_HASH_KNOWN worked on at once, 1 at least */
 } user_passwords_options;
 
 /*
@@ -42,19 +53,21 @@ mesh_code user_passwords_create(const user_passwords_options *options, user_pass
 void user_passwords_destroy(user_passwords *passwords);
 
 /*
- * The hash of a password, with a salt of its own. RESOURCE_EXHAUSTED: TOO_MANY_PASSWORDS with a
- * retry delay, when more wait than may or it took longer than USER_HASH_WAIT_MS, or no memory for
- * the hash; DEADLINE_EXCEEDED (`deadline_ns` is on the monotonic clock).
+ * Waits for a turn; MESH_OK is followed by user_password_turn_end. Errors of user_turn_take
+ * (turns.h), with USER_HASH_WAIT_MS and the deadline of `call`, which stops waiting when it is
+ * cancelled; it takes one turn, and has no other use for mesh_call_on_cancel. NULL: no call, so
+ * neither.
  */
-mesh_code user_password_hash(user_passwords *passwords, const char *password, int64_t deadline_ns,
-                             char hash[USER_HASH_BYTES], mesh_error *err);
+mesh_code user_password_turn_take(user_passwords *passwords, user_hash_use use, mesh_call *call,
+                                  mesh_error *err);
+void user_password_turn_end(user_passwords *passwords, user_hash_use use);
 
 /*
- * Waits for a turn to verify a password; MESH_OK is followed by user_password_turn_end. Errors of
- * user_turn_take (turns.h), with USER_HASH_WAIT_MS.
+ * The hash of a password, with a salt of its own; the caller has a turn. RESOURCE_EXHAUSTED: no
+ * memory for it.
  */
-mesh_code user_password_turn_take(user_passwords *passwords, int64_t deadline_ns, mesh_error *err);
-void user_password_turn_end(user_passwords *passwords);
+mesh_code user_password_hash(user_passwords *passwords, const char *password,
+                             char hash[USER_HASH_BYTES], mesh_error *err);
 
 /*
  * Whether the password is that of the hash; the caller has a turn. NULL for the hash, of a user who

@@ -9,28 +9,53 @@
 #include "services/user/store.h"
 
 enum {
-    USER_SESSIONS_MAX = 32 /* of a user; a new one takes the place of the one unused for longest */
+    USER_SESSIONS_MAX = 32, /* of a user; a new one takes the place of the one unused for longest */
+    USER_SESSIONS_SWEPT = 10 /* at once: more than begin, so that expired ones become fewer */
 };
+
+/* What is kept of a password. */
+typedef struct user_secret {
+    const char *hash; /* NULL: there is no such user */
+    int64_t serial;   /* another password has a higher one; another hash of the same has not */
+} user_secret;
 
 /*
  * Fills the user who has the login (in lower case: a username or e-mail), and is of the staff or is
- * not, with the password's hash in the arena. *found is false when there is none.
+ * not, and the secret in the arena.
  */
 mesh_code user_store_find_login(const user_scope *scope, const char *login, bool staff,
-                                User__V1__User *user, const char **password_hash, bool *found,
-                                mesh_error *err);
+                                User__V1__User *user, user_secret *secret, mesh_error *err);
+
+/* The secret of a user. */
+mesh_code user_store_find_secret(const user_scope *scope, const char *user_id, user_secret *secret,
+                                 mesh_error *err);
 
 /* Replaces a user's hash, if it still is `old`, by another one of the same password. */
 mesh_code user_store_rehash(const user_scope *scope, const char *user_id, const char *old,
                             const char *password_hash, mesh_error *err);
 
 /*
- * Begins a session until `expire_ns` (wall clock). PERMISSION_DENIED: USER_BANNED, or the user was
- * deleted meanwhile.
+ * Gives the user another password and ends all sessions but the one with the id (which may be none
+ * at all). UNAUTHENTICATED: WRONG_CREDENTIALS, the password has changed since it had the serial.
  */
-mesh_code user_session_add(const user_scope *scope, const char *user_id,
+mesh_code user_store_change_password(const user_scope *scope, const char *user_id, int64_t serial,
+                                     const char *password_hash, const char *session_id,
+                                     mesh_error *err);
+
+/*
+ * Begins a session until `expire_ns` (wall clock) of who has shown the password with the serial.
+ * PERMISSION_DENIED: USER_BANNED. UNAUTHENTICATED: WRONG_CREDENTIALS, the password has changed, or
+ * the user was deleted, meanwhile.
+ */
+mesh_code user_session_add(const user_scope *scope, const char *user_id, int64_t serial,
                            const user_refresh *refresh, int64_t expire_ns,
                            char session_id[MESH_UUID_TEXT_BYTES], mesh_error *err);
+
+/* Forgets some sessions that have expired, USER_SESSIONS_SWEPT at most, of anybody. */
+mesh_code user_session_sweep(const user_scope *scope, mesh_error *err);
+
+/* UNAUTHENTICATED: WRONG_CREDENTIALS, whatever it is that does not fit. */
+mesh_code user_wrong_credentials(mesh_error *err);
 
 /*
  * Replaces the secret of a session, which then lasts until `expire_ns`, and fills its user and id.

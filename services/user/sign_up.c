@@ -1,5 +1,6 @@
 #include "mesh/rpc/call.h"
 #include "services/user/check.h"
+#include "services/user/guess.h"
 #include "services/user/handlers.h"
 
 /* The role that signing up gives to each kind. */
@@ -10,14 +11,34 @@ static User__V1__Role first_role(User__V1__User__Kind kind)
                                                     : USER__V1__ROLE__CONSUMER;
 }
 
+/* In its turn. `address`: counted as one that makes an account; NULL: not counted. */
+static mesh_code hash_in_turn(const user_service *service, mesh_call *call, const char *address,
+                              const char *password, char *hash, mesh_error *err)
+{
+    mesh_code code = MESH_OK;
+    if (address != NULL)
+        code = user_attempt_sign_up(service->attempts, address, false, err);
+    if (code == MESH_OK)
+        code = user_password_turn_take(service->passwords, USER_HASH_NEW, call, err);
+    if (code != MESH_OK)
+        return code;
+    if (address != NULL)
+        code = user_attempt_sign_up(service->attempts, address, true, err);
+    if (code == MESH_OK)
+        code = user_password_hash(service->passwords, password, hash, err);
+    user_password_turn_end(service->passwords, USER_HASH_NEW);
+    return code;
+}
+
 /* What is kept of the password, unless the request was refused; the password itself is forgotten,
  * whatever comes of it. */
-static mesh_code hash_password(const user_service *service, const user_scope *scope, char *password,
-                               mesh_code checked, char hash[USER_HASH_BYTES], mesh_error *err)
+static mesh_code hash_password(const user_service *service, mesh_call *call, const char *address,
+                               char *password, mesh_code checked, char hash[USER_HASH_BYTES],
+                               mesh_error *err)
 {
     mesh_code code = checked;
     if (code == MESH_OK)
-        code = user_password_hash(service->passwords, password, scope->deadline_ns, hash, err);
+        code = hash_in_turn(service, call, address, password, hash, err);
     user_password_wipe(password);
     return code;
 }
@@ -33,8 +54,8 @@ mesh_code user_rpc_sign_up_regular(void *self, mesh_call *call,
     /* 1. Every mistake of the caller's at once. */
     mesh_code code = user_check_sign_up_regular(request, &kind, err);
 
-    /* 2. The password, when its turn comes. */
-    code = hash_password(self, &scope, request->password, code, hash, err);
+    /* 2. The password, when its turn comes, unless many have come from there. */
+    code = hash_password(self, call, user_address_of(call), request->password, code, hash, err);
     if (code != MESH_OK)
         return code;
 
@@ -49,7 +70,7 @@ mesh_code user_rpc_sign_up_regular(void *self, mesh_call *call,
     return user_store_add(&scope, &account, response, err);
 }
 
-/* As the other one. */
+/* As the other one, but an admin makes as many as it takes. */
 mesh_code user_rpc_sign_up_staff(void *self, mesh_call *call,
                                  const User__V1__SignUpStaffRequest *request,
                                  User__V1__User *response, mesh_error *err)
@@ -57,7 +78,7 @@ mesh_code user_rpc_sign_up_staff(void *self, mesh_call *call,
     const user_scope scope = user_scope_of(self, call);
     char hash[USER_HASH_BYTES];
     mesh_code code = user_check_sign_up_staff(request, err);
-    code = hash_password(self, &scope, request->password, code, hash, err);
+    code = hash_password(self, call, NULL, request->password, code, hash, err);
     if (code != MESH_OK)
         return code;
     const user_account account = {.username = request->username,

@@ -27,39 +27,55 @@ static mesh_code send_away(const user_turns *turns, mesh_error *err)
     return MESH_RESOURCE_EXHAUSTED;
 }
 
-/* Under mu. False: the time passed, and it is still not our turn. */
-static bool wait_for_turn(user_turns *turns, int64_t until_ns)
+/* Under mu. Until it is our turn, nobody wants it any more, or the time has passed. */
+static void wait_for_turn(user_waiter *me, int64_t until_ns)
 {
+    user_turns *turns = me->turns;
     bool in_time = true;
     turns->waiting++;
-    while (turns->running >= turns->running_max && in_time)
+    while (turns->running >= turns->running_max && !me->gave_up && in_time)
         in_time = mesh_cond_wait_until(&turns->changed, &turns->mu, until_ns);
     turns->waiting--;
-    return turns->running < turns->running_max;
 }
 
-mesh_code user_turn_take(user_turns *turns, int64_t deadline_ns, mesh_error *err)
+mesh_code user_turn_take(user_waiter *me, mesh_error *err)
 {
+    user_turns *turns = me->turns;
     const int64_t patience_ns = mesh_clock_deadline_ns(turns->wait_ms);
+    const int64_t until_ns = me->deadline_ns < patience_ns ? me->deadline_ns : patience_ns;
     mesh_code code = MESH_OK;
     pthread_mutex_lock(&turns->mu);
-    bool free = turns->running < turns->running_max;
-    if (!free && turns->waiting >= turns->waiting_max)
-        code = send_away(turns, err);
-    else if (free || wait_for_turn(turns, deadline_ns < patience_ns ? deadline_ns : patience_ns))
-        turns->running++;
-    else if (deadline_ns < patience_ns)
+    if (turns->running < turns->running_max || turns->waiting < turns->waiting_max)
+        wait_for_turn(me, until_ns);
+    if (me->gave_up)
+        code = mesh_error_set(err, MESH_CANCELLED, "the call was cancelled");
+    else if (mesh_clock_monotonic_ns() >= me->deadline_ns)
         code = mesh_error_set(err, MESH_DEADLINE_EXCEEDED, "the deadline passed");
-    else
+    else if (turns->running >= turns->running_max)
         code = send_away(turns, err);
+    else
+        turns->running++;
     pthread_mutex_unlock(&turns->mu);
     return code;
+}
+
+/* All that wait look, since the one that a signal wakes may just have given up. */
+static void tell(user_turns *turns)
+{
+    pthread_cond_broadcast(&turns->changed);
+    pthread_mutex_unlock(&turns->mu);
 }
 
 void user_turn_end(user_turns *turns)
 {
     pthread_mutex_lock(&turns->mu);
     turns->running--;
-    pthread_cond_signal(&turns->changed);
-    pthread_mutex_unlock(&turns->mu);
+    tell(turns);
+}
+
+void user_turn_give_up(user_waiter *waiter)
+{
+    pthread_mutex_lock(&waiter->turns->mu);
+    waiter->gave_up = true;
+    tell(waiter->turns);
 }

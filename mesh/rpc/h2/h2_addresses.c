@@ -4,6 +4,7 @@
 #include <string.h>
 #include <sys/random.h>
 
+#include "mesh/base/address.h"
 #include "mesh/base/alloc.h"
 #include "mesh/base/clock.h"
 
@@ -14,8 +15,7 @@ enum {
 };
 
 struct h2_address {
-    uint64_t key; /* IPv4: the address; IPv6: the network */
-    sa_family_t family;
+    mesh_network network;
     size_t connections;
     size_t handshakes;
     h2_address *next;
@@ -48,18 +48,6 @@ void h2_addresses_destroy(h2_addresses *addresses)
     pthread_mutex_destroy(&addresses->mu);
 }
 
-static uint64_t key_of(const struct sockaddr_in6 *peer)
-{
-    const struct sockaddr_in *v4 = (const struct sockaddr_in *)peer;
-    uint64_t key = 0;
-
-    if (peer->sin6_family == AF_INET)
-        memcpy(&key, &v4->sin_addr, sizeof v4->sin_addr);
-    else if (peer->sin6_family == AF_INET6)
-        memcpy(&key, &peer->sin6_addr, sizeof key);
-    return key;
-}
-
 /* Mixed as splitmix64 does, with a seed that nobody outside knows. */
 static size_t index_of(const h2_addresses *addresses, uint64_t key)
 {
@@ -77,14 +65,15 @@ static h2_address **bucket_of(h2_addresses *addresses, uint64_t key)
 h2_address_result h2_addresses_enter(h2_addresses *addresses, const struct sockaddr_in6 *peer,
                                      h2_address **out)
 {
-    uint64_t key = key_of(peer);
-    h2_address **bucket = bucket_of(addresses, key);
+    mesh_network network = mesh_network_of(peer);
+    h2_address **bucket = bucket_of(addresses, network.bits);
     h2_address_result result = H2_ADDRESS_ENTERED;
     h2_address *address;
 
     pthread_mutex_lock(&addresses->mu);
     address = *bucket;
-    while (address != NULL && (address->key != key || address->family != peer->sin6_family))
+    while (address != NULL &&
+           (address->network.bits != network.bits || address->network.family != network.family))
         address = address->next;
     if (address == NULL) {
         address = mesh_calloc(1, sizeof *address);
@@ -92,8 +81,7 @@ h2_address_result h2_addresses_enter(h2_addresses *addresses, const struct socka
             result = H2_ADDRESS_NO_MEMORY;
             goto done;
         }
-        address->key = key;
-        address->family = peer->sin6_family;
+        address->network = network;
         address->next = *bucket;
         *bucket = address;
     }
@@ -120,7 +108,7 @@ void h2_addresses_ready(h2_addresses *addresses, h2_address *address)
 
 void h2_addresses_leave(h2_addresses *addresses, h2_address *address)
 {
-    h2_address **at = bucket_of(addresses, address->key);
+    h2_address **at = bucket_of(addresses, address->network.bits);
 
     pthread_mutex_lock(&addresses->mu);
     if (--address->connections == 0) {
@@ -134,9 +122,9 @@ void h2_addresses_leave(h2_addresses *addresses, h2_address *address)
 
 static h2_blame *blame_of(h2_addresses *addresses, const struct sockaddr_in6 *peer)
 {
-    uint64_t key = key_of(peer) ^ (uint64_t)peer->sin6_family << 32;
+    mesh_network network = mesh_network_of(peer);
 
-    return &addresses->blames[index_of(addresses, key)];
+    return &addresses->blames[index_of(addresses, network.bits ^ (uint64_t)network.family << 32)];
 }
 
 void h2_addresses_blame(h2_addresses *addresses, const struct sockaddr_in6 *peer, uint32_t count,

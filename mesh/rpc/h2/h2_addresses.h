@@ -41,10 +41,8 @@ typedef enum h2_address_result {
 bool h2_addresses_init(h2_addresses *addresses, size_t connections_max, size_t handshakes_max);
 void h2_addresses_destroy(h2_addresses *addresses); /* after all have left */
 
-/*
- * A connection from an IPv4 address, or from a network of 64 bits of IPv6, which one client has as
- * a whole (RFC 7421). It is shaking hands until `ready`.
- */
+/* A connection from one client's network (mesh/base/address.h). It is shaking hands until
+ * `ready`. */
 h2_address_result h2_addresses_enter(h2_addresses *addresses, const struct sockaddr_in6 *peer,
                                      h2_address **address);
 void h2_addresses_ready(h2_addresses *addresses, h2_address *address);

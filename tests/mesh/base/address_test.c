@@ -77,12 +77,48 @@ static void names_and_paths_have_their_limits(void **state)
     assert_false(takes("unix:*", 108));
 }
 
+static void a_client_is_an_ipv4_address_or_a_network_of_ipv6(void **state)
+{
+    static const struct {
+        const char *one, *other;
+        bool same;
+    } cases[] = {
+        {"ipv4:192.0.2.1:1", "ipv4:192.0.2.1:65535", true},
+        {"ipv4:192.0.2.1:1", "ipv4:192.0.2.2:1", false},
+        {"ipv4:192.0.2.1:1", "ipv4:192.0.2.1", true},
+        {"ipv6:[2001:db8::1]:1", "ipv6:[2001:db8::ffff:ffff:ffff:ffff]:2", true},
+        {"ipv6:[2001:db8::1]:1", "ipv6:[2001:db8:0:1::1]:1", false},
+        {"ipv6:[2001:db8::1]:1", "ipv6:%5B2001:db8::2%5D:1", true},
+        {"ipv6:[2001:DB8::1]:1", "ipv6:2001:db8::2", true},
+        {"ipv6:[fe80::1%eth0]:1", "ipv6:[fe80::2%eth1]:1", true},
+        {"ipv6:[::ffff:192.0.2.1]:1", "ipv4:192.0.2.1:4711", true},
+        {"ipv6:[::ffff:192.0.2.1]:1", "ipv6:[::ffff:192.0.2.2]:1", false},
+        {"ipv6:[::1]:1", "ipv4:0.0.0.0:1", false},
+        {"unix:/run/a", "unix:", true},
+        {"unix:/run/a", "ipv4:0.0.0.0:1", false},
+        {"", "ipv4:", true},
+        {"ipv4:300.1.1.1:1", "ipv6:[x]:1", true},
+        {"ipv6:[0000000000000000000000000000000000000000000000000000000000:1]:1", "", true},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        mesh_network one = mesh_network_parse(cases[i].one);
+        mesh_network other = mesh_network_parse(cases[i].other);
+
+        if ((one.family == other.family && one.bits == other.bits) != cases[i].same)
+            fail_msg("%s and %s are %s", cases[i].one, cases[i].other,
+                     cases[i].same ? "two" : "one");
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(addresses_are_taken_apart),
         cmocka_unit_test(what_is_no_address_is_refused),
         cmocka_unit_test(names_and_paths_have_their_limits),
+        cmocka_unit_test(a_client_is_an_ipv4_address_or_a_network_of_ipv6),
     };
 
     return cmocka_run_group_tests_name("address", tests, NULL, NULL);

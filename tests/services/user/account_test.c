@@ -14,8 +14,10 @@
 #include "mesh/db/migrate.h"
 #include "mesh/events/events.h"
 #include "services/user/store.h"
+#include "services/user/turns.h"
 #include "services/user/user_migrations.h"
 #include "tests/fixtures/postgres.h"
+#include "tests/fixtures/wait.h"
 #include "tests/services/gate.h"
 #include "tests/services/serve.h"
 #include "tests/services/violations.h"
@@ -24,6 +26,12 @@
 #define KIND(name) USER__V1__USER__KIND__##name
 #define ROLE(name) USER__V1__ROLE__##name
 #define PASSWORD "Correct-Horse-Battery-7"
+
+enum {
+    FAILURES = 3, /* that a login may have */
+    SIGN_UPS = 4, /* of an address */
+    AT_ONCE = 2   /* hashes */
+};
 
 static user_service service = {.session_ms = 3600000};
 static mesh_events *events; /* take what is added, and publish it nowhere */
@@ -39,7 +47,7 @@ static void start_service(void)
     static char key[MESH_KEY_TEXT_BYTES];
     const user_signer_options signing = {.key = key, .other_key = "", .lifetime_ms = 900000};
     const user_attempts_options limits = {
-        .login_max = 3, .address_max = 100000, .window_ms = 900000};
+        .login_max = FAILURES, .address_max = 100000, .sign_up_max = SIGN_UPS, .window_ms = 900000};
     const user_passwords_options hashing = {
         .memory_bytes = USER_HASH_MEMORY_MIN, .passes = USER_HASH_PASSES_MIN, .concurrency = 2};
     assert_int_equal(mesh_key_generate(key, &err), MESH_OK);
@@ -142,19 +150,25 @@ typedef struct person {
     const char *refresh; /* of the same session */
 } person;
 
-static void sign_in(person *who, const char *username)
+static mesh_code try_sign_in(bool staff, const char *login, const char *password,
+                             User__V1__SignInResponse **response)
 {
     User__V1__SignInRequest request = USER__V1__SIGN_IN_REQUEST__INIT;
-    User__V1__SignInResponse *response;
     const mesh_call_options options = {.arena = arena};
-    request.login = (char *)username;
-    request.password = (char *)PASSWORD;
-    mesh_code code = who->staff ? user__v1__user_service__sign_in_staff(here.channel, &request,
-                                                                        &response, &options, &err)
-                                : user__v1__user_service__sign_in_regular(
-                                      here.channel, &request, &response, &options, &err);
-    if (code != MESH_OK)
-        fail_msg("%s cannot sign in: %s", username, err.message);
+    request.login = (char *)login;
+    request.password = (char *)password;
+    mesh_error_clear(&err);
+    return staff ? user__v1__user_service__sign_in_staff(here.channel, &request, response, &options,
+                                                         &err)
+                 : user__v1__user_service__sign_in_regular(here.channel, &request, response,
+                                                           &options, &err);
+}
+
+static void sign_in(person *who, const char *login, const char *password)
+{
+    User__V1__SignInResponse *response;
+    if (try_sign_in(who->staff, login, password, &response) != MESH_OK)
+        fail_msg("%s cannot sign in: %s", login, err.message);
     who->bearer = mesh_arena_printf(arena, "Bearer %s", response->tokens->access_token);
     who->refresh = response->tokens->refresh_token;
 }
@@ -165,8 +179,7 @@ static person somebody(const char *username, User__V1__User__Kind kind, User__V1
     const user_scope scope = {.db = service.db, .arena = arena, .deadline_ns = MESH_NO_DEADLINE};
     User__V1__User user = USER__V1__USER__INIT;
     char hash[USER_HASH_BYTES];
-    assert_int_equal(user_password_hash(service.passwords, PASSWORD, MESH_NO_DEADLINE, hash, &err),
-                     MESH_OK);
+    assert_int_equal(user_password_hash(service.passwords, PASSWORD, hash, &err), MESH_OK);
     const user_account account = {.username = username,
                                   .email = mesh_arena_printf(arena, "%s@example.com", username),
                                   .password_hash = hash,
@@ -176,7 +189,7 @@ static person somebody(const char *username, User__V1__User__Kind kind, User__V1
                                   .last_name = "Lovelace"};
     assert_int_equal(user_store_add(&scope, &account, &user, &err), MESH_OK);
     person who = {.id = user.id, .staff = kind == KIND(STAFF)};
-    sign_in(&who, username);
+    sign_in(&who, username, PASSWORD);
     added_before = added_now();
     return who;
 }
@@ -300,7 +313,7 @@ static void users_change_their_names_and_email(void **state)
     assert_true(now->update_time->seconds > now->create_time->seconds ||
                 now->update_time->nanos > now->create_time->nanos);
     person again = one;
-    sign_in(&again, "augusta@example.com");
+    sign_in(&again, "augusta@example.com", PASSWORD);
 }
 
 static void a_change_of_nothing_is_no_event(void **state)
@@ -433,6 +446,292 @@ static void changes_at_once_follow_each_other(void **state)
     assert_string_equal(updated.first_name, user->profile->first_name);
 }
 
+/* --- the password ----------------------------------------------------------------------------- */
+
+static size_t wiped; /* passwords, since it was set to 0; by one call at a time */
+
+void __real_user_password_wipe(char *password);
+void __wrap_user_password_wipe(char *password);
+
+void __wrap_user_password_wipe(char *password)
+{
+    wiped++;
+    __real_user_password_wipe(password);
+}
+
+static mesh_code change_password(const person *who, const char *old_one, const char *new_one)
+{
+    User__V1__ChangePasswordRequest request = USER__V1__CHANGE_PASSWORD_REQUEST__INIT;
+    Google__Protobuf__Empty *empty;
+    request.old_password = (char *)old_one;
+    request.new_password = (char *)new_one;
+    wiped = 0;
+    mesh_code code = user__v1__user_service__change_password(here.channel, &request, &empty,
+                                                             as(who), &err);
+    assert_int_equal(wiped, who != NULL ? 2 : 0); /* whatever came of it */
+    return code;
+}
+
+static mesh_code refresh(const char *token)
+{
+    User__V1__RefreshRequest request = USER__V1__REFRESH_REQUEST__INIT;
+    User__V1__Tokens *tokens;
+    request.refresh_token = (char *)token;
+    return user__v1__user_service__refresh(here.channel, &request, &tokens, as(NULL), &err);
+}
+
+/* A guess that is wrong. */
+static mesh_code guess(bool staff, const char *login)
+{
+    User__V1__SignInResponse *response;
+    return try_sign_in(staff, login, "a guess", &response);
+}
+
+static void expect_blocked(bool staff, const char *login)
+{
+    User__V1__SignInResponse *response;
+    assert_int_equal(try_sign_in(staff, login, PASSWORD, &response), MESH_RESOURCE_EXHAUSTED);
+    assert_string_equal(err.reason, "TOO_MANY_ATTEMPTS");
+}
+
+/* S4.1 */
+static void a_changed_password_is_the_only_one(void **state)
+{
+    (void)state;
+    User__V1__SignInResponse *response;
+    person one = ada();
+    assert_int_equal(change_password(&one, PASSWORD, "Another-Horse-8"), MESH_OK);
+    assert_int_equal(try_sign_in(false, "ada", PASSWORD, &response), MESH_UNAUTHENTICATED);
+    sign_in(&one, "ada", "Another-Horse-8");
+    assert_int_equal(events_added(), 0); /* nothing that others know has changed */
+    assert_string_equal(postgres_value(service.db, "SELECT version FROM users"), "1");
+    assert_int_equal(change_password(NULL, PASSWORD, "Another-Horse-9"), MESH_UNAUTHENTICATED);
+}
+
+/* S4.1, S0.4 */
+static void a_changed_password_ends_all_other_sessions(void **state)
+{
+    (void)state;
+    const person one = ada(), other = somebody("bob", KIND(CONSUMER), ROLE(CONSUMER));
+    person thief = one;
+    sign_in(&thief, "ada", PASSWORD);
+    assert_int_equal(change_password(&one, PASSWORD, "Another-Horse-8"), MESH_OK);
+    assert_int_equal(refresh(thief.refresh), MESH_UNAUTHENTICATED);
+    assert_string_equal(err.reason, "SESSION_ENDED");
+    assert_int_equal(refresh(one.refresh), MESH_OK);
+    assert_int_equal(refresh(other.refresh), MESH_OK);
+}
+
+/* S4.1: who found a device signed in learns no password by it. */
+static void a_wrong_old_password_is_an_attempt_to_sign_in(void **state)
+{
+    (void)state;
+    const person one = ada();
+    for (int i = 0; i < FAILURES; i++) {
+        assert_int_equal(change_password(&one, "a guess", "Another-Horse-8"), MESH_UNAUTHENTICATED);
+        assert_string_equal(err.reason, "WRONG_CREDENTIALS");
+    }
+    assert_int_equal(change_password(&one, PASSWORD, "Another-Horse-8"), MESH_RESOURCE_EXHAUSTED);
+    assert_string_equal(err.reason, "TOO_MANY_ATTEMPTS");
+    expect_blocked(false, "ada");
+    assert_int_equal(refresh(one.refresh), MESH_OK);
+}
+
+static void every_mistake_of_a_change_of_password_reaches_the_caller(void **state)
+{
+    (void)state;
+    const person one = ada();
+    char large[200];
+    memset(large, 'x', sizeof large);
+    large[sizeof large - 1] = '\0';
+    assert_int_equal(change_password(&one, "", "short"), MESH_INVALID_ARGUMENT);
+    assert_string_equal(violated_fields(&err), "old_password, new_password");
+    assert_int_equal(change_password(&one, large, large), MESH_INVALID_ARGUMENT);
+    assert_string_equal(violated_fields(&err), "old_password, new_password, new_password");
+    assert_int_equal(change_password(&one, PASSWORD, PASSWORD), MESH_INVALID_ARGUMENT);
+    assert_string_equal(violated_fields(&err), "new_password");
+    assert_null(strstr(err.message, PASSWORD));
+}
+
+/* --- who may try ------------------------------------------------------------------------------ */
+
+/* S4.1: also under both of the user's names, and with the change of the password. */
+static void guesses_count_for_the_user_whatever_the_login(void **state)
+{
+    (void)state;
+    const person one = ada();
+    assert_int_equal(guess(false, "Ada"), MESH_UNAUTHENTICATED);
+    assert_int_equal(guess(false, "ada@Example.com"), MESH_UNAUTHENTICATED);
+    assert_int_equal(change_password(&one, "a guess", "Another-Horse-8"), MESH_UNAUTHENTICATED);
+    expect_blocked(false, "ada");
+    expect_blocked(false, "ada@example.com");
+}
+
+/* S4.1: so that it does not tell who has an account. */
+static void guesses_for_nobody_are_answered_as_those_for_somebody(void **state)
+{
+    (void)state;
+    static const char *const logins[] = {"nobody", "nobody@example.com", "ada"};
+    (void)ada();
+    for (size_t i = 0; i < sizeof logins / sizeof logins[0]; i++) {
+        for (int j = 0; j < FAILURES; j++) {
+            assert_int_equal(guess(false, logins[i]), MESH_UNAUTHENTICATED);
+            assert_string_equal(err.reason, "WRONG_CREDENTIALS");
+        }
+        expect_blocked(false, logins[i]);
+    }
+}
+
+/* S0.1, S4.1: the door that is open to all does not lock the other one. */
+static void guesses_at_one_sign_in_do_not_lock_the_other(void **state)
+{
+    (void)state;
+    person root = somebody("root", KIND(STAFF), ROLE(ADMIN)), one = ada();
+    for (int i = 0; i < FAILURES; i++) {
+        assert_int_equal(guess(false, "root"), MESH_UNAUTHENTICATED);
+        assert_int_equal(guess(true, "ada"), MESH_UNAUTHENTICATED);
+    }
+    expect_blocked(false, "root");
+    expect_blocked(true, "ada");
+    sign_in(&root, "root", PASSWORD);
+    sign_in(&one, "ada", PASSWORD);
+}
+
+static mesh_code sign_up(const char *username)
+{
+    User__V1__SignUpRegularRequest request = USER__V1__SIGN_UP_REGULAR_REQUEST__INIT;
+    User__V1__User *user;
+    request.username = (char *)username;
+    request.email = mesh_arena_printf(arena, "%s@example.com", username);
+    request.password = (char *)PASSWORD;
+    return user__v1__user_service__sign_up_regular(here.channel, &request, &user, as(NULL), &err);
+}
+
+static mesh_code sign_up_staff(const person *who, const char *username)
+{
+    User__V1__SignUpStaffRequest request = USER__V1__SIGN_UP_STAFF_REQUEST__INIT;
+    User__V1__User *user;
+    request.username = (char *)username;
+    request.email = mesh_arena_printf(arena, "%s@example.com", username);
+    request.password = (char *)PASSWORD;
+    request.first_name = request.last_name = (char *)"Root";
+    return user__v1__user_service__sign_up_staff(here.channel, &request, &user, as(who), &err);
+}
+
+/* S4.1: those that fail as well, or one could look which names are taken. */
+static void an_address_makes_a_few_accounts(void **state)
+{
+    (void)state;
+    const person root = somebody("root", KIND(STAFF), ROLE(ADMIN));
+    int64_t delay_ms = 0;
+    atomic_store(&door.allows, true);
+    assert_int_equal(sign_up(""), MESH_INVALID_ARGUMENT); /* has cost nothing */
+    assert_int_equal(sign_up("ada"), MESH_OK);
+    for (int i = 1; i < SIGN_UPS; i++)
+        assert_int_equal(sign_up("ada"), MESH_ALREADY_EXISTS);
+    assert_int_equal(sign_up("bob"), MESH_RESOURCE_EXHAUSTED);
+    assert_string_equal(err.reason, "TOO_MANY_ATTEMPTS");
+    assert_true(mesh_error_retry_delay(&err, &delay_ms));
+    assert_true(delay_ms > 0 && delay_ms <= 900000);
+    assert_int_equal(sign_up_staff(&root, "grace"), MESH_OK); /* an admin has no such limit */
+    assert_string_equal(postgres_value(service.db, "SELECT count(*) FROM users"), "3");
+}
+
+/* --- sessions --------------------------------------------------------------------------------- */
+
+/* Whoever they were of: users who do not come back leave nothing behind. */
+static void signing_in_sweeps_expired_sessions(void **state)
+{
+    (void)state;
+    person one = ada();
+    (void)somebody("bob", KIND(CONSUMER), ROLE(CONSUMER));
+    postgres_value(service.db, "UPDATE session SET expire_time = now()");
+    sign_in(&one, "ada", PASSWORD);
+    assert_string_equal(postgres_value(service.db, "SELECT count(*) FROM session"), "1");
+    assert_int_equal(refresh(one.refresh), MESH_OK);
+}
+
+/* --- who waits -------------------------------------------------------------------------------- */
+
+static size_t verified; /* atomic */
+
+mesh_code __real_user_password_verify(user_passwords *passwords, const char *password,
+                                      const char *hash, bool *right, bool *outdated,
+                                      mesh_error *why);
+mesh_code __wrap_user_password_verify(user_passwords *passwords, const char *password,
+                                      const char *hash, bool *right, bool *outdated,
+                                      mesh_error *why);
+
+mesh_code __wrap_user_password_verify(user_passwords *passwords, const char *password,
+                                      const char *hash, bool *right, bool *outdated,
+                                      mesh_error *why)
+{
+    __atomic_add_fetch(&verified, 1, __ATOMIC_SEQ_CST);
+    return __real_user_password_verify(passwords, password, hash, right, outdated, why);
+}
+
+static size_t waiting; /* atomic */
+
+mesh_code __real_user_turn_take(user_waiter *me, mesh_error *why);
+mesh_code __wrap_user_turn_take(user_waiter *me, mesh_error *why);
+
+mesh_code __wrap_user_turn_take(user_waiter *me, mesh_error *why)
+{
+    __atomic_add_fetch(&waiting, 1, __ATOMIC_SEQ_CST);
+    mesh_code code = __real_user_turn_take(me, why);
+    __atomic_sub_fetch(&waiting, 1, __ATOMIC_SEQ_CST);
+    return code;
+}
+
+static void ignore(void *context, mesh_code code, const User__V1__SignInResponse *response,
+                   const mesh_error *why)
+{
+    (void)context;
+    (void)code;
+    (void)response;
+    (void)why;
+}
+
+static void begin_sign_in(const mesh_call_options *options)
+{
+    User__V1__SignInRequest request = USER__V1__SIGN_IN_REQUEST__INIT;
+    request.login = (char *)"ada";
+    request.password = (char *)PASSWORD;
+    assert_int_equal(user__v1__user_service__sign_in_regular__async(here.channel, &request, options,
+                                                                    ignore, NULL),
+                     MESH_OK);
+}
+
+/* S4.1: a client that goes away frees its place in the queue, and no password of it is hashed. */
+static void a_call_that_nobody_waits_for_waits_no_longer(void **state)
+{
+    (void)state;
+    User__V1__SignInResponse *response;
+    mesh_cancel *cancel = mesh_cancel_create();
+    const mesh_call_options ways[] = {{.cancel = cancel}, {.timeout_ms = 500}};
+    (void)ada();
+    for (size_t i = 0; i < sizeof ways / sizeof ways[0]; i++) {
+        verified = 0;
+        for (int j = 0; j < AT_ONCE; j++)
+            assert_int_equal(
+                user_password_turn_take(service.passwords, USER_HASH_KNOWN, NULL, &err), MESH_OK);
+        int64_t from_ns = mesh_clock_monotonic_ns();
+        for (int j = 0; j < AT_ONCE * USER_HASH_WAITING; j++)
+            begin_sign_in(&ways[i]);
+        WAIT_FOR(__atomic_load_n(&waiting, __ATOMIC_SEQ_CST) == AT_ONCE * USER_HASH_WAITING);
+        assert_int_equal(try_sign_in(false, "ada", PASSWORD, &response), MESH_RESOURCE_EXHAUSTED);
+        assert_string_equal(err.reason, "TOO_MANY_PASSWORDS");
+        if (ways[i].cancel != NULL)
+            mesh_cancel_destroy(cancel);
+        WAIT_FOR(__atomic_load_n(&waiting, __ATOMIC_SEQ_CST) == 0);
+        assert_true(mesh_clock_monotonic_ns() - from_ns < INT64_C(1000000) * USER_HASH_WAIT_MS);
+        for (int j = 0; j < AT_ONCE; j++)
+            user_password_turn_end(service.passwords, USER_HASH_KNOWN);
+        assert_int_equal(try_sign_in(false, "ada", PASSWORD, &response), MESH_OK);
+        assert_int_equal(__atomic_load_n(&verified, __ATOMIC_SEQ_CST), 1);
+    }
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, begin_test, end_test)
@@ -445,6 +744,16 @@ int main(void)
         TEST(every_mistake_of_an_update_reaches_the_caller),
         TEST(an_email_is_somebody_elses_whatever_its_case),
         TEST(changes_at_once_follow_each_other),
+        TEST(a_changed_password_is_the_only_one),
+        TEST(a_changed_password_ends_all_other_sessions),
+        TEST(a_wrong_old_password_is_an_attempt_to_sign_in),
+        TEST(every_mistake_of_a_change_of_password_reaches_the_caller),
+        TEST(guesses_count_for_the_user_whatever_the_login),
+        TEST(guesses_for_nobody_are_answered_as_those_for_somebody),
+        TEST(guesses_at_one_sign_in_do_not_lock_the_other),
+        TEST(an_address_makes_a_few_accounts),
+        TEST(signing_in_sweeps_expired_sessions),
+        TEST(a_call_that_nobody_waits_for_waits_no_longer),
     };
     return cmocka_run_group_tests(tests, open_all, close_all);
 }

@@ -13,6 +13,7 @@
 enum {
     LOGIN_MAX = 3,
     ADDRESS_MAX = 5,
+    SIGN_UP_MAX = 4,
     WINDOW_MS = 60000
 };
 
@@ -22,8 +23,10 @@ static mesh_error err;
 
 static int begin_with(int64_t window_ms)
 {
-    const user_attempts_options options = {
-        .login_max = LOGIN_MAX, .address_max = ADDRESS_MAX, .window_ms = window_ms};
+    const user_attempts_options options = {.login_max = LOGIN_MAX,
+                                           .address_max = ADDRESS_MAX,
+                                           .sign_up_max = SIGN_UP_MAX,
+                                           .window_ms = window_ms};
     mesh_error_clear(&err);
     return user_attempts_create(&options, &attempts, &err) != MESH_OK;
 }
@@ -195,6 +198,30 @@ static void many_keys_push_out_only_those_that_end_first(void **state)
     fail_until_blocked("ada", HERE, LOGIN_MAX);
 }
 
+static mesh_code sign_up(const char *address)
+{
+    mesh_error_clear(&err);
+    return user_attempt_sign_up(attempts, address, true, &err);
+}
+
+/* S4.1: also of accounts that are made, and of names that are looked for by trying them. */
+static void an_address_makes_a_few_accounts(void **state)
+{
+    (void)state;
+    int64_t delay_ms = 0;
+    for (int i = 0; i < SIGN_UP_MAX; i++) {
+        assert_int_equal(user_attempt_sign_up(attempts, HERE, false, &err), MESH_OK); /* a look */
+        assert_int_equal(sign_up(HERE), MESH_OK);
+    }
+    assert_int_equal(sign_up(HERE), MESH_RESOURCE_EXHAUSTED);
+    assert_string_equal(err.reason, "TOO_MANY_ATTEMPTS");
+    assert_true(mesh_error_retry_delay(&err, &delay_ms));
+    assert_true(delay_ms > WINDOW_MS - 30000 && delay_ms <= WINDOW_MS);
+    assert_int_equal(user_attempt_sign_up(attempts, HERE, false, &err), MESH_RESOURCE_EXHAUSTED);
+    assert_int_equal(sign_up(THERE), MESH_OK);
+    fail_until_blocked("ada", HERE, LOGIN_MAX); /* counted apart */
+}
+
 static mesh_code make(void *context)
 {
     const user_attempts_options options = {.login_max = 1, .address_max = 1, .window_ms = 1};
@@ -230,6 +257,7 @@ int main(void)
                                         end_test),
         cmocka_unit_test_setup_teardown(a_login_is_no_address, begin_test, end_test),
         cmocka_unit_test_setup_teardown(a_window_ends, begin_test, end_test),
+        cmocka_unit_test_setup_teardown(an_address_makes_a_few_accounts, begin_test, end_test),
         cmocka_unit_test_setup_teardown(many_keys_push_out_only_those_that_end_first, begin_test,
                                         end_test),
         cmocka_unit_test(failing_memory_is_an_error),

@@ -146,7 +146,7 @@ static mesh_code begin_session(const char *id)
     char session_id[MESH_UUID_TEXT_BYTES], text[USER_REFRESH_TEXT_BYTES];
     user_refresh refresh;
     user_refresh_create(&refresh, text);
-    return user_session_add(&scope, id, &refresh, mesh_clock_add_ms(mesh_clock_wall_ns(), 60000),
+    return user_session_add(&scope, id, 1, &refresh, mesh_clock_add_ms(mesh_clock_wall_ns(), 60000),
                             session_id, ERR);
 }
 
@@ -239,13 +239,13 @@ static void staff_that_signs_up_waits_for_its_turn_to_hash(void **state)
     pthread_t threads[SIGN_UPS];
     User__V1__SignUpStaffRequest requests[SIGN_UPS];
     atomic_store(&sent_away, 0);
-    assert_int_equal(user_password_turn_take(passwords, MESH_NO_DEADLINE, ERR), MESH_OK);
+    assert_int_equal(user_password_turn_take(passwords, USER_HASH_NEW, NULL, ERR), MESH_OK);
     for (size_t i = 0; i < SIGN_UPS; i++) {
         requests[i] = staff_request(mesh_arena_printf(the_office.arena, "grace%zu", i));
         assert_int_equal(pthread_create(&threads[i], NULL, sign_up, &requests[i]), 0);
     }
     WAIT_FOR(atomic_load(&sent_away) == SIGN_UPS - 2);
-    user_password_turn_end(passwords);
+    user_password_turn_end(passwords, USER_HASH_NEW);
     for (size_t i = 0; i < SIGN_UPS; i++)
         assert_int_equal(pthread_join(threads[i], NULL), 0);
     assert_string_equal(office_value("SELECT count(*) FROM users"), "2");

@@ -33,16 +33,13 @@ static int free_passwords(void **state)
 
 static void hash_it(const char *password, char *hash)
 {
-    assert_int_equal(user_password_hash(passwords, password, MESH_NO_DEADLINE, hash, &err),
-                     MESH_OK);
+    assert_int_equal(user_password_hash(passwords, password, hash, &err), MESH_OK);
 }
 
 static bool fits_with(user_passwords *with, const char *password, const char *hash, bool *outdated)
 {
     bool right = true;
-    assert_int_equal(user_password_turn_take(with, MESH_NO_DEADLINE, &err), MESH_OK);
     assert_int_equal(user_password_verify(with, password, hash, &right, outdated, &err), MESH_OK);
-    user_password_turn_end(with);
     return right;
 }
 
@@ -135,6 +132,7 @@ enum {
 
 typedef struct caller {
     pthread_t thread;
+    user_hash_use use;
     mesh_code code;
     mesh_error err;
 } caller;
@@ -144,7 +142,11 @@ static void *call(void *context)
     caller *me = context;
     char hash[USER_HASH_BYTES];
     mesh_error_clear(&me->err);
-    me->code = user_password_hash(passwords, PASSWORD, MESH_NO_DEADLINE, hash, &me->err);
+    me->code = user_password_turn_take(passwords, me->use, NULL, &me->err);
+    if (me->code != MESH_OK)
+        return NULL;
+    me->code = user_password_hash(passwords, PASSWORD, hash, &me->err);
+    user_password_turn_end(passwords, me->use);
     return NULL;
 }
 
@@ -176,6 +178,38 @@ static void who_finds_too_many_waiting_is_sent_away_at_once(void **state)
     assert_true(refused >= 1); /* a hash takes much longer than to start the others */
 }
 
+/* S4.1: however many people sign up, those who are known sign in; and the other way round. */
+static void who_signs_up_and_who_signs_in_have_turns_of_their_own(void **state)
+{
+    (void)state;
+    static const user_hash_use uses[] = {USER_HASH_KNOWN, USER_HASH_NEW};
+    for (size_t i = 0; i < 2; i++) {
+        caller waiting[USER_HASH_WAITING];
+        int64_t from_ns = mesh_clock_monotonic_ns();
+        assert_int_equal(user_password_turn_take(passwords, uses[i], NULL, &err), MESH_OK);
+        for (size_t j = 0; j < USER_HASH_WAITING; j++) {
+            waiting[j].use = uses[i];
+            assert_int_equal(pthread_create(&waiting[j].thread, NULL, call, &waiting[j]), 0);
+        }
+        assert_int_equal(user_password_turn_take(passwords, uses[1 - i], NULL, &err), MESH_OK);
+        assert_true(mesh_clock_monotonic_ns() - from_ns < INT64_C(1000000) * USER_HASH_WAIT_MS);
+        user_password_turn_end(passwords, uses[1 - i]);
+        user_password_turn_end(passwords, uses[i]);
+        for (size_t j = 0; j < USER_HASH_WAITING; j++)
+            assert_int_equal(pthread_join(waiting[j].thread, NULL), 0);
+    }
+}
+
+static void half_as_many_sign_up_at_once_as_sign_in(void **state)
+{
+    (void)state;
+    assert_int_equal(user_hashes_at_once(1, USER_HASH_KNOWN), 1);
+    assert_int_equal(user_hashes_at_once(1, USER_HASH_NEW), 1);
+    assert_int_equal(user_hashes_at_once(5, USER_HASH_KNOWN), 5);
+    assert_int_equal(user_hashes_at_once(5, USER_HASH_NEW), 3);
+    assert_int_equal(user_hashes_at_once(5, USER_HASH_USES), 8);
+}
+
 static mesh_code make_and_hash(void *context)
 {
     user_passwords *made;
@@ -184,7 +218,7 @@ static mesh_code make_and_hash(void *context)
     mesh_code code = user_passwords_create(&cheapest, &made, &err);
     if (code != MESH_OK)
         return code;
-    code = user_password_hash(made, PASSWORD, MESH_NO_DEADLINE, hash, &err);
+    code = user_password_hash(made, PASSWORD, hash, &err);
     user_passwords_destroy(made);
     return code;
 }
@@ -212,6 +246,8 @@ int main(void)
         cmocka_unit_test(nobodys_password_takes_as_long_as_a_wrong_one),
         cmocka_unit_test(numbers_that_are_too_small_are_refused),
         cmocka_unit_test(who_finds_too_many_waiting_is_sent_away_at_once),
+        cmocka_unit_test(who_signs_up_and_who_signs_in_have_turns_of_their_own),
+        cmocka_unit_test(half_as_many_sign_up_at_once_as_sign_in),
         cmocka_unit_test(failing_memory_is_an_error),
         cmocka_unit_test(a_wiped_password_is_gone),
     };

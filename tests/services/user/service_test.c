@@ -440,7 +440,7 @@ static void people_who_sign_up_do_not_starve_other_calls(void **state)
 {
     (void)state;
     static const char *const busy_settings[] = {"USER_HASH_PASSES=24", "USER_HASH_CONCURRENCY=1",
-                                                "MESH_WORKERS=4", "MESH_CONNECTION_SHARE=100",
+                                                "MESH_WORKERS=7", "MESH_CONNECTION_SHARE=100",
                                                 NULL};
     instance busy = {0};
     caller callers[CALLERS] = {0};
@@ -559,8 +559,8 @@ static void more_passwords_at_once_than_workers_stop_the_start(void **state)
     static const struct {
         const char *concurrency, *workers, *said;
     } cases[] = {
-        {"USER_HASH_CONCURRENCY=6", "MESH_WORKERS=18", "give MESH_WORKERS 19 or more"},
-        {"USER_HASH_CONCURRENCY=1", "MESH_WORKERS=3", "give MESH_WORKERS 4 or more"},
+        {"USER_HASH_CONCURRENCY=6", "MESH_WORKERS=27", "give MESH_WORKERS 28 or more"},
+        {"USER_HASH_CONCURRENCY=1", "MESH_WORKERS=6", "give MESH_WORKERS 7 or more"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         char output[8192];

@@ -550,7 +550,7 @@ static void guesses_at_once_are_as_many_as_may_fail(void **state)
 {
     (void)state;
     static const char *const strict[] = {"USER_LOGIN_FAILURES=3", "USER_HASH_CONCURRENCY=5",
-                                         "MESH_CONNECTION_SHARE=100", NULL};
+                                         "MESH_WORKERS=32", "MESH_CONNECTION_SHARE=100", NULL};
     User__V1__SignInResponse *response;
     instance careful = {0};
     people_sign_up(here.channel, arena, "ada", "ada@example.com");

@@ -18,6 +18,7 @@
 #include "services/user/session_store.h"
 #include "services/user/user_migrations.h"
 #include "tests/fixtures/postgres.h"
+#include "tests/fixtures/wait.h"
 
 #define KIND(name) USER__V1__USER__KIND__##name
 #define ROLE(name) USER__V1__ROLE__##name
@@ -372,21 +373,19 @@ static mesh_code use_session(void)
     char text[USER_REFRESH_TEXT_BYTES];
     User__V1__User user = USER__V1__USER__INIT;
     user_refresh first, next;
-    const char *hash = NULL;
-    bool found = false;
+    user_secret secret = {.hash = NULL};
     const int64_t expire_ns = mesh_clock_add_ms(mesh_clock_wall_ns(), 60000);
     user_refresh_create(&first, text);
     user_refresh_renew(&first, &next, text);
     scope.arena = mesh_arena_create(64, 0);
     if (scope.arena == NULL)
         return MESH_RESOURCE_EXHAUSTED;
-    mesh_code code = user_store_find_login(&scope, "ada", false, &user, &hash, &found, &err);
-    if (code == MESH_OK && !mesh_arena_overflowed(scope.arena)) {
-        assert_true(found);
-        assert_string_equal(hash, "$argon2id$...");
+    mesh_code code = user_store_find_login(&scope, "ada", false, &user, &secret, &err);
+    if (code == MESH_OK) {
+        assert_string_equal(secret.hash, "$argon2id$...");
+        code = user_session_add(&scope, user.id, secret.serial, &first, expire_ns, session_id,
+                                &err);
     }
-    if (code == MESH_OK)
-        code = user_session_add(&scope, user.id, &first, expire_ns, session_id, &err);
     if (code == MESH_OK)
         code = user_session_renew(&scope, &first, &next, expire_ns, &user, renewed_id, &err);
     if (code == MESH_OK) {
@@ -484,6 +483,80 @@ static void failing_memory_fails_a_change_and_passes(void **state)
     assert_true(n > 10); /* the arena and what it grows by, transactions, events */
 }
 
+typedef struct beginner {
+    pthread_t thread;
+    mesh_arena *arena;
+    const char *user_id;
+    mesh_code code;
+    mesh_error err;
+} beginner;
+
+static void *begin_session(void *context)
+{
+    beginner *me = context;
+    const user_scope own = {.db = db, .arena = me->arena, .deadline_ns = MESH_NO_DEADLINE};
+    char session_id[MESH_UUID_TEXT_BYTES], text[USER_REFRESH_TEXT_BYTES];
+    user_refresh refresh;
+    user_refresh_create(&refresh, text);
+    me->code = user_session_add(&own, me->user_id, 1, &refresh,
+                                mesh_clock_add_ms(mesh_clock_wall_ns(), 60000), session_id,
+                                &me->err);
+    return NULL;
+}
+
+/* S4.1, S4.2: of a password that is just being changed, and of a user who is just being banned. */
+static void a_session_that_begins_meanwhile_does_not_survive_its_end(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *sql, *reason;
+        mesh_code code;
+    } cases[] = {
+        {"UPDATE users SET password_serial = 2", "WRONG_CREDENTIALS", MESH_UNAUTHENTICATED},
+        {"UPDATE users SET banned = true", "USER_BANNED", MESH_PERMISSION_DENIED},
+        {"DELETE FROM users", "WRONG_CREDENTIALS", MESH_UNAUTHENTICATED},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        User__V1__User user;
+        mesh_tx *tx;
+        postgres_value(db, "TRUNCATE users, profile, session, user_group");
+        assert_int_equal(add("ada", "", KIND(CUSTOMER), ROLE(CUSTOMER), &user), MESH_OK);
+        beginner one = {.arena = mesh_arena_create(1024, 0), .user_id = user.id};
+        assert_int_equal(mesh_tx_begin(db, NULL, &tx, &err), MESH_OK);
+        assert_int_equal(mesh_tx_query(tx, cases[i].sql, MESH_SQL_NO_PARAMS, NULL, NULL, &err),
+                         MESH_OK);
+        assert_int_equal(pthread_create(&one.thread, NULL, begin_session, &one), 0);
+        WAIT_FOR(strcmp(postgres_value(db, "SELECT count(*) FROM pg_stat_activity"
+                                           " WHERE wait_event_type = 'Lock'"),
+                        "1") == 0);
+        assert_int_equal(mesh_tx_commit(tx, &err), MESH_OK);
+        assert_int_equal(pthread_join(one.thread, NULL), 0);
+        assert_int_equal(one.code, cases[i].code);
+        assert_string_equal(one.err.reason, cases[i].reason);
+        assert_string_equal(postgres_value(db, "SELECT count(*) FROM session"), "0");
+        mesh_arena_destroy(one.arena);
+    }
+}
+
+/* A few at a time, whoever they were of, and no other. */
+static void expired_sessions_are_swept(void **state)
+{
+    (void)state;
+    User__V1__User user;
+    assert_int_equal(add("ada", "", KIND(CUSTOMER), ROLE(CUSTOMER), &user), MESH_OK);
+    postgres_value(db, "INSERT INTO session (id, user_id, selector, secret_hash, expire_time)"
+                       " SELECT gen_random_uuid(), u.id, decode(lpad(n::text, 32, '0'), 'hex'),"
+                       "  decode('00', 'hex'), now() + (n - 25) * interval '1 minute'"
+                       " FROM users u, generate_series(1, 30) n");
+    static const char *const left[] = {"20", "10", "5", "5"};
+    for (size_t i = 0; i < sizeof left / sizeof left[0]; i++) {
+        assert_int_equal(user_session_sweep(&scope, &err), MESH_OK);
+        assert_string_equal(postgres_value(db, "SELECT count(*) FROM session"), left[i]);
+    }
+    assert_string_equal(
+        postgres_value(db, "SELECT count(*) FROM session WHERE expire_time <= now()"), "0");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -503,6 +576,9 @@ int main(void)
                                         begin_test, end_test),
         cmocka_unit_test_setup_teardown(of_those_who_want_the_same_at_once_exactly_one_gets_it,
                                         begin_test, end_test),
+        cmocka_unit_test_setup_teardown(a_session_that_begins_meanwhile_does_not_survive_its_end,
+                                        begin_test, end_test),
+        cmocka_unit_test_setup_teardown(expired_sessions_are_swept, begin_test, end_test),
         cmocka_unit_test_setup_teardown(failing_memory_is_an_error_and_passes, begin_test,
                                         end_test),
         cmocka_unit_test_setup_teardown(failing_memory_fails_a_session_and_passes, begin_test,

@@ -39,10 +39,21 @@ static int end_test(void **state)
     return 0;
 }
 
+static mesh_code take_until(int64_t deadline_ns)
+{
+    user_waiter me = {.turns = &turns, .deadline_ns = deadline_ns};
+    return user_turn_take(&me, &err);
+}
+
+static mesh_code take(void)
+{
+    return take_until(MESH_NO_DEADLINE);
+}
+
 static void take_all(void)
 {
     for (int i = 0; i < RUNNING; i++)
-        assert_int_equal(user_turn_take(&turns, MESH_NO_DEADLINE, &err), MESH_OK);
+        assert_int_equal(take(), MESH_OK);
 }
 
 static void end_all(void)
@@ -65,10 +76,10 @@ static void nobody_waits_longer_than_that(void **state)
     (void)state;
     take_all();
     int64_t from_ns = mesh_clock_monotonic_ns();
-    expect_sent_away(user_turn_take(&turns, MESH_NO_DEADLINE, &err), &err, WAIT_MS);
+    expect_sent_away(take(), &err, WAIT_MS);
     assert_true(mesh_clock_monotonic_ns() - from_ns >= INT64_C(1000000) * WAIT_MS);
     end_all();
-    assert_int_equal(user_turn_take(&turns, MESH_NO_DEADLINE, &err), MESH_OK);
+    assert_int_equal(take(), MESH_OK);
     user_turn_end(&turns);
 }
 
@@ -76,13 +87,14 @@ static void nobody_waits_beyond_the_deadline(void **state)
 {
     (void)state;
     take_all();
-    assert_int_equal(user_turn_take(&turns, mesh_clock_deadline_ns(20), &err),
-                     MESH_DEADLINE_EXCEEDED);
+    assert_int_equal(take_until(mesh_clock_deadline_ns(20)), MESH_DEADLINE_EXCEEDED);
     end_all();
+    assert_int_equal(take_until(mesh_clock_deadline_ns(-1)), MESH_DEADLINE_EXCEEDED);
 }
 
 typedef struct caller {
     pthread_t thread;
+    user_waiter waiter;
     mesh_code code;
     mesh_error err;
 } caller;
@@ -90,8 +102,14 @@ typedef struct caller {
 static void *take_one(void *context)
 {
     caller *me = context;
-    me->code = user_turn_take(&turns, MESH_NO_DEADLINE, &me->err);
+    me->code = user_turn_take(&me->waiter, &me->err);
     return NULL;
+}
+
+static void start(caller *one)
+{
+    *one = (caller){.waiter = {.turns = &turns, .deadline_ns = MESH_NO_DEADLINE}};
+    assert_int_equal(pthread_create(&one->thread, NULL, take_one, one), 0);
 }
 
 static int64_t waiting_now(void)
@@ -106,15 +124,15 @@ static int64_t waiting_now(void)
 static void more_than_may_wait_are_sent_away_at_once(void **state)
 {
     (void)state;
-    caller callers[WAITING] = {0};
+    caller callers[WAITING];
     turns.wait_ms = LONG_MS;
     take_all();
     for (size_t i = 0; i < WAITING; i++)
-        assert_int_equal(pthread_create(&callers[i].thread, NULL, take_one, &callers[i]), 0);
+        start(&callers[i]);
     WAIT_FOR(waiting_now() == WAITING);
 
     int64_t from_ns = mesh_clock_monotonic_ns();
-    expect_sent_away(user_turn_take(&turns, MESH_NO_DEADLINE, &err), &err, LONG_MS);
+    expect_sent_away(take(), &err, LONG_MS);
     assert_true(mesh_clock_monotonic_ns() - from_ns < INT64_C(1000000) * LONG_MS);
 
     /* Those that wait get the turns that end. */
@@ -128,6 +146,34 @@ static void more_than_may_wait_are_sent_away_at_once(void **state)
     end_all();
 }
 
+/* S4.1: whose caller has gone away costs no hash, and its place is somebody else's. */
+static void who_gives_up_stops_waiting_at_once(void **state)
+{
+    (void)state;
+    caller gone, patient;
+    turns.wait_ms = LONG_MS;
+    take_all();
+    start(&gone);
+    start(&patient);
+    WAIT_FOR(waiting_now() == 2);
+    user_turn_give_up(&gone.waiter);
+    assert_int_equal(pthread_join(gone.thread, NULL), 0);
+    assert_int_equal(gone.code, MESH_CANCELLED);
+    assert_int_equal(waiting_now(), 1);
+
+    /* Whoever gave up just when the turn came leaves it to the next one. */
+    pthread_mutex_lock(&turns.mu);
+    turns.running--;
+    pthread_mutex_unlock(&turns.mu);
+    assert_int_equal(user_turn_take(&gone.waiter, &err), MESH_CANCELLED);
+    user_turn_give_up(&gone.waiter);
+    assert_int_equal(pthread_join(patient.thread, NULL), 0);
+    assert_int_equal(patient.code, MESH_OK);
+    user_turn_give_up(&patient.waiter); /* too late: it has its turn */
+    assert_int_equal(turns.running, RUNNING);
+    end_all();
+}
+
 static int64_t at_once, most; /* atomic */
 
 static void *take_many(void *context)
@@ -135,7 +181,8 @@ static void *take_many(void *context)
     uintptr_t taken = 0;
     (void)context;
     for (int i = 0; i < ROUNDS; i++) {
-        if (user_turn_take(&turns, MESH_NO_DEADLINE, NULL) != MESH_OK)
+        user_waiter me = {.turns = &turns, .deadline_ns = MESH_NO_DEADLINE};
+        if (user_turn_take(&me, NULL) != MESH_OK)
             continue;
         int64_t now = __atomic_add_fetch(&at_once, 1, __ATOMIC_SEQ_CST);
         if (now > RUNNING)
@@ -170,6 +217,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(nobody_waits_beyond_the_deadline, begin_test, end_test),
         cmocka_unit_test_setup_teardown(more_than_may_wait_are_sent_away_at_once, begin_test,
                                         end_test),
+        cmocka_unit_test_setup_teardown(who_gives_up_stops_waiting_at_once, begin_test, end_test),
         cmocka_unit_test_setup_teardown(never_more_than_may_have_a_turn, begin_test, end_test),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
