@@ -60,20 +60,57 @@ void mesh_check_integer(mesh_check *check, const char *field, int64_t value, int
         mesh_check_fail(check, field, "must be between %" PRId64 " and %" PRId64, min, max);
 }
 
+/* Ranges of code points, each with its last one; ended by zeros. */
+typedef uint32_t range[2];
+
+static bool is_in(const range *ranges, uint32_t character)
+{
+    for (; (*ranges)[1] != 0; ranges++)
+        if (character >= (*ranges)[0] && character <= (*ranges)[1])
+            return true;
+    return false;
+}
+
+/* Unicode's categories Cc, Zl and Zp, and the embeddings, overrides and isolates of UAX #9, with
+ * which a text shows in another order than it is read. */
+static const range controls[] = {
+    {0x00, 0x1F}, {0x7F, 0x9F}, {0x2028, 0x202E}, {0x2066, 0x2069}, {0, 0},
+};
+
+/* White_Space and Default_Ignorable_Code_Point, and what is drawn as a blank. */
+static const range blanks[] = {
+    {0x09, 0x0D},     {0x20, 0x20},       {0x85, 0x85},       {0xA0, 0xA0},       {0xAD, 0xAD},
+    {0x34F, 0x34F},   {0x61C, 0x61C},     {0x115F, 0x1160},   {0x1680, 0x1680},   {0x17B4, 0x17B5},
+    {0x180B, 0x180F}, {0x2000, 0x200F},   {0x2028, 0x202F},   {0x205F, 0x206F},   {0x2800, 0x2800},
+    {0x3000, 0x3000}, {0x3164, 0x3164},   {0xFE00, 0xFE0F},   {0xFEFF, 0xFEFF},   {0xFFA0, 0xFFA0},
+    {0xFFF0, 0xFFF8}, {0x1BCA0, 0x1BCA3}, {0x1D173, 0x1D17A}, {0xE0000, 0xE0FFF}, {0, 0},
+};
+
+/* The character at *text, which is not its end, and moves there to the next one. */
+static uint32_t next_character(const unsigned char **text)
+{
+    const unsigned char first = *(*text)++;
+    uint32_t character = first < 0x80   ? first
+                         : first < 0xE0 ? first & 0x1F
+                         : first < 0xF0 ? first & 0x0F
+                                        : first & 0x07;
+    for (; (**text & 0xC0) == 0x80; (*text)++)
+        character = character << 6 | (**text & 0x3F);
+    return character;
+}
+
 void mesh_check_text(mesh_check *check, const char *field, const char *value, size_t min,
                      size_t max)
 {
+    const unsigned char *at = (const unsigned char *)value;
     size_t count = 0;
     bool blank = true;
     bool control = false;
-    for (const char *at = value; *at != '\0'; at++) {
-        unsigned char byte = (unsigned char)*at;
-        if ((byte & 0xC0) != 0x80) /* not a continuation byte: a character begins */
-            count++;
-        if (byte != ' ' && byte != '\t')
-            blank = false;
-        if (byte < 0x20 || byte == 0x7F)
-            control = true;
+    while (*at != '\0') {
+        const uint32_t character = next_character(&at);
+        count++;
+        blank = blank && is_in(blanks, character);
+        control = control || is_in(controls, character);
     }
     if (count < min || count > max)
         mesh_check_fail(check, field, "must have %zu to %zu characters", min, max);

@@ -52,7 +52,8 @@ MESH_API void mesh_check_integer(mesh_check *check, const char *field, int64_t v
 
 /*
  * Text (UTF-8, as it comes with a call) of min to max characters (code points), without control
- * characters, and not only white space when min is not 0.
+ * characters (those that end lines or turn the direction of what follows are among them), and when
+ * min is not 0 with something to see: not only white space and characters that show nothing.
  */
 MESH_API void mesh_check_text(mesh_check *check, const char *field, const char *value, size_t min,
                               size_t max);

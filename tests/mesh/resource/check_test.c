@@ -125,11 +125,27 @@ static void values_are_taken_or_refused_by_their_rule(void **state)
         {text_1_to_3, "\xF0\x9F\x9A\x80\xF0\x9F\x9A\x80\xF0\x9F\x9A\x80", true},
         {text_1_to_3, "äöüß", false},
         {text_1_to_3, "  ", false},
+        {text_1_to_3, "\u00A0", false},       /* a space that breaks no line */
+        {text_1_to_3, "\u200B", false},       /* one without a width */
+        {text_1_to_3, "\u00AD\uFEFF", false}, /* a soft hyphen, a byte order mark */
+        {text_1_to_3, "\u3000\u2003", false}, /* wide spaces */
+        {text_1_to_3, "\u3164", false},       /* a filler */
+        {text_1_to_3, "\U000E0041", false},   /* a tag */
+        {text_1_to_3, "\u200Ba", true},
+        {text_1_to_3, "a\u200Db", true}, /* joins what it is between */
+        {text_1_to_3, "a\u200E", true},
+        {text_1_to_3, "a\u202E", false}, /* from right to left, whatever follows */
+        {text_1_to_3, "a\u2066", false},
+        {text_1_to_3, "a\u2028", false},   /* the end of a line */
+        {text_1_to_3, "a\xC2\x80", false}, /* U+0080 */
+        {text_1_to_3, "\U0001F600", true},
         {text_1_to_3, " a", true},
         {text_1_to_3, "a\nb", false},
         {text_1_to_3, "a\x7F", false},
         {text_0_to_3, "", true},
         {text_0_to_3, " ", true},
+        {text_0_to_3, "\u200B", true},
+        {text_0_to_3, "\u202E", false},
         {id_to_5, "a", true},
         {id_to_5, "9", true},
         {id_to_5, "a.b-_", true},
