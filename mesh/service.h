@@ -126,6 +126,13 @@ typedef struct mesh_service {
     void (*on_stop)(void *self);
     void *self;
     const mesh_command *commands; /* ended by an entry without a name; NULL: none */
+
+    /*
+     * Looks, before anything is made, whether settings that each are right fit together; `workers`
+     * is MESH_WORKERS: how many handlers that block run at once. Not MESH_OK: the message is a
+     * mistake like any other of the configuration, also for --check. It only looks.
+     */
+    mesh_code (*on_check)(void *self, int64_t workers, mesh_error *err);
 } mesh_service;
 
 /*
@@ -148,10 +155,6 @@ MESH_API mesh_db *mesh_app_db(mesh_app *app);
 MESH_API mesh_events *mesh_app_events(mesh_app *app);
 MESH_API mesh_channel *mesh_app_peer(mesh_app *app, const char *name);
 MESH_API mesh_server *mesh_app_server(mesh_app *app);
-
-/* MESH_WORKERS: how many handlers that block run at once, for a service whose own limits must leave
- * some of them free. Any thread. */
-MESH_API int64_t mesh_app_workers(mesh_app *app);
 
 /* The registry that MESH_METRICS_LISTEN shows, for metrics of the service's own. */
 MESH_API mesh_metrics *mesh_app_metrics(mesh_app *app);

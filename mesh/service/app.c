@@ -289,11 +289,6 @@ mesh_server *mesh_app_server(mesh_app *app)
     return app->server;
 }
 
-int64_t mesh_app_workers(mesh_app *app)
-{
-    return app->config->workers;
-}
-
 mesh_metrics *mesh_app_metrics(mesh_app *app)
 {
     return app->metrics.registry;

@@ -347,5 +347,11 @@ size_t mesh_service_config_check(const mesh_service *service, const mesh_service
         fputs("MESH_TLS_REQUIRE_CLIENT_CERT needs MESH_TLS_CA: whom to trust\n", report);
         mistakes++;
     }
+    mesh_error err = {0};
+    if (service->on_check != NULL &&
+        service->on_check(service->self, config->workers, &err) != MESH_OK) {
+        fprintf(report, "%s\n", err.message);
+        mistakes++;
+    }
     return mistakes;
 }

@@ -105,8 +105,9 @@ static void stop(void *self)
 }
 
 /* Workers are left for other calls, however many passwords come. */
-static mesh_code check_workers(int64_t workers, mesh_error *err)
+static mesh_code check(void *self, int64_t workers, mesh_error *err)
 {
+    (void)self;
     const int64_t busy = user_hashes_at_once(hashing.concurrency, USER_HASH_USES) *
                          (1 + USER_HASH_WAITING);
     if (busy < workers)
@@ -123,9 +124,7 @@ static mesh_code start(void *self, mesh_app *app, mesh_error *err)
 {
     user_service *service = self;
     service->db = mesh_app_db(app);
-    mesh_code code = check_workers(mesh_app_workers(app), err);
-    if (code == MESH_OK)
-        code = user_signer_create(&signing, &service->signer, err);
+    mesh_code code = user_signer_create(&signing, &service->signer, err);
     if (code == MESH_OK)
         code = user_attempts_create(&limits, &service->attempts, err);
     if (code == MESH_OK)
@@ -143,5 +142,5 @@ int main(int argc, char **argv)
                      .apis = {user__v1__user_service__api(&user_handlers, &user)},
                      .migrations = user_migrations, .events = true, .settings = settings,
                      .setting_count = sizeof settings / sizeof settings[0], .on_start = start,
-                     .on_stop = stop, .self = &user, .commands = commands));
+                     .on_stop = stop, .self = &user, .commands = commands, .on_check = check));
 }

@@ -67,6 +67,27 @@ static void all_mistakes_are_named_at_once(void **state)
     }
 }
 
+/* S4.16: settings of the runtime's and of the service's that do not fit together. */
+static void mistakes_that_the_service_finds_are_named_with_the_others(void **state)
+{
+    static const char *const given[] = {"MESH_DATABASE_URL=postgresql://x/y",
+                                        "MESH_NATS_URL=nats://127.0.0.1:1",
+                                        "MESH_OTHER_DEMO_TARGET=127.0.0.1:1",
+                                        "MESH_TLS_KEY=/key",
+                                        "MESH_WORKERS=4",
+                                        "DEMO_GREETING=hello",
+                                        NULL};
+    const char *const ways[][3] = {{DEMO, "--check", NULL}, {DEMO, NULL}};
+    (void)state;
+    for (size_t i = 0; i < sizeof ways / sizeof ways[0]; i++) {
+        char output[16384];
+        assert_int_equal(program_run(ways[i], given, output, sizeof output), 2);
+        assert_non_null(strstr(output, "a worker for each letter, and MESH_WORKERS is 4"));
+        assert_non_null(strstr(output, "MESH_TLS_CERT"));
+        assert_null(strstr(output, "on_start"));
+    }
+}
+
 static void wrong_options_are_refused(void **state)
 {
     static const char *const cases[] = {"--nonsense", "operand", "--config"};
@@ -149,6 +170,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(help_lists_every_setting),
         cmocka_unit_test(all_mistakes_are_named_at_once),
+        cmocka_unit_test(mistakes_that_the_service_finds_are_named_with_the_others),
         cmocka_unit_test(wrong_options_are_refused),
         cmocka_unit_test(secrets_are_read_from_files_and_never_shown),
         cmocka_unit_test(file_of_the_command_line_comes_before_the_environments),

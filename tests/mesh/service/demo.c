@@ -6,6 +6,7 @@
 #include "mesh/service.h"
 
 #include <stdio.h>
+#include <string.h>
 #include <time.h>
 
 #ifdef __SANITIZE_THREAD__
@@ -119,6 +120,16 @@ static mesh_code take_time(void *self, mesh_call *call, const Demo__V1__SleepReq
     return code;
 }
 
+static mesh_code on_check(void *self, int64_t workers, mesh_error *err)
+{
+    const demo *demo = self;
+    if (strlen(demo->greeting) <= (size_t)workers)
+        return MESH_OK;
+    return mesh_error_set(err, MESH_INVALID_ARGUMENT,
+                          "DEMO_GREETING needs a worker for each letter, and MESH_WORKERS is %d",
+                          (int)workers);
+}
+
 static mesh_code on_start(void *self, mesh_app *app, mesh_error *err)
 {
     demo *demo = self;
@@ -194,6 +205,7 @@ int main(int argc, char **argv)
         .on_stop = on_stop,
         .self = &self,
         .commands = commands,
+        .on_check = on_check,
     };
 #ifdef FULL
     fill(service.consumers);
