@@ -176,3 +176,20 @@ const mesh_claims *mesh_claims_dup(const mesh_claims *from, mesh_arena *arena)
         mesh_claims_copy(from, (char *)(copy + 1), copy);
     return copy;
 }
+
+const mesh_claims *mesh_claims_dup_block(const mesh_claims *from, const char *block, size_t size,
+                                         mesh_arena *arena)
+{
+    mesh_claims *copy = mesh_arena_alloc(arena, sizeof *copy + size);
+    char *text = (char *)(copy + 1);
+
+    if (copy == NULL)
+        return NULL;
+    *copy = *from;
+    memcpy(text, block, size);
+    for (size_t i = 0; i < TEXT_COUNT; i++)
+        set_text(copy, i, text + (text_of(from, i) - block));
+    for (size_t i = 0; i < from->role_count; i++)
+        copy->roles[i] = text + (from->roles[i] - block);
+    return copy;
+}

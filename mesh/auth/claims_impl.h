@@ -33,4 +33,8 @@ void mesh_claims_copy(const mesh_claims *from, char *text, mesh_claims *to);
 /* The same as one block of an arena; NULL: it is full. */
 const mesh_claims *mesh_claims_dup(const mesh_claims *from, mesh_arena *arena);
 
+/* The same, quicker, of a copy whose texts are the `size` bytes of `block`. */
+const mesh_claims *mesh_claims_dup_block(const mesh_claims *from, const char *block, size_t size,
+                                         mesh_arena *arena);
+
 #endif

@@ -98,12 +98,16 @@ static mesh_code read_token(guarded *one, const char **token, size_t *size, mesh
     return MESH_OK;
 }
 
-/* Names that are longer than any role's are no role's. */
-static void take_roles(const mesh_claims *claims, mesh_user_state *state)
+_Static_assert((int)MESH_CLAIMS_ROLES <= (int)MESH_ROLES_MAX, "there is room for all");
+
+/* The roles that the user has now, or had when the token was issued, if nothing else is known. */
+static void take_roles(guarded *one, bool known)
 {
-    for (size_t i = 0; i < claims->role_count && state->role_count < MESH_ROLES_MAX; i++)
-        if (strlen(claims->roles[i]) < MESH_ROLE_BYTES)
-            snprintf(state->roles[state->role_count++], MESH_ROLE_BYTES, "%s", claims->roles[i]);
+    size_t count = known ? one->now.role_count : one->claims->role_count;
+
+    for (size_t i = 0; i < count; i++)
+        one->roles[i] = known ? one->now.roles[i] : one->claims->roles[i];
+    one->caller.roles = one->roles;
 }
 
 /* What the user is now, or that nobody knows. */
@@ -116,11 +120,7 @@ static mesh_code look_up(const mesh_guard *guard, guarded *one, mesh_error *err)
         mesh_error_retry_after(err, USERS_RETRY_MS);
         return MESH_UNAVAILABLE;
     }
-    if (!mesh_users_find(guard->options.users, one->caller.user, &one->now))
-        take_roles(one->claims, &one->now);
-    for (size_t i = 0; i < one->now.role_count; i++)
-        one->roles[i] = one->now.roles[i];
-    one->caller.roles = one->roles;
+    take_roles(one, mesh_users_find(guard->options.users, one->caller.user, &one->now));
     if (one->now.refused)
         return mesh__v1__auth_error_reason__set(err, MESH_PERMISSION_DENIED,
                                                 MESH__V1__AUTH_ERROR_REASON__USER_REFUSED,
@@ -145,14 +145,18 @@ static mesh_code authenticate(const mesh_guard *guard, guarded *one, mesh_error 
     return look_up(guard, one, err);
 }
 
+static bool is_among(const char *name, const char *const *names)
+{
+    while (*names != NULL && strcmp(*names, name) != 0)
+        names++;
+    return *names != NULL;
+}
+
 static mesh_code check_roles(const guarded *one, const char *const *names, mesh_error *err)
 {
-    const mesh_user_state *now = &one->now;
-
     for (; *names != NULL; names++)
-        for (size_t i = 0; i < now->role_count; i++)
-            if (strcmp(now->roles[i], *names) == 0)
-                return MESH_OK;
+        if (is_among(*names, one->caller.roles))
+            return MESH_OK;
     return mesh__v1__auth_error_reason__set(err, MESH_PERMISSION_DENIED,
                                             MESH__V1__AUTH_ERROR_REASON__ROLE_MISSING,
                                             "the user has none of the roles that may call this");
@@ -205,13 +209,6 @@ static mesh_code check_permission(const mesh_guard *guard, guarded *one, const m
 }
 
 /* --- services --------------------------------------------------------------------------------- */
-
-static bool is_among(const char *name, const char *const *names)
-{
-    while (*names != NULL && strcmp(*names, name) != 0)
-        names++;
-    return *names != NULL;
-}
 
 static mesh_code refuse_service(mesh_error *err)
 {

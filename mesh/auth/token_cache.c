@@ -10,7 +10,8 @@
 
 enum {
     SHARDS = 16,
-    BUCKET_SHARE_BYTES = 1024 /* about what an entry of a usual token takes */
+    BUCKET_SHARE_BYTES = 1024, /* about what an entry of a usual token takes */
+    HASHED_BYTES = 64          /* of a token's end: most of its signature */
 };
 
 typedef struct entry {
@@ -20,7 +21,7 @@ typedef struct entry {
     size_t bytes;                /* of the entry */
     mesh_public_key key;         /* that verified it */
     mesh_claims claims;          /* texts in `data` */
-    size_t token_size;
+    size_t token_size, text_size;
     char data[]; /* the token, then the claims' texts */
 } entry;
 
@@ -51,8 +52,8 @@ static entry *find(const mesh_token_cache *cache, shard *shard, uint64_t hash, c
 {
     entry *at = *bucket_of(cache, shard, hash);
 
-    /* Nobody but us can make a token of an entry's hash, so how long a comparison takes tells
-     * nothing of tokens. */
+    /* Nobody can make a token of an entry's hash without its signature, so how long a comparison
+     * takes tells nothing of tokens. */
     while (at != NULL &&
            (at->hash != hash || at->token_size != size || memcmp(at->data, token, size) != 0))
         at = at->next;
@@ -146,13 +147,18 @@ void mesh_token_cache_destroy(mesh_token_cache *cache)
     mesh_free(cache);
 }
 
-/* SipHash with a key of our own: others cannot choose tokens that meet. */
+/*
+ * SipHash with a key of our own: others cannot choose tokens that meet. Of the signature alone,
+ * which is as good as random in all tokens that are kept: so who does not know one cannot meet it.
+ */
 static uint64_t hash_of(const mesh_token_cache *cache, const char *token, size_t size)
 {
+    size_t skip = size > HASHED_BYTES ? size - HASHED_BYTES : 0;
     uint64_t hash;
 
     _Static_assert(sizeof hash == crypto_shorthash_BYTES, "the whole hash");
-    (void)crypto_shorthash((uint8_t *)&hash, (const uint8_t *)token, size, cache->hash_key);
+    (void)crypto_shorthash((uint8_t *)&hash, (const uint8_t *)token + skip, size - skip,
+                           cache->hash_key);
     return hash;
 }
 
@@ -175,7 +181,8 @@ mesh_code mesh_token_cache_get(mesh_token_cache *cache, const char *token, size_
     if (found != NULL) {
         unlink_age(shard, found);
         link_newest(shard, found);
-        copy = mesh_claims_dup(&found->claims, arena);
+        copy = mesh_claims_dup_block(&found->claims, found->data + found->token_size,
+                                     found->text_size, arena);
         code = copy != NULL ? MESH_OK : MESH_RESOURCE_EXHAUSTED;
     }
     pthread_mutex_unlock(&shard->mu);
@@ -189,7 +196,8 @@ void mesh_token_cache_put(mesh_token_cache *cache, const char *token, size_t siz
 {
     uint64_t hash = hash_of(cache, token, size);
     shard *shard = &cache->shards[hash % SHARDS];
-    size_t bytes = sizeof(entry) + size + mesh_claims_text_bytes(claims);
+    size_t text_size = mesh_claims_text_bytes(claims);
+    size_t bytes = sizeof(entry) + size + text_size;
     entry *made = bytes <= cache->shard_bytes ? mesh_malloc(bytes) : NULL;
 
     if (made == NULL)
@@ -198,6 +206,7 @@ void mesh_token_cache_put(mesh_token_cache *cache, const char *token, size_t siz
     made->bytes = bytes;
     made->key = *key;
     made->token_size = size;
+    made->text_size = text_size;
     memcpy(made->data, token, size);
     mesh_claims_copy(claims, made->data + size, &made->claims);
     pthread_mutex_lock(&shard->mu);

@@ -33,13 +33,14 @@ static int tear_down(void **state)
     return 0;
 }
 
-/* A text in the place of the i-th token, and claims that tell it from others. */
+/* A text in the place of the i-th token, which ends as no other does, and claims that tell it from
+ * others. */
 static const char *token_of(int i, mesh_claims *claims)
 {
     static char token[512], subject[16];
 
     memset(token, 'a', sizeof token - 1);
-    token[snprintf(token, sizeof token, "%08d", i)] = 'a';
+    snprintf(token + sizeof token - 9, 9, "%08d", i);
     snprintf(subject, sizeof subject, "%d", i);
     *claims = issuer_claims(NOW);
     claims->subject = subject;
