@@ -19,6 +19,11 @@ PINGPONG = "pingpong"  # a message goes once the one before came back
 IDLE = "idle"  # connections that made a call and stay
 
 
+AUTHORIZATION = "authorization: Bearer {token}"  # of the server's guard, if it has one
+TRACED = ("grpc-timeout: 10S",
+          "traceparent: 00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01")
+
+
 class Case(NamedTuple):
     title: str
     method: str = "Call"
@@ -42,10 +47,8 @@ SERVER_CASES = {
     "tls": Case("TLS, 50 x 10", tls=True),
     "tls-50x1": Case("TLS, 50 x 1", in_flight=1, tls=True),
     "tls-one": Case("TLS, 1 x 100", connections=1, in_flight=100, tls=True),
-    "observed": Case(
-        "observed", named=True,
-        headers=("grpc-timeout: 10S",
-                 "traceparent: 00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01")),
+    "observed": Case("observed", named=True, headers=TRACED),
+    "guarded": Case("guarded", named=True, headers=(*TRACED, AUTHORIZATION)),
     "loops": Case("order, both cores", named=True, both_cores=True),
     "empty": Case("empty", "Ping", "empty"),
     "10B": Case("10 B", "Copy", "10B"),

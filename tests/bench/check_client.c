@@ -3,6 +3,8 @@
  * every call with content of its own. Prints what is wrong and returns 1.
  *
  *   check_client PORT unary|all [CA]
+ *
+ * BENCH_AUTHORIZATION, in the environment, is sent with each call as the metadata `authorization`.
  */
 #include <stdbool.h>
 #include <stdio.h>
@@ -10,6 +12,7 @@
 #include <string.h>
 
 #include "bench/v1/echo.mesh.h"
+#include "mesh/rpc/call.h"
 #include "tests/bench/client.h"
 
 enum {
@@ -155,6 +158,8 @@ int main(int argc, char **argv)
 {
     mesh_tls_options tls = {0};
     mesh_channel_options channel_options = {0};
+    const char *token = getenv("BENCH_AUTHORIZATION");
+    const mesh_metadata authorization = {"authorization", token, token != NULL ? strlen(token) : 0};
     bool streams, good = true;
     mesh_error err;
     char target[32];
@@ -175,7 +180,10 @@ int main(int argc, char **argv)
     }
     for (unsigned round = 0; good && round < ROUNDS; round++) {
         mesh_arena *arena = mesh_arena_create(0, ARENA_BYTES);
-        mesh_call_options options = {.arena = arena, .timeout_ms = TIMEOUT_MS};
+        mesh_call_options options = {.arena = arena,
+                                     .timeout_ms = TIMEOUT_MS,
+                                     .metadata = &authorization,
+                                     .metadata_count = token != NULL};
 
         good = arena != NULL && check_unary(round, &options) &&
                (!streams || (check_chat(round, &options) && check_upload(round, &options) &&

@@ -3,6 +3,7 @@
 import contextlib
 import json
 import math
+import os
 import pathlib
 import re
 import select
@@ -11,8 +12,8 @@ import shutil
 import subprocess
 import time
 
-from cases import (ECHO, GHZ, IDLE, ORDER_JSON, PACED, PACED_IN_FLIGHT, PINGPONG, PROTO,
-                   SERVER_CASES)
+from cases import (AUTHORIZATION, ECHO, GHZ, IDLE, ORDER_JSON, PACED, PACED_IN_FLIGHT, PINGPONG,
+                   PROTO, SERVER_CASES)
 from programs import CORES, ROOT, RUN_LIMIT_S, Server, Trouble, cpu_seconds, memory_mib, pinned, run
 
 H2_CLIENT = "bazel-bin/tests/bench/h2_client"
@@ -38,7 +39,8 @@ def ghz_program():
 
 def h2load_command(server, case, calls, work, *more):
     scheme = "https" if server.tls else "http"
-    headers = [word for header in case.headers for word in ("-H", header)]
+    headers = [word for header in case.headers
+               for word in ("-H", header.replace("{token}", server.token()))]
     threads = ["-t", "2"] if case.both_cores else []
     return [
         "h2load", "-n", str(calls), "-c", str(case.connections), "-m", str(case.in_flight),
@@ -249,13 +251,14 @@ def measure(server, case, rate, seconds, answer_bytes, work):
 
 def check_answers(program, tls, work, answer_bytes):
     """Every method's answers, compared with what was sent while others load the server."""
-    case = SERVER_CASES["order"]
+    case = SERVER_CASES["order"]._replace(headers=(AUTHORIZATION,))
     streams = "all" if "all" in program.serves.split(",") else "unary"
     with Server(program, work, tls) as server:
         calls = calls_for(calibrate(server, case, 1, answer_bytes, work), case, 1)
         authority = [str(work / "certificate.pem")] if tls else []
         limit = time.monotonic() + RUN_LIMIT_S
         with subprocess.Popen([CHECK_CLIENT, str(server.port), streams, *authority], cwd=ROOT,
+                              env=os.environ | {"BENCH_AUTHORIZATION": f"Bearer {server.token()}"},
                               stderr=subprocess.PIPE) as checker:
             try:
                 while checker.poll() is None:

@@ -3,9 +3,10 @@
  * may block, on the worker pool, or such that may not, on the transport's thread. The environment
  * variable MESH_SERVER chooses the transport: h2 or core.
  *
- *   typed_echo [-m] [-l LOOPS] worker|inline PORT [CERTIFICATE KEY]
+ *   typed_echo [-m] [-g] [-l LOOPS] worker|inline PORT [CERTIFICATE KEY]
  *
  * -m   with metrics of calls
+ * -g   guarded: each method wants a permission; prints "token TEXT" of one who has it
  * -l   threads of the transport (1)
  */
 #include <stdbool.h>
@@ -15,6 +16,7 @@
 #include <unistd.h>
 
 #include "bench/v1/echo.mesh.h"
+#include "guarded.h"
 #include "mesh/obs/rpc.h"
 #include "mesh/rpc/server.h"
 
@@ -224,10 +226,9 @@ static const bench__v1__echo__handlers on_workers = {
     .download = download,
 };
 
-/* The metrics of calls as a service of the mesh has them; NULL: without. */
-static const mesh_interceptor *observe(void)
+/* The metrics of calls as a service of the mesh has them. */
+static mesh_interceptor observe(void)
 {
-    static mesh_interceptor interceptor;
     mesh_metrics *metrics = mesh_metrics_create();
     mesh_rpc_metrics *calls;
     mesh_error err = {.message = "out of memory"};
@@ -236,8 +237,7 @@ static const mesh_interceptor *observe(void)
         fprintf(stderr, "typed_echo: %s\n", err.message);
         exit(1);
     }
-    interceptor = mesh_rpc_metrics_server(calls);
-    return &interceptor;
+    return mesh_rpc_metrics_server(calls);
 }
 
 static _Noreturn void serve(const mesh_server_options *options, mesh_api api)
@@ -258,21 +258,26 @@ static _Noreturn void serve(const mesh_server_options *options, mesh_api api)
 int main(int argc, char **argv)
 {
     mesh_tls_options tls = {0};
+    mesh_interceptor interceptors[2];
     mesh_server_options options = {
         .size = sizeof options,
+        .interceptors = interceptors,
         .poller_count = 1,
         .worker_queue = WORKER_QUEUE,
         .stream_budget_bytes = STREAM_BUDGET_BYTES,
         .max_connections = CONNECTIONS,
         .max_address_connections = CONNECTIONS,
     };
+    bool guarded = false;
+    mesh_api api;
     char listen[32];
     int option;
 
-    while ((option = getopt(argc, argv, "ml:")) != -1) {
+    while ((option = getopt(argc, argv, "mgl:")) != -1) {
         if (option == 'm') {
-            options.interceptors = observe();
-            options.interceptor_count = 1;
+            interceptors[options.interceptor_count++] = observe();
+        } else if (option == 'g') {
+            guarded = true;
         } else if (option == 'l') {
             options.poller_count = strtoul(optarg, NULL, 10);
         } else {
@@ -281,7 +286,8 @@ int main(int argc, char **argv)
     }
     argv += optind;
     if (argc - optind != 2 && argc - optind != 4) {
-        fprintf(stderr, "usage: typed_echo [-m] [-l LOOPS] worker|inline PORT [CERTIFICATE KEY]\n");
+        fprintf(stderr,
+                "usage: typed_echo [-m] [-g] [-l LOOPS] worker|inline PORT [CERTIFICATE KEY]\n");
         return 2;
     }
     (void)snprintf(listen, sizeof listen, "127.0.0.1:%s", argv[1]);
@@ -291,6 +297,8 @@ int main(int argc, char **argv)
         tls.key_file = argv[3];
         options.tls = &tls;
     }
-    serve(&options,
-          bench__v1__echo__api(strcmp(argv[0], "worker") == 0 ? &on_workers : &inlined, NULL));
+    api = bench__v1__echo__api(strcmp(argv[0], "worker") == 0 ? &on_workers : &inlined, NULL);
+    if (guarded)
+        interceptors[options.interceptor_count++] = bench_guard(&api);
+    serve(&options, api);
 }
