@@ -654,6 +654,10 @@ static void the_last_admin_stays_one(void **state)
         last = other;
         expect_last_admin(demote(last));
     }
+
+    /* Who is banned is none, also where that was done by hand and nobody else is left. */
+    office_value("UPDATE users SET banned = true");
+    assert_int_equal(remove_user(last), MESH_OK);
 }
 
 typedef struct rival {
