@@ -215,6 +215,8 @@ write_environment() {
         signing-key)
             variable=${name//-/_}
             value[${variable^^}_SIGNING_KEY_FILE]=$data/secret/$name.key
+            [ ! -f "$data/secret/$name.other-key" ] ||
+                value[${variable^^}_OTHER_SIGNING_KEY_FILE]=$data/secret/$name.other-key
             ;;
         *)
             variable=${need//-/_}
@@ -277,11 +279,15 @@ write_service_keys() {
 # A user of PostgreSQL and its URL, one of NATS, and keys to sign with, for each service that needs
 # them.
 write_secrets() {
-    local name clients=()
+    local name file clients=()
     (umask 077 && mkdir -p "$data/secret")
     for name in "${service_names[@]}"; do
-        if needs "$name" signing-key && [ ! -s "$data/secret/$name.key" ]; then
-            write_secret "$data/secret/$name.key" "$(new_key)"
+        if needs "$name" signing-key; then
+            file=$data/secret/$name.key
+            [ -s "$file" ] || write_secret "$file" "$(new_key)"
+            # Where there is an empty one, somebody wants the next key.
+            file=$data/secret/$name.other-key
+            [ ! -f "$file" ] || [ -s "$file" ] || write_secret "$file" "$(new_key)"
         fi
         if needs "$name" postgres; then
             [ -s "$data/secret/$name.password" ] ||
@@ -381,7 +387,7 @@ fingerprint() {
         case $name in
         postgres | nats) cat "$MESH_ROOT/scripts/lib/$name" ;;
         esac
-        for file in "$data/secret/$name".{url,nats-url,key,service-key} "$data/bin/$name" \
+        for file in "$data/secret/$name".{url,nats-url,key,other-key,service-key} "$data/bin/$name" \
             "$data/config/$name.conf"; do
             [ ! -f "$file" ] || cat "$file"
         done

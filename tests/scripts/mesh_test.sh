@@ -16,6 +16,7 @@ cat >"$WORK/stand-in" <<'END'
 #!/bin/sh
 echo "product=$MESH_PRODUCT_TARGET nats=$MESH_NATS_URL_FILE config=$MESH_CONFIG leak=$LEAK"
 echo "server=$MESH_SERVER key=$MESH_SERVICE_KEY_FILE keys=$MESH_SERVICE_KEYS_FILE"
+[ -z "$USER_SIGNING_KEY_FILE" ] || echo "signs=$USER_SIGNING_KEY_FILE other=$USER_OTHER_SIGNING_KEY_FILE"
 echo "url=$(cat "$MESH_DATABASE_URL_FILE")" >"$MESH_DATABASE_URL_FILE.seen"
 PATH=$PATH:/usr/sbin
 exec nats-server -a "${MESH_LISTEN%:*}" -p "${MESH_LISTEN##*:}"
@@ -251,6 +252,32 @@ test_services_have_keys_to_prove_who_they_are() {
     expect 1 "$SCRIPTS/up"
     [[ $err == *'other.service-key is no private key: remove it to get a new one'* ]] || fail "said: $err"
     ! grep -q secret <<<"${err//\/secret\//}$(<"$MESH_DATA/service-keys.json")" || fail "it got out: $err"
+    expect 0 "$SCRIPTS/down"
+}
+
+signs() { grep '^signs=' "$MESH_DATA/log/user/current" | tail -n 1; }
+
+test_a_signing_key_is_replaced_by_one_that_was_known_before() {
+    use signing
+    conf 'product @/stand-in 1 user' 'user @/stand-in-2 1 user signing-key'
+    expect 0 "$SCRIPTS/up"
+    local product old key=$MESH_DATA/secret/user.key other=$MESH_DATA/secret/user.other-key
+    product=$(pid_of product) old=$(<"$key")
+    [ "$(signs)" = "signs=$key other=" ] || fail "it knows $(signs)"
+    touch "$other"
+    expect 0 "$SCRIPTS/up"
+    [ "$(signs)" = "signs=$key other=$other" ] || fail "it knows $(signs)"
+    [ "$(<"$key")" = "$old" ] && [[ $(<"$other") =~ ^\{\"kty\".*\"d\":\"[^\"]{43}\"\}$ ]] || fail "no next key"
+    [ "$(stat -c %a "$other")" = 600 ] || fail "others may read it"
+    local user
+    user=$(pid_of user)
+    mv "$key" "$WORK/old" && mv "$other" "$key" && mv "$WORK/old" "$other"
+    expect 0 "$SCRIPTS/up"
+    [ "$(pid_of user)" != "$user" ] && [ "$(<"$other")" = "$old" ] || fail "they were not swapped"
+    rm "$other"
+    expect 0 "$SCRIPTS/up"
+    [ "$(signs)" = "signs=$key other=" ] && [ "$(<"$key")" != "$old" ] || fail "it knows $(signs)"
+    [ "$(pid_of product)" = "$product" ] || fail "product was restarted"
     expect 0 "$SCRIPTS/down"
 }
 
