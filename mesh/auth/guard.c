@@ -1,11 +1,8 @@
-#include "mesh/auth/guard.h"
-
-#include <pthread.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
 
+#include "mesh/auth/guard_impl.h"
 #include "mesh/base/alloc.h"
 #include "mesh/base/options.h"
 #include "mesh/rpc/call.h"
@@ -15,11 +12,6 @@ enum {
     USERS_RETRY_MS = 1000 /* advice to users who come before the guard is opened */
 };
 
-struct mesh_guard {
-    mesh_guard_options options; /* immutable */
-    atomic_bool open;           /* to users */
-};
-
 /* A call that is looked at, in its arena. */
 typedef struct guarded {
     mesh_caller caller;
@@ -27,6 +19,7 @@ typedef struct guarded {
     mesh_user_state now;       /* what the user is */
     const char *roles[MESH_ROLES_MAX + 1];
     mesh_call *call;
+    mesh_user_stream *stream; /* NULL: a unary call, or no user's */
     mesh_permission_query query;
 } guarded;
 
@@ -110,6 +103,13 @@ static void take_roles(guarded *one, bool known)
     one->caller.roles = one->roles;
 }
 
+mesh_code mesh_guard_refuse_user(mesh_error *err)
+{
+    return mesh__v1__auth_error_reason__set(err, MESH_PERMISSION_DENIED,
+                                            MESH__V1__AUTH_ERROR_REASON__USER_REFUSED,
+                                            "the user is banned, or is no more");
+}
+
 /* What the user is now, or that nobody knows. */
 static mesh_code look_up(const mesh_guard *guard, guarded *one, mesh_error *err)
 {
@@ -121,11 +121,22 @@ static mesh_code look_up(const mesh_guard *guard, guarded *one, mesh_error *err)
         return MESH_UNAVAILABLE;
     }
     take_roles(one, mesh_users_find(guard->options.users, one->caller.user, &one->now));
-    if (one->now.refused)
-        return mesh__v1__auth_error_reason__set(err, MESH_PERMISSION_DENIED,
-                                                MESH__V1__AUTH_ERROR_REASON__USER_REFUSED,
-                                                "the user is banned, or is no more");
-    return MESH_OK;
+    return one->now.refused ? mesh_guard_refuse_user(err) : MESH_OK;
+}
+
+static mesh_code keep_stream(const mesh_guard *guard, guarded *one, mesh_error *err)
+{
+    mesh_user_stream *stream = mesh_arena_alloc(mesh_call_arena(one->call), sizeof *stream);
+    mesh_code code;
+
+    if (stream == NULL)
+        return mesh_error_set(err, MESH_RESOURCE_EXHAUSTED, "no memory to keep the stream");
+    *stream = (mesh_user_stream){
+        .call = one->call, .user = one->caller.user, .expires_s = one->claims->expires_s};
+    code = mesh_user_streams_add(guard->streams, stream, err);
+    if (code == MESH_OK)
+        one->stream = stream;
+    return code;
 }
 
 static mesh_code authenticate(const mesh_guard *guard, guarded *one, mesh_error *err)
@@ -142,7 +153,10 @@ static mesh_code authenticate(const mesh_guard *guard, guarded *one, mesh_error 
     one->caller.user = one->claims->subject;
     if (one->claims->session_id != NULL)
         one->caller.session = one->claims->session_id;
-    return look_up(guard, one, err);
+    /* before what the user is: whatever changes after that finds the stream */
+    if (mesh_call_method(one->call)->kind != MESH_UNARY)
+        code = keep_stream(guard, one, err);
+    return code == MESH_OK ? look_up(guard, one, err) : code;
 }
 
 static bool is_among(const char *name, const char *const *names)
@@ -152,10 +166,11 @@ static bool is_among(const char *name, const char *const *names)
     return *names != NULL;
 }
 
-static mesh_code check_roles(const guarded *one, const char *const *names, mesh_error *err)
+mesh_code mesh_guard_check_roles(const char *const *roles, const char *const *names,
+                                 mesh_error *err)
 {
     for (; *names != NULL; names++)
-        if (is_among(*names, one->caller.roles))
+        if (is_among(*names, roles))
             return MESH_OK;
     return mesh__v1__auth_error_reason__set(err, MESH_PERMISSION_DENIED,
                                             MESH__V1__AUTH_ERROR_REASON__ROLE_MISSING,
@@ -164,14 +179,14 @@ static mesh_code check_roles(const guarded *one, const char *const *names, mesh_
 
 /* --- permissions ------------------------------------------------------------------------------ */
 
-static mesh_code judge(const guarded *one, bool allowed, mesh_error *err)
+mesh_code mesh_guard_judge(const mesh_permission_query *query, bool allowed, mesh_error *err)
 {
     if (allowed)
         return MESH_OK;
     (void)mesh__v1__auth_error_reason__set(
         err, MESH_PERMISSION_DENIED, MESH__V1__AUTH_ERROR_REASON__PERMISSION_MISSING,
-        "the user does not have the permission %s", mesh_call_method(one->call)->policy.permission);
-    mesh_error_metadata(err, "permission", mesh_call_method(one->call)->policy.permission);
+        "the user does not have the permission %s", query->permission);
+    mesh_error_metadata(err, "permission", query->permission);
     return MESH_PERMISSION_DENIED;
 }
 
@@ -182,7 +197,7 @@ static void on_answer(void *context, mesh_code code, bool allowed, const mesh_er
 
     if (code == MESH_OK) {
         mesh_error_clear(&err);
-        code = judge(one, allowed, &err);
+        code = mesh_guard_judge(&one->query, allowed, &err);
         cause = &err;
     }
     mesh_call_resume(one->call, code, cause);
@@ -205,7 +220,8 @@ static mesh_code check_permission(const mesh_guard *guard, guarded *one, const m
     if (code == MESH_OK && answer == MESH_ANSWER_PENDING)
         return MESH_OK;
     mesh_call_unsuspend(one->call);
-    return code == MESH_OK ? judge(one, answer == MESH_ANSWER_ALLOWED, err) : code;
+    return code == MESH_OK ? mesh_guard_judge(&one->query, answer == MESH_ANSWER_ALLOWED, err)
+                           : code;
 }
 
 /* --- services --------------------------------------------------------------------------------- */
@@ -268,7 +284,7 @@ static mesh_code decide(const mesh_guard *guard, guarded *one, const mesh_policy
     case MESH_POLICY_AUTHENTICATED:
         return MESH_OK;
     case MESH_POLICY_ROLES:
-        return check_roles(one, policy->names, err);
+        return mesh_guard_check_roles(one->caller.roles, policy->names, err);
     case MESH_POLICY_PERMISSION:
         return check_permission(guard, one, policy, err);
     default: /* of a later plugin */
@@ -287,11 +303,27 @@ static mesh_code on_open(void *self, mesh_call *call, mesh_error *err)
     return one != NULL ? decide(self, one, policy, err) : MESH_RESOURCE_EXHAUSTED;
 }
 
+static void on_close(void *self, mesh_call *call, mesh_code code)
+{
+    const mesh_guard *guard = self;
+    const guarded *one = mesh_call_slot_get(call,
+                                            atomic_load_explicit(&slot, memory_order_relaxed));
+
+    (void)code;
+    if (one != NULL && one->stream != NULL)
+        mesh_user_streams_remove(guard->streams, one->stream);
+}
+
 mesh_interceptor mesh_guard_interceptor(mesh_guard *guard)
 {
-    return (mesh_interceptor){
-        .name = "guard", .on_open = on_open, .self = guard, .authorizes = true};
+    return (mesh_interceptor){.name = "guard",
+                              .on_open = on_open,
+                              .on_close = on_close,
+                              .self = guard,
+                              .authorizes = true};
 }
+
+/* --- life ------------------------------------------------------------------------------------- */
 
 static mesh_code read_options(const mesh_guard_options *given, mesh_guard_options *options,
                               mesh_error *err)
@@ -316,8 +348,14 @@ mesh_code mesh_guard_create(const mesh_guard_options *options, mesh_guard **guar
     if (code != MESH_OK)
         return code;
     made = mesh_calloc(1, sizeof *made);
-    if (made == NULL)
+    if (made != NULL)
+        made->streams = mesh_user_streams_create();
+    if (made == NULL || made->streams == NULL) {
+        mesh_free(made);
         return mesh_error_set(err, MESH_RESOURCE_EXHAUSTED, "out of memory");
+    }
+    pthread_mutex_init(&made->mu, NULL);
+    pthread_cond_init(&made->answered, NULL);
     made->options = known;
     *guard = made;
     return MESH_OK;
@@ -330,5 +368,14 @@ void mesh_guard_open(mesh_guard *guard)
 
 void mesh_guard_destroy(mesh_guard *guard)
 {
+    if (guard == NULL)
+        return;
+    pthread_mutex_lock(&guard->mu);
+    while (guard->asking > 0)
+        pthread_cond_wait(&guard->answered, &guard->mu);
+    pthread_mutex_unlock(&guard->mu);
+    mesh_user_streams_destroy(guard->streams);
+    pthread_cond_destroy(&guard->answered);
+    pthread_mutex_destroy(&guard->mu);
     mesh_free(guard);
 }

@@ -11,6 +11,11 @@
  *                  or by the metadata `mesh-service-token`, which they signed for this service
  *                  alone; the user for whom they call is looked at, too, where there is one
  *
+ * A stream of a user lives no longer than what let it in: it ends with UNAUTHENTICATED and
+ * TOKEN_EXPIRED when its token expires, and otherwise when the user changes
+ * (mesh_guard_user_changed). Calls that are not streams go on to their ends, however long they
+ * take, and so do streams that services make for themselves.
+ *
  * What a user is now comes from mesh_users, and only where that knows nothing from the token. A
  * call whose permission has to be asked for is suspended meanwhile. Without an answer it is
  * refused.
@@ -56,7 +61,21 @@ mesh_code mesh_guard_create(const mesh_guard_options *options, mesh_guard **guar
  */
 void mesh_guard_open(mesh_guard *guard);
 
-/* After the servers that have its interceptor. NULL is accepted. */
+/*
+ * What a user is has changed: looks again at what lets the streams in that the user has open. For
+ * who feeds mesh_users: after mesh_users_put and mesh_permissions_drop_user. Those that may not be
+ * open any more end (mesh_call_abort) with USER_REFUSED or ROLE_MISSING before this returns.
+ * Permissions are asked for again, once for all streams that need the same, and these go on
+ * meanwhile: denied, they end with PERMISSION_MISSING, and where there is no answer with that of
+ * mesh_permissions_check, UNAVAILABLE for one. Any thread, with no lock that the load of
+ * permissions takes.
+ */
+void mesh_guard_user_changed(mesh_guard *guard, const char *user);
+
+/*
+ * After the servers that have its interceptor, before what it borrows. Waits for permissions that
+ * are asked for again. NULL is accepted.
+ */
 void mesh_guard_destroy(mesh_guard *guard);
 
 /*

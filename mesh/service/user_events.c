@@ -52,6 +52,7 @@ static mesh_code change(mesh_user_events *events, const mesh_event *meta,
     if (code != MESH_OK)
         return code;
     mesh_permissions_drop_user(events->permissions, meta->aggregate_id);
+    mesh_guard_user_changed(events->guard, meta->aggregate_id);
     if (atomic_load_explicit(&events->live, memory_order_relaxed))
         mesh_histogram_observe(events->lag, mesh_clock_wall_ns() - meta->time_ns);
     return MESH_OK;
