@@ -60,6 +60,13 @@ H2_AIMS = both_styles("-h2", [
     Aim("two loops, CPU of one loop", "loops", "cpu_us", "typed-loops-h2", ("typed-h2",), 1.10),
 ]
 
+AUTH_AIMS = [
+    Aim("a token and a permission, calls/s of the same call declared public", "guarded",
+        "calls_per_s", "typed-guarded-h2", ("typed-observed-h2",), 0.95, True),
+    Aim("metrics, trace ids, deadline, token and permission, CPU of bare tonic", "guarded",
+        "cpu_us", "typed-guarded-h2", ("tonic",), 1.00),
+]
+
 
 def best(aim, results, names):
     """Of those that are compared, the one with the best figure, None without any; and those without
