@@ -1,8 +1,9 @@
 // The shop's journey with grpc-go and the stubs of protoc-gen-go and protoc-gen-go-grpc.
 //
-//	journey PRODUCT ORDER NOTIFICATION
+//	journey PRODUCT ORDER NOTIFICATION USER
 //
-// The arguments are the services' addresses. It ends with status 0 when every step was as promised.
+// The arguments are the services' addresses; SHOP_LOGIN and SHOP_PASSWORD in the environment are
+// those of a merchant. It ends with status 0 when every step was as promised.
 package main
 
 import (
@@ -14,12 +15,16 @@ import (
 	"time"
 
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/credentials/insecure"
+	"google.golang.org/grpc/metadata"
+	"google.golang.org/grpc/status"
 
 	money "shop/mesh/type/v1"
 	notification "shop/notification/v1"
 	order "shop/order/v1"
 	product "shop/product/v1"
+	user "shop/user/v1"
 )
 
 const limit = 60 * time.Second // for everything
@@ -48,12 +53,25 @@ func uuid() string {
 	return fmt.Sprintf("%x-%x-%x-%x-%x", b[:4], b[4:6], b[6:8], b[8:10], b[10:])
 }
 
+// signIn is a context whose calls are the user's.
+func signIn(ctx context.Context, address string) context.Context {
+	users := user.NewUserServiceClient(dial(address))
+	answer, err := users.SignInRegular(ctx, &user.SignInRequest{
+		Login: os.Getenv("SHOP_LOGIN"), Password: os.Getenv("SHOP_PASSWORD"),
+	})
+	must(err)
+	return metadata.AppendToOutgoingContext(ctx, "authorization", "Bearer "+answer.Tokens.AccessToken)
+}
+
 func main() {
 	ctx, cancel := context.WithTimeout(context.Background(), limit)
 	defer cancel()
 	products := product.NewProductServiceClient(dial(os.Args[1]))
 	orders := order.NewOrderServiceClient(dial(os.Args[2]))
 	notifications := notification.NewNotificationServiceClient(dial(os.Args[3]))
+	_, err := orders.ListOrders(ctx, &order.ListOrdersRequest{})
+	expect(status.Code(err) == codes.Unauthenticated, "nobody lists orders", err)
+	ctx = signIn(ctx, os.Args[4])
 	run := uuid()
 	first, second := "odyssey-"+run, "nautilus-"+run
 

@@ -1,8 +1,9 @@
 // The shop's journey with @grpc/grpc-js and the contracts as @grpc/proto-loader reads them.
 //
-//   node journey.js PRODUCT ORDER NOTIFICATION
+//   node journey.js PRODUCT ORDER NOTIFICATION USER
 //
-// The arguments are the services' addresses. It ends with status 0 when every step was as promised.
+// The arguments are the services' addresses; SHOP_LOGIN and SHOP_PASSWORD in the environment are
+// those of a merchant. It ends with status 0 when every step was as promised.
 'use strict';
 
 const assert = require('node:assert/strict');
@@ -13,20 +14,34 @@ const loader = require('@grpc/proto-loader');
 
 const LIMIT_MS = 60_000; // for everything
 
-const files = ['product', 'order', 'notification'].map((name) => `${name}/v1/${name}.proto`);
-const { product, order, notification } = grpc.loadPackageDefinition(
+const files = ['product', 'order', 'notification', 'user'].map(
+  (name) => `${name}/v1/${name}.proto`
+);
+const { product, order, notification, user } = grpc.loadPackageDefinition(
   loader.loadSync(files, { includeDirs: ['proto'], defaults: true, enums: String, longs: Number })
 );
 const deadline = Date.now() + LIMIT_MS;
+const metadata = new grpc.Metadata(); // of all calls
 
 // Stubs that answer with promises.
 function client(Service, address) {
   const stub = new Service(address, grpc.credentials.createInsecure());
   const call = (name) => (request) =>
     new Promise((resolve, reject) =>
-      stub[name](request, { deadline }, (err, answer) => (err ? reject(err) : resolve(answer)))
+      stub[name](request, metadata, { deadline }, (err, answer) => (err ? reject(err) : resolve(answer)))
     );
   return { stub, call };
+}
+
+// From now on all calls are the user's.
+async function signIn(address) {
+  const users = client(user.v1.UserService, address);
+  const answer = await users.call('signInRegular')({
+    login: process.env.SHOP_LOGIN,
+    password: process.env.SHOP_PASSWORD,
+  });
+  metadata.set('authorization', `Bearer ${answer.tokens.accessToken}`);
+  users.stub.close();
 }
 
 async function journey(addresses) {
@@ -36,6 +51,8 @@ async function journey(addresses) {
   const createProduct = products.call('createProduct');
   const getProduct = products.call('getProduct');
   const createOrder = orders.call('createOrder');
+  await assert.rejects(orders.call('listOrders')({}), { code: grpc.status.UNAUTHENTICATED });
+  await signIn(addresses[3]);
   const run = randomUUID();
   const first = `odyssey-${run}`;
   const second = `nautilus-${run}`;
@@ -47,7 +64,7 @@ async function journey(addresses) {
     assert.ok(made.createTime);
   }
 
-  const stream = notifications.stub.watchNotifications({}, { deadline });
+  const stream = notifications.stub.watchNotifications({}, metadata, { deadline });
   const messages = stream[Symbol.asyncIterator]();
   assert.equal((await messages.next()).value.notification, null); // the watch is in place
 

@@ -21,7 +21,7 @@ PROTO=$PWD/proto
 HOME=$(getent passwd "$(id -u)" | cut -d: -f6) # the registries' settings and caches
 PATH=$PATH:/usr/local/go/bin
 unset MESH_PORT_BASE MESH_LISTEN
-export HOME PATH MESH_DATA=$WORK/mesh MESH_SERVICES_CONF=$WORK/mesh.conf
+export HOME PATH MESH_DATA=$WORK/mesh MESH_SERVICES_CONF=$WORK/mesh.conf XDG_STATE_HOME=$WORK/state
 export MESHCTL=$PWD/mesh/meshctl/meshctl
 
 clean_up() {
@@ -35,6 +35,20 @@ start_mesh() {
     mkdir -p "$MESH_DATA/config"
     echo "MESH_DRAIN_DELAY=$DRAIN_DELAY" >"$MESH_DATA/config/product.conf"
     "$SCRIPTS/up" >"$WORK/up.log" 2>&1 || fail "$(<"$WORK/up.log")"
+}
+
+# An admin, a merchant, and something to look up.
+make_people() {
+    local password id
+    password=$(secret)
+    export SHOP_LOGIN=merchant SHOP_PASSWORD=$password
+    env -i PATH="$PATH" "$(program chpst)" -e "$MESH_DATA/env/user" "$MESH_DATA/bin/user" create-admin \
+        root root@example.com <<<"$password" >"$WORK/admin.log" 2>&1 || fail "$(<"$WORK/admin.log")"
+    "$MESHCTL" sign-in --staff root <<<"$password" >"$WORK/admin.log" 2>&1 || fail "$(<"$WORK/admin.log")"
+    id=$("$MESHCTL" call user SignUpRegular - --json \
+        <<<"{\"username\":\"merchant\",\"email\":\"merchant@example.com\",\"password\":\"$password\"}" |
+        sed -nE 's/^ *"?\{?"id": *"([^"]+)".*/\1/p')
+    expect 0 "$MESHCTL" call user ChangeGroups "{\"user_id\":\"$id\",\"groups\":[\"merchants\"]}"
     expect 0 "$MESHCTL" call product CreateProduct '{"product":{"id":"odyssey","title":"Odyssey"}}'
 }
 
@@ -69,7 +83,7 @@ make_stubs() {
 }
 
 # walk COMMAND...: the whole journey.
-walk() { expect 0 "$@" "$(address product)" "$(address order)" "$(address notification)"; }
+walk() { expect 0 "$@" "$(address product)" "$(address order)" "$(address notification)" "$(address user)"; }
 
 needs_go() {
     command -v go >/dev/null || skip "no Go here"
@@ -119,4 +133,5 @@ test_python_clients_walk_the_journey() {
 
 trap clean_up EXIT
 start_mesh
+make_people
 run_tests
