@@ -13,13 +13,11 @@
 #include "tests/fixtures/nats.h"
 #include "tests/fixtures/postgres.h"
 #include "tests/fixtures/wait.h"
-#include "tests/services/shop/people.h"
+#include "tests/services/shop/pair.h"
 #include "tests/services/violations.h"
 
-static instance product, here, there;
-static mesh_db *orders_db, *products_db;
-static mesh_arena *arena;
-static mesh_error err;
+static instance product;
+static mesh_db *products_db;
 
 /* The merchant writes products, ada and bob buy some, support helps them. */
 static person merchant, ada, bob, support;
@@ -37,9 +35,7 @@ static int open_all(void **state)
     if (shop_setup(state) != 0)
         return -1;
     instance_start(&product, "product", NULL, NULL);
-    instance_start(&here, "order", product.address, NULL);
-    instance_start(&there, "order", product.address, NULL);
-    orders_db = shop_open("order");
+    pair_start("order", product.address, NULL);
     products_db = shop_open("product");
     person_join(&merchant, "merchant");
     person_change_groups(&merchant, (const char *const[]){"merchants", NULL});
@@ -52,33 +48,23 @@ static int open_all(void **state)
 
 static int close_all(void **state)
 {
-    mesh_db_destroy(orders_db);
+    pair_stop();
     mesh_db_destroy(products_db);
-    instance_stop(&here);
-    instance_stop(&there);
     instance_stop(&product);
     return shop_teardown(state);
 }
 
 static int begin_test(void **state)
 {
-    (void)state;
     static int number;
     snprintf(A, sizeof A, "a%d", ++number);
     snprintf(B, sizeof B, "b%d", number);
     snprintf(C, sizeof C, "c%d", number);
-    mesh_error_clear(&err);
-    postgres_value(orders_db, "TRUNCATE orders, order_line");
+    postgres_value(db, "TRUNCATE orders, order_line");
     postgres_value(products_db, "TRUNCATE product");
+    if (pair_begin(state) != 0)
+        return -1;
     shop_call_as(&ada);
-    arena = mesh_arena_create(4096, 0);
-    return arena == NULL;
-}
-
-static int end_test(void **state)
-{
-    (void)state;
-    mesh_arena_destroy(arena);
     return 0;
 }
 
@@ -86,9 +72,7 @@ static mesh_code get(mesh_channel *channel, const char *id, Order__V1__Order **o
 {
     Order__V1__GetOrderRequest request = ORDER__V1__GET_ORDER_REQUEST__INIT;
     request.id = (char *)id;
-    mesh_error_clear(&err);
-    return order__v1__order_service__get_order(channel, &request, order,
-                                               &(mesh_call_options){.arena = arena}, &err);
+    return order__v1__order_service__get_order(channel, &request, order, in_arena(), &err);
 }
 
 static mesh_code list(int32_t page_size, const char *token, Order__V1__ListOrdersResponse **page)
@@ -96,9 +80,7 @@ static mesh_code list(int32_t page_size, const char *token, Order__V1__ListOrder
     Order__V1__ListOrdersRequest request = ORDER__V1__LIST_ORDERS_REQUEST__INIT;
     request.page_size = page_size;
     request.page_token = (char *)token;
-    mesh_error_clear(&err);
-    return order__v1__order_service__list_orders(there.channel, &request, page,
-                                                 &(mesh_call_options){.arena = arena}, &err);
+    return order__v1__order_service__list_orders(there.channel, &request, page, in_arena(), &err);
 }
 
 /* The merchant does; who has called until now goes on. */
@@ -116,14 +98,7 @@ static mesh_code list_of(mesh_channel *channel, const char *user_id, const char 
     request.user_id = (char *)user_id;
     request.page_size = 2;
     request.page_token = (char *)token;
-    mesh_error_clear(&err);
-    return order__v1__order_service__list_user_orders(channel, &request, page,
-                                                      &(mesh_call_options){.arena = arena}, &err);
-}
-
-static bool is_refused(mesh_code code, const char *reason)
-{
-    return code != MESH_OK && strcmp(err.domain, "mesh.v1") == 0 && strcmp(err.reason, reason) == 0;
+    return order__v1__order_service__list_user_orders(channel, &request, page, in_arena(), &err);
 }
 
 /* S1.2 */
@@ -198,7 +173,7 @@ static void an_order_that_cannot_be_filled_is_refused_and_leaves_nothing(void **
                      MESH_INVALID_ARGUMENT);
     assert_string_equal(violated_fields(&err), "lines[0].quantity, lines[0].price.minor_units, "
                                                "lines[1].product_id, request_id");
-    assert_string_equal(postgres_value(orders_db, "SELECT count(*) FROM orders"), "0");
+    assert_string_equal(postgres_value(db, "SELECT count(*) FROM orders"), "0");
 }
 
 static void an_unknown_order_has_a_reason(void **state)
@@ -227,10 +202,9 @@ static void an_order_outlives_its_product(void **state)
     assert_int_equal(shop_add_order(here.channel, arena, &line, 1, "", &order, &err), MESH_OK);
     request.id = A;
     shop_call_as(&merchant);
-    assert_int_equal(
-        product__v1__product_service__delete_product(product.channel, &request, &empty,
-                                                     &(mesh_call_options){.arena = arena}, &err),
-        MESH_OK);
+    assert_int_equal(product__v1__product_service__delete_product(product.channel, &request, &empty,
+                                                                  in_arena(), &err),
+                     MESH_OK);
     shop_call_as(&ada);
     assert_int_equal(get(here.channel, order->id, &order), MESH_OK);
     assert_string_equal(order->lines[0]->title, title_of(A));
@@ -277,7 +251,7 @@ static void the_same_request_again_answers_with_the_first_order(void **state)
     assert_string_equal(err.reason, "REQUEST_ID_REUSED");
     assert_int_equal(shop_add_order(here.channel, arena, lines, 1, id, &again, &err),
                      MESH_ALREADY_EXISTS);
-    assert_string_equal(postgres_value(orders_db, "SELECT count(*) FROM orders"), "1");
+    assert_string_equal(postgres_value(db, "SELECT count(*) FROM orders"), "1");
 }
 
 enum {
@@ -313,7 +287,7 @@ static void one_request_sent_many_times_at_once_makes_one_order(void **state)
         racer racers[RACERS];
         pthread_t threads[RACERS];
         mesh_uuid_v7(id);
-        postgres_value(orders_db, "TRUNCATE orders, order_line");
+        postgres_value(db, "TRUNCATE orders, order_line");
         for (size_t i = 0; i < RACERS; i++) {
             racers[i] = (racer){.channel = i % 2 == 0 ? here.channel : there.channel,
                                 .arena = mesh_arena_create(1024, 0),
@@ -328,7 +302,7 @@ static void one_request_sent_many_times_at_once_makes_one_order(void **state)
             assert_int_equal(racers[i].code, MESH_OK);
             assert_string_equal(racers[i].order_id, racers[0].order_id);
         }
-        assert_string_equal(postgres_value(orders_db, "SELECT count(*) FROM orders"), "1");
+        assert_string_equal(postgres_value(db, "SELECT count(*) FROM orders"), "1");
     }
 }
 
@@ -389,11 +363,10 @@ static void a_page_of_large_orders_ends_early(void **state)
              " ('0190b000-0000-7000-8000-' || lpad(to_hex(n), 12, '0'))::uuid, 'EUR', 1, '%s'"
              " FROM generate_series(1, 100) n",
              ada.id);
-    postgres_value(orders_db, sql);
-    postgres_value(orders_db,
-                   "INSERT INTO order_line (order_id, position, product_id, title,"
-                   " price, quantity) SELECT id, p, 'p' || p, repeat('\xE2\x82\xAC', 200),"
-                   " 1, 1 FROM orders, generate_series(0, 99) p");
+    postgres_value(db, sql);
+    postgres_value(db, "INSERT INTO order_line (order_id, position, product_id, title,"
+                       " price, quantity) SELECT id, p, 'p' || p, repeat('\xE2\x82\xAC', 200),"
+                       " 1, 1 FROM orders, generate_series(0, 99) p");
     size_t seen = 0;
     int pages = 0;
     const char *token = "";
@@ -440,7 +413,7 @@ static void a_deadline_reaches_the_product_services_database(void **state)
                                                 " WHERE wait_event_type = 'Lock'"),
                     "0") == 0);
     mesh_tx_rollback(tx);
-    assert_string_equal(postgres_value(orders_db, "SELECT count(*) FROM orders"), "0");
+    assert_string_equal(postgres_value(db, "SELECT count(*) FROM orders"), "0");
     assert_int_equal(order__v1__order_service__create_order(here.channel, &request, &order,
                                                             &(mesh_call_options){.arena = arena},
                                                             &err),
@@ -511,7 +484,7 @@ static void an_order_is_its_users_alone(void **state)
     assert_int_equal(list(0, "", &page), MESH_OK);
     assert_string_equal(page->orders[0]->id, order->id);
     assert_string_equal(page->orders[0]->user_id, ada.id);
-    postgres_value(orders_db, "TRUNCATE orders, order_line");
+    postgres_value(db, "TRUNCATE orders, order_line");
     assert_int_equal(get(there.channel, order->id, &other), MESH_NOT_FOUND);
     assert_string_equal(err.message, message);
 }
@@ -570,12 +543,11 @@ static void support_lists_the_orders_of_any_user(void **state)
     assert_int_equal(shop_add_order(here.channel, arena, &line, 1, "", &order, &err), MESH_OK);
     assert_true(is_refused(list_of(here.channel, ada.id, "", &page), "PERMISSION_MISSING"));
     assert_true(is_refused(list_of(here.channel, bob.id, "", &page), "PERMISSION_MISSING"));
-    postgres_value(orders_db, "INSERT INTO orders (id, currency, total) VALUES"
-                              " ('0190b000-0000-7000-8000-000000000001', 'EUR', 1)");
-    postgres_value(orders_db,
-                   "INSERT INTO order_line (order_id, position, product_id, title, price,"
-                   " quantity) SELECT id, 0, 'old', 'Old', 1, 1 FROM orders"
-                   " WHERE user_id = ''");
+    postgres_value(db, "INSERT INTO orders (id, currency, total) VALUES"
+                       " ('0190b000-0000-7000-8000-000000000001', 'EUR', 1)");
+    postgres_value(db, "INSERT INTO order_line (order_id, position, product_id, title, price,"
+                       " quantity) SELECT id, 0, 'old', 'Old', 1, 1 FROM orders"
+                       " WHERE user_id = ''");
 
     shop_call_as(&support);
     assert_int_equal(list_of(here.channel, ada.id, "", &page), MESH_OK);
@@ -651,7 +623,7 @@ static void without_the_user_service_users_order_and_the_known_may_help(void **s
 
 int main(void)
 {
-#define TEST(name) cmocka_unit_test_setup_teardown(name, begin_test, end_test)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, begin_test, pair_end)
     const struct CMUnitTest tests[] = {
         TEST(an_order_brings_its_lines_with_each_products_details),
         TEST(an_order_that_cannot_be_filled_is_refused_and_leaves_nothing),

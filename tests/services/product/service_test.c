@@ -11,13 +11,8 @@
 #include "mesh/base/clock.h"
 #include "tests/fixtures/postgres.h"
 #include "tests/fixtures/wait.h"
-#include "tests/services/shop/people.h"
+#include "tests/services/shop/pair.h"
 #include "tests/services/violations.h"
-
-static instance here, there;
-static mesh_db *db;
-static mesh_arena *arena;
-static mesh_error err;
 
 /* Both have an account; one is a member of merchants, who write products. */
 static person merchant, consumer;
@@ -30,9 +25,7 @@ static int open_all(void **state)
     if (shop_setup(state) != 0)
         return -1;
     const char *const settings[] = {"PRODUCT_IMAGE_ROOT=https://shop.example/images", NULL};
-    instance_start(&here, "product", NULL, settings);
-    instance_start(&there, "product", NULL, settings);
-    db = shop_open("product");
+    pair_start("product", NULL, settings);
     person_join(&merchant, "merchant");
     person_change_groups(&merchant, merchants);
     person_join(&consumer, "consumer");
@@ -41,34 +34,17 @@ static int open_all(void **state)
 
 static int close_all(void **state)
 {
-    mesh_db_destroy(db);
-    instance_stop(&here);
-    instance_stop(&there);
+    pair_stop();
     return shop_teardown(state);
 }
 
 static int begin_test(void **state)
 {
-    (void)state;
-    mesh_error_clear(&err);
     postgres_value(db, "TRUNCATE product");
+    if (pair_begin(state) != 0)
+        return -1;
     shop_call_as(&merchant);
-    arena = mesh_arena_create(4096, 0);
-    return arena == NULL;
-}
-
-static int end_test(void **state)
-{
-    (void)state;
-    mesh_arena_destroy(arena);
     return 0;
-}
-
-static const mesh_call_options *in_arena(void)
-{
-    static mesh_call_options options;
-    options = (mesh_call_options){.arena = arena};
-    return &options;
 }
 
 static mesh_code get(const char *id, Product__V1__Product **product)
@@ -267,11 +243,6 @@ static bool may_write(const instance *instance)
     return code == MESH_OK || code == MESH_ALREADY_EXISTS;
 }
 
-static bool is_refused(mesh_code code, const char *reason)
-{
-    return code != MESH_OK && strcmp(err.domain, "mesh.v1") == 0 && strcmp(err.reason, reason) == 0;
-}
-
 /* S0.5 */
 static void everybody_reads_and_merchants_alone_write(void **state)
 {
@@ -386,7 +357,7 @@ static void without_the_user_service_only_what_is_known_is_allowed(void **state)
 
 int main(void)
 {
-#define TEST(name) cmocka_unit_test_setup_teardown(name, begin_test, end_test)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, begin_test, pair_end)
     const struct CMUnitTest tests[] = {
         TEST(a_product_is_created_read_and_deleted_by_any_instance),
         TEST(every_mistake_of_a_request_reaches_the_caller),

@@ -16,18 +16,13 @@
 #include "tests/fixtures/nats.h"
 #include "tests/fixtures/postgres.h"
 #include "tests/fixtures/wait.h"
-#include "tests/services/shop/people.h"
+#include "tests/services/shop/pair.h"
 #include "tests/services/violations.h"
 #include "user/v1/events.mesh.h"
 
 #define KIND(name) USER__V1__USER__KIND__##name
 
 #define PASSWORD PEOPLE_PASSWORD
-
-static instance here, there;
-static mesh_db *db;
-static mesh_arena *arena;
-static mesh_error err;
 
 /* What another service has heard, in the order of the stream. */
 enum {
@@ -117,9 +112,7 @@ static int open_all(void **state)
 {
     if (shop_setup(state) != 0)
         return -1;
-    instance_start(&here, "user", NULL, people_settings(NULL));
-    instance_start(&there, "user", NULL, people_settings(NULL));
-    db = shop_open("user");
+    pair_start("user", NULL, people_settings(NULL));
     start_listener();
     return 0;
 }
@@ -130,26 +123,14 @@ static int close_all(void **state)
         continue;
     mesh_events_destroy(listener);
     mesh_db_destroy(listener_db);
-    mesh_db_destroy(db);
-    instance_stop(&here);
-    instance_stop(&there);
+    pair_stop();
     return shop_teardown(state);
 }
 
 static int begin_test(void **state)
 {
-    (void)state;
-    mesh_error_clear(&err);
     postgres_value(db, "TRUNCATE users, profile, session, user_group");
-    arena = mesh_arena_create(4096, 0);
-    return arena == NULL;
-}
-
-static int end_test(void **state)
-{
-    (void)state;
-    mesh_arena_destroy(arena);
-    return 0;
+    return pair_begin(state);
 }
 
 static mesh_code send_sign_up(mesh_channel *channel, const User__V1__SignUpRegularRequest *request,
@@ -583,26 +564,26 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(signing_up_makes_a_user_a_profile_and_an_event, begin_test,
-                                        end_test),
+                                        pair_end),
         cmocka_unit_test_setup_teardown(a_username_or_email_is_taken_whatever_its_case, begin_test,
-                                        end_test),
+                                        pair_end),
         cmocka_unit_test_setup_teardown(every_mistake_reaches_the_caller_and_nothing_is_stored,
-                                        begin_test, end_test),
+                                        begin_test, pair_end),
         cmocka_unit_test_setup_teardown(a_password_of_a_megabyte_is_refused_before_it_is_hashed,
-                                        begin_test, end_test),
+                                        begin_test, pair_end),
         cmocka_unit_test_setup_teardown(a_password_is_seen_nowhere_and_its_hash_in_the_table_alone,
-                                        begin_test, end_test),
+                                        begin_test, pair_end),
         cmocka_unit_test_setup_teardown(text_that_means_something_to_sql_is_kept_as_it_is,
-                                        begin_test, end_test),
+                                        begin_test, pair_end),
         cmocka_unit_test_setup_teardown(a_process_that_dies_leaves_all_of_a_user_or_nothing,
-                                        begin_test, end_test),
+                                        begin_test, pair_end),
         cmocka_unit_test_setup_teardown(of_those_who_sign_up_at_once_with_one_name_one_gets_it,
-                                        begin_test, end_test),
+                                        begin_test, pair_end),
         cmocka_unit_test_setup_teardown(people_who_sign_up_do_not_starve_other_calls, begin_test,
-                                        end_test),
-        cmocka_unit_test_setup_teardown(an_admin_is_made_by_a_command_alone, begin_test, end_test),
+                                        pair_end),
+        cmocka_unit_test_setup_teardown(an_admin_is_made_by_a_command_alone, begin_test, pair_end),
         cmocka_unit_test_setup_teardown(an_admin_without_a_proper_password_is_not_made, begin_test,
-                                        end_test),
+                                        pair_end),
         cmocka_unit_test(numbers_for_hashing_that_are_too_small_stop_the_start),
         cmocka_unit_test(more_passwords_at_once_than_workers_stop_the_start),
     };

@@ -12,13 +12,8 @@
 #include "mesh/auth/verifier.h"
 #include "mesh/base/clock.h"
 #include "tests/fixtures/postgres.h"
-#include "tests/services/shop/people.h"
+#include "tests/services/shop/pair.h"
 #include "tests/services/violations.h"
-
-static instance here, there;
-static mesh_db *db;
-static mesh_arena *arena;
-static mesh_error err;
 
 static int open_all(void **state)
 {
@@ -26,42 +21,20 @@ static int open_all(void **state)
     static const char *const patient[] = {"USER_ADDRESS_FAILURES=100000", NULL};
     if (shop_setup(state) != 0)
         return -1;
-    instance_start(&here, "user", NULL, people_settings(patient));
-    instance_start(&there, "user", NULL, people_settings(patient));
-    db = shop_open("user");
+    pair_start("user", NULL, people_settings(patient));
     return 0;
 }
 
 static int close_all(void **state)
 {
-    mesh_db_destroy(db);
-    instance_stop(&here);
-    instance_stop(&there);
+    pair_stop();
     return shop_teardown(state);
 }
 
 static int begin_test(void **state)
 {
-    (void)state;
-    mesh_error_clear(&err);
     postgres_value(db, "TRUNCATE users, profile, session, user_group");
-    arena = mesh_arena_create(4096, 0);
-    return arena == NULL;
-}
-
-static int end_test(void **state)
-{
-    (void)state;
-    mesh_arena_destroy(arena);
-    return 0;
-}
-
-static const mesh_call_options *in_arena(void)
-{
-    static mesh_call_options options;
-    options = (mesh_call_options){.arena = arena};
-    mesh_error_clear(&err);
-    return &options;
+    return pair_begin(state);
 }
 
 static mesh_code sign_in_at(mesh_channel *channel, bool staff, const char *login,
@@ -676,7 +649,7 @@ static void neither_passwords_nor_tokens_are_logged(void **state)
 
 int main(void)
 {
-#define TEST(name) cmocka_unit_test_setup_teardown(name, begin_test, end_test)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, begin_test, pair_end)
     const struct CMUnitTest tests[] = {
         TEST(one_signs_in_with_username_or_email_whatever_its_case),
         TEST(an_access_token_says_who_the_user_is_and_what),

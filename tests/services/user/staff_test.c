@@ -10,25 +10,21 @@
 #include <cmocka.h>
 
 #include "tests/fixtures/wait.h"
-#include "tests/services/shop/people.h"
+#include "tests/services/shop/pair.h"
 
 #define RPC(name) user__v1__user_service__##name
 #define ROLE(name) USER__V1__ROLE__##name
 
 #define COUNT(array) (sizeof(array) / sizeof(array)[0])
 
-static instance here, there;
 static person root, reader, notifier, junior, consumer;
-static mesh_arena *arena;
-static mesh_error err;
 
 static int open_all(void **state)
 {
     static const char *const support[] = {"support", NULL};
     if (shop_setup(state) != 0)
         return -1;
-    instance_start(&here, "user", NULL, people_settings(NULL));
-    instance_start(&there, "user", NULL, people_settings(NULL));
+    pair_start("user", NULL, people_settings(NULL));
     person_join_staff(&root, "root", ROLE(ADMIN));
     person_join_staff(&notifier, "notifier", ROLE(LEVEL2));
     person_join_staff(&junior, "junior", ROLE(LEVEL1));
@@ -40,35 +36,15 @@ static int open_all(void **state)
 
 static int close_all(void **state)
 {
-    instance_stop(&here);
-    instance_stop(&there);
+    pair_stop();
     return shop_teardown(state);
-}
-
-static int begin_test(void **state)
-{
-    (void)state;
-    mesh_error_clear(&err);
-    arena = mesh_arena_create(4096, 0);
-    return arena == NULL;
-}
-
-static int end_test(void **state)
-{
-    (void)state;
-    shop_call_as(NULL);
-    mesh_arena_destroy(arena);
-    return 0;
 }
 
 /* Options of a call of somebody's; NULL: of nobody's. */
 static const mesh_call_options *as(const person *caller)
 {
-    static mesh_call_options options;
-    options = (mesh_call_options){.arena = arena};
     shop_call_as(caller);
-    mesh_error_clear(&err);
-    return &options;
+    return in_arena();
 }
 
 /* --- who may call what ----------------------------------------------------------------------- */
@@ -268,7 +244,7 @@ static void an_employee_is_shown_to_customers_once_confirmed(void **state)
 
 int main(void)
 {
-#define TEST(name) cmocka_unit_test_setup_teardown(name, begin_test, end_test)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, pair_begin, pair_end)
     const struct CMUnitTest tests[] = {
         TEST(only_who_may_call_a_method_comes_through),
         TEST(a_level_counts_at_once_whatever_the_token_says),
