@@ -21,8 +21,9 @@
  *   watch_close by one on_close, which comes before the on_message that the close is the cause of:
  *   who watches does not take a call that was given up for one that ended. Every server call is
  *   finished exactly once, also after on_close said that it was cancelled. on_done follows when
- *   finish and everything outstanding have been answered. wake is answered by one on_woken: who
- *   waits for another thread before it goes on with a call goes on in an event.
+ *   finish and everything outstanding have been answered. wake, which may be called again before it
+ *   was answered, is answered by an on_woken that comes after: who waits for another thread before
+ *   it goes on with a call goes on in an event.
  *
  * One-step answers
  *   finish sends what is missing of headers, message and status in one operation; a unary call

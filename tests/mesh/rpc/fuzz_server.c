@@ -40,6 +40,7 @@ typedef struct fuzz_call {
     fuzz_message request, read; /* those that are with the layer above */
     bool reading, writing, watching, waking;
     bool finished, cancelled, released;
+    bool abort_asked, aborted;
 } fuzz_call;
 
 extern const mesh_transport __wrap_mesh_transport_core;
@@ -131,7 +132,7 @@ static void wake(mesh_tcall *tcall)
 {
     fuzz_call *call = (fuzz_call *)tcall;
 
-    FUZZ_CHECK(!call->waking && !call->finished);
+    FUZZ_CHECK(!call->finished);
     call->waking = true;
 }
 
@@ -139,7 +140,7 @@ static void watch_close(mesh_tcall *tcall)
 {
     fuzz_call *call = (fuzz_call *)tcall;
 
-    FUZZ_CHECK(!call->watching && !call->finished);
+    FUZZ_CHECK(!call->watching && !call->finished && !call->aborted);
     call->watching = true;
 }
 
@@ -147,7 +148,7 @@ static void read_next(mesh_tcall *tcall)
 {
     fuzz_call *call = (fuzz_call *)tcall;
 
-    FUZZ_CHECK(!call->reading && !call->finished);
+    FUZZ_CHECK(!call->reading && !call->finished && !call->aborted);
     call->reading = true;
 }
 
@@ -163,7 +164,7 @@ static mesh_write_result write_message(mesh_tcall *tcall, const mesh_metadata_li
     (void)headers;
     (void)compress;
     (void)more;
-    FUZZ_CHECK(!call->writing && !call->finished);
+    FUZZ_CHECK(!call->writing && !call->finished && !call->aborted);
     call->writing = result != MESH_WRITE_DONE;
     send_message(message);
     return result;
@@ -179,6 +180,17 @@ static void finish(mesh_tcall *tcall, const mesh_final *final)
     call->finished = true;
     if (final->message != NULL)
         send_message(final->message);
+}
+
+/* One transport tells of a close then, as of any call that is given up, the other does not. */
+static void abort_call(mesh_tcall *tcall, const mesh_final *final)
+{
+    fuzz_call *call = (fuzz_call *)tcall;
+
+    FUZZ_CHECK(!call->finished && !call->aborted);
+    FUZZ_CHECK(final->code == MESH_UNAUTHENTICATED && final->message == NULL);
+    call->aborted = true;
+    call->cancelled = call->what & FUZZ_CALL_SLICES;
 }
 
 static void cancel(mesh_tcall *tcall)
@@ -199,6 +211,7 @@ static const mesh_tcall_ops ops = {
     .read = read_next,
     .write = write_message,
     .finish = finish,
+    .abort = abort_call,
     .cancel = cancel,
     .release = release,
 };
@@ -245,7 +258,7 @@ static void bring_message(mesh_tserver *tserver, fuzz_call *call)
     mesh_message message;
 
     call->reading = false;
-    if (!call->cancelled && next_message(call, &call->read, &message))
+    if (!call->cancelled && !call->aborted && next_message(call, &call->read, &message))
         tserver->events->on_message(&call->head, &message);
     else
         tserver->events->on_message(&call->head, NULL);
@@ -294,11 +307,26 @@ static bool run_submitted(void)
 
 /* --- its events ------------------------------------------------------------------------------- */
 
+/* As an interceptor does, which knows of the call as long as it is not finished. */
+static void ask_to_abort(fuzz_call *call)
+{
+    unsigned when = call->input.size == 0 ? FUZZ_CALL_ABORTED | FUZZ_CALL_REFUSED
+                                          : FUZZ_CALL_REFUSED;
+    mesh_error err;
+
+    if (call->abort_asked || call->finished || !(call->what & when))
+        return;
+    call->abort_asked = true;
+    mesh_error_clear(&err);
+    mesh_call_abort(call->head.upper, mesh_error_set(&err, MESH_UNAUTHENTICATED, "no more"), &err);
+}
+
 /* The one thing that happens next; false when nothing can any more. */
 static bool step(mesh_tserver *tserver, fuzz_call *call)
 {
     bool slow = call->what & FUZZ_CALL_SLOW;
 
+    ask_to_abort(call);
     if (!slow && run_submitted())
         return true;
     if (call->watching && call->what & FUZZ_CALL_CANCELLED && call->input.size == 0)

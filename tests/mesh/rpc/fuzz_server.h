@@ -30,7 +30,9 @@ enum {
     FUZZ_CALL_CANCELLED = 4, /* it is given up after its messages */
     FUZZ_CALL_SLICES = 8,    /* messages come in two slices */
     FUZZ_CALL_GZIP = 16,     /* the last message is compressed */
-    FUZZ_CALL_SLOW = 32      /* what is written goes out last */
+    FUZZ_CALL_SLOW = 32,     /* what is written goes out last */
+    FUZZ_CALL_ABORTED = 64,  /* the server ends it after its messages */
+    FUZZ_CALL_REFUSED = 128  /* the server ends it as soon as it has come */
 };
 
 #endif
