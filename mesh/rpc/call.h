@@ -124,11 +124,12 @@ MESH_API void mesh_call_resume(mesh_call *call, mesh_code code, const mesh_error
 /*
  * For interceptors: ends a call that goes on, from any thread, since it may not any more. `code` is
  * not MESH_OK; `err` (may be NULL) is copied; where there is no memory for that, the code is said
- * alone. The client gets this status, as it gets DEADLINE_EXCEEDED when a deadline passes, and what
- * waits to be sent is dropped; the handler sees a call that was cancelled, with this code
- * (mesh_call_cancelled, mesh_call_on_cancel, the ends of its stream), as do the calls made for it.
- * A unary call whose handler runs ends when that ends: its answer is dropped. Only the first of
- * several has an effect, and none on a call that has ended, or was given up, at the same moment.
+ * alone. The client gets this status at once, as it gets DEADLINE_EXCEEDED when a deadline passes,
+ * and what waits to be sent is dropped. The handler sees a call that was cancelled
+ * (mesh_call_cancelled, mesh_call_on_cancel), whose stream ends with this code, and the calls made
+ * for it are given up. A unary call whose handler runs ends when that does: its answer is dropped.
+ * One that is suspended has to be resumed nevertheless. Only the first of several has an effect,
+ * and none on a call that has ended, or was given up, at the same moment.
  *
  * The call must be held: it is there from the on_open of an interceptor until the on_close of the
  * same returns. So whoever keeps calls to abort them keeps them under a lock, which on_close takes,
