@@ -153,12 +153,15 @@ static void who_gives_up_stops_waiting_at_once(void **state)
     caller gone, patient;
     turns.wait_ms = LONG_MS;
     take_all();
+    start(&patient); /* first in the queue, and told first */
+    WAIT_FOR(waiting_now() == 1);
     start(&gone);
-    start(&patient);
     WAIT_FOR(waiting_now() == 2);
+    int64_t from_ns = mesh_clock_monotonic_ns();
     user_turn_give_up(&gone.waiter);
     assert_int_equal(pthread_join(gone.thread, NULL), 0);
     assert_int_equal(gone.code, MESH_CANCELLED);
+    assert_true(mesh_clock_monotonic_ns() - from_ns < INT64_C(1000000) * LONG_MS / 2);
     assert_int_equal(waiting_now(), 1);
 
     /* Whoever gave up just when the turn came leaves it to the next one. */
