@@ -3,9 +3,9 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "mesh/auth/members.h"
 #include "mesh/auth/sodium.h"
 
+_Static_assert((int)MESH_KEYS_MAX < (int)MESH_MEMBERS_MAX, "one more than there may be is read");
 _Static_assert(MESH_JWK_BYTES == crypto_sign_PUBLICKEYBYTES &&
                    MESH_JWK_BYTES == crypto_sign_SEEDBYTES,
                "the halves are those of libsodium");
@@ -74,6 +74,22 @@ const char *mesh_jwk_read(const char *json, size_t size, mesh_jwk *jwk)
     jwk->has_secret = secret != NULL;
     if (why == NULL && secret != NULL && !read_half(secret, jwk->secret))
         why = "d must be a private key of 32 bytes in base64url";
+    return why;
+}
+
+const char *mesh_jwk_set_read(const char *json, size_t size, mesh_members *keys)
+{
+    mesh_members set;
+    const char *why = size <= MESH_KEYS_MAX_BYTES ? mesh_members_read(json, size, &set)
+                                                  : "it is too large";
+    const mesh_slice *value = why == NULL ? mesh_members_find(&set, "keys") : NULL;
+
+    if (why == NULL && value == NULL)
+        why = "it has no member \"keys\"";
+    if (why == NULL)
+        why = mesh_elements_read(value->data, value->size, keys);
+    if (why == NULL && (keys->count == 0 || keys->count > MESH_KEYS_MAX))
+        why = "it must have 1 to 16 keys";
     return why;
 }
 

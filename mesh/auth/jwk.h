@@ -14,7 +14,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "mesh/auth/key.h"
+#include "mesh/auth/keys.h"
+#include "mesh/auth/members.h"
 
 enum {
     MESH_JWK_BYTES = 32, /* of either half */
@@ -31,6 +32,10 @@ typedef struct mesh_jwk {
 
 /* NULL, or what is wrong (static, without any value); then `jwk` may hold a part of the secret. */
 const char *mesh_jwk_read(const char *json, size_t size, mesh_jwk *jwk);
+
+/* The keys of a set (RFC 7517, section 5), 1 to MESH_KEYS_MAX, each for mesh_jwk_read. NULL, or
+ * what is wrong (static). */
+const char *mesh_jwk_set_read(const char *json, size_t size, mesh_members *keys);
 
 /* Writes it, with or without its secret. It has an id. */
 void mesh_jwk_write(const mesh_jwk *jwk, bool with_secret, char *text);

@@ -77,6 +77,41 @@ mesh_code mesh_key_load(const char *text, size_t size, mesh_key **key, mesh_erro
     return MESH_OK;
 }
 
+static bool has_id(mesh_key *const *keys, size_t count, const char *id)
+{
+    for (size_t i = 0; i < count; i++)
+        if (strcmp(keys[i]->id, id) == 0)
+            return true;
+    return false;
+}
+
+mesh_code mesh_key_load_set(const char *text, size_t size, mesh_key **keys, size_t *count,
+                            mesh_error *err)
+{
+    mesh_key *loaded[MESH_KEYS_MAX] = {NULL};
+    mesh_members set = {.count = 0};
+    const char *why = mesh_jwk_set_read(text, size, &set);
+    mesh_code code = MESH_OK;
+
+    if (why != NULL)
+        return mesh_error_set(err, MESH_INVALID_ARGUMENT, "signing keys: %s", why);
+    for (size_t i = 0; i < set.count && code == MESH_OK; i++) {
+        code = mesh_key_load(set.list[i].value.data, set.list[i].value.size, &loaded[i], err);
+        if (code == MESH_OK && has_id(loaded, i, loaded[i]->id))
+            code = mesh_error_set(err, MESH_INVALID_ARGUMENT, "its kid is there twice");
+        if (code != MESH_OK)
+            mesh_error_prefix(err, "keys[%zu]", i);
+    }
+    if (code == MESH_OK) {
+        memcpy(keys, loaded, set.count * sizeof *keys);
+        *count = set.count;
+        return MESH_OK;
+    }
+    for (size_t i = 0; i < MESH_KEYS_MAX; i++)
+        mesh_key_destroy(loaded[i]);
+    return code;
+}
+
 void mesh_key_destroy(mesh_key *key)
 {
     if (key != NULL)

@@ -43,6 +43,14 @@ mesh_code mesh_key_generate(char *text, mesh_error *err);
  */
 mesh_code mesh_key_load(const char *text, size_t size, mesh_key **key, mesh_error *err);
 
+/*
+ * Reads a set of private keys, {"keys":[...]} (RFC 7517, section 5), in its order: 1 to
+ * MESH_KEYS_MAX (keys.h) of them, each to be destroyed. INVALID_ARGUMENT: the text is no such set,
+ * or one of the keys is none, or two have the same id. RESOURCE_EXHAUSTED and INTERNAL as above.
+ */
+MESH_API mesh_code mesh_key_load_set(const char *text, size_t size, mesh_key **keys, size_t *count,
+                                     mesh_error *err);
+
 /* Overwrites it with zeros and frees it. NULL is accepted. */
 void mesh_key_destroy(mesh_key *key);
 

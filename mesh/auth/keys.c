@@ -5,11 +5,8 @@
 #include <string.h>
 
 #include "mesh/auth/jwk.h"
-#include "mesh/auth/members.h"
 #include "mesh/auth/sodium.h"
 #include "mesh/base/alloc.h"
-
-_Static_assert((int)MESH_KEYS_MAX < (int)MESH_MEMBERS_MAX, "one more than there may be is read");
 
 typedef struct key_list {
     size_t count;
@@ -77,17 +74,9 @@ static const char *add(key_list *list, mesh_slice json)
 
 static mesh_code parse(const char *jwks, size_t size, key_list *list, mesh_error *err)
 {
-    mesh_members set, keys;
-    const char *why = size <= MESH_KEYS_MAX_BYTES ? mesh_members_read(jwks, size, &set)
-                                                  : "it is too large";
-    const mesh_slice *value = why == NULL ? mesh_members_find(&set, "keys") : NULL;
+    mesh_members keys;
+    const char *why = mesh_jwk_set_read(jwks, size, &keys);
 
-    if (why == NULL && value == NULL)
-        why = "it has no member \"keys\"";
-    if (why == NULL)
-        why = mesh_elements_read(value->data, value->size, &keys);
-    if (why == NULL && (keys.count == 0 || keys.count > MESH_KEYS_MAX))
-        why = "it must have 1 to 16 keys";
     if (why != NULL)
         return mesh_error_set(err, MESH_INVALID_ARGUMENT, "key set: %s", why);
     for (size_t i = 0; i < keys.count; i++) {

@@ -214,9 +214,7 @@ write_environment() {
         nats) value[MESH_NATS_URL_FILE]=$data/secret/$name.nats-url ;;
         signing-key)
             variable=${name//-/_}
-            value[${variable^^}_SIGNING_KEY_FILE]=$data/secret/$name.key
-            [ ! -f "$data/secret/$name.other-key" ] ||
-                value[${variable^^}_OTHER_SIGNING_KEY_FILE]=$data/secret/$name.other-key
+            value[${variable^^}_SIGNING_KEYS_FILE]=$data/secret/$name.keys
             ;;
         *)
             variable=${need//-/_}
@@ -253,6 +251,17 @@ new_key() {
         "$(openssl pkey -outform DER <<<"$pem" | tail -c 32 | base64url)"
 }
 
+# write_signing_keys FILE STEP KEY...: a JSON Web Key Set whose first key signs. The step says how far
+# scripts/rotate-key has come: one (key), next (one is to come), used (the one before is still there).
+write_signing_keys() {
+    local file=$1 step=$2 key text=''
+    shift 2
+    for key; do
+        text+=${text:+,$'\n'}$key
+    done
+    write_secret "$file" "{\"step\":\"$step\",\"keys\":["$'\n'"$text"$'\n'"]}"
+}
+
 # public_key NAME: of a service, as a JSON Web Key. Made anew from its x, so that nothing else gets out.
 public_key() {
     local x
@@ -283,11 +292,8 @@ write_secrets() {
     (umask 077 && mkdir -p "$data/secret")
     for name in "${service_names[@]}"; do
         if needs "$name" signing-key; then
-            file=$data/secret/$name.key
-            [ -s "$file" ] || write_secret "$file" "$(new_key)"
-            # Where there is an empty one, somebody wants the next key.
-            file=$data/secret/$name.other-key
-            [ ! -f "$file" ] || [ -s "$file" ] || write_secret "$file" "$(new_key)"
+            file=$data/secret/$name.keys
+            [ -s "$file" ] || write_signing_keys "$file" one "$(new_key "$(secret)")"
         fi
         if needs "$name" postgres; then
             [ -s "$data/secret/$name.password" ] ||
@@ -377,7 +383,7 @@ start_supervisor() {
     wait_until 10 supervisor_pid || die "the supervisor did not start: see $data/log/supervisor"
 }
 
-# A fingerprint of all that makes a unit what it is.
+# A fingerprint of all that makes a unit what it is, but for the keys that it reads again by itself.
 fingerprint() {
     local name file
     name=$(unit_service "$1")
@@ -387,7 +393,7 @@ fingerprint() {
         case $name in
         postgres | nats) cat "$MESH_ROOT/scripts/lib/$name" ;;
         esac
-        for file in "$data/secret/$name".{url,nats-url,key,other-key,service-key} "$data/bin/$name" \
+        for file in "$data/secret/$name".{url,nats-url,service-key} "$data/bin/$name" \
             "$data/config/$name.conf"; do
             [ ! -f "$file" ] || cat "$file"
         done

@@ -192,10 +192,9 @@ static mesh_code get_key_set(void *self, mesh_call *call, const User__V1__GetKey
                              User__V1__KeySet *response, mesh_error *err)
 {
     const user_service *service = self;
-    (void)call;
     (void)request;
     (void)err;
-    response->jwks = (char *)user_signer_jwks(service->signer);
+    response->jwks = (char *)user_signer_jwks(service->signer, mesh_call_arena(call));
     return MESH_OK;
 }
 

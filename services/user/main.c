@@ -12,15 +12,11 @@ static user_attempts_options limits = {.window_ms = 15 * 60 * 1000};
 static user_signer_options signing;
 
 static const mesh_setting settings[] = {
-    {.name = "USER_SIGNING_KEY",
-     .type = MESH_SETTING_SECRET,
-     .target = &signing.key,
-     .help = "private key (a JSON Web Key, Ed25519) that access tokens are signed with"},
-    {.name = "USER_OTHER_SIGNING_KEY",
-     .type = MESH_SETTING_SECRET,
-     .target = &signing.other_key,
-     .fallback = "",
-     .help = "another one whose tokens are believed: the one before, or the next one"},
+    {.name = "USER_SIGNING_KEYS_FILE",
+     .type = MESH_SETTING_STRING,
+     .target = &signing.keys_file,
+     .help = "file of private keys (a JSON Web Key Set, Ed25519): the first signs access tokens, "
+             "those of all are believed; read again when it is replaced"},
     {.name = "USER_ACCESS_LIFETIME",
      .type = MESH_SETTING_DURATION,
      .target = &signing.lifetime_ms,
@@ -125,6 +121,8 @@ static mesh_code start(void *self, mesh_app *app, mesh_error *err)
     user_service *service = self;
     service->db = mesh_app_db(app);
     mesh_code code = user_signer_create(&signing, &service->signer, err);
+    if (code != MESH_OK)
+        mesh_error_prefix(err, "USER_SIGNING_KEYS_FILE");
     if (code == MESH_OK)
         code = user_attempts_create(&limits, &service->attempts, err);
     if (code == MESH_OK)

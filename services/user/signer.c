@@ -1,50 +1,99 @@
 #include "services/user/signer.h"
 
-#include <stdio.h>
+#include <pthread.h>
 #include <string.h>
 
 #include "mesh/auth/token.h"
 #include "mesh/base/alloc.h"
+#include "mesh/base/clock.h"
+#include "mesh/base/cond.h"
+#include "mesh/base/log.h"
 #include "mesh/base/uuid.h"
+#include "services/user/signing_keys.h"
 
 enum {
-    JWKS_BYTES = 2 * MESH_KEY_TEXT_BYTES + 32
+    LOOK_MS = 1000 /* between two looks at the file */
 };
 
 struct user_signer {
-    mesh_key *key;
-    int64_t lifetime_s;
-    char jwks[JWKS_BYTES];
+    user_signer_options options; /* immutable */
+    pthread_t watcher;
+
+    pthread_rwlock_t keys_lock; /* held while a token is signed, which takes microseconds */
+    user_signing_keys *keys;    /* guarded by keys_lock */
+    user_file_stamp stamp;      /* the watcher's */
+
+    pthread_mutex_t mu;
+    pthread_cond_t stopped;
+    bool stopping; /* guarded by mu */
 };
 
-static mesh_code load(const char *text, const char *setting, mesh_key **key, mesh_error *err)
+/* Makes the keys of the file ours, if it is another one than before. */
+static mesh_code look(user_signer *signer, mesh_error *err)
 {
-    mesh_code code = mesh_key_load(text, strlen(text), key, err);
-    if (code != MESH_OK)
-        mesh_error_prefix(err, "%s", setting);
-    return code;
+    user_signing_keys *old, *next;
+    mesh_code code = user_signing_keys_read(signer->options.keys_file, &signer->stamp, &next, err);
+    if (code != MESH_OK || next == NULL)
+        return code;
+    mesh_log(MESH_LOG_INFO, "signing keys", MESH_LOG_S("signs", mesh_key_id(next->keys[0])),
+             MESH_LOG_I("believed", (int64_t)next->count));
+    pthread_rwlock_wrlock(&signer->keys_lock);
+    old = signer->keys;
+    signer->keys = next;
+    pthread_rwlock_unlock(&signer->keys_lock);
+    user_signing_keys_destroy(old);
+    return MESH_OK;
+}
+
+/* False: it is to stop. */
+static bool wait_to_look(user_signer *signer)
+{
+    const int64_t until_ns = mesh_clock_deadline_ns(LOOK_MS);
+    pthread_mutex_lock(&signer->mu);
+    while (!signer->stopping && mesh_cond_wait_until(&signer->stopped, &signer->mu, until_ns))
+        continue;
+    bool stopping = signer->stopping;
+    pthread_mutex_unlock(&signer->mu);
+    return !stopping;
+}
+
+static void *watch(void *context)
+{
+    user_signer *signer = context;
+    mesh_error err;
+    while (wait_to_look(signer)) {
+        mesh_error_clear(&err);
+        if (look(signer, &err) != MESH_OK)
+            mesh_log(MESH_LOG_ERROR, "the signing keys stay, since the new ones cannot be used",
+                     MESH_LOG_S("error", err.message));
+    }
+    return NULL;
+}
+
+static void forget(user_signer *signer)
+{
+    user_signing_keys_destroy(signer->keys);
+    pthread_rwlock_destroy(&signer->keys_lock);
+    pthread_cond_destroy(&signer->stopped);
+    pthread_mutex_destroy(&signer->mu);
+    mesh_free(signer);
 }
 
 mesh_code user_signer_create(const user_signer_options *options, user_signer **signer,
                              mesh_error *err)
 {
-    mesh_key *other = NULL;
     user_signer *made = mesh_calloc(1, sizeof *made);
     if (made == NULL)
         return mesh_error_set(err, MESH_RESOURCE_EXHAUSTED, "out of memory");
-    made->lifetime_s = options->lifetime_ms / 1000;
-    mesh_code code = load(options->key, "USER_SIGNING_KEY", &made->key, err);
-    if (code == MESH_OK && options->other_key[0] != '\0')
-        code = load(options->other_key, "USER_OTHER_SIGNING_KEY", &other, err);
-    if (code == MESH_OK && other != NULL && strcmp(mesh_key_id(other), mesh_key_id(made->key)) == 0)
-        code = mesh_error_set(err, MESH_INVALID_ARGUMENT,
-                              "USER_OTHER_SIGNING_KEY: has the id of USER_SIGNING_KEY");
-    if (code == MESH_OK)
-        snprintf(made->jwks, sizeof made->jwks, "{\"keys\":[%s%s%s]}", mesh_key_public(made->key),
-                 other != NULL ? "," : "", other != NULL ? mesh_key_public(other) : "");
-    mesh_key_destroy(other); /* we publish it, and sign nothing with it */
+    made->options = *options;
+    pthread_rwlock_init(&made->keys_lock, NULL);
+    pthread_mutex_init(&made->mu, NULL);
+    pthread_cond_init(&made->stopped, NULL);
+    mesh_code code = look(made, err);
+    if (code == MESH_OK && pthread_create(&made->watcher, NULL, watch, made) != 0)
+        code = mesh_error_set(err, MESH_RESOURCE_EXHAUSTED, "no thread for the signing keys");
     if (code != MESH_OK) {
-        user_signer_destroy(made);
+        forget(made);
         return code;
     }
     *signer = made;
@@ -55,13 +104,20 @@ void user_signer_destroy(user_signer *signer)
 {
     if (signer == NULL)
         return;
-    mesh_key_destroy(signer->key);
-    mesh_free(signer);
+    pthread_mutex_lock(&signer->mu);
+    signer->stopping = true;
+    pthread_cond_signal(&signer->stopped);
+    pthread_mutex_unlock(&signer->mu);
+    pthread_join(signer->watcher, NULL);
+    forget(signer);
 }
 
-const char *user_signer_jwks(const user_signer *signer)
+const char *user_signer_jwks(user_signer *signer, mesh_arena *arena)
 {
-    return signer->jwks;
+    pthread_rwlock_rdlock(&signer->keys_lock);
+    const char *jwks = mesh_arena_strdup(arena, signer->keys->jwks);
+    pthread_rwlock_unlock(&signer->keys_lock);
+    return jwks;
 }
 
 /* "level2" of LEVEL2, as policies name it. */
@@ -75,9 +131,9 @@ static const char *role_name(mesh_arena *arena, User__V1__Role role)
     return name;
 }
 
-mesh_code user_signer_sign(const user_signer *signer, const User__V1__User *user,
-                           const char *session_id, int64_t now_s, mesh_arena *arena,
-                           const char **token, int64_t *expire_s, mesh_error *err)
+mesh_code user_signer_sign(user_signer *signer, const User__V1__User *user, const char *session_id,
+                           int64_t now_s, mesh_arena *arena, const char **token, int64_t *expire_s,
+                           mesh_error *err)
 {
     char id[MESH_UUID_TEXT_BYTES];
     mesh_uuid_v7(id);
@@ -88,10 +144,12 @@ mesh_code user_signer_sign(const user_signer *signer, const User__V1__User *user
                           .session_id = session_id,
                           .role_count = user->n_roles,
                           .issued_s = now_s,
-                          .expires_s = now_s + signer->lifetime_s};
+                          .expires_s = now_s + signer->options.lifetime_ms / 1000};
     for (size_t i = 0; i < user->n_roles; i++)
         claims.roles[i] = role_name(arena, user->roles[i]);
-    mesh_code code = mesh_token_sign(signer->key, &claims, arena, token, err);
+    pthread_rwlock_rdlock(&signer->keys_lock);
+    mesh_code code = mesh_token_sign(signer->keys->keys[0], &claims, arena, token, err);
+    pthread_rwlock_unlock(&signer->keys_lock);
     if (code == MESH_OK)
         *expire_s = claims.expires_s;
     return code;

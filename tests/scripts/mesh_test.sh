@@ -16,7 +16,7 @@ cat >"$WORK/stand-in" <<'END'
 #!/bin/sh
 echo "product=$MESH_PRODUCT_TARGET nats=$MESH_NATS_URL_FILE config=$MESH_CONFIG leak=$LEAK"
 echo "server=$MESH_SERVER key=$MESH_SERVICE_KEY_FILE keys=$MESH_SERVICE_KEYS_FILE"
-[ -z "$USER_SIGNING_KEY_FILE" ] || echo "signs=$USER_SIGNING_KEY_FILE other=$USER_OTHER_SIGNING_KEY_FILE"
+[ -z "$USER_SIGNING_KEYS_FILE" ] || echo "signs=$USER_SIGNING_KEYS_FILE"
 echo "url=$(cat "$MESH_DATABASE_URL_FILE")" >"$MESH_DATABASE_URL_FILE.seen"
 PATH=$PATH:/usr/sbin
 exec nats-server -a "${MESH_LISTEN%:*}" -p "${MESH_LISTEN##*:}"
@@ -25,6 +25,13 @@ cp "$WORK/stand-in" "$WORK/stand-in-2"
 printf '#!/bin/sh\necho "no such setting"\nexit 2\n' >"$WORK/broken"
 cat >"$MESHCTL" <<'END'
 #!/usr/bin/env bash
+if [[ $* == 'call 127.0.0.1:'*' UserService.GetKeySet {}' ]]; then
+    # What the user service would read; `lagging` is of an instance that does not.
+    from=$MESH_DATA/secret/user.keys
+    [ ! -f "$MESH_DATA/lagging" ] || from=$MESH_DATA/lagging
+    printf '{"jwks":"{\\"keys\\":[%s]}"}\n' "$(grep -o '"kid":"[^"]*"' "$from" | sed 's/"/\\"/g; s/.*/{&}/' | paste -sd,)"
+    exit
+fi
 [ "$*" = 'status --json' ] || exit 2
 while read -r name address _; do
     state=DOWN
@@ -256,29 +263,74 @@ test_services_have_keys_to_prove_who_they_are() {
 }
 
 signs() { grep '^signs=' "$MESH_DATA/log/user/current" | tail -n 1; }
+keys() { sed -n 's/^{.*"kid":"\([0-9a-f]\{32\}\)",.*"d":"[^"]\{43\}"},\{0,1\}$/\1/p' "$MESH_DATA/secret/user.keys" | xargs; }
+aged() { touch -d "$1 ago" "$MESH_DATA/secret/user.keys"; }
+rotate() { expect "$1" "$SCRIPTS/rotate-key" "${@:2}"; }
 
+# S0.4, S4.16: in three steps, none of which comes too early, and nothing restarts.
 test_a_signing_key_is_replaced_by_one_that_was_known_before() {
     use signing
-    conf 'product @/stand-in 1 user' 'user @/stand-in-2 1 user signing-key'
+    conf 'product @/stand-in 1 user' 'user @/stand-in-2 2 user signing-key'
     expect 0 "$SCRIPTS/up"
-    local product old key=$MESH_DATA/secret/user.key other=$MESH_DATA/secret/user.other-key
-    product=$(pid_of product) old=$(<"$key")
-    [ "$(signs)" = "signs=$key other=" ] || fail "it knows $(signs)"
-    touch "$other"
+    local file=$MESH_DATA/secret/user.keys old next before
+    before=$(pid_of product),$(pid_of user),$(pid_of user-2)
+    [ "$(signs)" = "signs=$file" ] || fail "it knows $(signs)"
+    [ "$(stat -c %a "$file")" = 600 ] || fail "others may read it"
+    old=$(keys)
+    [[ $old =~ ^[0-9a-f]{32}$ ]] || fail "keys: $old"
+    rotate 1 use
+    [[ $err == *'there is no next key: scripts/rotate-key next' ]] || fail "said: $err"
+    rotate 1 drop
+    [[ $err == *'there is no key of before: scripts/rotate-key next' ]] || fail "said: $err"
+
+    rotate 0 next
+    next=$(keys)
+    [[ $next =~ ^$old\ [0-9a-f]{32}$ ]] || fail "keys: $next"
+    [ "$(stat -c %a "$file")" = 600 ] || fail "others may read it"
+    next=${next#* }
+    rotate 1 next
+    [[ $err == *'there is a next key already: scripts/rotate-key use' ]] || fail "said: $err"
+    rotate 1 use
+    [[ $err == *'wait for 6 more minute(s), or give --now' ]] || fail "said: $err"
+    aged '7 minutes'
+    rotate 0 show
+    [[ $out == "next $old $next "* ]] || fail "showed: $out"
+    rotate 0 use
+    [ "$(keys)" = "$next $old" ] || fail "keys: $(keys)"
+    rotate 1 use
+    rotate 1 next
+    [[ $err == *'the key before is still there: scripts/rotate-key drop' ]] || fail "said: $err"
+    aged '50 minutes'
+    rotate 1 drop
+    [[ $err == *'wait for 10 more minute(s), or give --now' ]] || fail "said: $err"
+    rotate 0 drop --now
+    [ "$(keys)" = "$next" ] || fail "keys: $(keys)"
+
     expect 0 "$SCRIPTS/up"
-    [ "$(signs)" = "signs=$key other=$other" ] || fail "it knows $(signs)"
-    [ "$(<"$key")" = "$old" ] && [[ $(<"$other") =~ ^\{\"kty\".*\"d\":\"[^\"]{43}\"\}$ ]] || fail "no next key"
-    [ "$(stat -c %a "$other")" = 600 ] || fail "others may read it"
-    local user
-    user=$(pid_of user)
-    mv "$key" "$WORK/old" && mv "$other" "$key" && mv "$WORK/old" "$other"
-    expect 0 "$SCRIPTS/up"
-    [ "$(pid_of user)" != "$user" ] && [ "$(<"$other")" = "$old" ] || fail "they were not swapped"
-    rm "$other"
-    expect 0 "$SCRIPTS/up"
-    [ "$(signs)" = "signs=$key other=" ] && [ "$(<"$key")" != "$old" ] || fail "it knows $(signs)"
-    [ "$(pid_of product)" = "$product" ] || fail "product was restarted"
+    [ "$(pid_of product),$(pid_of user),$(pid_of user-2)" = "$before" ] || fail "something was restarted"
+    [ "$(keys)" = "$next" ] || fail "keys: $(keys)"
+    ! grep -rqF --exclude-dir=supervise -e "$(grep -o '"d":"[^"]*' "$file")" "$MESH_DATA/log" "$MESH_DATA/run" \
+        "$MESH_DATA/env" || fail "a private key got out"
     expect 0 "$SCRIPTS/down"
+}
+
+test_a_step_fails_where_an_instance_does_not_follow() {
+    use lagging
+    tree
+    conf 'user @/stand-in-2 1 user signing-key'
+    expect 0 "$SCRIPTS/up"
+    cp "$MESH_DATA/secret/user.keys" "$MESH_DATA/lagging"
+    sed -i 's/TAKEN_LIMIT_S=30/TAKEN_LIMIT_S=1/' "$TREE/scripts/rotate-key"
+    expect 1 "$TREE/scripts/rotate-key" next
+    [[ $err == *'user has not taken over '* ]] || fail "said: $err"
+    expect 1 "$TREE/scripts/rotate-key" use --now
+    rm "$MESH_DATA/lagging"
+    rotate 0 use --now
+    expect 0 "$SCRIPTS/down"
+    rotate 0 drop --now
+    echo '{"keys":[]}' >"$MESH_DATA/secret/user.keys"
+    rotate 1 next
+    [[ $err == *'was not written by scripts/up'* ]] || fail "said: $err"
 }
 
 carried() {

@@ -84,7 +84,7 @@ test_what_starts_bazel_refuses_a_path_with_a_space() {
 
 test_every_script_is_in_the_table() {
     local name listed
-    listed=$(sed -nE 's/^\| `scripts\/([a-z0-9]+).*/\1/p' "$MANUAL")
+    listed=$(sed -nE 's/^\| `scripts\/([a-z0-9-]+).*/\1/p' "$MANUAL")
     for name in "${NAMES[@]}"; do
         [[ $'\n'$listed$'\n' == *$'\n'"$name"$'\n'* ]] || fail "README.md lacks scripts/$name"
     done

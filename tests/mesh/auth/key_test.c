@@ -1,6 +1,7 @@
 #include "mesh/auth/key.h"
 
 #include "issuer.h"
+#include "mesh/auth/keys.h"
 #include "mesh/auth/sodium.h"
 #include "mesh/base/alloc.h"
 #include "tests/mesh/base/test.h"
@@ -169,6 +170,52 @@ static void a_key_has_an_upper_size(void **state)
     mesh_key_destroy(key);
 }
 
+/* S4.16: they change as one set, or not at all. */
+static void a_set_of_keys_is_read_in_its_order(void **state)
+{
+    static const struct {
+        const char *text, *why; /* NULL: right */
+    } cases[] = {
+        {"{\"keys\":[" ISSUER_PRIVATE "]}\n", NULL},
+        {"{\"step\":\"one\",\"keys\":[\n" ISSUER_PRIVATE "\n]}", NULL},
+        {ISSUER_PRIVATE, "no member \"keys\""},
+        {"[" ISSUER_PRIVATE "]", "JSON"},
+        {"{\"keys\":[]}", "1 to 16"},
+        {"{\"keys\":[" ISSUER_PUBLIC "]}", "keys[0]: signing key: it has no private part"},
+        {"{\"keys\":[" ISSUER_PRIVATE "," ISSUER_PRIVATE "]}", "keys[1]: its kid is there twice"},
+        {"{\"keys\":[" ISSUER_PRIVATE ",{}]}", "keys[1]: signing key: kty"},
+    };
+    char two[2 * MESH_KEY_TEXT_BYTES + 32], other[MESH_KEY_TEXT_BYTES];
+    mesh_key *keys[MESH_KEYS_MAX];
+    size_t count = 0;
+    mesh_error err;
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        mesh_error_clear(&err);
+        mesh_code code = mesh_key_load_set(cases[i].text, strlen(cases[i].text), keys, &count,
+                                           &err);
+        if (code != (cases[i].why != NULL ? MESH_INVALID_ARGUMENT : MESH_OK))
+            fail_msg("%s: %s", cases[i].text, err.message);
+        if (cases[i].why != NULL && strstr(err.message, cases[i].why) == NULL)
+            fail_msg("%s: %s", cases[i].text, err.message);
+        assert_null(strstr(err.message, "nWGx"));
+        if (cases[i].why == NULL) {
+            assert_int_equal(count, 1);
+            assert_string_equal(mesh_key_id(keys[0]), ISSUER_KID);
+            mesh_key_destroy(keys[0]);
+        }
+    }
+    assert_int_equal(mesh_key_generate(other, NULL), MESH_OK);
+    snprintf(two, sizeof two, "{\"keys\":[%s," ISSUER_PRIVATE "]}", other);
+    assert_int_equal(mesh_key_load_set(two, strlen(two), keys, &count, NULL), MESH_OK);
+    assert_int_equal(count, 2);
+    assert_non_null(strstr(other, mesh_key_id(keys[0])));
+    assert_string_equal(mesh_key_id(keys[1]), ISSUER_KID);
+    mesh_key_destroy(keys[0]);
+    mesh_key_destroy(keys[1]);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -179,6 +226,7 @@ int main(void)
         cmocka_unit_test(generated_keys_differ_and_are_read_back),
         cmocka_unit_test(wrong_keys_are_refused_without_a_word_of_them),
         cmocka_unit_test(a_key_has_an_upper_size),
+        cmocka_unit_test(a_set_of_keys_is_read_in_its_order),
     };
 
     return cmocka_run_group_tests_name("key", tests, NULL, NULL);

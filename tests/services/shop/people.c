@@ -8,9 +8,9 @@
 
 #include <cmocka.h>
 
-#include "mesh/auth/key.h"
 #include "tests/fixtures/nats.h"
 #include "tests/fixtures/postgres.h"
+#include "tests/services/key_file.h"
 
 enum {
     SETTINGS = 16,
@@ -19,13 +19,15 @@ enum {
 };
 
 /* Made once, since instances of one service share it. */
-static const char *signing_key(void)
+static const char *signing_keys(void)
 {
-    static char setting[MESH_KEY_TEXT_BYTES + NAME_BYTES];
-    char key[MESH_KEY_TEXT_BYTES];
+    static char setting[KEY_FILE_PATH_BYTES + NAME_BYTES];
+    char path[KEY_FILE_PATH_BYTES];
     if (setting[0] == '\0') {
-        assert_int_equal(mesh_key_generate(key, NULL), MESH_OK);
-        snprintf(setting, sizeof setting, "USER_SIGNING_KEY=%s", key);
+        const key_text key = key_file_key();
+        key_file_path("people.keys", path);
+        key_file_write(path, &key, 1);
+        snprintf(setting, sizeof setting, "USER_SIGNING_KEYS_FILE=%s", path);
     }
     return setting;
 }
@@ -34,7 +36,7 @@ const char *const *people_settings(const char *const *more)
 {
     static const char *all[SETTINGS];
     size_t count = 0;
-    all[count++] = signing_key();
+    all[count++] = signing_keys();
     all[count++] = "USER_HASH_MEMORY=19MiB";
     shop_mesh_settings("user", all + count);
     count += SHOP_MESH_SETTINGS;

@@ -10,9 +10,9 @@
 
 #define PEOPLE_PASSWORD "Correct-Horse-Battery-7"
 
-/* What a program of the user service needs of the shop, a signing key of this process, and the
- * cheapest numbers for hashing, so that tests do not hash most of their time; then `more` (ended by
- * NULL, or NULL). In a static buffer. */
+/* What a program of the user service needs of the shop, a file with a signing key of this process,
+ * and the cheapest numbers for hashing, so that tests do not hash most of their time; then `more`
+ * (ended by NULL, or NULL). In a static buffer. */
 const char *const *people_settings(const char *const *more);
 
 /* A request of a consumer with PEOPLE_PASSWORD. */

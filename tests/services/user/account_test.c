@@ -8,7 +8,6 @@
 
 #include <cmocka.h>
 
-#include "mesh/auth/key.h"
 #include "mesh/base/clock.h"
 #include "mesh/base/uuid.h"
 #include "mesh/db/migrate.h"
@@ -19,6 +18,7 @@
 #include "tests/fixtures/postgres.h"
 #include "tests/fixtures/wait.h"
 #include "tests/services/gate.h"
+#include "tests/services/key_file.h"
 #include "tests/services/serve.h"
 #include "tests/services/violations.h"
 #include "user/v1/events.mesh.h"
@@ -44,13 +44,15 @@ static mesh_error err;
 
 static void start_service(void)
 {
-    static char key[MESH_KEY_TEXT_BYTES];
-    const user_signer_options signing = {.key = key, .other_key = "", .lifetime_ms = 900000};
+    static char path[KEY_FILE_PATH_BYTES];
+    const key_text key = key_file_key();
+    const user_signer_options signing = {.keys_file = path, .lifetime_ms = 900000};
     const user_attempts_options limits = {
         .login_max = FAILURES, .address_max = 100000, .sign_up_max = SIGN_UPS, .window_ms = 900000};
     const user_passwords_options hashing = {
         .memory_bytes = USER_HASH_MEMORY_MIN, .passes = USER_HASH_PASSES_MIN, .concurrency = 2};
-    assert_int_equal(mesh_key_generate(key, &err), MESH_OK);
+    key_file_path("user.keys", path);
+    key_file_write(path, &key, 1);
     assert_int_equal(user_signer_create(&signing, &service.signer, &err), MESH_OK);
     assert_int_equal(user_attempts_create(&limits, &service.attempts, &err), MESH_OK);
     assert_int_equal(user_passwords_create(&hashing, &service.passwords, &err), MESH_OK);
@@ -70,7 +72,9 @@ static int open_all(void **state)
                                         &events, &err),
                      MESH_OK);
     start_service();
-    gate_open(&door, user_signer_jwks(service.signer));
+    mesh_arena *own = mesh_arena_create(4096, 0);
+    gate_open(&door, user_signer_jwks(service.signer, own));
+    mesh_arena_destroy(own);
     const mesh_interceptor guard = gate_interceptor(&door);
     serve_start_with(&here, user__v1__user_service__api(&user_handlers, &service), &guard);
     return 0;

@@ -10,7 +10,6 @@
 
 #include <cmocka.h>
 
-#include "mesh/auth/key.h"
 #include "mesh/base/uuid.h"
 #include "mesh/db/migrate.h"
 #include "mesh/events/events.h"
@@ -19,6 +18,7 @@
 #include "tests/fixtures/nats.h"
 #include "tests/fixtures/postgres.h"
 #include "tests/fixtures/wait.h"
+#include "tests/services/key_file.h"
 #include "tests/services/serve.h"
 #include "user/v1/events.mesh.h"
 
@@ -170,8 +170,9 @@ static void start_listener(void)
 
 static void start_service(void)
 {
-    static char key[MESH_KEY_TEXT_BYTES];
-    const user_signer_options signing = {.key = key, .other_key = "", .lifetime_ms = 900000};
+    static char path[KEY_FILE_PATH_BYTES];
+    const key_text key = key_file_key();
+    const user_signer_options signing = {.keys_file = path, .lifetime_ms = 900000};
     const user_attempts_options limits = {
         .login_max = 100000, .address_max = 100000, .window_ms = 900000};
     const user_passwords_options hashing = {
@@ -179,7 +180,8 @@ static void start_service(void)
     user_service *service = &the_office.service;
     mesh_error *err = &the_office.err;
     service->session_ms = 3600000;
-    assert_int_equal(mesh_key_generate(key, err), MESH_OK);
+    key_file_path("user.keys", path);
+    key_file_write(path, &key, 1);
     assert_int_equal(user_signer_create(&signing, &service->signer, err), MESH_OK);
     assert_int_equal(user_attempts_create(&limits, &service->attempts, err), MESH_OK);
     assert_int_equal(user_passwords_create(&hashing, &service->passwords, err), MESH_OK);

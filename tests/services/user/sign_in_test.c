@@ -12,6 +12,8 @@
 #include "mesh/auth/verifier.h"
 #include "mesh/base/clock.h"
 #include "tests/fixtures/postgres.h"
+#include "tests/fixtures/wait.h"
+#include "tests/services/key_file.h"
 #include "tests/services/shop/pair.h"
 #include "tests/services/violations.h"
 
@@ -566,19 +568,23 @@ static void a_user_has_32_sessions_at_most(void **state)
 }
 
 /* S4.16 */
-static void without_a_proper_key_the_service_says_which_and_does_not_start(void **state)
+static void without_proper_keys_the_service_says_which_and_does_not_start(void **state)
 {
     (void)state;
-    static const struct {
-        const char *setting, *said;
+    char path[KEY_FILE_PATH_BYTES], given[KEY_FILE_PATH_BYTES + 32];
+    const struct {
+        const char *setting;
         int status;
     } cases[] = {
-        {"MESH_LOG_LEVEL=info", "USER_SIGNING_KEY", 2},
-        {"USER_SIGNING_KEY_FILE=/nowhere/key", "USER_SIGNING_KEY", 2},
-        {"USER_SIGNING_KEY=secret-nonsense", "USER_SIGNING_KEY", 1},
-        {"USER_SIGNING_KEY={\"kty\":\"OKP\",\"crv\":\"Ed25519\",\"x\":\"secret-nonsense\"}",
-         "USER_SIGNING_KEY", 1},
+        {"MESH_LOG_LEVEL=info", 2},
+        {"USER_SIGNING_KEYS_FILE=", 2},
+        {"USER_SIGNING_KEYS_FILE=/nowhere/keys", 1},
+        {given, 1},
     };
+    key_file_path("wrong.keys", path);
+    snprintf(given, sizeof given, "USER_SIGNING_KEYS_FILE=%s", path);
+    key_file_write_text(path, "{\"keys\":[{\"kty\":\"OKP\",\"crv\":\"Ed25519\","
+                              "\"x\":\"secret-nonsense\"}]}");
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         char output[16384];
         const char *settings[5 + SHOP_MESH_SETTINGS] = {
@@ -588,35 +594,121 @@ static void without_a_proper_key_the_service_says_which_and_does_not_start(void 
         assert_int_equal(program_run((const char *[]){"services/user/user", NULL}, settings, output,
                                      sizeof output),
                          cases[i].status);
-        assert_non_null(strstr(output, cases[i].said));
+        assert_non_null(strstr(output, "USER_SIGNING_KEYS_FILE"));
         assert_null(strstr(output, "secret-nonsense"));
         assert_null(strstr(output, "listening"));
     }
 }
 
-/* S0.4: while keys change, tokens of the one before are believed. */
-static void tokens_of_the_other_key_are_believed_too(void **state)
+/* --- other keys, while people sign in --------------------------------------------------------- */
+
+typedef struct visitor {
+    pthread_t thread;
+    mesh_channel *channel;
+    bool stop; /* atomic */
+    size_t signed_in, failed;
+} visitor;
+
+static void *sign_in_all_the_time(void *context)
+{
+    visitor *me = context;
+    while (!__atomic_load_n(&me->stop, __ATOMIC_SEQ_CST)) {
+        User__V1__SignInRequest request = USER__V1__SIGN_IN_REQUEST__INIT;
+        User__V1__SignInResponse *response;
+        mesh_arena *own = mesh_arena_create(1024, 0);
+        request.login = (char *)"ada";
+        request.password = (char *)PEOPLE_PASSWORD;
+        if (user__v1__user_service__sign_in_regular(me->channel, &request, &response,
+                                                    &(mesh_call_options){.arena = own},
+                                                    NULL) == MESH_OK)
+            me->signed_in++;
+        else
+            me->failed++;
+        mesh_arena_destroy(own);
+    }
+    return NULL;
+}
+
+/* The access token of another sign-in there. */
+static const char *token_of(mesh_channel *channel)
+{
+    User__V1__SignInResponse *response;
+    assert_int_equal(sign_in_at(channel, false, "ada", PEOPLE_PASSWORD, &response), MESH_OK);
+    return response->tokens->access_token;
+}
+
+/* Whether a token is right where only that key is known. */
+static bool is_signed_by(const char *token, const key_text *key)
+{
+    const mesh_claims *claims;
+    mesh_key *known = NULL;
+    assert_int_equal(mesh_key_load(key->text, strlen(key->text), &known, &err), MESH_OK);
+    const char *jwks = mesh_arena_printf(arena, "{\"keys\":[%s]}", mesh_key_public(known));
+    mesh_key_destroy(known);
+    return verify(jwks, token, &claims) == MESH_OK;
+}
+
+static size_t keys_published(mesh_channel *channel)
+{
+    size_t count = 0;
+    for (const char *at = key_set(channel); (at = strstr(at, "\"kid\"")) != NULL; at++)
+        count++;
+    return count;
+}
+
+/* S0.4, S4.16: no restart, and at each step all tokens that are alive are believed. */
+static void keys_are_changed_while_people_sign_in(void **state)
 {
     (void)state;
-    char key[MESH_KEY_TEXT_BYTES], own[MESH_KEY_TEXT_BYTES + 32], other[MESH_KEY_TEXT_BYTES + 32];
-    User__V1__SignInResponse *response;
+    char path[KEY_FILE_PATH_BYTES], setting[KEY_FILE_PATH_BYTES + 32];
+    const key_text old = key_file_key(), next = key_file_key();
     const mesh_claims *claims;
-    instance changed = {0};
-    const User__V1__Tokens *old = tokens_of_ada();
-    const char *const *now = people_settings(NULL);
-    snprintf(other, sizeof other, "USER_OTHER_SIGNING_KEY=%s", strchr(now[0], '=') + 1);
-    assert_int_equal(mesh_key_generate(key, &err), MESH_OK);
-    snprintf(own, sizeof own, "USER_SIGNING_KEY=%s", key);
-    instance_start(&changed, "user", NULL,
-                   people_settings((const char *const[]){own, other, NULL}));
-    const char *jwks = key_set(changed.channel);
-    assert_int_equal(sign_in_at(changed.channel, false, "ada", PEOPLE_PASSWORD, &response),
+    instance changing = {0};
+    key_file_path("changing.keys", path);
+    snprintf(setting, sizeof setting, "USER_SIGNING_KEYS_FILE=%s", path);
+    key_file_write(path, &old, 1);
+    people_sign_up(here.channel, arena, "ada", "ada@example.com");
+    instance_start(&changing, "user", NULL, people_settings((const char *const[]){setting, NULL}));
+    visitor one = {.channel = changing.channel};
+    assert_int_equal(pthread_create(&one.thread, NULL, sign_in_all_the_time, &one), 0);
+    const char *first = token_of(changing.channel);
+    assert_true(is_signed_by(first, &old));
+
+    /* A file that is none leaves all as it is, and is told of. */
+    key_file_write_text(path, "{\"keys\":[");
+    assert_non_null(
+        strstr(program_wait_log(changing.program,
+                                "the signing keys stay, since the new ones cannot be used"),
+               "changing.keys"));
+    assert_int_equal(keys_published(changing.channel), 1);
+    assert_true(is_signed_by(token_of(changing.channel), &old));
+
+    /* The next one is published, and does not sign. */
+    key_file_write(path, (const key_text[]){old, next}, 2);
+    WAIT_FOR(keys_published(changing.channel) == 2);
+    assert_true(is_signed_by(token_of(changing.channel), &old));
+
+    /* It signs, and the one before is believed. */
+    key_file_write(path, (const key_text[]){next, old}, 2);
+    WAIT_FOR(is_signed_by(token_of(changing.channel), &next));
+    assert_int_equal(verify(key_set(changing.channel), first, &claims), MESH_OK);
+
+    /* The one before is gone. */
+    key_file_write(path, &next, 1);
+    WAIT_FOR(keys_published(changing.channel) == 1);
+    assert_int_equal(verify(key_set(changing.channel), first, &claims), MESH_UNAUTHENTICATED);
+    assert_string_equal(err.reason, "TOKEN_KEY_UNKNOWN");
+    assert_int_equal(verify(key_set(changing.channel), token_of(changing.channel), &claims),
                      MESH_OK);
-    assert_int_equal(verify(jwks, old->access_token, &claims), MESH_OK);
-    assert_int_equal(verify(jwks, response->tokens->access_token, &claims), MESH_OK);
-    assert_int_equal(verify(key_set(here.channel), response->tokens->access_token, &claims),
-                     MESH_UNAUTHENTICATED);
-    instance_stop(&changed);
+
+    __atomic_store_n(&one.stop, true, __ATOMIC_SEQ_CST);
+    assert_int_equal(pthread_join(one.thread, NULL), 0);
+    assert_true(one.signed_in > 0);
+    assert_int_equal(one.failed, 0);
+    program_signal(changing.program, SIGTERM);
+    assert_int_equal(program_wait(changing.program), 0);
+    assert_null(strstr(program_output(changing.program), strstr(old.text, "\"d\"")));
+    instance_gone(&changing);
 }
 
 /* S4.1, S4.16 */
@@ -671,8 +763,8 @@ int main(void)
         TEST(guesses_at_once_are_as_many_as_may_fail),
         TEST(a_hash_of_other_numbers_is_renewed_at_the_next_sign_in),
         TEST(a_user_has_32_sessions_at_most),
-        TEST(without_a_proper_key_the_service_says_which_and_does_not_start),
-        TEST(tokens_of_the_other_key_are_believed_too),
+        TEST(without_proper_keys_the_service_says_which_and_does_not_start),
+        TEST(keys_are_changed_while_people_sign_in),
         TEST(neither_passwords_nor_tokens_are_logged),
     };
     return cmocka_run_group_tests(tests, open_all, close_all);
