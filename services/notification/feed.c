@@ -1,15 +1,13 @@
 #include "services/notification/feed.h"
 
-#include <errno.h>
-#include <inttypes.h>
 #include <pthread.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "mesh/base/alloc.h"
 #include "mesh/base/clock.h"
 #include "mesh/base/cond.h"
+#include "mesh/base/hash.h"
 #include "mesh/base/log.h"
 #include "mesh/resource/page.h"
 #include "notification/v1/notification.mesh.h"
@@ -28,7 +26,10 @@ typedef struct watcher {
     mesh_stream *stream;  /* guarded by mu; NULL: closed */
     bool full;            /* guarded by mu; the stream takes no more until it is writable */
     bool placed;          /* thread's; `position` counts, and the first message was sent */
-    int64_t position;     /* thread's; of the last notification sent */
+    int64_t position;     /* thread's; the user's notifications up to here were sent */
+    char after[MESH_UUID_TEXT_BYTES]; /* immutable; where the stream begins, "": from now on */
+    uint64_t user_hash;               /* immutable */
+    char user_id[];                   /* immutable; whose notifications */
 } watcher;
 
 struct notification_feed {
@@ -42,54 +43,60 @@ struct notification_feed {
     bool ended;             /* guarded by mu; no more streams */
     watcher *watchers;      /* the head is guarded by mu */
     mesh_arena *shared;     /* thread's; what a round reads for all, reset each round */
-    mesh_arena *own;        /* thread's; what it reads for one watcher, reset for each */
+    mesh_arena *own;        /* thread's; what it reads for some, reset for each */
     int64_t head;           /* thread's; all who keep up have what is up to here */
     bool failing;           /* thread's; the last round could not use the database */
 };
 
-bool notification_feed_parse(const char *resume_token, int64_t *position)
+bool notification_feed_parse(const char *resume_token, char after[MESH_UUID_TEXT_BYTES])
 {
     char key[MESH_PAGE_KEY_BYTES];
-    if (!mesh_page_token_key(resume_token, TOKEN_SCOPE, key))
+    if (!mesh_page_token_key(resume_token, TOKEN_SCOPE, key) || !mesh_uuid_valid(key))
         return false;
-    char *end;
-    errno = 0;
-    long long number = strtoll(key, &end, 10);
-    if (errno != 0 || *end != '\0' || number < 0)
-        return false;
-    *position = number;
+    memcpy(after, key, MESH_UUID_TEXT_BYTES);
     return true;
 }
 
-char *notification_feed_token(mesh_arena *arena, int64_t position)
+char *notification_feed_token(mesh_arena *arena, const char *after)
 {
-    char key[24];
-    snprintf(key, sizeof key, "%" PRId64, position);
-    return mesh_page_token(arena, TOKEN_SCOPE, key);
+    return mesh_page_token(arena, TOKEN_SCOPE, after);
 }
+
+/* --- sending ---------------------------------------------------------------------------------- */
 
 /* Notifications that are ready to be sent. */
 typedef struct outgoing {
+    mesh_arena *arena;
     notification_batch batch;
-    char **tokens; /* of the batch's items */
+    char **tokens; /* of the batch's items; NULL until one is needed */
+    size_t
+        *first;   /* of the users' items, by their hash: the index and one more, 0: there is none */
+    size_t *next; /* of the batch's items: the one that follows in the same place, likewise */
+    size_t mask;  /* of the hash */
 } outgoing;
 
-static mesh_code load(notification_feed *feed, mesh_arena *arena, int64_t after, outgoing *out,
-                      mesh_error *err)
+static mesh_code prepare(outgoing *out, mesh_error *err)
 {
-    mesh_code code = notification_store_after(feed->db, arena, after, &out->batch, err);
-    if (code != MESH_OK)
-        return code;
-    out->tokens = mesh_arena_calloc(arena, out->batch.count, sizeof *out->tokens);
-    if (out->tokens == NULL)
+    size_t count = out->batch.count;
+    size_t places = 1;
+    while (places < 2 * count)
+        places *= 2;
+    out->tokens = mesh_arena_calloc(out->arena, count, sizeof *out->tokens);
+    out->first = mesh_arena_calloc(out->arena, places, sizeof *out->first);
+    out->next = mesh_arena_calloc(out->arena, count, sizeof *out->next);
+    out->mask = places - 1;
+    if (out->tokens == NULL || out->first == NULL || out->next == NULL)
         return mesh_error_set(err, MESH_RESOURCE_EXHAUSTED, "out of memory");
-    for (size_t i = 0; i < out->batch.count; i++)
-        out->tokens[i] = notification_feed_token(arena, out->batch.positions[i]);
+    for (size_t i = count; i > 0; i--) {
+        uint64_t hash = mesh_hash_text(MESH_HASH_EMPTY, out->batch.items[i - 1].user_id);
+        out->next[i - 1] = out->first[hash & out->mask];
+        out->first[hash & out->mask] = i;
+    }
     return MESH_OK;
 }
 
 /* Sends a message to one watcher; false: not now, or never again. */
-static bool send_one(notification_feed *feed, watcher *to, int64_t position, char *token,
+static bool send_one(notification_feed *feed, watcher *to, char *token,
                      Notification__V1__Notification *notification)
 {
     Notification__V1__WatchNotificationsResponse message =
@@ -106,17 +113,24 @@ static bool send_one(notification_feed *feed, watcher *to, int64_t position, cha
         to->full = !sent; /* of a call that is over, on_close comes next */
     }
     pthread_mutex_unlock(&feed->mu);
-    if (sent)
-        to->position = position;
     return sent;
 }
 
-static void send_all(notification_feed *feed, watcher *to, const outgoing *out)
+/* Sends a watcher what is its own of a batch. False: it has to be read for again. */
+static bool send_own(notification_feed *feed, watcher *to, outgoing *out)
 {
     const notification_batch *batch = &out->batch;
-    for (size_t i = 0; i < batch->count; i++)
-        if (!send_one(feed, to, batch->positions[i], out->tokens[i], &batch->items[i]))
-            return;
+    for (size_t n = out->first[to->user_hash & out->mask]; n != 0; n = out->next[n - 1]) {
+        Notification__V1__Notification *item = &batch->items[n - 1];
+        if (strcmp(item->user_id, to->user_id) != 0)
+            continue;
+        if (out->tokens[n - 1] == NULL)
+            out->tokens[n - 1] = notification_feed_token(out->arena, item->id);
+        if (!send_one(feed, to, out->tokens[n - 1], item))
+            return false;
+        to->position = batch->positions[n - 1];
+    }
+    return true;
 }
 
 /* Frees those that are closed and returns the first of the others. */
@@ -146,16 +160,7 @@ static bool can_take(notification_feed *feed, const watcher *one)
     return can;
 }
 
-/* Begins a watch: the first message says that it is in place. */
-static void place(notification_feed *feed, watcher *one)
-{
-    int64_t begin = one->position;
-    /* A position that was never given comes from a database that is no more. */
-    if (begin == NOTIFICATION_FROM_NOW || begin > feed->head)
-        begin = feed->head;
-    mesh_arena_reset(feed->own);
-    one->placed = send_one(feed, one, begin, notification_feed_token(feed->own, begin), NULL);
-}
+/* --- a round ---------------------------------------------------------------------------------- */
 
 static mesh_code place_all(notification_feed *feed, mesh_error *err)
 {
@@ -175,16 +180,49 @@ static mesh_code advance(notification_feed *feed, watcher *first, bool *more, me
     if (!anybody)
         return notification_store_last_position(feed->db, &feed->head, err);
 
-    outgoing out;
+    outgoing out = {.arena = feed->shared};
     const notification_batch *batch = &out.batch;
-    mesh_code code = load(feed, feed->shared, feed->head, &out, err);
+    mesh_code code = notification_store_after(feed->db, out.arena, feed->head, &out.batch, err);
+    if (code == MESH_OK)
+        code = prepare(&out, err);
     if (code != MESH_OK || batch->count == 0)
         return code;
+    int64_t head = batch->positions[batch->count - 1];
     for (watcher *one = first; one != NULL; one = one->next)
-        if (one->placed && one->position == batch->after)
-            send_all(feed, one, &out);
-    feed->head = batch->positions[batch->count - 1];
+        if (one->placed && one->position == feed->head && send_own(feed, one, &out))
+            one->position = head;
+    feed->head = head;
     *more = batch->count == NOTIFICATION_BATCH;
+    return MESH_OK;
+}
+
+/* Begins watches, as many as one statement asks for. The first message: this one is in place. */
+static mesh_code begin(notification_feed *feed, watcher *first, bool *more, mesh_error *err)
+{
+    notification_start starts[NOTIFICATION_BATCH];
+    watcher *begun[NOTIFICATION_BATCH];
+    size_t count = 0;
+    for (watcher *one = first; one != NULL; one = one->next) {
+        if (one->placed)
+            continue;
+        if (count == NOTIFICATION_BATCH) {
+            *more = true;
+            break;
+        }
+        starts[count] = (notification_start){.user_id = one->user_id, .after = one->after};
+        begun[count++] = one;
+    }
+    if (count == 0)
+        return MESH_OK;
+    mesh_arena_reset(feed->own);
+    mesh_code code = notification_store_start(feed->db, feed->own, feed->head, starts, count, err);
+    if (code != MESH_OK)
+        return code;
+    for (size_t i = 0; i < count; i++) {
+        begun[i]->position = starts[i].position;
+        begun[i]->placed = send_one(feed, begun[i],
+                                    notification_feed_token(feed->own, starts[i].last_id), NULL);
+    }
     return MESH_OK;
 }
 
@@ -192,18 +230,22 @@ static mesh_code advance(notification_feed *feed, watcher *first, bool *more, me
 static mesh_code catch_up(notification_feed *feed, watcher *first, bool *more, mesh_error *err)
 {
     for (watcher *one = first; one != NULL; one = one->next) {
-        if (!one->placed)
-            place(feed, one);
         if (!one->placed || one->position >= feed->head || !can_take(feed, one))
             continue;
-        outgoing out;
+        outgoing out = {.arena = feed->own};
         mesh_arena_reset(feed->own);
-        mesh_code code = load(feed, feed->own, one->position, &out, err);
+        mesh_code code = notification_store_own(feed->db, out.arena, one->user_id, one->position,
+                                                feed->head, &out.batch, err);
+        if (code == MESH_OK)
+            code = prepare(&out, err);
         if (code != MESH_OK)
             return code;
-        send_all(feed, one, &out);
-        if (out.batch.count != 0 && one->position < feed->head)
-            *more = true; /* unless it is full, which the next round sees */
+        if (!send_own(feed, one, &out))
+            continue; /* it is full, which the next round sees */
+        if (out.batch.count == NOTIFICATION_BATCH)
+            *more = true;
+        else
+            one->position = feed->head;
     }
     return MESH_OK;
 }
@@ -218,9 +260,13 @@ static mesh_code round_of(notification_feed *feed, bool *watched, bool *more, me
         return code;
     code = advance(feed, first, more, err);
     if (code == MESH_OK)
+        code = begin(feed, first, more, err);
+    if (code == MESH_OK)
         code = catch_up(feed, first, more, err);
     return code;
 }
+
+/* --- the thread ------------------------------------------------------------------------------- */
 
 /* Sleeps until it is woken, or for `limit_ms` unless that is negative. False: stop. */
 static bool rest(notification_feed *feed, int64_t limit_ms)
@@ -267,6 +313,8 @@ static void *run(void *context)
     }
     return NULL;
 }
+
+/* --- from outside ----------------------------------------------------------------------------- */
 
 mesh_code notification_feed_create(mesh_db *db, int64_t interval_ms, notification_feed **feed,
                                    mesh_error *err)
@@ -337,14 +385,17 @@ void notification_feed_wake(notification_feed *feed)
     pthread_mutex_unlock(&feed->mu);
 }
 
-mesh_code notification_feed_add(notification_feed *feed, mesh_stream *stream, int64_t position,
-                                mesh_error *err)
+mesh_code notification_feed_add(notification_feed *feed, mesh_stream *stream, const char *user_id,
+                                const char *after, mesh_error *err)
 {
-    watcher *made = mesh_calloc(1, sizeof *made);
+    size_t bytes = strlen(user_id) + 1;
+    watcher *made = mesh_calloc(1, sizeof *made + bytes);
     if (made == NULL)
         return mesh_error_set(err, MESH_RESOURCE_EXHAUSTED, "out of memory");
     made->stream = stream;
-    made->position = position;
+    made->user_hash = mesh_hash_text(MESH_HASH_EMPTY, user_id);
+    snprintf(made->after, sizeof made->after, "%s", after);
+    memcpy(made->user_id, user_id, bytes);
 
     pthread_mutex_lock(&feed->mu);
     bool ended = feed->ended;

@@ -1,6 +1,6 @@
 /*
  * The live feed of an instance: one thread that reads new notifications once, whichever instance
- * recorded them, and hands them to all who watch here.
+ * recorded them, and hands each to those who watch here and are its user.
  *
  * It looks when this instance recorded something and, while anybody watches, every `interval_ms`
  * for what other instances recorded. Nobody watches: it sleeps. A watcher that takes its messages
@@ -8,20 +8,21 @@
  * memory for it. Without its database the feed waits, with its streams open, and goes on where it
  * was.
  *
+ * A resume token names the last notification of its user's, and no position: positions are counted
+ * over all users, so two of them would tell how much is going on between. One that names no
+ * notification of the user's (any more) begins from now on, whosever it is.
+ *
  * Lock order: the feed's mutex is the only lock, and is held while something is sent, so that
  * on_close of a stream waits for a send that has begun. Never while the database is asked.
  */
 #ifndef SERVICES_NOTIFICATION_FEED_H
 #define SERVICES_NOTIFICATION_FEED_H
 
+#include "mesh/base/uuid.h"
 #include "mesh/db/db.h"
 #include "mesh/rpc/stream.h"
 
 typedef struct notification_feed notification_feed;
-
-enum {
-    NOTIFICATION_FROM_NOW = -1
-};
 
 /* Starts the thread. `db` is borrowed; nothing is asked of it until something wakes the feed. */
 mesh_code notification_feed_create(mesh_db *db, int64_t interval_ms, notification_feed **feed,
@@ -34,11 +35,12 @@ void notification_feed_destroy(notification_feed *feed);
 void notification_feed_wake(notification_feed *feed);
 
 /*
- * Adds a stream of WatchNotifications: what is recorded after `position`, or from now on. From
- * on_open. UNAVAILABLE: the service stops; RESOURCE_EXHAUSTED: out of memory.
+ * Adds a stream of WatchNotifications: the user's notifications that are recorded after the one
+ * with the id `after`, or "": from now on. Both texts are copied. From on_open. UNAVAILABLE: the
+ * service stops; RESOURCE_EXHAUSTED: out of memory.
  */
-mesh_code notification_feed_add(notification_feed *feed, mesh_stream *stream, int64_t position,
-                                mesh_error *err);
+mesh_code notification_feed_add(notification_feed *feed, mesh_stream *stream, const char *user_id,
+                                const char *after, mesh_error *err);
 
 /* There is room in the stream again. From on_writable. */
 void notification_feed_continue(notification_feed *feed, mesh_stream *stream);
@@ -49,8 +51,8 @@ void notification_feed_remove(notification_feed *feed, mesh_stream *stream);
 /* Ends all streams with UNAVAILABLE, and those that would still be added. Any thread. */
 void notification_feed_end(notification_feed *feed);
 
-/* The position of a resume_token; false when it is none. The token of a position. */
-bool notification_feed_parse(const char *resume_token, int64_t *position);
-char *notification_feed_token(mesh_arena *arena, int64_t position);
+/* The id in a resume_token; false when it is none. The token behind a notification. */
+bool notification_feed_parse(const char *resume_token, char after[MESH_UUID_TEXT_BYTES]);
+char *notification_feed_token(mesh_arena *arena, const char *after);
 
 #endif

@@ -7,11 +7,14 @@
 #include "notification/v1/notification.mesh.h"
 #include "order/v1/events.mesh.h"
 #include "services/notification/feed.h"
+#include "services/notification/reconciler.h"
+#include "user/v1/events.mesh.h"
 
 /* `self` of every handler; immutable once the service runs. */
 typedef struct notification_service {
     mesh_db *db;
     notification_feed *feed;
+    reconciler *reconciler; /* of the copies of users; on_start's and on_stop's */
 } notification_service;
 
 /* The rpcs; `self` is a notification_service. */
@@ -20,5 +23,17 @@ extern const notification__v1__notification_service__handlers notification_handl
 /* Consumer of order.v1.OrderCreated: records that an order was placed. */
 mesh_code notification_order_created(void *self, mesh_tx *tx, const mesh_event *meta,
                                      const Order__V1__OrderCreated *event, mesh_error *err);
+
+/* Consumers of what happens to users: keep the copies (users.h). `self` is not used. */
+mesh_code notification_user_created(void *self, mesh_tx *tx, const mesh_event *meta,
+                                    const User__V1__UserCreated *event, mesh_error *err);
+mesh_code notification_user_updated(void *self, mesh_tx *tx, const mesh_event *meta,
+                                    const User__V1__UserUpdated *event, mesh_error *err);
+mesh_code notification_user_banned(void *self, mesh_tx *tx, const mesh_event *meta,
+                                   const User__V1__UserBanned *event, mesh_error *err);
+mesh_code notification_user_unbanned(void *self, mesh_tx *tx, const mesh_event *meta,
+                                     const User__V1__UserUnbanned *event, mesh_error *err);
+mesh_code notification_user_deleted(void *self, mesh_tx *tx, const mesh_event *meta,
+                                    const User__V1__UserDeleted *event, mesh_error *err);
 
 #endif

@@ -9,13 +9,16 @@
 
 #include <cmocka.h>
 
+#include "mesh/auth/token.h"
 #include "mesh/base/alloc.h"
+#include "mesh/base/clock.h"
 #include "mesh/db/migrate.h"
 #include "services/notification/notification.h"
 #include "services/notification/notification_migrations.h"
 #include "services/notification/store.h"
 #include "tests/fixtures/postgres.h"
 #include "tests/fixtures/wait.h"
+#include "tests/services/gate.h"
 #include "tests/services/serve.h"
 #include "tests/services/violations.h"
 
@@ -31,10 +34,41 @@ enum {
 
 static char url[POSTGRES_URL_BYTES];
 static mesh_db *db; /* the test's own connections */
+static gate door;
+static mesh_key *key;
 static notification_service services[INSTANCES];
 static serve serves[INSTANCES];
 static mesh_arena *arena;
 static mesh_error err;
+
+#define ADA "0190a000-0000-7000-8000-00000000000a"
+#define BOB "0190a000-0000-7000-8000-00000000000b"
+
+/* Believes the tokens that `key` signs. */
+static void open_door(void)
+{
+    char text[MESH_KEY_TEXT_BYTES];
+    char jwks[MESH_KEY_TEXT_BYTES + 32];
+    assert_int_equal(mesh_key_generate(text, &err), MESH_OK);
+    assert_int_equal(mesh_key_load(text, strlen(text), &key, &err), MESH_OK);
+    snprintf(jwks, sizeof jwks, "{\"keys\":[%s]}", mesh_key_public(key));
+    gate_open(&door, jwks);
+}
+
+static mesh_metadata authorization_of(const char *user)
+{
+    const int64_t now_s = mesh_clock_wall_ns() / 1000000000;
+    const mesh_claims claims = {.issuer = "user",
+                                .audience = "mesh",
+                                .subject = user,
+                                .token_id = "1",
+                                .issued_s = now_s,
+                                .expires_s = now_s + 900};
+    const char *token;
+    assert_int_equal(mesh_token_sign(key, &claims, arena, &token, &err), MESH_OK);
+    const char *value = mesh_arena_printf(arena, "Bearer %s", token);
+    return (mesh_metadata){.key = "authorization", .value = value, .size = strlen(value)};
+}
 
 static mesh_db *open_pool(void)
 {
@@ -50,11 +84,14 @@ static int open_all(void **state)
     postgres_create_database("watch_test", url);
     db = open_pool();
     assert_int_equal(mesh_migrate(db, "notification", notification_migrations, &err), MESH_OK);
+    open_door();
     return 0;
 }
 
 static int close_all(void **state)
 {
+    gate_close(&door);
+    mesh_key_destroy(key);
     mesh_db_destroy(db);
     return postgres_teardown(state);
 }
@@ -70,8 +107,11 @@ static int begin_test(void **state)
         assert_int_equal(
             notification_feed_create(services[i].db, INTERVAL_MS, &services[i].feed, &err),
             MESH_OK);
-        serve_start(&serves[i], notification__v1__notification_service__api(&notification_handlers,
-                                                                            &services[i]));
+        const mesh_interceptor guard = gate_interceptor(&door);
+        serve_start_with(
+            &serves[i],
+            notification__v1__notification_service__api(&notification_handlers, &services[i]),
+            &guard);
     }
     return arena == NULL;
 }
@@ -90,14 +130,21 @@ static int end_test(void **state)
 }
 
 /* Records in a transaction of its own; the feed, if there is one, hears of it at once. */
-static mesh_code record(mesh_db *at, notification_feed *feed, const char *text)
+static mesh_code record_for(const char *user, mesh_db *at, notification_feed *feed,
+                            const char *text)
 {
+    const notification_draft draft = {.kind = NOTIFICATION__V1__NOTIFICATION__KIND__ORDER_CREATED,
+                                      .user_id = user,
+                                      .text = text,
+                                      .resource = "orders/1",
+                                      .sender_id = "",
+                                      .request_id = ""};
+    Notification__V1__Notification *made;
     mesh_tx *tx;
     mesh_code code = mesh_tx_begin(at, NULL, &tx, NULL);
     if (code != MESH_OK)
         return code;
-    code = notification_store_add(tx, NOTIFICATION__V1__NOTIFICATION__KIND__ORDER_CREATED, text,
-                                  "orders/1", NULL);
+    code = notification_store_add(tx, mesh_tx_arena(tx), &draft, &made, NULL);
     if (code != MESH_OK) {
         mesh_tx_rollback(tx);
         return code;
@@ -108,16 +155,31 @@ static mesh_code record(mesh_db *at, notification_feed *feed, const char *text)
     return code;
 }
 
-static mesh_stream *watch(size_t instance, const char *token)
+static mesh_code record(mesh_db *at, notification_feed *feed, const char *text)
+{
+    return record_for(ADA, at, feed, text);
+}
+
+static mesh_stream *watch_as(const char *user, size_t instance, const char *token)
 {
     Notification__V1__WatchNotificationsRequest request =
         NOTIFICATION__V1__WATCH_NOTIFICATIONS_REQUEST__INIT;
+    const mesh_metadata authorization = authorization_of(user);
     mesh_stream *stream;
     request.resume_token = (char *)token;
     assert_int_equal(WATCH()(serves[instance].channel, &request, &stream,
-                             &(mesh_call_options){.arena = arena, .timeout_ms = LIMIT_MS}, &err),
+                             &(mesh_call_options){.arena = arena,
+                                                  .timeout_ms = LIMIT_MS,
+                                                  .metadata = &authorization,
+                                                  .metadata_count = 1},
+                             &err),
                      MESH_OK);
     return stream;
+}
+
+static mesh_stream *watch(size_t instance, const char *token)
+{
+    return watch_as(ADA, instance, token);
 }
 
 static response *next(mesh_stream *stream)
@@ -179,8 +241,8 @@ static void a_notification_reaches_all_who_watch_on_every_instance(void **state)
 static void what_was_recorded_before_is_not_sent(void **state)
 {
     (void)state;
-    postgres_value(db, "INSERT INTO notification (id, kind, text, resource)"
-                       " SELECT gen_random_uuid(), 1, 'old', 'orders/1'"
+    postgres_value(db, "INSERT INTO notification (id, kind, text, resource, user_id)"
+                       " SELECT gen_random_uuid(), 1, 'old', 'orders/1', '" ADA "'"
                        " FROM generate_series(1, 1200)");
     mesh_stream *stream = watch(0, "");
     expect_in_place(stream);
@@ -214,15 +276,156 @@ static void a_token_continues_where_a_stream_ended_on_any_instance(void **state)
     give_up(stream);
 }
 
-/* A token from a database that is no more: nothing to continue, but all that comes. */
-static void a_token_from_the_future_begins_now(void **state)
+/* A token that was given before there was anything, by which everything is news. */
+static void a_token_from_before_the_first_one_brings_all(void **state)
 {
     (void)state;
-    mesh_stream *stream = watch(0, notification_feed_token(arena, INT64_C(1) << 60));
-    expect_in_place(stream);
+    char token[128];
+    mesh_stream *stream = watch(0, "");
+    response *message = next(stream);
+    assert_null(message->notification);
+    snprintf(token, sizeof token, "%s", message->resume_token);
+    give_up(stream);
+    assert_int_equal(record(db, NULL, "1"), MESH_OK);
+    assert_int_equal(record_for(BOB, db, NULL, "not ada's"), MESH_OK);
+    assert_int_equal(record(db, NULL, "2"), MESH_OK);
+
+    stream = watch(1, token);
+    message = next(stream);
+    assert_null(message->notification);
+    assert_string_equal(message->resume_token, token);
+    expect(stream, "1");
+    expect(stream, "2");
+    give_up(stream);
+}
+
+/* The first message's token counts: what comes before the next one is not lost. */
+static void a_token_from_a_quiet_time_misses_nothing(void **state)
+{
+    (void)state;
+    char token[128];
+    assert_int_equal(record(db, NULL, "old"), MESH_OK);
+    mesh_stream *stream = watch(0, "");
+    snprintf(token, sizeof token, "%s", next(stream)->resume_token);
+    for (int i = 0; i < 10; i++)
+        assert_int_equal(record_for(BOB, db, services[0].feed, "bob's"), MESH_OK);
+    give_up(stream);
     assert_int_equal(record(db, NULL, "new"), MESH_OK);
+
+    stream = watch(1, token);
+    expect_in_place(stream);
     expect(stream, "new");
     give_up(stream);
+}
+
+/* A token from a database that is no more, or of somebody else: there is nothing to continue. */
+static void a_token_that_names_nothing_of_the_users_begins_now(void **state)
+{
+    (void)state;
+    assert_int_equal(record_for(BOB, db, NULL, "bob's"), MESH_OK);
+    assert_int_equal(record(db, NULL, "old"), MESH_OK);
+    const char *const bobs = postgres_value(db, "SELECT id FROM notification WHERE user_id = '" BOB
+                                                "'");
+    const char *const tokens[] = {
+        notification_feed_token(arena, bobs),
+        notification_feed_token(arena, "0190a000-0000-7000-8000-000000000001"),
+    };
+    for (size_t i = 0; i < 2; i++) {
+        mesh_stream *stream = watch(0, tokens[i]);
+        expect_in_place(stream);
+        assert_int_equal(record(db, NULL, "new"), MESH_OK);
+        expect(stream, "new");
+        give_up(stream);
+    }
+}
+
+/* S0.16: nobody hears of what is somebody else's, live, from a token, or when it is behind. */
+static void everybody_hears_of_the_own_ones_alone(void **state)
+{
+    (void)state;
+    char token[128];
+    mesh_stream *ada[] = {watch(0, ""), watch(0, ""), watch(1, "")};
+    mesh_stream *bob = watch_as(BOB, 0, "");
+    for (size_t i = 0; i < 3; i++)
+        expect_in_place(ada[i]);
+    expect_in_place(bob);
+    for (int i = 0; i < 5; i++) {
+        char text[32];
+        assert_int_equal(record_for("", db, services[0].feed, "nobody's"), MESH_OK);
+        snprintf(text, sizeof text, "ada's %d", i);
+        assert_int_equal(record_for(ADA, db, services[0].feed, text), MESH_OK);
+        snprintf(text, sizeof text, "bob's %d", i);
+        assert_int_equal(record_for(BOB, db, services[1].feed, text), MESH_OK);
+    }
+    for (size_t i = 0; i < 3; i++)
+        for (int n = 0; n < 5; n++) {
+            char text[32];
+            snprintf(text, sizeof text, "ada's %d", n);
+            response *message = next(ada[i]);
+            assert_string_equal(message->notification->text, text);
+            assert_string_equal(message->notification->user_id, ADA);
+            if (n == 2)
+                snprintf(token, sizeof token, "%s", message->resume_token);
+        }
+    for (int n = 0; n < 5; n++) {
+        char text[32];
+        snprintf(text, sizeof text, "bob's %d", n);
+        expect(bob, text);
+    }
+    mesh_stream *late = watch(1, token);
+    expect_in_place(late);
+    expect(late, "ada's 3");
+    expect(late, "ada's 4");
+    assert_int_equal(record_for(BOB, db, NULL, "bob's last"), MESH_OK);
+    assert_int_equal(record_for(ADA, db, NULL, "ada's last"), MESH_OK);
+    expect(late, "ada's last");
+    expect(bob, "bob's last");
+    give_up(late);
+    give_up(bob);
+    for (size_t i = 0; i < 3; i++)
+        give_up(ada[i]);
+}
+
+/* A token tells a user nothing of how much is going on among others. */
+static void a_token_says_nothing_of_others(void **state)
+{
+    (void)state;
+    char first[128];
+    char id[64];
+    assert_int_equal(record(db, NULL, "ada's"), MESH_OK);
+    snprintf(id, sizeof id, "%s", postgres_value(db, "SELECT id FROM notification"));
+    mesh_stream *stream = watch(0, "");
+    snprintf(first, sizeof first, "%s", next(stream)->resume_token);
+    give_up(stream);
+    assert_string_equal(first, notification_feed_token(arena, id));
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(record_for(BOB, db, services[0].feed, "bob's"), MESH_OK);
+    stream = watch(0, "");
+    assert_string_equal(next(stream)->resume_token, first);
+    give_up(stream);
+}
+
+/* More begin at once than one statement asks for. */
+static void a_crowd_that_comes_at_once_is_served(void **state)
+{
+    (void)state;
+    enum {
+        CROWD = NOTIFICATION_BATCH + 100
+    };
+    static mesh_stream *crowd[CROWD];
+    for (size_t i = 0; i < CROWD; i++) {
+        crowd[i] = watch_as(i % 2 == 0 ? ADA : BOB, i % INSTANCES, "");
+        if (i % 50 == 0)
+            mesh_arena_reset(arena);
+    }
+    for (size_t i = 0; i < CROWD; i++)
+        expect_in_place(crowd[i]);
+    assert_int_equal(record_for(ADA, db, services[0].feed, "ada's"), MESH_OK);
+    assert_int_equal(record_for(BOB, db, services[1].feed, "bob's"), MESH_OK);
+    for (size_t i = 0; i < CROWD; i++) {
+        expect(crowd[i], i % 2 == 0 ? "ada's" : "bob's");
+        give_up(crowd[i]);
+    }
 }
 
 static void a_foreign_token_is_refused(void **state)
@@ -302,8 +505,8 @@ static void a_slow_watcher_delays_nobody_and_misses_nothing(void **state)
     expect_in_place(slow);
     expect_in_place(quick);
     /* Far more than the buffers on the way hold. */
-    postgres_value(db, "INSERT INTO notification (id, kind, text, resource)"
-                       " SELECT gen_random_uuid(), 1, repeat('x', 1000), 'orders/' || n"
+    postgres_value(db, "INSERT INTO notification (id, kind, text, resource, user_id)"
+                       " SELECT gen_random_uuid(), 1, repeat('x', 1000), 'orders/' || n, '" ADA "'"
                        " FROM generate_series(1, 6000) n");
     notification_feed_wake(services[0].feed);
     for (size_t i = 0; i < MANY; i++)
@@ -386,7 +589,12 @@ int main(void)
         TEST(a_notification_reaches_all_who_watch_on_every_instance),
         TEST(what_was_recorded_before_is_not_sent),
         TEST(a_token_continues_where_a_stream_ended_on_any_instance),
-        TEST(a_token_from_the_future_begins_now),
+        TEST(a_token_from_before_the_first_one_brings_all),
+        TEST(a_token_from_a_quiet_time_misses_nothing),
+        TEST(a_token_that_names_nothing_of_the_users_begins_now),
+        TEST(everybody_hears_of_the_own_ones_alone),
+        TEST(a_token_says_nothing_of_others),
+        TEST(a_crowd_that_comes_at_once_is_served),
         TEST(a_foreign_token_is_refused),
         TEST(nobody_misses_anything_and_all_see_one_order),
         TEST(a_slow_watcher_delays_nobody_and_misses_nothing),

@@ -12,11 +12,14 @@
 #include <cmocka.h>
 
 #include "mesh/base/clock.h"
+#include "mesh/base/uuid.h"
 #include "notification/v1/notification.mesh.h"
 #include "services/notification/check.h"
+#include "services/notification/feed.h"
 #include "services/order/check.h"
 #include "services/product/check.h"
 #include "tests/fixtures/postgres.h"
+#include "tests/fixtures/wait.h"
 #include "tests/services/shop/people.h"
 
 enum {
@@ -47,7 +50,7 @@ static int open_all(void **state)
     arena = mesh_arena_create(64 * 1024, 0);
     options.arena = arena;
     person_join(&ada, "ada");
-    person_change_groups(&ada, (const char *const[]){"merchants", "support", NULL});
+    person_change_groups(&ada, (const char *const[]){"merchants", "support", "notifiers", NULL});
     person_join(&bob, "bob");
     shop_call_as(&ada);
     return arena == NULL;
@@ -88,9 +91,15 @@ static void fill(int first, int last)
              first, last);
     postgres_value(orders_db, sql);
     snprintf(sql, sizeof sql,
-             "INSERT INTO notification (id, kind, text, resource, position) SELECT"
+             "INSERT INTO notification (id, kind, text, resource, position, user_id) SELECT"
              " ('0190b000-0000-7000-8000-' || lpad(to_hex(n), 12, '0'))::uuid, 1, 'Text',"
-             " 'orders/' || n, nextval('notification_position') FROM generate_series(%d, %d) n",
+             " 'orders/' || n, nextval('notification_position'), '%s'"
+             " FROM generate_series(%d, %d) n",
+             ada.id, first, last);
+    postgres_value(notifications_db, sql);
+    snprintf(sql, sizeof sql,
+             "INSERT INTO user_copy SELECT 'u' || n, 1, false, 'Name', '', '', 1, 6, false"
+             " FROM generate_series(%d, %d) n",
              first, last);
     postgres_value(notifications_db, sql);
 }
@@ -216,6 +225,52 @@ static mesh_code list_unread(int rows)
     return list_notifications_of(true, "");
 }
 
+static mesh_code list_few_notifications(int rows)
+{
+    (void)rows;
+    Notification__V1__ListUserNotificationsRequest request =
+        NOTIFICATION__V1__LIST_USER_NOTIFICATIONS_REQUEST__INIT;
+    Notification__V1__ListUserNotificationsResponse *page = NULL;
+    request.user_id = bob.id;
+    mesh_code code = notification__v1__notification_service__list_user_notifications(
+        notification.channel, &request, &page, &options, &err);
+    return code == MESH_OK && page->n_notifications != 1 ? MESH_INTERNAL : code;
+}
+
+static mesh_code send_notification(int rows)
+{
+    (void)rows;
+    Notification__V1__SendNotificationRequest request =
+        NOTIFICATION__V1__SEND_NOTIFICATION_REQUEST__INIT;
+    Notification__V1__Notification *sent;
+    char request_id[MESH_UUID_TEXT_BYTES];
+    mesh_uuid_v7(request_id);
+    request.user_id = ada.id;
+    request.text = (char *)"Text";
+    request.request_id = request_id;
+    return notification__v1__notification_service__send_notification(notification.channel, &request,
+                                                                     &sent, &options, &err);
+}
+
+/* A stream that begins, goes on behind a notification in the middle, and has it all to come. */
+static mesh_code watch_from_the_middle(int rows)
+{
+    Notification__V1__WatchNotificationsRequest request =
+        NOTIFICATION__V1__WATCH_NOTIFICATIONS_REQUEST__INIT;
+    const Notification__V1__WatchNotificationsResponse *message;
+    mesh_stream *stream;
+    request.resume_token = notification_feed_token(arena, order_id(rows / 2));
+    mesh_code code = notification__v1__notification_service__watch_notifications(
+        notification.channel, &request, &stream, &options, &err);
+    if (code != MESH_OK)
+        return code;
+    for (int i = 0; i < 2 && code == MESH_OK; i++)
+        code = notification__v1__notification_service__watch_notifications__next(stream, &message);
+    mesh_stream_cancel(stream);
+    mesh_stream_finish(stream, NULL);
+    return code;
+}
+
 static const struct operation {
     const char *name;
     mesh_code (*run)(int rows);
@@ -231,6 +286,9 @@ static const struct operation {
     {"list orders of who has few", list_few_orders},
     {"list notifications, in the middle", list_notifications},
     {"list unread notifications", list_unread},
+    {"list notifications of who has few", list_few_notifications},
+    {"send notification", send_notification},
+    {"watch from the middle", watch_from_the_middle},
 };
 
 enum {
@@ -282,6 +340,11 @@ static void every_operation_costs_the_same_on_tables_1000_times_as_large(void **
     snprintf(sql, sizeof sql, "UPDATE orders SET user_id = '%s' WHERE id = '%s'", bob.id,
              order_id(1));
     postgres_value(orders_db, sql);
+    snprintf(sql, sizeof sql, "UPDATE notification SET user_id = '%s' WHERE id = '%s'", bob.id,
+             order_id(1));
+    postgres_value(notifications_db, sql);
+    snprintf(sql, sizeof sql, "SELECT count(*) FROM user_copy WHERE id = '%s'", bob.id);
+    WAIT_FOR(atoi(postgres_value(notifications_db, sql)) == 1);
     measure(SMALL, small_us);
     fill(SMALL + 1, LARGE);
     measure(LARGE, large_us);

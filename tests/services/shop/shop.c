@@ -135,7 +135,7 @@ void instance_start(instance *one, const char *service, const char *products,
         snprintf(own[2], sizeof own[2], "MESH_PRODUCT_TARGET=%s", products);
         all[count++] = own[2];
     }
-    if (strcmp(service, "order") == 0 || strcmp(service, "product") == 0) {
+    if (strcmp(service, "user") != 0) {
         shop_mesh_settings(service, all + count);
         count += SHOP_MESH_SETTINGS;
     }
