@@ -62,7 +62,13 @@ static guarded *guard_call(mesh_call *call, mesh_error *err)
         (void)mesh_error_set(err, MESH_RESOURCE_EXHAUSTED, "no memory to find out who calls");
         return NULL;
     }
-    *one = (guarded){.caller = nobody, .call = call};
+    /* what else there is, is written before it is read */
+    one->caller = nobody;
+    one->claims = NULL;
+    one->now.refused = false;
+    one->roles[0] = NULL;
+    one->call = call;
+    one->stream = NULL;
     mesh_call_slot_set(call, atomic_load_explicit(&slot, memory_order_relaxed), one);
     return one;
 }
@@ -100,6 +106,7 @@ static void take_roles(guarded *one, bool known)
 
     for (size_t i = 0; i < count; i++)
         one->roles[i] = known ? one->now.roles[i] : one->claims->roles[i];
+    one->roles[count] = NULL;
     one->caller.roles = one->roles;
 }
 

@@ -119,8 +119,8 @@ static mesh_code read_key(key *key, mesh_error *err)
     if (!read_text(key->name, MESH_PERMISSION_NAME_MAX, &key->name_size))
         return mesh_error_set(err, MESH_INVALID_ARGUMENT, "a permission has 1 to %d bytes",
                               (int)MESH_PERMISSION_NAME_MAX);
-    key->user_hash = mesh_hash_bytes(MESH_HASH_EMPTY, key->user, key->user_size);
-    key->hash = mesh_hash_bytes(key->user_hash, key->name, key->name_size);
+    key->user_hash = mesh_hash_quick(MESH_HASH_EMPTY, key->user, key->user_size);
+    key->hash = mesh_hash_quick(key->user_hash, key->name, key->name_size);
     return MESH_OK;
 }
 
@@ -476,7 +476,7 @@ void mesh_permissions_drop_user(mesh_permissions *permissions, const char *user)
 
     if (!read_text(user, MESH_PERMISSION_USER_MAX, &size))
         return; /* nothing of it was ever kept */
-    hash = mesh_hash_bytes(MESH_HASH_EMPTY, user, size);
+    hash = mesh_hash_quick(MESH_HASH_EMPTY, user, size);
     shard = shard_of(permissions, hash);
     pthread_mutex_lock(&shard->mu);
     for (entry *e = LIST_FIRST(list_of(shard, shard->users, hash)); e != NULL; e = next) {

@@ -4,14 +4,13 @@
 #include <string.h>
 
 #include "mesh/auth/claims_impl.h"
-#include "mesh/auth/sodium.h"
 #include "mesh/base/alloc.h"
-#include "mesh/base/uuid.h"
+#include "mesh/base/hash.h"
 
 enum {
     SHARDS = 16,
     BUCKET_SHARE_BYTES = 1024, /* about what an entry of a usual token takes */
-    HASHED_BYTES = 64          /* of a token's end: most of its signature */
+    HASHED_BYTES = 32          /* of a token's end: as much of its signature, in base64url */
 };
 
 typedef struct entry {
@@ -36,7 +35,6 @@ struct mesh_token_cache {
     mesh_keys *keys; /* immutable, as all but what is in the shards */
     size_t shard_bytes;
     size_t bucket_count; /* of a shard */
-    uint8_t hash_key[crypto_shorthash_KEYBYTES];
     shard shards[SHARDS];
 };
 
@@ -52,8 +50,8 @@ static entry *find(const mesh_token_cache *cache, shard *shard, uint64_t hash, c
 {
     entry *at = *bucket_of(cache, shard, hash);
 
-    /* Nobody can make a token of an entry's hash without its signature, so how long a comparison
-     * takes tells nothing of tokens. */
+    /* Who does not know the signature does not get to the comparison, so how long that takes tells
+     * nothing of tokens. */
     while (at != NULL &&
            (at->hash != hash || at->token_size != size || memcmp(at->data, token, size) != 0))
         at = at->next;
@@ -118,7 +116,6 @@ mesh_token_cache *mesh_token_cache_create(size_t bytes, mesh_keys *keys)
     cache->keys = keys;
     cache->shard_bytes = bytes / SHARDS;
     cache->bucket_count = cache->shard_bytes / BUCKET_SHARE_BYTES + 1;
-    mesh_random_bytes(cache->hash_key, sizeof cache->hash_key);
     for (size_t i = 0; i < SHARDS; i++) {
         pthread_mutex_init(&cache->shards[i].mu, NULL);
         cache->shards[i].buckets = mesh_calloc(cache->bucket_count,
@@ -148,24 +145,20 @@ void mesh_token_cache_destroy(mesh_token_cache *cache)
 }
 
 /*
- * SipHash with a key of our own: others cannot choose tokens that meet. Of the signature alone,
- * which is as good as random in all tokens that are kept: so who does not know one cannot meet it.
+ * Of the signature alone: all that are kept are right, so their signatures are as good as random,
+ * and nobody can choose them so that they meet.
  */
-static uint64_t hash_of(const mesh_token_cache *cache, const char *token, size_t size)
+static uint64_t hash_of(const char *token, size_t size)
 {
     size_t skip = size > HASHED_BYTES ? size - HASHED_BYTES : 0;
-    uint64_t hash;
 
-    _Static_assert(sizeof hash == crypto_shorthash_BYTES, "the whole hash");
-    (void)crypto_shorthash((uint8_t *)&hash, (const uint8_t *)token + skip, size - skip,
-                           cache->hash_key);
-    return hash;
+    return mesh_hash_quick(MESH_HASH_EMPTY, token + skip, size - skip);
 }
 
 mesh_code mesh_token_cache_get(mesh_token_cache *cache, const char *token, size_t size,
                                int64_t now_s, mesh_arena *arena, const mesh_claims **claims)
 {
-    uint64_t hash = hash_of(cache, token, size);
+    uint64_t hash = hash_of(token, size);
     shard *shard = &cache->shards[hash % SHARDS];
     mesh_code code = MESH_NOT_FOUND;
     const mesh_claims *copy = NULL;
@@ -194,7 +187,7 @@ mesh_code mesh_token_cache_get(mesh_token_cache *cache, const char *token, size_
 void mesh_token_cache_put(mesh_token_cache *cache, const char *token, size_t size,
                           const mesh_public_key *key, const mesh_claims *claims)
 {
-    uint64_t hash = hash_of(cache, token, size);
+    uint64_t hash = hash_of(token, size);
     shard *shard = &cache->shards[hash % SHARDS];
     size_t text_size = mesh_claims_text_bytes(claims);
     size_t bytes = sizeof(entry) + size + text_size;

@@ -10,7 +10,8 @@
 
 enum {
     SHARDS = 16,
-    FIRST_LISTS = 16
+    FIRST_LISTS = 16,
+    MARKS = 1 << 14 /* of a few thousand users who changed, some others have the same mark */
 };
 
 typedef struct user {
@@ -32,10 +33,16 @@ typedef struct shard {
 } shard;
 
 struct mesh_users {
-    int64_t keep_ms;     /* immutable */
-    atomic_size_t count; /* in all shards */
+    int64_t keep_ms;          /* immutable */
+    atomic_size_t count;      /* in all shards */
+    atomic_uint marks[MARKS]; /* how many entries have this mark: looked at without a lock */
     shard shards[SHARDS];
 };
+
+static atomic_uint *mark_of(mesh_users *users, uint64_t hash)
+{
+    return &users->marks[hash / SHARDS % MARKS];
+}
 
 static shard *shard_of(mesh_users *users, uint64_t hash)
 {
@@ -114,6 +121,7 @@ static void forget_old(mesh_users *users, shard *here, int64_t now_ns)
         *place_of(here, one->hash, one->id) = one->next;
         unlink_user(here, one);
         here->count--;
+        atomic_fetch_sub(mark_of(users, one->hash), 1);
         atomic_fetch_sub(&users->count, 1);
         mesh_free(one);
     }
@@ -141,6 +149,7 @@ static user *entry_of(mesh_users *users, shard *here, uint64_t hash, const char 
     *list_of(here, hash) = one;
     link_newest(here, one);
     here->count++;
+    atomic_fetch_add(mark_of(users, hash), 1);
     atomic_fetch_add(&users->count, 1);
     return one;
 }
@@ -174,7 +183,7 @@ void mesh_users_destroy(mesh_users *users)
 mesh_code mesh_users_put(mesh_users *users, const char *id, const mesh_user_state *state,
                          mesh_error *err)
 {
-    uint64_t hash = mesh_hash_text(MESH_HASH_EMPTY, id);
+    uint64_t hash = mesh_hash_quick(MESH_HASH_EMPTY, id, strlen(id));
     shard *here = shard_of(users, hash);
     int64_t now_ns = mesh_clock_monotonic_ns();
     user *one;
@@ -206,7 +215,9 @@ bool mesh_users_find(mesh_users *users, const char *id, mesh_user_state *state)
     /* most of the time nobody has changed */
     if (atomic_load_explicit(&users->count, memory_order_acquire) == 0)
         return false;
-    hash = mesh_hash_text(MESH_HASH_EMPTY, id);
+    hash = mesh_hash_quick(MESH_HASH_EMPTY, id, strlen(id));
+    if (atomic_load_explicit(mark_of(users, hash), memory_order_acquire) == 0)
+        return false;
     here = shard_of(users, hash);
     pthread_mutex_lock(&here->mu);
     one = here->lists != NULL ? *place_of(here, hash, id) : NULL;

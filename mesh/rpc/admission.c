@@ -14,14 +14,14 @@
 static void open_trace(mesh_call *call)
 {
     static const char traceparent[] = "traceparent";
-    mesh_metadata entry;
-    size_t key_size;
+    mesh_received received;
     size_t at = 0;
     mesh_trace parent = {.flags = 0};
 
-    while (call->tcall->ops->metadata(call->tcall, false, &at, &entry, &key_size))
-        if (key_size == sizeof traceparent - 1 && memcmp(entry.key, traceparent, key_size) == 0 &&
-            mesh_trace_parse(&parent, entry.value, entry.size))
+    while (call->tcall->ops->metadata(call->tcall, false, &at, &received))
+        if (received.key_size == sizeof traceparent - 1 &&
+            memcmp(received.entry.key, traceparent, received.key_size) == 0 &&
+            mesh_trace_parse(&parent, received.entry.value, received.entry.size))
             break;
     mesh_trace_child(&call->trace, &parent);
 }

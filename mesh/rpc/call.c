@@ -42,7 +42,7 @@ const mesh_metadata *mesh_call_metadata_all(mesh_call *call, size_t *count)
     if (!call->received_copied) {
         call->received_copied = true;
         /* on overflow the list is cut, and the call is answered RESOURCE_EXHAUSTED anyway */
-        (void)mesh_metadata_copy(call->tcall, false, call->arena, &call->received);
+        (void)mesh_metadata_list_received(call->tcall, call->arena, &call->received);
     }
     *count = call->received.count;
     return call->received.entries;

@@ -113,14 +113,28 @@ mesh_code mesh_metadata_add(mesh_metadata_list *list, const mesh_metadata_list *
 mesh_code mesh_metadata_copy(mesh_tcall *call, bool trailing, mesh_arena *arena,
                              mesh_metadata_list *list)
 {
-    mesh_metadata entry;
-    size_t key_size;
+    mesh_received received;
+    mesh_metadata *entry = &received.entry;
     size_t at = 0;
 
-    while (call->ops->metadata(call, trailing, &at, &entry, &key_size)) {
-        entry.key = mesh_arena_strndup(arena, entry.key, key_size);
-        entry.value = mesh_arena_memdup(arena, entry.value, entry.size);
-        if (entry.value == NULL || !push(list, arena, entry))
+    while (call->ops->metadata(call, trailing, &at, &received)) {
+        entry->key = mesh_arena_strndup(arena, entry->key, received.key_size);
+        entry->value = mesh_arena_memdup(arena, entry->value, entry->size);
+        if (entry->value == NULL || !push(list, arena, *entry))
+            return MESH_RESOURCE_EXHAUSTED;
+    }
+    return MESH_OK;
+}
+
+mesh_code mesh_metadata_list_received(mesh_tcall *call, mesh_arena *arena, mesh_metadata_list *list)
+{
+    mesh_received received;
+    size_t at = 0;
+
+    while (call->ops->metadata(call, false, &at, &received)) {
+        if (!received.terminated)
+            received.entry.key = mesh_arena_strndup(arena, received.entry.key, received.key_size);
+        if (received.entry.key == NULL || !push(list, arena, received.entry))
             return MESH_RESOURCE_EXHAUSTED;
     }
     return MESH_OK;
@@ -130,7 +144,8 @@ const mesh_metadata *mesh_metadata_find(const mesh_metadata_list *list, const ch
                                         size_t index)
 {
     for (size_t i = 0; i < list->count; i++)
-        if (strcmp(list->entries[i].key, key) == 0 && index-- == 0)
+        if (list->entries[i].key[0] == key[0] && strcmp(list->entries[i].key, key) == 0 &&
+            index-- == 0)
             return &list->entries[i];
     return NULL;
 }

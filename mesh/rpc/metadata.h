@@ -22,6 +22,10 @@ enum {
 mesh_code mesh_metadata_add(mesh_metadata_list *list, const mesh_metadata_list *beside,
                             mesh_arena *arena, const mesh_metadata *given, mesh_error *err);
 
+/* Lists what a server call received, keys NUL-terminated, as long as the call lives. */
+mesh_code mesh_metadata_list_received(mesh_tcall *call, mesh_arena *arena,
+                                      mesh_metadata_list *list);
+
 /* Copies all received metadata into the arena, keys NUL-terminated. */
 mesh_code mesh_metadata_copy(mesh_tcall *call, bool trailing, mesh_arena *arena,
                              mesh_metadata_list *list);

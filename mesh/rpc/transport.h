@@ -154,14 +154,20 @@ enum {
                                         its frame, its slice, its place in a queue */
 };
 
+typedef struct mesh_received {
+    mesh_metadata entry;
+    size_t key_size;
+    bool terminated;
+} mesh_received;
+
 typedef struct mesh_tcall_ops {
     /*
      * The next received metadata from position `*at` on, which moves behind it; 0 is the first (a
      * server: of the request; a client: leading or, with `trailing`, trailing). False at the end.
-     * The key is not NUL-terminated: `key_size` bytes.
+     * What a server call received stays where it is until on_done has returned. The key has
+     * `key_size` bytes, and a NUL behind them if `terminated`.
      */
-    bool (*metadata)(mesh_tcall *call, bool trailing, size_t *at, mesh_metadata *entry,
-                     size_t *key_size);
+    bool (*metadata)(mesh_tcall *call, bool trailing, size_t *at, mesh_received *received);
     void (*peer)(mesh_tcall *call, mesh_arena *arena, mesh_peer *peer);
 
     void (*wake)(mesh_tcall *call);        /* server */

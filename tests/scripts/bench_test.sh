@@ -150,7 +150,7 @@ def one(*_):
 
 @contextlib.contextmanager
 def server(*_):
-    yield types.SimpleNamespace(port=1, tls=False)
+    yield types.SimpleNamespace(port=1, tls=False, token=lambda: "secret")
 
 def check(client):
     load.CHECK_CLIENT = client

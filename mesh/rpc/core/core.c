@@ -259,8 +259,7 @@ static bool is_own_key(const char *key, size_t size)
     }
 }
 
-bool core_metadata_next(const grpc_metadata_array *array, size_t *at, mesh_metadata *entry,
-                        size_t *key_size)
+bool core_metadata_next(const grpc_metadata_array *array, size_t *at, mesh_received *received)
 {
     while (*at < array->count) {
         const grpc_metadata *metadata = &array->metadata[(*at)++];
@@ -269,10 +268,10 @@ bool core_metadata_next(const grpc_metadata_array *array, size_t *at, mesh_metad
 
         if (is_own_key(key, size))
             continue;
-        entry->key = key;
-        *key_size = size;
-        entry->value = GRPC_SLICE_START_PTR(metadata->value);
-        entry->size = GRPC_SLICE_LENGTH(metadata->value);
+        *received = (mesh_received){.entry = {.key = key,
+                                              .value = GRPC_SLICE_START_PTR(metadata->value),
+                                              .size = GRPC_SLICE_LENGTH(metadata->value)},
+                                    .key_size = size};
         return true;
     }
     return false;

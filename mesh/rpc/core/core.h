@@ -104,8 +104,7 @@ void core_metadata_add_list(core_metadata *metadata, const mesh_metadata_list *l
 void core_metadata_clear(core_metadata *metadata);
 
 /* The next of what was received from `*at` on, without gRPC's own; moves `*at` behind it. */
-bool core_metadata_next(const grpc_metadata_array *array, size_t *at, mesh_metadata *entry,
-                        size_t *key_size);
+bool core_metadata_next(const grpc_metadata_array *array, size_t *at, mesh_received *received);
 
 /* Address and verified name of the peer, copied into the arena. */
 void core_peer(grpc_call *call, mesh_arena *arena, mesh_peer *peer);

@@ -66,12 +66,11 @@ static client_call *call_of(mesh_tcall *call)
 
 /* --- operations ------------------------------------------------------------------------------- */
 
-static bool op_metadata(mesh_tcall *tcall, bool trailing, size_t *at, mesh_metadata *entry,
-                        size_t *key_size)
+static bool op_metadata(mesh_tcall *tcall, bool trailing, size_t *at, mesh_received *received)
 {
     client_call *call = call_of(tcall);
 
-    return core_metadata_next(trailing ? &call->trailers : &call->headers, at, entry, key_size);
+    return core_metadata_next(trailing ? &call->trailers : &call->headers, at, received);
 }
 
 static void op_peer(mesh_tcall *tcall, mesh_arena *arena, mesh_peer *peer)

@@ -12,12 +12,11 @@ static core_server_call *call_of(mesh_tcall *call)
     return (core_server_call *)call;
 }
 
-static bool op_metadata(mesh_tcall *tcall, bool trailing, size_t *at, mesh_metadata *entry,
-                        size_t *key_size)
+static bool op_metadata(mesh_tcall *tcall, bool trailing, size_t *at, mesh_received *received)
 {
     assert(!trailing);
     (void)trailing;
-    return core_metadata_next(&call_of(tcall)->metadata, at, entry, key_size);
+    return core_metadata_next(&call_of(tcall)->metadata, at, received);
 }
 
 static void op_peer(mesh_tcall *tcall, mesh_arena *arena, mesh_peer *peer)

@@ -495,7 +495,7 @@ extern const mesh_tcall_ops h2_call_ops;
 void h2_fields_add(h2_call *call, const char *name, size_t name_size, const uint8_t *value,
                    size_t value_size);
 void h2_fields_clear(h2_fields *fields, h2_cache *cache);
-bool h2_fields_next(const h2_fields *fields, size_t *at, mesh_metadata *entry, size_t *key_size);
+bool h2_fields_next(const h2_fields *fields, size_t *at, mesh_received *received);
 
 /* h2_message.c: bytes of messages, as they come. */
 void h2_message_receive(h2_call *call, const uint8_t *data, size_t size);

@@ -49,10 +49,10 @@ static bool reserve(h2_call *call, size_t size)
     return true;
 }
 
-/* Entries lie behind one another: field, name, value; each begins aligned. */
+/* Entries lie behind one another: field, name and its NUL, value; each begins aligned. */
 static size_t space_of(size_t name_size, size_t value_size)
 {
-    return (sizeof(h2_field) + name_size + value_size + 3) & ~(size_t)3;
+    return (sizeof(h2_field) + name_size + 1 + value_size + 3) & ~(size_t)3;
 }
 
 /* Where the value of a new entry goes, which has room for `value_size`; NULL: out of memory. */
@@ -69,6 +69,7 @@ static h2_field *append(h2_call *call, const char *name, size_t name_size, size_
     field->name_size = (uint32_t)name_size;
     field->value_size = (uint32_t)value_size;
     memcpy(field + 1, name, name_size);
+    ((char *)(field + 1))[name_size] = '\0';
     return field;
 }
 
@@ -80,7 +81,7 @@ static void keep(h2_fields *fields, const h2_field *field)
 
 static uint8_t *value_of(h2_field *field)
 {
-    return (uint8_t *)(field + 1) + field->name_size;
+    return (uint8_t *)(field + 1) + field->name_size + 1;
 }
 
 static int digit_of(uint8_t c)
@@ -164,17 +165,18 @@ static void add(h2_call *call, const char *name, size_t name_size, const uint8_t
     keep(&call->fields, field);
 }
 
-bool h2_fields_next(const h2_fields *fields, size_t *at, mesh_metadata *entry, size_t *key_size)
+bool h2_fields_next(const h2_fields *fields, size_t *at, mesh_received *received)
 {
     h2_field *field;
 
     if (*at >= fields->bytes)
         return false;
     field = (h2_field *)(void *)(fields->memory->bytes + *at);
-    entry->key = (const char *)(field + 1);
-    *key_size = field->name_size;
-    entry->value = value_of(field);
-    entry->size = field->value_size;
+    *received = (mesh_received){.entry = {.key = (const char *)(field + 1),
+                                          .value = value_of(field),
+                                          .size = field->value_size},
+                                .key_size = field->name_size,
+                                .terminated = true};
     *at += space_of(field->name_size, field->value_size);
     return true;
 }

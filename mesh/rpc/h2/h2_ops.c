@@ -138,12 +138,11 @@ static bool is_here(h2_call *call, unsigned operation)
 
 /* --- asking for it ---------------------------------------------------------------------------- */
 
-static bool op_metadata(mesh_tcall *tcall, bool trailing, size_t *at, mesh_metadata *entry,
-                        size_t *key_size)
+static bool op_metadata(mesh_tcall *tcall, bool trailing, size_t *at, mesh_received *received)
 {
     assert(!trailing);
     (void)trailing;
-    return h2_fields_next(&call_of(tcall)->fields, at, entry, key_size);
+    return h2_fields_next(&call_of(tcall)->fields, at, received);
 }
 
 static void op_peer(mesh_tcall *tcall, mesh_arena *arena, mesh_peer *peer)

@@ -109,15 +109,14 @@ static void send_message(const mesh_buffer *buffer)
 
 /* --- operations ------------------------------------------------------------------------------- */
 
-static bool metadata_at(mesh_tcall *tcall, bool trailing, size_t *at, mesh_metadata *entry,
-                        size_t *key_size)
+static bool metadata_at(mesh_tcall *tcall, bool trailing, size_t *at, mesh_received *received)
 {
     fuzz_call *call = (fuzz_call *)tcall;
 
     if (trailing || *at >= call->metadata_count)
         return false;
-    *entry = call->metadata[*at];
-    *key_size = call->key_sizes[(*at)++];
+    *received = (mesh_received){.entry = call->metadata[*at], .key_size = call->key_sizes[*at]};
+    (*at)++;
     return true;
 }
 
