@@ -12,7 +12,7 @@
  *   }
  *
  * Starting, in this order:
- *   1. The configuration is read; all mistakes are printed at once (exit status 2).
+ *   1. The configuration is read, then on_check; all mistakes are printed at once (exit status 2).
  *   2. Pool, events, channels and server are made. Nothing is connected yet. The policies of the
  *      contract decide who may call (below).
  *   3. on_start.

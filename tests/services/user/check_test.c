@@ -237,6 +237,8 @@ static void names_are_text_of_up_to_100_characters(void **state)
         {"O'Neill; DROP TABLE users; --", true},
         {"Zo\xc3\xab \xe5\xb1\xb1", true},
         {" ", false},
+        {"\u00A0\u200B", false}, /* nothing to see */
+        {"\u202Enimda", false},  /* shows as "admin" */
         {"a\nb", false},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
