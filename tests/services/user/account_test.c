@@ -2,8 +2,10 @@
 #include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stddef.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -452,14 +454,14 @@ static void changes_at_once_follow_each_other(void **state)
 
 /* --- the password ----------------------------------------------------------------------------- */
 
-static size_t wiped; /* passwords, since it was set to 0; by one call at a time */
+static atomic_size_t wiped; /* passwords, since it was set to 0 */
 
 void __real_user_password_wipe(char *password);
 void __wrap_user_password_wipe(char *password);
 
 void __wrap_user_password_wipe(char *password)
 {
-    wiped++;
+    atomic_fetch_add(&wiped, 1);
     __real_user_password_wipe(password);
 }
 
@@ -469,10 +471,10 @@ static mesh_code change_password(const person *who, const char *old_one, const c
     Google__Protobuf__Empty *empty;
     request.old_password = (char *)old_one;
     request.new_password = (char *)new_one;
-    wiped = 0;
+    atomic_store(&wiped, 0);
     mesh_code code = user__v1__user_service__change_password(here.channel, &request, &empty,
                                                              as(who), &err);
-    assert_int_equal(wiped, who != NULL ? 2 : 0); /* whatever came of it */
+    assert_int_equal(atomic_load(&wiped), who != NULL ? 2 : 0); /* whatever came of it */
     return code;
 }
 
@@ -601,14 +603,36 @@ static void guesses_at_one_sign_in_do_not_lock_the_other(void **state)
     sign_in(&one, "ada", PASSWORD);
 }
 
-static mesh_code sign_up(const char *username)
+static mesh_code sign_up_at(mesh_channel *channel, const char *username)
 {
     User__V1__SignUpRegularRequest request = USER__V1__SIGN_UP_REGULAR_REQUEST__INIT;
     User__V1__User *user;
     request.username = (char *)username;
     request.email = mesh_arena_printf(arena, "%s@example.com", username);
     request.password = (char *)PASSWORD;
-    return user__v1__user_service__sign_up_regular(here.channel, &request, &user, as(NULL), &err);
+    return user__v1__user_service__sign_up_regular(channel, &request, &user, as(NULL), &err);
+}
+
+static mesh_code sign_up(const char *username)
+{
+    return sign_up_at(here.channel, username);
+}
+
+/* The same service on a Unix socket, whose callers are from another address. */
+static void open_side_door(mesh_server **server, mesh_channel **channel)
+{
+    const mesh_interceptor guard = gate_interceptor(&door);
+    char folder[] = "/tmp/account.XXXXXX"; /* a socket's path is short */
+    assert_non_null(mkdtemp(folder));
+    const char *address = mesh_arena_printf(arena, "unix:%s/socket", folder);
+    const mesh_server_options options = {
+        .listen = address, .interceptors = &guard, .interceptor_count = 1};
+    assert_int_equal(mesh_server_create(&options, server, &err), MESH_OK);
+    assert_int_equal(
+        mesh_server_add(*server, user__v1__user_service__api(&user_handlers, &service), &err),
+        MESH_OK);
+    assert_int_equal(mesh_server_start(*server, &err), MESH_OK);
+    assert_int_equal(mesh_channel_create(address, NULL, channel, &err), MESH_OK);
 }
 
 static mesh_code sign_up_staff(const person *who, const char *username)
@@ -638,7 +662,14 @@ static void an_address_makes_a_few_accounts(void **state)
     assert_true(mesh_error_retry_delay(&err, &delay_ms));
     assert_true(delay_ms > 0 && delay_ms <= 900000);
     assert_int_equal(sign_up_staff(&root, "grace"), MESH_OK); /* an admin has no such limit */
-    assert_string_equal(postgres_value(service.db, "SELECT count(*) FROM users"), "3");
+    mesh_server *side = NULL;
+    mesh_channel *other = NULL;
+    open_side_door(&side, &other);
+    assert_int_equal(sign_up_at(other, "bob"), MESH_OK);
+    mesh_channel_destroy(other);
+    mesh_server_drain(side, 1000);
+    mesh_server_destroy(side);
+    assert_string_equal(postgres_value(service.db, "SELECT count(*) FROM users"), "4");
 }
 
 /* --- sessions --------------------------------------------------------------------------------- */
@@ -657,7 +688,7 @@ static void signing_in_sweeps_expired_sessions(void **state)
 
 /* --- who waits -------------------------------------------------------------------------------- */
 
-static size_t verified; /* atomic */
+static atomic_size_t verified;
 
 mesh_code __real_user_password_verify(user_passwords *passwords, const char *password,
                                       const char *hash, bool *right, bool *outdated,
@@ -670,20 +701,20 @@ mesh_code __wrap_user_password_verify(user_passwords *passwords, const char *pas
                                       const char *hash, bool *right, bool *outdated,
                                       mesh_error *why)
 {
-    __atomic_add_fetch(&verified, 1, __ATOMIC_SEQ_CST);
+    atomic_fetch_add(&verified, 1);
     return __real_user_password_verify(passwords, password, hash, right, outdated, why);
 }
 
-static size_t waiting; /* atomic */
+static atomic_size_t waiting;
 
 mesh_code __real_user_turn_take(user_waiter *me, mesh_error *why);
 mesh_code __wrap_user_turn_take(user_waiter *me, mesh_error *why);
 
 mesh_code __wrap_user_turn_take(user_waiter *me, mesh_error *why)
 {
-    __atomic_add_fetch(&waiting, 1, __ATOMIC_SEQ_CST);
+    atomic_fetch_add(&waiting, 1);
     mesh_code code = __real_user_turn_take(me, why);
-    __atomic_sub_fetch(&waiting, 1, __ATOMIC_SEQ_CST);
+    atomic_fetch_sub(&waiting, 1);
     return code;
 }
 
@@ -715,24 +746,24 @@ static void a_call_that_nobody_waits_for_waits_no_longer(void **state)
     const mesh_call_options ways[] = {{.cancel = cancel}, {.timeout_ms = 500}};
     (void)ada();
     for (size_t i = 0; i < sizeof ways / sizeof ways[0]; i++) {
-        verified = 0;
+        atomic_store(&verified, 0);
         for (int j = 0; j < AT_ONCE; j++)
             assert_int_equal(
                 user_password_turn_take(service.passwords, USER_HASH_KNOWN, NULL, &err), MESH_OK);
         int64_t from_ns = mesh_clock_monotonic_ns();
         for (int j = 0; j < AT_ONCE * USER_HASH_WAITING; j++)
             begin_sign_in(&ways[i]);
-        WAIT_FOR(__atomic_load_n(&waiting, __ATOMIC_SEQ_CST) == AT_ONCE * USER_HASH_WAITING);
+        WAIT_FOR(atomic_load(&waiting) == AT_ONCE * USER_HASH_WAITING);
         assert_int_equal(try_sign_in(false, "ada", PASSWORD, &response), MESH_RESOURCE_EXHAUSTED);
         assert_string_equal(err.reason, "TOO_MANY_PASSWORDS");
         if (ways[i].cancel != NULL)
             mesh_cancel_destroy(cancel);
-        WAIT_FOR(__atomic_load_n(&waiting, __ATOMIC_SEQ_CST) == 0);
+        WAIT_FOR(atomic_load(&waiting) == 0);
         assert_true(mesh_clock_monotonic_ns() - from_ns < INT64_C(1000000) * USER_HASH_WAIT_MS);
         for (int j = 0; j < AT_ONCE; j++)
             user_password_turn_end(service.passwords, USER_HASH_KNOWN);
         assert_int_equal(try_sign_in(false, "ada", PASSWORD, &response), MESH_OK);
-        assert_int_equal(__atomic_load_n(&verified, __ATOMIC_SEQ_CST), 1);
+        assert_int_equal(atomic_load(&verified), 1);
     }
 }
 

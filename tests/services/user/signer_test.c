@@ -52,15 +52,19 @@ static void the_first_key_signs_and_all_are_published_without_their_secrets(void
     (void)state;
     user_file_stamp stamp = {.failure = 0};
     user_signing_keys *keys;
-    mesh_key *first = NULL;
+    mesh_key *first = NULL, *second = NULL;
     key_file_write(path, (const key_text[]){one, other}, 2);
     assert_int_equal(user_signing_keys_read(path, &stamp, &keys, &err), MESH_OK);
     assert_int_equal(keys->count, 2);
     assert_int_equal(mesh_key_load(one.text, strlen(one.text), &first, &err), MESH_OK);
+    assert_int_equal(mesh_key_load(other.text, strlen(other.text), &second, &err), MESH_OK);
     assert_string_equal(mesh_key_id(keys->keys[0]), mesh_key_id(first));
-    assert_non_null(strstr(keys->jwks, mesh_key_public(first)));
+    assert_string_equal(keys->jwks,
+                        mesh_arena_printf(arena, "{\"keys\":[%s,%s]}", mesh_key_public(first),
+                                          mesh_key_public(second)));
     assert_null(strstr(keys->jwks, "\"d\""));
     mesh_key_destroy(first);
+    mesh_key_destroy(second);
     user_signing_keys_destroy(keys);
 
     /* The same file is not read again, another one of the same length is. */

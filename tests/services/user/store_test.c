@@ -538,6 +538,28 @@ static void a_session_that_begins_meanwhile_does_not_survive_its_end(void **stat
     }
 }
 
+/* S4.1: of two who change it at once, one has shown a password that is none any more. */
+static void a_password_that_was_changed_meanwhile_changes_nothing(void **state)
+{
+    (void)state;
+    User__V1__User user;
+    user_secret secret;
+    assert_int_equal(add("ada", "", KIND(CUSTOMER), ROLE(CUSTOMER), &user), MESH_OK);
+    assert_int_equal(user_store_find_secret(&scope, user.id, &secret, &err), MESH_OK);
+    assert_int_equal(user_store_change_password(&scope, user.id, secret.serial, "first", "", &err),
+                     MESH_OK);
+    assert_int_equal(user_store_change_password(&scope, user.id, secret.serial, "second", "", &err),
+                     MESH_UNAUTHENTICATED);
+    assert_string_equal(err.reason, "WRONG_CREDENTIALS");
+    assert_string_equal(postgres_value(db, "SELECT password_hash FROM users"), "first");
+
+    /* Another hash of the same password is the same password. */
+    assert_int_equal(user_store_find_secret(&scope, user.id, &secret, &err), MESH_OK);
+    assert_int_equal(user_store_rehash(&scope, user.id, "first", "renewed", &err), MESH_OK);
+    assert_int_equal(user_store_change_password(&scope, user.id, secret.serial, "third", "", &err),
+                     MESH_OK);
+}
+
 /* A few at a time, whoever they were of, and no other. */
 static void expired_sessions_are_swept(void **state)
 {
@@ -577,6 +599,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(of_those_who_want_the_same_at_once_exactly_one_gets_it,
                                         begin_test, end_test),
         cmocka_unit_test_setup_teardown(a_session_that_begins_meanwhile_does_not_survive_its_end,
+                                        begin_test, end_test),
+        cmocka_unit_test_setup_teardown(a_password_that_was_changed_meanwhile_changes_nothing,
                                         begin_test, end_test),
         cmocka_unit_test_setup_teardown(expired_sessions_are_swept, begin_test, end_test),
         cmocka_unit_test_setup_teardown(failing_memory_is_an_error_and_passes, begin_test,
