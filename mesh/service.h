@@ -45,7 +45,8 @@
  * tokens that they sign with MESH_SERVICE_KEY; calls to peers carry one, and the token of the user
  * for whom they are made (the option `parent`). Handlers learn who calls by mesh_call_caller
  * (mesh/auth/caller.h). With the user service away signed-in users go on; a permission that is not
- * known then is UNAVAILABLE, never allowed. With the broker away the service is NOT_SERVING.
+ * known then is UNAVAILABLE, never allowed. With the broker away the service is NOT_SERVING. Why a
+ * user is let in or not is told by mesh.access.v1.AccessService, which such a service has besides.
  *
  * Settings (--help lists them with defaults and meaning): MESH_LISTEN, MESH_METRICS_LISTEN,
  * MESH_DATABASE_URL, MESH_NATS_URL, MESH_<PEER>_TARGET, MESH_SERVICE_KEY, MESH_SERVICE_KEYS,

@@ -453,6 +453,29 @@ mesh_code mesh_permissions_check(mesh_permissions *permissions, mesh_permission_
     return miss(e, now_ns, &(asker){.query = query, .answer = answer, .err = err});
 }
 
+bool mesh_permissions_peek(mesh_permissions *permissions, const char *user, const char *permission,
+                           bool *allowed, int64_t *age_ms)
+{
+    key key = {.user = user, .name = permission};
+    int64_t now_ns = mesh_clock_monotonic_ns();
+    const entry *e;
+    shard *shard;
+    bool known;
+
+    if (read_key(&key, NULL) != MESH_OK)
+        return false;
+    shard = shard_of(permissions, key.user_hash);
+    pthread_mutex_lock(&shard->mu);
+    e = find(shard, &key);
+    known = e != NULL && now_ns < e->expires_ns;
+    if (known) {
+        *allowed = e->allowed;
+        *age_ms = permissions->ttl_ms - (e->expires_ns - now_ns) / 1000000;
+    }
+    pthread_mutex_unlock(&shard->mu);
+    return known;
+}
+
 /* --- drops ------------------------------------------------------------------------------------ */
 
 /* mu is held. */

@@ -141,6 +141,13 @@ MESH_MUST_CHECK mesh_code mesh_permissions_check(mesh_permissions *permissions,
                                                  mesh_permission_answer *answer, mesh_error *err);
 
 /*
+ * What would be answered at once, and how long ago its load began; false: nothing. It is no check:
+ * nothing is loaded, counted or changed.
+ */
+bool mesh_permissions_peek(mesh_permissions *permissions, const char *user, const char *permission,
+                           bool *allowed, int64_t *age_ms);
+
+/*
  * Ends a load, once. Any code but MESH_OK: it failed; `err` (may be NULL, is copied) says why. A
  * user that does not exist is no failure but a denial. Calls `done` of those who waited, and `load`
  * for those who need another one. `load` is not valid any more.

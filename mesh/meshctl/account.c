@@ -10,19 +10,9 @@
 #include "mesh/meshctl/table.h"
 
 enum {
-    CALL_MS = 10000,
     TIME_BYTES = 32,
     COLUMNS = 2
 };
-
-static mesh_call_options options_of(const ctl *run)
-{
-    return (mesh_call_options){.size = sizeof(mesh_call_options),
-                               .arena = run->arena,
-                               .timeout_ms = ctl_time_left(run, CALL_MS),
-                               .metadata = run->headers,
-                               .metadata_count = run->header_count};
-}
 
 /* --- showing a user --------------------------------------------------------------------------- */
 
@@ -126,7 +116,7 @@ static mesh_code ask_for_session(ctl *run, ctl_connection *users, char *password
                                  User__V1__SignInResponse **session, ctl_failure *failure)
 {
     User__V1__SignInRequest request = USER__V1__SIGN_IN_REQUEST__INIT;
-    const mesh_call_options options = options_of(run);
+    const mesh_call_options options = ctl_connection_options(users);
     mesh_channel *channel = ctl_connection_channel(users);
     request.login = (char *)run->args.words[0];
     request.password = password;
@@ -177,12 +167,12 @@ static mesh_code end_session(ctl *run, const ctl_sign_in *in, const User__V1__To
                              ctl_failure *failure)
 {
     User__V1__SignOutRequest request = USER__V1__SIGN_OUT_REQUEST__INIT;
-    const mesh_call_options options = options_of(run);
     Google__Protobuf__Empty *nothing;
     ctl_connection *users = NULL;
     mesh_code code = ctl_sign_in_connect(run, in, &users, failure);
     if (code != MESH_OK)
         return code;
+    const mesh_call_options options = ctl_connection_options(users);
     request.refresh_token = tokens->refresh_token;
     code = user__v1__user_service__sign_out(ctl_connection_channel(users), &request, &nothing,
                                             &options, &failure->err);
@@ -227,11 +217,11 @@ static mesh_code ask_who(ctl *run, const ctl_sign_in *in, User__V1__User **user,
                          ctl_failure *failure)
 {
     const User__V1__GetCurrentUserRequest request = USER__V1__GET_CURRENT_USER_REQUEST__INIT;
-    const mesh_call_options options = options_of(run);
     ctl_connection *users = NULL;
     mesh_code code = ctl_sign_in_connect(run, in, &users, failure);
     if (code != MESH_OK)
         return code;
+    const mesh_call_options options = ctl_connection_options(users);
     code = user__v1__user_service__get_current_user(ctl_connection_channel(users), &request, user,
                                                     &options, &failure->err);
     if (code != MESH_OK)

@@ -7,22 +7,22 @@
 #include "mesh/meshctl/suggest.h"
 
 #define REMOTE (CTL_LIST | CTL_DESCRIBE | CTL_CALL | CTL_STATUS | CTL_COMPLETE)
-#define ACCOUNT (CTL_SIGN_IN | CTL_SIGN_OUT | CTL_WHOAMI)
+#define ACCOUNT (CTL_SIGN_IN | CTL_SIGN_OUT | CTL_WHOAMI | CTL_AUTHZ)
 #define TYPED (CTL_LIST | CTL_DESCRIBE | CTL_CALL | CTL_COMPLETE)
 
 static const struct {
     const char *name;
     ctl_command command;
 } commands[] = {
-    {"list", CTL_LIST},     {"describe", CTL_DESCRIBE},     {"call", CTL_CALL},
-    {"status", CTL_STATUS}, {"sign-in", CTL_SIGN_IN},       {"sign-out", CTL_SIGN_OUT},
-    {"whoami", CTL_WHOAMI}, {"completion", CTL_COMPLETION}, {"complete", CTL_COMPLETE},
-    {"help", CTL_HELP},     {"version", CTL_VERSION},
+    {"list", CTL_LIST},         {"describe", CTL_DESCRIBE}, {"call", CTL_CALL},
+    {"status", CTL_STATUS},     {"sign-in", CTL_SIGN_IN},   {"sign-out", CTL_SIGN_OUT},
+    {"whoami", CTL_WHOAMI},     {"authz", CTL_AUTHZ},       {"completion", CTL_COMPLETION},
+    {"complete", CTL_COMPLETE}, {"help", CTL_HELP},         {"version", CTL_VERSION},
 };
 
 /* In the order of the help. parse_option below says what each does. */
 static const ctl_option options[] = {
-    {"--header", "-H", "'KEY: VALUE'", REMOTE | CTL_WHOAMI,
+    {"--header", "-H", "'KEY: VALUE'", REMOTE | CTL_WHOAMI | CTL_AUTHZ,
      "send metadata; may be repeated; the value of a key in -bin is base64"},
     {"--staff", NULL, NULL, CTL_SIGN_IN, "sign in as one of the staff"},
     {"--deadline", NULL, "DURATION", CTL_CALL,

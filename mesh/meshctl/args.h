@@ -24,10 +24,11 @@ typedef enum ctl_command {
     CTL_SIGN_IN = 1 << 4,
     CTL_SIGN_OUT = 1 << 5,
     CTL_WHOAMI = 1 << 6,
-    CTL_COMPLETION = 1 << 7,
-    CTL_COMPLETE = 1 << 8, /* for the completion script; not shown in the help */
-    CTL_HELP = 1 << 9,
-    CTL_VERSION = 1 << 10 /* the last one */
+    CTL_AUTHZ = 1 << 7,
+    CTL_COMPLETION = 1 << 8,
+    CTL_COMPLETE = 1 << 9, /* for the completion script; not shown in the help */
+    CTL_HELP = 1 << 10,
+    CTL_VERSION = 1 << 11 /* the last one */
 } ctl_command;
 
 typedef struct ctl_args {

@@ -96,6 +96,7 @@ static void offer_names(ctl *run, const ctl_args *line, const char *target, cons
         symbol_offer symbols = {run, typed};
         switch (line->command) {
         case CTL_CALL:
+        case CTL_AUTHZ:
             offer_methods(run, session.catalog.pool, typed);
             break;
         case CTL_LIST:
@@ -108,6 +109,24 @@ static void offer_names(ctl *run, const ctl_args *line, const char *target, cons
         }
     }
     ctl_session_close(&session);
+}
+
+/* explain USER TARGET METHOD; users are not offered. */
+static void complete_authz(ctl *run, const ctl_args *line, const char *typed)
+{
+    switch (line->word_count) {
+    case 0:
+        offer(run, typed, "explain");
+        break;
+    case 2:
+        offer_targets(run, typed);
+        break;
+    case 3:
+        offer_names(run, line, line->words[2], typed);
+        break;
+    default:
+        break;
+    }
 }
 
 int ctl_complete(ctl *run)
@@ -130,6 +149,10 @@ int ctl_complete(ctl *run)
         return CTL_EXIT_OK; /* the option before waits for its value: a file, most likely */
     if (typed[0] == '-') {
         offer_options(run, line.command, typed);
+        return CTL_EXIT_OK;
+    }
+    if (line.command == CTL_AUTHZ) {
+        complete_authz(run, &line, typed);
         return CTL_EXIT_OK;
     }
     size_t targets = line.protoset != NULL && line.command != CTL_CALL ? 0 : 1;

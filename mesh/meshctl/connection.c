@@ -12,7 +12,8 @@ struct ctl_connection {
 };
 
 enum {
-    MAX_ANSWER_BYTES = 64 * 1024 * 1024
+    MAX_ANSWER_BYTES = 64 * 1024 * 1024,
+    STUB_TIMEOUT_MS = 10000
 };
 
 mesh_code ctl_connection_open(ctl *run, const ctl_target *target, ctl_connection **connection,
@@ -59,6 +60,16 @@ const ctl_target *ctl_connection_target(const ctl_connection *connection)
 mesh_channel *ctl_connection_channel(const ctl_connection *connection)
 {
     return connection->channel;
+}
+
+mesh_call_options ctl_connection_options(const ctl_connection *connection)
+{
+    const ctl *run = connection->run;
+    return (mesh_call_options){.size = sizeof(mesh_call_options),
+                               .arena = run->arena,
+                               .timeout_ms = ctl_time_left(run, STUB_TIMEOUT_MS),
+                               .metadata = run->headers,
+                               .metadata_count = run->header_count};
 }
 
 #define WANTS_CERTIFICATE "does the server want a certificate? --cert and --key show one"
@@ -118,6 +129,10 @@ static const char *hint(const ctl_connection *connection, mesh_code code, const 
                      "shows its addresses";
     case MESH_UNAUTHENTICATED:
         return connection->run->sign_in_hint;
+    case MESH_PERMISSION_DENIED:
+        return strcmp(err->domain, "mesh.v1") == 0
+                   ? "meshctl authz explain USER METHOD says by which rule, and why"
+                   : NULL;
     case MESH_DEADLINE_EXCEEDED:
         return "--deadline and --max-time set how long a call may take";
     default:

@@ -18,8 +18,10 @@ void ctl_connection_close(ctl_connection *connection);
 
 const ctl_target *ctl_connection_target(const ctl_connection *connection);
 
-/* For calls with stubs, which carry no headers by themselves. */
+/* For calls with stubs, and options for these: the headers, an answer in the run's arena, a
+ * time-out. */
 mesh_channel *ctl_connection_channel(const ctl_connection *connection);
+mesh_call_options ctl_connection_options(const ctl_connection *connection);
 
 /* Completes the failure of such a call, whose error is in `failure` already. */
 void ctl_connection_failed(const ctl_connection *connection, mesh_code code, ctl_failure *failure);

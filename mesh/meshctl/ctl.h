@@ -55,6 +55,7 @@ int ctl_status(ctl *run);
 int ctl_sign_in_command(ctl *run);
 int ctl_sign_out_command(ctl *run);
 int ctl_whoami(ctl *run);
+int ctl_authz(ctl *run);
 int ctl_complete(ctl *run);
 int ctl_completion(ctl *run);
 

@@ -58,6 +58,18 @@ static const struct {
      "The account as the user service has it now.\n",
      "  meshctl whoami\n"
      "  meshctl whoami --json\n"},
+    {CTL_AUTHZ, "meshctl authz explain USER [TARGET] METHOD", "may a user call a method, and why",
+     "Asks the service that would be called whether it would let the user in: by which rule of "
+     "its\n"
+     "contract, by what it knows of the user, and where that is known from: the user's token, "
+     "events\n"
+     "of the user, a kept answer or the user service. Without TARGET the service of the mesh is\n"
+     "asked that has the method. Each instance knows its own; TARGET may be the address of one.\n"
+     "USER is an id. Only who may read users is told.\n"
+     "\n"
+     "Exit code: 0 when the call is allowed, 1 when it is not or that is not known.\n",
+     "  meshctl authz explain 01981c3e-7b1f-7d6a-9c55-1f0a8d1b2c3d CreateProduct\n"
+     "  meshctl authz explain $ID 127.0.0.1:20012 ProductService.CreateProduct --json\n"},
     {CTL_COMPLETION, "meshctl completion bash", "completion for the shell",
      "Prints a script for the shell. It completes commands, options, services of the mesh and,\n"
      "by asking the server, services, methods and types.\n",
@@ -81,8 +93,8 @@ static void overview(FILE *out)
           "  meshctl version\n"
           "\n"
           "Exit codes:\n"
-          "  0        done; of status: all serve\n"
-          "  1        anything else went wrong; of status: not all serve\n"
+          "  0        done; of status: all serve; of authz: allowed\n"
+          "  1        anything else went wrong; of status: not all serve; of authz: not allowed\n"
           "  2        the command line is wrong\n"
           "  64 + N   the call failed with gRPC code N\n"
           "  128 + N  ended by signal N; Ctrl-C while a call runs cancels it: 65\n"

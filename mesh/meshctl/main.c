@@ -41,6 +41,8 @@ static int dispatch(ctl *run)
         return ctl_sign_out_command(run);
     case CTL_WHOAMI:
         return ctl_whoami(run);
+    case CTL_AUTHZ:
+        return ctl_authz(run);
     case CTL_COMPLETION:
         return ctl_completion(run);
     case CTL_COMPLETE:

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "mesh/auth/authority.h"
+#include "mesh/auth/explain.h"
 #include "mesh/base/alloc.h"
 #include "mesh/base/clock.h"
 #include "mesh/service/user_events.h"
@@ -19,6 +20,7 @@ struct mesh_access {
     mesh_users *users;
     mesh_permissions *permissions;
     mesh_guard *guard;
+    mesh_explain *explain;
     mesh_feed *feed;
     mesh_user_events events;
     mesh_metrics *metrics; /* where the figures are shown; NULL: nowhere */
@@ -180,6 +182,12 @@ mesh_interceptor mesh_access_interceptor(mesh_access *access)
     return mesh_guard_interceptor(access->guard);
 }
 
+mesh_code mesh_access_add(mesh_access *access, mesh_server *server, mesh_error *err)
+{
+    mesh_code code = mesh_explain_create(server, access->guard, &access->explain, err);
+    return code == MESH_OK ? mesh_server_add(server, mesh_explain_api(access->explain), err) : code;
+}
+
 mesh_code mesh_access_start(mesh_access *access, mesh_error *err)
 {
     mesh_code code = mesh_authority_start(access->authority, err);
@@ -212,6 +220,7 @@ void mesh_access_destroy(mesh_access *access)
     mesh_access_stop(access);
     mesh_feed_destroy(access->feed);
     mesh_authority_stop(access->authority);
+    mesh_explain_destroy(access->explain);
     mesh_guard_destroy(access->guard);
     mesh_permissions_destroy(access->permissions);
     mesh_verifier_destroy(access->verifier);

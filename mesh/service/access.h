@@ -29,6 +29,9 @@ mesh_code mesh_access_create(const mesh_service *service, const mesh_service_con
 /* For the server, which has to be destroyed before it. */
 mesh_interceptor mesh_access_interceptor(mesh_access *access);
 
+/* Adds to the server what explains the guard (mesh/auth/explain.h). Errors of mesh_server_add. */
+mesh_code mesh_access_add(mesh_access *access, mesh_server *server, mesh_error *err);
+
 /* Begins to learn. RESOURCE_EXHAUSTED: a thread cannot be started. */
 mesh_code mesh_access_start(mesh_access *access, mesh_error *err);
 

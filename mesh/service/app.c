@@ -142,6 +142,8 @@ static mesh_code create_server(mesh_app *app, mesh_error *err)
     }
     if (code == MESH_OK)
         code = mesh_server_add(app->server, mesh_health_api(app->health), err);
+    if (code == MESH_OK && app->access != NULL)
+        code = mesh_access_add(app->access, app->server, err);
     if (code == MESH_OK)
         code = mesh_reflection_create(app->server, &app->reflection, err);
     if (code == MESH_OK)

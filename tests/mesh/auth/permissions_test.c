@@ -251,6 +251,32 @@ static void a_denial_is_kept_as_well(void **state)
     mesh_permissions_destroy(loader.cache);
 }
 
+/* S0.5 */
+static void a_peek_says_what_is_kept_and_how_old_it_is(void **state)
+{
+    loader loader;
+    bool allowed = false;
+    int64_t age_ms = -1;
+
+    (void)state;
+    create(&loader, &(mesh_permissions_options){.ttl_ms = MINUTE_MS});
+    assert_false(mesh_permissions_peek(loader.cache, "ann", "edit", &allowed, &age_ms));
+    learn(&loader, true);
+    assert_false(mesh_permissions_peek(loader.cache, "ann", "view", &allowed, &age_ms));
+    assert_false(mesh_permissions_peek(loader.cache, "", "edit", &allowed, &age_ms));
+    let_pass(10 * SECOND_MS);
+    mesh_permissions_stats before = stats_of(&loader);
+    assert_true(mesh_permissions_peek(loader.cache, "ann", "edit", &allowed, &age_ms));
+    assert_true(allowed);
+    assert_in_range(age_ms, 10 * SECOND_MS, 15 * SECOND_MS);
+    mesh_permissions_stats after = stats_of(&loader);
+    assert_memory_equal(&before, &after, sizeof before);
+    let_pass(51 * SECOND_MS);
+    assert_false(mesh_permissions_peek(loader.cache, "ann", "edit", &allowed, &age_ms));
+    assert_int_equal(loader.begun, 1);
+    mesh_permissions_destroy(loader.cache);
+}
+
 static void each_permission_of_each_user_has_its_own_answer(void **state)
 {
     static const char *const keys[][2] = {
@@ -814,6 +840,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_answer_is_kept_for_15_minutes_from_its_load_however_often_it_is_used),
         cmocka_unit_test(a_denial_is_kept_as_well),
+        cmocka_unit_test(a_peek_says_what_is_kept_and_how_old_it_is),
         cmocka_unit_test(each_permission_of_each_user_has_its_own_answer),
         cmocka_unit_test(callers_share_the_load_that_runs),
         cmocka_unit_test(a_load_that_ends_at_once_is_answered_by_the_check),

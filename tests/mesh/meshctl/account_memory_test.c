@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "tests/fixtures/memory.h"
+#include "tests/fixtures/postgres.h"
 #include "tests/mesh/base/test.h"
 #include "tests/services/shop/people.h"
 
@@ -20,6 +21,7 @@ enum {
 
 static pid_t shop;   /* the process that has the user service */
 static int end_shop; /* closing it ends that */
+static char root_id[64];
 static char folder[PATH_BYTES], state[PATH_BYTES], saved[PATH_BYTES], input[PATH_BYTES];
 
 static void write_file(const char *path, const char *text)
@@ -67,6 +69,8 @@ static void each_command_says_it_and_fails(void **unused)
     run_shell("cp -a '%s' '%s'", state, saved);
     expect_told(with_session, (const char *const[WORDS]){"meshctl", "call", "user", "GetKeySet"});
     expect_told(with_session, (const char *const[WORDS]){"meshctl", "whoami", "--json"});
+    expect_told(with_session, (const char *const[WORDS]){"meshctl", "authz", "explain", root_id,
+                                                         "user", "BanUser"});
     expect_told(with_session, (const char *const[WORDS]){"meshctl", "sign-out"});
 }
 
@@ -78,7 +82,10 @@ static void serve_users(int address, int until)
     if (shop_setup(&unused) != 0)
         exit(EXIT_FAILURE);
     people_make_admin("root", "root@example.com");
-    dprintf(address, "user %s\n", mesh_channel_target(shop_users()));
+    mesh_db *db = shop_open("user");
+    dprintf(address, "%s user %s\n", postgres_value(db, "SELECT id FROM users"),
+            mesh_channel_target(shop_users()));
+    mesh_db_destroy(db);
     close(address);
     (void)!read(until, &byte, 1);
     exit(shop_teardown(&unused));
@@ -86,7 +93,7 @@ static void serve_users(int address, int until)
 
 static int open_all(void **unused)
 {
-    char services[PATH_BYTES] = "";
+    char line[PATH_BYTES] = "", services[PATH_BYTES];
     int address[2], until[2];
     (void)unused;
     assert_int_equal(pipe(address), 0);
@@ -102,7 +109,8 @@ static int open_all(void **unused)
     close(address[1]);
     close(until[0]);
     end_shop = until[1];
-    assert_true(read(address[0], services, sizeof services - 1) > 0);
+    assert_true(read(address[0], line, sizeof line - 1) > 0);
+    assert_int_equal(sscanf(line, "%63s %[^\n]", root_id, services), 2);
     close(address[0]);
 
     snprintf(folder, sizeof folder, "%s/mesh", getenv("TEST_TMPDIR"));

@@ -23,6 +23,7 @@ static const golden_case cases[] = {
     {"help_sign_in", {"sign-in", "--help"}},
     {"help_sign_out", {"sign-out", "--help"}},
     {"help_whoami", {"whoami", "--help"}},
+    {"help_authz", {"authz", "--help"}},
     {"help_completion", {"completion", "--help"}},
     {"completion_bash", {"completion", "bash"}},
     {"list", {"list", "ADDRESS"}},
@@ -52,6 +53,7 @@ static const golden_case cases[] = {
     {"usage_call", {"call", "ADDRESS"}},
     {"usage_describe", {"describe"}},
     {"usage_sign_in", {"sign-in", "ada", "secret"}},
+    {"usage_authz", {"authz", "explain", "ada"}},
     {"usage_completion", {"completion", "tcsh"}},
 };
 

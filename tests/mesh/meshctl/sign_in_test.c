@@ -18,13 +18,10 @@
 #include "tests/fixtures/postgres.h"
 #include "tests/fixtures/wait.h"
 #include "tests/mesh/base/test.h"
+#include "tests/mesh/meshctl/desk.h"
 #include "tests/services/shop/people.h"
 
-#define MESHCTL "mesh/meshctl/meshctl"
-
 enum {
-    PATH_BYTES = 1024,
-    OUTPUT_BYTES = 64 * 1024,
     TOKEN_BYTES = 2048,
     AT_ONCE = 8
 };
@@ -36,8 +33,6 @@ static mesh_arena *arena;
 static mesh_server *server;
 static mesh_reflection *reflection;
 static char shop_address[64];
-static char folder[PATH_BYTES]; /* of the mesh of this test */
-static char output[OUTPUT_BYTES];
 
 /* --- the shop --------------------------------------------------------------------------------- */
 
@@ -70,30 +65,28 @@ static void start_shop(void)
 
 /* --- the mesh and its sessions ---------------------------------------------------------------- */
 
-/* The mesh has the shop, and the user service at an address. */
-static void list_services(const char *user_address)
+/* The list of a mesh that has the shop, and the user service at an address. */
+static const char *with_users_at(const char *address)
 {
-    FILE *out = fopen(mesh_arena_printf(arena, "%s/services", folder), "w");
-    assert_non_null(out);
-    fprintf(out, "shop %s\nuser %s\n", shop_address, user_address);
-    fclose(out);
+    return mesh_arena_printf(arena, "shop %s\nuser %s\n", shop_address, address);
 }
 
-/* Another mesh. */
 static void make_mesh(const char *user_address)
 {
-    static unsigned count;
-    snprintf(folder, sizeof folder, "%s/mesh%u", getenv("TEST_TMPDIR"), count++);
-    assert_int_equal(mkdir(folder, 0700), 0);
-    list_services(user_address);
+    desk_make_mesh(with_users_at(user_address));
+}
+
+static void list_services(const char *user_address)
+{
+    desk_list_services(with_users_at(user_address));
 }
 
 /* Where its session is kept; "" when it has none. */
 static const char *session_file(void)
 {
-    char real[PATH_BYTES];
-    char name[3 * PATH_BYTES], *at = name;
-    assert_non_null(realpath(folder, real));
+    char real[DESK_PATH_BYTES];
+    char name[3 * DESK_PATH_BYTES], *at = name;
+    assert_non_null(realpath(desk_folder, real));
     for (const char *c = real; *c != '\0'; c++)
         at += sprintf(at, *c == '/' ? "%%2F" : "%c", *c);
     const char *path = mesh_arena_printf(arena, "%s/meshctl/%s", getenv("XDG_STATE_HOME"), name);
@@ -126,35 +119,8 @@ static void let_token_expire_in(int64_t seconds)
     fclose(out);
 }
 
-static const char *const *settings(void)
-{
-    static const char *list[2];
-    list[0] = mesh_arena_printf(arena, "MESH_DATA=%s", folder);
-    return list;
-}
-
-/* Runs meshctl (with what it reads, NULL: nothing) and looks at its status and at a part of what it
- * prints (NULL: at nothing). */
-static void expect(const char *input, int status, const char *part, const char *command)
-{
-    const char *script = input == NULL
-                             ? mesh_arena_printf(arena, "exec " MESHCTL " %s </dev/null", command)
-                             : mesh_arena_printf(arena, "printf '%s' | " MESHCTL " %s", input,
-                                                 command);
-    int ended = program_run((const char *[]){"/bin/sh", "-c", script, NULL}, settings(), output,
-                            sizeof output);
-    if (ended != status || (part != NULL && strstr(output, part) == NULL))
-        fail_msg("%s: %d, not %d with \"%s\":\n%s", command, ended, status,
-                 part == NULL ? "" : part, output);
-}
-
-static void sign_in(const char *login)
-{
-    expect(PEOPLE_PASSWORD "\\n", 0, "session until",
-           mesh_arena_printf(arena, "sign-in %s", login));
-}
-
 #define CALL "call shop Buy --compact"
+#define OUTSIDE "call ipv4:%s Buy --compact"
 #define WITH_TOKEN "{\"note\":\"Bearer ey"
 #define WITHOUT_TOKEN "{\"note\":\"nobody\"}"
 
@@ -171,20 +137,21 @@ static void who_signed_in_is_sent_along_from_then_on(void **state)
     struct stat found;
     (void)state;
     make_mesh(users);
-    expect(NULL, 0, WITHOUT_TOKEN, CALL);
-    expect(PEOPLE_PASSWORD "\\nmore", 0, "Ada", "sign-in ADA@example.com");
-    assert_non_null(strstr(output, "REGULAR, CONSUMER"));
-    expect(NULL, 0, WITH_TOKEN, CALL);
-    expect(NULL, 0, "roles          REGULAR, CONSUMER\n", "whoami");
-    assert_non_null(strstr(output, "session until  20"));
-    expect(NULL, 0, "\"roles\":[\"REGULAR\",\"CONSUMER\"],\"groups\":[],\"session_until\":\"20",
-           "whoami --json");
-    expect(NULL, 0, "{\"signed_out\":true}\n", "sign-out --json");
-    expect(NULL, 0, WITHOUT_TOKEN, CALL);
-    expect(NULL, 0, "nobody was signed in", "sign-out");
+    desk_expect(NULL, 0, WITHOUT_TOKEN, CALL);
+    desk_expect(PEOPLE_PASSWORD "\\nmore", 0, "Ada", "sign-in ADA@example.com");
+    assert_non_null(strstr(desk_output, "REGULAR, CONSUMER"));
+    desk_expect(NULL, 0, WITH_TOKEN, CALL);
+    desk_expect(NULL, 0, "roles          REGULAR, CONSUMER\n", "whoami");
+    assert_non_null(strstr(desk_output, "session until  20"));
+    desk_expect(NULL, 0,
+                "\"roles\":[\"REGULAR\",\"CONSUMER\"],\"groups\":[],\"session_until\":\"20",
+                "whoami --json");
+    desk_expect(NULL, 0, "{\"signed_out\":true}\n", "sign-out --json");
+    desk_expect(NULL, 0, WITHOUT_TOKEN, CALL);
+    desk_expect(NULL, 0, "nobody was signed in", "sign-out");
     assert_string_equal(sessions(), "0");
 
-    expect(PEOPLE_PASSWORD, 0, "{\"username\":\"Ada\",\"id\":\"", "sign-in ada --json");
+    desk_expect(PEOPLE_PASSWORD, 0, "{\"username\":\"Ada\",\"id\":\"", "sign-in ada --json");
     assert_int_equal(stat(session_file(), &found), 0);
     assert_int_equal(found.st_mode & 0777, 0600);
 }
@@ -194,18 +161,17 @@ static void a_token_stays_in_its_mesh(void **state)
 {
     (void)state;
     make_mesh(users);
-    sign_in("ada");
-    expect(NULL, 0, WITH_TOKEN, mesh_arena_printf(arena, "call %s Buy --compact", shop_address));
-    const char *outside = mesh_arena_printf(arena, "call ipv4:%s Buy --compact", shop_address);
-    expect(NULL, 0, WITHOUT_TOKEN, outside);
-    expect(NULL, 64 + 16, "-H 'authorization: Bearer TOKEN' sends a token",
-           mesh_arena_printf(arena, "%s '{\"failCode\":16}'", outside));
-    expect(NULL, 0, "{\"note\":\"Bearer mine\"}",
-           mesh_arena_printf(arena, "%s -H 'Authorization: Bearer mine'", outside));
-    expect(NULL, 0, "{\"note\":\"Bearer mine\"}", CALL " -H 'authorization: Bearer mine'");
+    desk_sign_in("ada");
+    desk_expect(NULL, 0, WITH_TOKEN, "call %s Buy --compact", shop_address);
+    desk_expect(NULL, 0, WITHOUT_TOKEN, OUTSIDE, shop_address);
+    desk_expect(NULL, 64 + 16, "-H 'authorization: Bearer TOKEN' sends a token",
+                OUTSIDE " '{\"failCode\":16}'", shop_address);
+    desk_expect(NULL, 0, "{\"note\":\"Bearer mine\"}", OUTSIDE " -H 'Authorization: Bearer mine'",
+                shop_address);
+    desk_expect(NULL, 0, "{\"note\":\"Bearer mine\"}", CALL " -H 'authorization: Bearer mine'");
 
     make_mesh(users); /* has no session, whatever others have */
-    expect(NULL, 0, WITHOUT_TOKEN, CALL);
+    desk_expect(NULL, 0, WITHOUT_TOKEN, CALL);
 }
 
 /* S0.4 */
@@ -213,35 +179,35 @@ static void a_token_is_not_shown(void **state)
 {
     (void)state;
     make_mesh(users);
-    sign_in("ada");
-    assert_null(strstr(output, "eyJ"));
-    expect(NULL, 64 + 9, "> meshctl_test.v1.ShopService/Buy", CALL " -v '{\"failCode\":9}'");
-    assert_null(strstr(output, "eyJ"));
-    expect(NULL, 64 + 16, "meshctl sign-in LOGIN begins another session",
-           CALL " -v '{\"failCode\":16}'");
-    assert_null(strstr(output, "eyJ"));
+    desk_sign_in("ada");
+    assert_null(strstr(desk_output, "eyJ"));
+    desk_expect(NULL, 64 + 9, "> meshctl_test.v1.ShopService/Buy", CALL " -v '{\"failCode\":9}'");
+    assert_null(strstr(desk_output, "eyJ"));
+    desk_expect(NULL, 64 + 16, "meshctl sign-in LOGIN begins another session",
+                CALL " -v '{\"failCode\":16}'");
+    assert_null(strstr(desk_output, "eyJ"));
 }
 
 static void who_is_not_signed_in_is_told_how(void **state)
 {
     (void)state;
     make_mesh(users);
-    expect(NULL, 64 + 16, "  nobody is signed in: meshctl sign-in LOGIN\n",
-           CALL " '{\"failCode\":16}'");
-    expect(NULL, 64 + 16, "\"hint\":\"nobody is signed in: meshctl sign-in LOGIN\"",
-           CALL " '{\"failCode\":16}' --json");
-    expect(NULL, 1, "nobody is signed in", "whoami");
-    expect(NULL, 64 + 16, "TOKEN_INVALID", "whoami -H 'authorization: Bearer mine'");
-    assert_null(strstr(output, "sign-in"));
-    expect("wrong password\\n", 64 + 16, "staff signs in with --staff", "sign-in ada");
-    expect(PEOPLE_PASSWORD, 64 + 16, "WRONG_CREDENTIALS", "sign-in root");
-    expect("\\n", 1, "there is no password", "sign-in ada");
-    expect("a\\000b\\n", 1, "the password has a NUL", "sign-in ada");
-    expect("%0300d", 1, "the password is too long", "sign-in ada");
-    expect(NULL, 1, "there is no password", "sign-in ada");
-    expect(NULL, 2, "sign-in needs one name", "sign-in");
+    desk_expect(NULL, 64 + 16, "  nobody is signed in: meshctl sign-in LOGIN\n",
+                CALL " '{\"failCode\":16}'");
+    desk_expect(NULL, 64 + 16, "\"hint\":\"nobody is signed in: meshctl sign-in LOGIN\"",
+                CALL " '{\"failCode\":16}' --json");
+    desk_expect(NULL, 1, "nobody is signed in", "whoami");
+    desk_expect(NULL, 64 + 16, "TOKEN_INVALID", "whoami -H 'authorization: Bearer mine'");
+    assert_null(strstr(desk_output, "sign-in"));
+    desk_expect("wrong password\\n", 64 + 16, "staff signs in with --staff", "sign-in ada");
+    desk_expect(PEOPLE_PASSWORD, 64 + 16, "WRONG_CREDENTIALS", "sign-in root");
+    desk_expect("\\n", 1, "there is no password", "sign-in ada");
+    desk_expect("a\\000b\\n", 1, "the password has a NUL", "sign-in ada");
+    desk_expect("%0300d", 1, "the password is too long", "sign-in ada");
+    desk_expect(NULL, 1, "there is no password", "sign-in ada");
+    desk_expect(NULL, 2, "sign-in needs one name", "sign-in");
     assert_string_equal(session_file(), "");
-    expect(PEOPLE_PASSWORD, 0, "STAFF, ADMIN", "sign-in --staff root");
+    desk_expect(PEOPLE_PASSWORD, 0, "STAFF, ADMIN", "sign-in --staff root");
 }
 
 /* S0.4: a refresh token is taken once, so each renewal has to be kept. */
@@ -249,15 +215,15 @@ static void an_expired_token_is_renewed(void **state)
 {
     (void)state;
     make_mesh(users);
-    sign_in("ada");
+    desk_sign_in("ada");
     User__V1__Tokens *first = kept_tokens();
-    expect(NULL, 0, WITH_TOKEN, CALL);
-    assert_non_null(strstr(output, first->access_token));
+    desk_expect(NULL, 0, WITH_TOKEN, CALL);
+    assert_non_null(strstr(desk_output, first->access_token));
     for (int i = 0; i < 3; i++) {
         let_token_expire_in(-1);
-        expect(NULL, 0, WITH_TOKEN, CALL);
+        desk_expect(NULL, 0, WITH_TOKEN, CALL);
         User__V1__Tokens *now = kept_tokens();
-        assert_non_null(strstr(output, now->access_token));
+        assert_non_null(strstr(desk_output, now->access_token));
         assert_string_not_equal(now->refresh_token, first->refresh_token);
         user__v1__tokens__free_unpacked(first, NULL);
         first = now;
@@ -272,7 +238,7 @@ static void call_at_once(char tokens[AT_ONCE][TOKEN_BYTES])
     program *running[AT_ONCE];
     for (int i = 0; i < AT_ONCE; i++)
         running[i] = program_start(
-            (const char *[]){MESHCTL, "call", "shop", "Buy", "--compact", NULL}, settings());
+            (const char *[]){MESHCTL, "call", "shop", "Buy", "--compact", NULL}, desk_settings());
     for (int i = 0; i < AT_ONCE; i++) {
         program_expect(running[i], 0);
         snprintf(tokens[i], TOKEN_BYTES, "%s", program_output(running[i]));
@@ -288,7 +254,7 @@ static void two_at_a_time_do_not_end_the_session(void **state)
     static char tokens[AT_ONCE][TOKEN_BYTES];
     (void)state;
     make_mesh(users);
-    sign_in("ada");
+    desk_sign_in("ada");
     let_token_expire_in(-1);
     call_at_once(tokens); /* one renews it for all */
     for (int i = 1; i < AT_ONCE; i++)
@@ -298,7 +264,7 @@ static void two_at_a_time_do_not_end_the_session(void **state)
     let_token_expire_in(-1);
     call_at_once(tokens);
     assert_string_equal(sessions(), "1");
-    expect(NULL, 0, WITH_TOKEN, CALL);
+    desk_expect(NULL, 0, WITH_TOKEN, CALL);
 }
 
 /* S0.4 */
@@ -306,37 +272,39 @@ static void a_session_that_has_ended_says_so(void **state)
 {
     (void)state;
     make_mesh(hasty.address);
-    sign_in("ada");
+    desk_sign_in("ada");
     postgres_value(db, "TRUNCATE session");
-    expect(NULL, 64 + 16, "the session has ended; meshctl sign-in LOGIN begins another session",
-           CALL " '{\"failCode\":16}'");
-    expect(NULL, 64 + 16, "nobody is signed in", CALL " '{\"failCode\":16}'");
+    desk_expect(NULL, 64 + 16,
+                "the session has ended; meshctl sign-in LOGIN begins another session",
+                CALL " '{\"failCode\":16}'");
+    desk_expect(NULL, 64 + 16, "nobody is signed in", CALL " '{\"failCode\":16}'");
 
     /* What everybody may call works. */
-    sign_in("ada");
+    desk_sign_in("ada");
     postgres_value(db, "TRUNCATE session");
-    expect(NULL, 0, WITHOUT_TOKEN, CALL);
+    desk_expect(NULL, 0, WITHOUT_TOKEN, CALL);
 }
 
 static void without_the_user_service_a_token_is_used_while_it_lives(void **state)
 {
     (void)state;
     make_mesh(users);
-    sign_in("ada");
+    desk_sign_in("ada");
     list_services("127.0.0.1:1"); /* which refuses */
-    expect(NULL, 0, WITH_TOKEN, CALL);
+    desk_expect(NULL, 0, WITH_TOKEN, CALL);
     let_token_expire_in(5);
-    expect(NULL, 0, WITH_TOKEN, CALL);
+    desk_expect(NULL, 0, WITH_TOKEN, CALL);
     let_token_expire_in(-1);
-    expect(NULL, 0, WITHOUT_TOKEN, CALL);
-    expect(NULL, 64 + 16, "no token was sent: ", CALL " '{\"failCode\":16}'");
-    expect(PEOPLE_PASSWORD, 64 + 14, "is the mesh up?", "sign-in ada");
+    desk_expect(NULL, 0, WITHOUT_TOKEN, CALL);
+    desk_expect(NULL, 64 + 16, "no token was sent: ", CALL " '{\"failCode\":16}'");
+    desk_expect(PEOPLE_PASSWORD, 64 + 14, "is the mesh up?", "sign-in ada");
 
     /* Nothing was lost. */
     list_services(users);
-    expect(NULL, 0, WITH_TOKEN, CALL);
+    desk_expect(NULL, 0, WITH_TOKEN, CALL);
     list_services("127.0.0.1:1");
-    expect(NULL, 64 + 14, "it is forgotten here; at the user service it ends at 20", "sign-out");
+    desk_expect(NULL, 64 + 14, "it is forgotten here; at the user service it ends at 20",
+                "sign-out");
     assert_string_equal(session_file(), "");
 }
 
@@ -345,38 +313,36 @@ static void what_is_kept_may_be_damaged(void **state)
 {
     (void)state;
     make_mesh(users);
-    sign_in("ada");
+    desk_sign_in("ada");
     FILE *out = fopen(session_file(), "w");
     assert_non_null(out);
     fputs("nonsense", out);
     fclose(out);
-    expect(NULL, 0, WITHOUT_TOKEN, CALL);
-    expect(NULL, 64 + 16, "it holds no session", CALL " '{\"failCode\":16}'");
-    sign_in("ada");
-    expect(NULL, 0, WITH_TOKEN, CALL);
+    desk_expect(NULL, 0, WITHOUT_TOKEN, CALL);
+    desk_expect(NULL, 64 + 16, "it holds no session", CALL " '{\"failCode\":16}'");
+    desk_sign_in("ada");
+    desk_expect(NULL, 0, WITH_TOKEN, CALL);
     list_services("");
-    expect(NULL, 1, "services:2: expected NAME ADDRESS", "sign-out");
+    desk_expect(NULL, 1, "services:2: expected NAME ADDRESS", "sign-out");
 }
 
 static void without_a_mesh_or_a_place_nobody_signs_in(void **state)
 {
-    char *place = getenv("XDG_STATE_HOME");
     (void)state;
     make_mesh(users);
     setenv("XDG_STATE_HOME", "/proc/nowhere", 1);
-    expect(PEOPLE_PASSWORD, 1, "No such file or directory", "sign-in ada");
+    desk_expect(PEOPLE_PASSWORD, 1, "No such file or directory", "sign-in ada");
     setenv("XDG_STATE_HOME", "relative", 1);
     setenv("HOME", "", 1);
-    expect(PEOPLE_PASSWORD, 1, "there is no place to keep a session in", "sign-in ada");
-    expect(NULL, 0, WITHOUT_TOKEN, CALL);
+    desk_expect(PEOPLE_PASSWORD, 1, "there is no place to keep a session in", "sign-in ada");
+    desk_expect(NULL, 0, WITHOUT_TOKEN, CALL);
     setenv("HOME", mesh_arena_printf(arena, "%s/home", getenv("TEST_TMPDIR")), 1);
-    sign_in("ada");
-    expect(NULL, 0, WITH_TOKEN, CALL);
+    desk_sign_in("ada");
+    desk_expect(NULL, 0, WITH_TOKEN, CALL);
     assert_int_equal(
         access(mesh_arena_printf(arena, "%s/.local/state/meshctl", getenv("HOME")), F_OK), 0);
-    setenv("XDG_STATE_HOME", place, 1);
-    snprintf(folder, sizeof folder, "/nowhere");
-    expect(PEOPLE_PASSWORD, 1, "is the mesh up?", "sign-in ada");
+    snprintf(desk_folder, sizeof desk_folder, "/nowhere");
+    desk_expect(PEOPLE_PASSWORD, 1, "is the mesh up?", "sign-in ada");
 }
 
 /* --- at a terminal ---------------------------------------------------------------------------- */
@@ -398,7 +364,7 @@ static void open_terminal(terminal *at)
     assert_true(at->pid >= 0);
     if (at->pid == 0) {
         close(at->master);
-        setenv("MESH_DATA", folder, 1);
+        setenv("MESH_DATA", desk_folder, 1);
         if (login_tty(at->slave) == 0)
             execl(MESHCTL, "meshctl", "sign-in", "ada", NULL);
         _exit(127);
@@ -473,12 +439,9 @@ static void a_signal_leaves_the_terminal_as_it_was(void **state)
 static int open_all(void **state)
 {
     static const char *const short_lived[] = {"USER_ACCESS_LIFETIME=5s", NULL};
-    char *place = NULL;
     if (shop_setup(state) != 0)
         return -1;
     arena = mesh_arena_create(4096, 0);
-    place = mesh_arena_printf(arena, "%s/state", getenv("TEST_TMPDIR"));
-    setenv("XDG_STATE_HOME", place, 1);
     users = mesh_channel_target(shop_users());
     instance_start(&hasty, "user", NULL, people_settings(short_lived));
     db = shop_open("user");
