@@ -243,7 +243,7 @@ int ctl_whoami(ctl *run)
     if (code == MESH_OK)
         code = ctl_sign_in_use(run, "user", &failure);
     if (code == MESH_OK && ctl_sign_in_header(run) == NULL)
-        code = ctl_fail(&failure, MESH_UNAUTHENTICATED, run->sign_in_hint, "nobody is signed in");
+        code = ctl_fail(&failure, MESH_UNAUTHENTICATED, NULL, "%s", run->sign_in_hint);
     if (code == MESH_OK)
         code = ask_who(run, &in, &user, &failure);
     if (code == MESH_OK && !by_hand)
