@@ -4,6 +4,7 @@
  */
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "guarded/v1/guarded.mesh.h"
@@ -22,7 +23,8 @@
 enum {
     TEXT_BYTES = 2048,
     SETTINGS = 8,
-    USERS = 16
+    USERS = 16,
+    BURST = 1000
 };
 
 /* --- the user service ------------------------------------------------------------------------- */
@@ -417,6 +419,77 @@ static void what_a_user_becomes_bites_at_once(void **state)
     stop_guarded();
 }
 
+/* What the metric of this name shows. */
+static double figure(const char *name)
+{
+    const char *found = strstr(demo_metrics(guarded.metrics), name);
+    if (found == NULL)
+        fail_msg("%s is not shown", name);
+    return strtod(found + strlen(name), NULL);
+}
+
+/* S0.5: what an operator sees of the cache, and of how late changes are. */
+static void metrics_tell_of_permissions_and_changes(void **state)
+{
+    const char *ada = new_user();
+    (void)state;
+    atomic_store(&users.allows, true);
+    serve_guarded();
+    WAIT_FOR(call_as(AUTHENTICATED, ada, "staff") == MESH_OK);
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(call_as(WRITE, ada, "staff"), MESH_OK);
+    assert_true(figure("\nmesh_auth_permission_loads_total ") == 1);
+    assert_true(figure("\nmesh_auth_permission_misses_total ") == 1);
+    assert_true(figure("\nmesh_auth_permission_hits_total ") == 2);
+    assert_true(figure("\nmesh_auth_permissions ") == 1);
+    const double users_before = figure("\nmesh_auth_users "); /* of other tests */
+    assert_true(figure("\nmesh_auth_user_change_seconds_count ") == 0);
+
+    ban(ada, 2);
+    WAIT_FOR(figure("\nmesh_auth_user_change_seconds_count ") == 1);
+    assert_true(figure("\nmesh_auth_user_change_seconds_sum ") > 0);
+    assert_true(figure("\nmesh_auth_permission_drops_total ") == 1);
+    assert_true(figure("\nmesh_auth_permissions ") == 0);
+    assert_true(figure("\nmesh_auth_users ") == users_before + 1);
+    stop_guarded();
+}
+
+static void on_burst(void *context, mesh_code code, const Guarded__V1__Seen *response,
+                     const mesh_error *err)
+{
+    (void)response;
+    (void)err;
+    if (code != MESH_OK)
+        atomic_fetch_add((atomic_int *)context, BURST);
+    atomic_fetch_add((atomic_int *)context, 1);
+}
+
+/* S0.5: however many ask the same at once, the user service is asked once. */
+static void a_burst_of_callers_asks_once(void **state)
+{
+    const Google__Protobuf__Empty request = GOOGLE__PROTOBUF__EMPTY__INIT;
+    const char *ada = new_user();
+    atomic_int ended = 0;
+    (void)state;
+    atomic_store(&users.allows, true);
+    serve_guarded();
+    WAIT_FOR(call_as(AUTHENTICATED, ada, "staff") == MESH_OK);
+    const char *bearer = mesh_arena_printf(guarded.arena, "Bearer %s",
+                                           token(users.key, "user", ada, "mesh", "staff"));
+    const mesh_metadata metadata = {"authorization", bearer, strlen(bearer)};
+    const mesh_call_options options = {
+        .timeout_ms = CALL_LIMIT_MS, .metadata = &metadata, .metadata_count = 1};
+    int asked = atomic_load(&users.asked);
+    for (int i = 0; i < BURST; i++)
+        assert_int_equal(guarded__v1__guarded__write__async(guarded.channel, &request, &options,
+                                                            on_burst, &ended),
+                         MESH_OK);
+    WAIT_FOR(atomic_load(&ended) >= BURST);
+    assert_int_equal(atomic_load(&ended), BURST);
+    assert_int_equal(atomic_load(&users.asked), asked + 1);
+    stop_guarded();
+}
+
 /* S4.2: a service that starts learns who is banned before it lets anybody in. */
 static void a_ban_from_before_the_start_holds(void **state)
 {
@@ -578,6 +651,8 @@ int main(void)
         cmocka_unit_test(knows_who_calls_and_asks_once_what_is_allowed),
         cmocka_unit_test(knows_which_service_calls),
         cmocka_unit_test(what_a_user_becomes_bites_at_once),
+        cmocka_unit_test(metrics_tell_of_permissions_and_changes),
+        cmocka_unit_test(a_burst_of_callers_asks_once),
         cmocka_unit_test(a_ban_from_before_the_start_holds),
         cmocka_unit_test(without_the_broker_nobody_is_let_in),
         cmocka_unit_test(without_the_user_service_what_is_known_goes_on),

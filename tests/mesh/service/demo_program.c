@@ -1,7 +1,14 @@
 #include "tests/mesh/service/demo_program.h"
 
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netinet/in.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 enum {
     URL_BYTES = POSTGRES_URL_BYTES + 32,
@@ -136,4 +143,23 @@ void demo_start_nap(const demo *demo, demo_nap *nap, int64_t milliseconds, bool 
                                                   on_nap, nap),
                      MESH_OK);
     program_wait_log(demo->program, "sleeping");
+}
+
+const char *demo_metrics(const char *address)
+{
+    static char text[256 * 1024];
+    struct sockaddr_in to = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    static const char request[] = "GET /metrics HTTP/1.0\r\n\r\n";
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    size_t size = 0;
+    ssize_t got;
+    assert_return_code(fd, errno);
+    to.sin_port = htons((uint16_t)atoi(strrchr(address, ':') + 1));
+    assert_return_code(connect(fd, (const struct sockaddr *)&to, sizeof to), errno);
+    assert_int_equal(write(fd, request, sizeof request - 1), sizeof request - 1);
+    while ((got = read(fd, text + size, sizeof text - 1 - size)) > 0)
+        size += (size_t)got;
+    text[size] = '\0';
+    close(fd);
+    return text;
 }

@@ -83,4 +83,7 @@ typedef struct demo_nap {
 /* Calls Sleep, and returns when its handler runs. `nap` is borrowed until the call ends. */
 void demo_start_nap(const demo *demo, demo_nap *nap, int64_t milliseconds, bool hold_connection);
 
+/* The body of GET /metrics there, in a static buffer. */
+const char *demo_metrics(const char *address);
+
 #endif
