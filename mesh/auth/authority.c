@@ -25,10 +25,10 @@ struct mesh_authority {
     pthread_t thread;
     pthread_mutex_t mu;
     pthread_cond_t changed;
-    bool started;  /* guarded by mu, as the next */
-    bool stopping; /* the thread ends */
+    bool stopping; /* guarded by mu, as the next; the thread ends */
     bool wanted;   /* the keys shall be fetched now */
 
+    bool started;     /* the owner's: start, stop and destroy are called by one thread at a time */
     int64_t pause_ms; /* the thread's own; 0: the last answer came */
 };
 

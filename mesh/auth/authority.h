@@ -19,10 +19,6 @@
 #include "mesh/auth/permissions.h"
 #include "mesh/rpc/channel.h"
 
-/* Whose tokens of users are believed, and whom they are meant for. */
-#define MESH_AUTHORITY_ISSUER "user"
-#define MESH_AUTHORITY_AUDIENCE "mesh"
-
 enum {
     MESH_AUTHORITY_TIMEOUT_MS = 2000 /* for each answer */
 };

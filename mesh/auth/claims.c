@@ -7,7 +7,8 @@
 #include "mesh/auth/members.h"
 #include "mesh/base/utf8.h"
 
-#define LAST_TIME_S INT64_C(253402300799) /* of the year 9999 */
+#define LAST_TIME_S INT64_C(253402300799)  /* of the year 9999 */
+#define LAST_VERSION INT64_C(999999999999) /* that can be read */
 
 /* The claims that are one text each; the last one may be missing. */
 static const struct {
@@ -59,6 +60,8 @@ const char *mesh_claims_check(const mesh_claims *claims)
     for (size_t i = 0; i < claims->role_count; i++)
         if (claims->roles[i] == NULL || !is_text(claims->roles[i]))
             return "a role is missing, too long, or has characters that it may not have";
+    if (claims->version < 0 || claims->version > LAST_VERSION)
+        return "a version is out of range";
     if (claims->issued_s < 0 || claims->expires_s > LAST_TIME_S)
         return "a time is out of range";
     if (claims->expires_s <= claims->issued_s)
@@ -78,7 +81,10 @@ size_t mesh_claims_write(const mesh_claims *claims, char *json)
     at += snprintf(at, (size_t)(end - at), "\"roles\":[");
     for (size_t i = 0; i < claims->role_count; i++)
         at += snprintf(at, (size_t)(end - at), "%s\"%s\"", i > 0 ? "," : "", claims->roles[i]);
-    at += snprintf(at, (size_t)(end - at), "],\"iat\":%" PRId64 ",\"exp\":%" PRId64 "}",
+    at += snprintf(at, (size_t)(end - at), "],");
+    if (claims->version != 0)
+        at += snprintf(at, (size_t)(end - at), "\"ver\":%" PRId64 ",", claims->version);
+    at += snprintf(at, (size_t)(end - at), "\"iat\":%" PRId64 ",\"exp\":%" PRId64 "}",
                    claims->issued_s, claims->expires_s);
     return (size_t)(at - json);
 }
@@ -122,6 +128,9 @@ const char *mesh_claims_read(char *json, size_t size, mesh_claims *claims)
     if (why == NULL && (!mesh_slice_number(mesh_members_find(&members, "iat"), &claims->issued_s) ||
                         !mesh_slice_number(mesh_members_find(&members, "exp"), &claims->expires_s)))
         why = "iat or exp is no time";
+    if (why == NULL && mesh_members_find(&members, "ver") != NULL &&
+        !mesh_slice_number(mesh_members_find(&members, "ver"), &claims->version))
+        why = "ver is no version";
     if (why == NULL && mesh_members_find(&members, "nbf") != NULL)
         why = "nbf is not known here";
     if (why == NULL)

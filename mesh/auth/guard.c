@@ -99,15 +99,18 @@ static mesh_code read_token(guarded *one, const char **token, size_t *size, mesh
 
 _Static_assert((int)MESH_CLAIMS_ROLES <= (int)MESH_ROLES_MAX, "there is room for all");
 
-/* The roles that the user has now, or had when the token was issued, if nothing else is known. */
-static void take_roles(guarded *one, bool known)
+/* Finds out what the user is now: what was heard of after the token was issued, if anything was. */
+static void take_state(const mesh_guard *guard, guarded *one)
 {
+    bool known = mesh_users_find(guard->options.users, one->caller.user, &one->now) &&
+                 one->now.version > one->claims->version;
     size_t count = known ? one->now.role_count : one->claims->role_count;
 
     for (size_t i = 0; i < count; i++)
         one->roles[i] = known ? one->now.roles[i] : one->claims->roles[i];
     one->roles[count] = NULL;
     one->caller.roles = one->roles;
+    one->now.refused = one->now.refused && known;
 }
 
 mesh_code mesh_guard_refuse_user(mesh_error *err)
@@ -127,7 +130,7 @@ static mesh_code look_up(const mesh_guard *guard, guarded *one, mesh_error *err)
         mesh_error_retry_after(err, USERS_RETRY_MS);
         return MESH_UNAVAILABLE;
     }
-    take_roles(one, mesh_users_find(guard->options.users, one->caller.user, &one->now));
+    take_state(guard, one);
     return one->now.refused ? mesh_guard_refuse_user(err) : MESH_OK;
 }
 
@@ -138,8 +141,10 @@ static mesh_code keep_stream(const mesh_guard *guard, guarded *one, mesh_error *
 
     if (stream == NULL)
         return mesh_error_set(err, MESH_RESOURCE_EXHAUSTED, "no memory to keep the stream");
-    *stream = (mesh_user_stream){
-        .call = one->call, .user = one->caller.user, .expires_s = one->claims->expires_s};
+    *stream = (mesh_user_stream){.call = one->call,
+                                 .user = one->caller.user,
+                                 .version = one->claims->version,
+                                 .expires_s = one->claims->expires_s};
     code = mesh_user_streams_add(guard->streams, stream, err);
     if (code == MESH_OK)
         one->stream = stream;

@@ -27,13 +27,14 @@ static void look_again(void *context, mesh_user_stream *stream)
 {
     const look *what = context;
     const mesh_policy *policy = &mesh_call_method(stream->call)->policy;
+    bool known = what->known && what->now.version > stream->version;
     mesh_code code = MESH_OK;
     mesh_error err;
 
     mesh_error_clear(&err);
-    if (what->known && what->now.refused)
+    if (known && what->now.refused)
         code = mesh_guard_refuse_user(&err);
-    else if (what->known && policy->kind == MESH_POLICY_ROLES)
+    else if (known && policy->kind == MESH_POLICY_ROLES)
         code = mesh_guard_check_roles(what->roles, policy->names, &err);
     else if (policy->kind == MESH_POLICY_PERMISSION)
         stream->doubted = true;

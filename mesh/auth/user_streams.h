@@ -16,8 +16,9 @@
 
 typedef struct mesh_user_stream mesh_user_stream;
 struct mesh_user_stream {
-    mesh_call *call;   /* immutable, as are the next two */
+    mesh_call *call;   /* immutable, as are the next three */
     const char *user;  /* whose it is; lives as long as the call */
+    int64_t version;   /* of the user, when the token was issued */
     int64_t expires_s; /* seconds since the epoch; the first in which the token is no good */
     bool doubted;      /* for who looks; false when it is added */
 

@@ -231,5 +231,12 @@ bool mesh_users_find(mesh_users *users, const char *id, mesh_user_state *state)
 
 size_t mesh_users_count(mesh_users *users)
 {
+    int64_t now_ns = mesh_clock_monotonic_ns();
+
+    for (size_t i = 0; i < SHARDS; i++) {
+        pthread_mutex_lock(&users->shards[i].mu);
+        forget_old(users, &users->shards[i], now_ns);
+        pthread_mutex_unlock(&users->shards[i].mu);
+    }
     return atomic_load(&users->count);
 }

@@ -48,10 +48,14 @@ void mesh_users_destroy(mesh_users *users);
 mesh_code mesh_users_put(mesh_users *users, const char *id, const mesh_user_state *state,
                          mesh_error *err);
 
-/* False: the user has not changed for so long that its token is right. */
+/*
+ * What was heard of the user last. It counts for tokens of versions before that one: one that comes
+ * late, after a later one was forgotten, says nothing of tokens that were issued meanwhile. False:
+ * the user has not changed for so long that its token is right.
+ */
 bool mesh_users_find(mesh_users *users, const char *id, mesh_user_state *state);
 
-/* How many entries there are. */
+/* How many entries there are; forgets those whose time is over. */
 size_t mesh_users_count(mesh_users *users);
 
 #endif

@@ -398,6 +398,8 @@ bool mesh_stream_abort(mesh_stream *stream, const mesh_final *final)
     aborted = !stream->finished && mesh_call_cut(stream->call, MESH_CUT_ABORTED);
     if (aborted) { /* in one step: nothing may be written behind the status */
         stream->over = true;
+        if (stream->ending)
+            stream->end_code = final->code; /* what it was to end with is not sent any more */
         drop_queue(stream);
         stream->tcall->ops->abort(stream->tcall, final);
     }

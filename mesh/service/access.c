@@ -93,7 +93,7 @@ static mesh_code create_users_part(mesh_access *access, mesh_channel *users, mes
     if (code == MESH_OK)
         code = mesh_verifier_create(
             MESH_OPTIONS(mesh_verifier_options, .keys = access->keys,
-                         .issuer = MESH_AUTHORITY_ISSUER, .audience = MESH_AUTHORITY_AUDIENCE,
+                         .issuer = MESH_CLAIMS_USER_ISSUER, .audience = MESH_CLAIMS_USER_AUDIENCE,
                          .max_lifetime_ms = TOKEN_LIFE_MS,
                          .on_unknown_key = mesh_authority_fetch_keys, .self = access->authority),
             &access->verifier, err);

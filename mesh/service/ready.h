@@ -2,8 +2,9 @@
  * Ready means ready: the thread that brings up what a service needs, in order, and then keeps its
  * health true. Internal.
  *
- * Database answers -> migrations applied -> consumers started -> broker in place -> SERVING. After
- * that it asks both again every second: NOT_SERVING while one is away, SERVING when it is back.
+ * Database answers -> migrations applied -> consumers started -> broker in place -> what users are
+ * now is known -> SERVING. After that it looks at all of these again every second: NOT_SERVING
+ * while something is away, SERVING when it is back.
  * It has a thread of its own since asking may take as long as a connection's time-out.
  */
 #ifndef MESH_SERVICE_READY_H

@@ -82,6 +82,13 @@ static size_t add_peers(const mesh_service *service, mesh_service_config *config
             .help = "private key (a JSON Web Key, Ed25519, whose kid is the "
                     "service's name) that proves to services who calls, "
                     "where no client certificate does"};
+    if (config->peers[0] != NULL)
+        table[n++] = (mesh_setting){.name = "MESH_PLAINTEXT_PEERS",
+                                    .type = MESH_SETTING_BOOL,
+                                    .target = &config->plaintext_peers,
+                                    .fallback = "false",
+                                    .help = "lets tokens go without TLS to peers on other "
+                                            "machines: for a network that encrypts by itself"};
     if (mesh_service_is_guarded(service))
         table[n++] = (mesh_setting){.name = "MESH_SERVICE_KEYS",
                                     .type = MESH_SETTING_SECRET,
@@ -308,6 +315,51 @@ mesh_code mesh_service_settings(const mesh_service *service, mesh_service_config
     return MESH_OK;
 }
 
+/* "127.0.0.1:50051", "[::1]:50051", "localhost:50051", of the `size` bytes. */
+static bool is_loopback(const char *address, size_t size)
+{
+    static const char *const hosts[] = {"127.", "[::1]", "localhost:"};
+    for (size_t i = 0; i < sizeof hosts / sizeof hosts[0]; i++)
+        if (size > strlen(hosts[i]) && strncmp(address, hosts[i], strlen(hosts[i])) == 0)
+            return true;
+    return false;
+}
+
+/* Whether all that a gRPC target names is on this machine, as far as the text says. */
+static bool stays_here(const char *target)
+{
+    static const char *const schemes[] = {"ipv4:", "ipv6:", "dns:///", "dns:"};
+    if (strncmp(target, "unix:", strlen("unix:")) == 0)
+        return true;
+    for (size_t i = 0; i < sizeof schemes / sizeof schemes[0]; i++)
+        if (strncmp(target, schemes[i], strlen(schemes[i])) == 0) {
+            target += strlen(schemes[i]);
+            break;
+        }
+    for (size_t size; (size = strcspn(target, ",")) > 0; target += size + (target[size] == ','))
+        if (!is_loopback(target, size))
+            return false;
+    return true;
+}
+
+/* Tokens go to peers, which nobody on the way may read. */
+static size_t check_peers(const mesh_service_config *config, FILE *report)
+{
+    size_t mistakes = 0;
+    if (config->plaintext_peers || mesh_setting_given(config->tls_certificate) ||
+        mesh_setting_given(config->tls_ca))
+        return 0;
+    for (size_t i = 0; config->peers[i] != NULL; i++)
+        if (!stays_here(config->peer_targets[i])) {
+            fprintf(report,
+                    "%s is not on this machine, and tokens would go there unencrypted: give "
+                    "MESH_TLS_CA, or MESH_PLAINTEXT_PEERS=true where the network encrypts\n",
+                    config->peer_targets[i]);
+            mistakes++;
+        }
+    return mistakes;
+}
+
 /* Who calls the user service has to say who it is, and so has who calls this one. */
 static size_t check_identity(const mesh_service *service, const mesh_service_config *config,
                              FILE *report)
@@ -321,9 +373,9 @@ static size_t check_identity(const mesh_service *service, const mesh_service_con
         mistakes++;
     }
     if (has_policy(service, MESH_POLICY_SERVICES) && !mesh_setting_given(config->service_keys) &&
-        !mesh_setting_given(config->tls_ca)) {
+        !(mesh_setting_given(config->tls_certificate) && mesh_setting_given(config->tls_ca))) {
         fputs("MESH_SERVICE_KEYS is missing: some methods are for services alone; or give "
-              "MESH_TLS_CA\n",
+              "MESH_TLS_CERT, MESH_TLS_KEY and MESH_TLS_CA\n",
               report);
         mistakes++;
     }
@@ -334,7 +386,7 @@ size_t mesh_service_config_check(const mesh_service *service, const mesh_service
                                  FILE *report)
 {
     bool certificate = mesh_setting_given(config->tls_certificate);
-    size_t mistakes = check_identity(service, config, report);
+    size_t mistakes = check_identity(service, config, report) + check_peers(config, report);
     if (certificate != mesh_setting_given(config->tls_key)) {
         fputs("MESH_TLS_CERT and MESH_TLS_KEY belong together: give both or none\n", report);
         mistakes++;

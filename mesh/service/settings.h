@@ -29,6 +29,7 @@ typedef struct mesh_service_config {
     const char *peer_targets[MESH_SERVICE_PEERS];
     const char *service_key;
     const char *service_keys;
+    bool plaintext_peers;
     const char *tls_certificate;
     const char *tls_key;
     const char *tls_ca;

@@ -137,12 +137,13 @@ mesh_code user_signer_sign(user_signer *signer, const User__V1__User *user, cons
 {
     char id[MESH_UUID_TEXT_BYTES];
     mesh_uuid_v7(id);
-    mesh_claims claims = {.issuer = USER_TOKEN_ISSUER,
-                          .audience = USER_TOKEN_AUDIENCE,
+    mesh_claims claims = {.issuer = MESH_CLAIMS_USER_ISSUER,
+                          .audience = MESH_CLAIMS_USER_AUDIENCE,
                           .subject = user->id,
                           .token_id = id,
                           .session_id = session_id,
                           .role_count = user->n_roles,
+                          .version = user->version,
                           .issued_s = now_s,
                           .expires_s = now_s + signer->options.lifetime_ms / 1000};
     for (size_t i = 0; i < user->n_roles; i++)

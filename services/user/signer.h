@@ -10,10 +10,6 @@
 #include "mesh/base/arena.h"
 #include "user/v1/user.mesh.h"
 
-/* What verifiers expect of our tokens. */
-#define USER_TOKEN_ISSUER "user"
-#define USER_TOKEN_AUDIENCE "mesh"
-
 typedef struct user_signer user_signer;
 
 typedef struct user_signer_options {

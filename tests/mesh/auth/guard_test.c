@@ -273,16 +273,33 @@ static int64_t now_s(void)
     return mesh_clock_wall_ns() / 1000000000;
 }
 
+static const char *bearer_of(const mesh_claims *claims)
+{
+    const char *token;
+
+    assert_int_equal(mesh_token_sign(here.key, claims, here.arena, &token, NULL), MESH_OK);
+    return mesh_arena_printf(here.arena, "Bearer %s", token);
+}
+
 /* "Bearer" and a token of the user's, with this role, that was issued so long ago. */
 static const char *bearer(const char *role, int64_t seconds_ago)
 {
     mesh_claims claims = issuer_claims(now_s() - seconds_ago);
-    const char *token;
 
     claims.roles[0] = role;
     claims.role_count = 1;
-    assert_int_equal(mesh_token_sign(here.key, &claims, here.arena, &token, NULL), MESH_OK);
-    return mesh_arena_printf(here.arena, "Bearer %s", token);
+    return bearer_of(&claims);
+}
+
+/* The same, that was issued for this version of the user. */
+static const char *bearer_at(const char *role, int64_t version)
+{
+    mesh_claims claims = issuer_claims(now_s());
+
+    claims.roles[0] = role;
+    claims.role_count = 1;
+    claims.version = version;
+    return bearer_of(&claims);
 }
 
 /* A token that a service signed, for itself or, as it should not, for another. */
@@ -457,6 +474,22 @@ static void a_ban_bites_at_once_although_the_token_is_valid(void **state)
     change(3, false, "staff");
     for (size_t i = 0; i < sizeof fns / sizeof fns[0]; i++)
         assert_int_equal(call(fns[i], token), MESH_OK);
+}
+
+/* S0.5, S4.2: events come late, or are lost; a token says what its user was when it was issued. */
+static void what_is_heard_counts_for_tokens_from_before(void **state)
+{
+    (void)state;
+    change(4, true, "consumer");
+    refused(guarded__v1__guarded__staff, bearer_at("staff", 3), MESH_PERMISSION_DENIED,
+            "USER_REFUSED");
+    /* the end of the ban was not heard of, or what is heard is older than what was forgotten */
+    assert_int_equal(call(guarded__v1__guarded__staff, bearer_at("staff", 4)), MESH_OK);
+    assert_int_equal(call(guarded__v1__guarded__staff, bearer_at("staff", 5)), MESH_OK);
+    refused(guarded__v1__guarded__staff, bearer_at("consumer", 5), MESH_PERMISSION_DENIED,
+            "ROLE_MISSING");
+    change(6, false, "staff");
+    assert_int_equal(call(guarded__v1__guarded__staff, bearer_at("consumer", 5)), MESH_OK);
 }
 
 /* S4.2: a service that starts may not know of a ban yet */
@@ -724,6 +757,7 @@ int main(void)
         CASE(there_is_one_token_of_the_scheme_bearer),
         CASE(a_role_decides_by_what_the_user_is_now),
         CASE(a_ban_bites_at_once_although_the_token_is_valid),
+        CASE(what_is_heard_counts_for_tokens_from_before),
         cmocka_unit_test_setup_teardown(a_closed_guard_lets_no_user_in, start_closed, stop),
         CASE(a_permission_is_asked_for_once_and_remembered),
         CASE(a_permission_that_cannot_be_asked_for_is_unavailable),

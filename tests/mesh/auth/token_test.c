@@ -45,6 +45,7 @@ static void a_token_says_its_claims_in_one_form(void **state)
                              .session_id = "s-1",
                              .roles = {"STAFF", "ADMIN"},
                              .role_count = 2,
+                             .version = 12,
                              .issued_s = 1800000000,
                              .expires_s = 1800000900};
     const mesh_claims few = {.issuer = "mesh \xc3\xa9",
@@ -60,7 +61,7 @@ static void a_token_says_its_claims_in_one_form(void **state)
     assert_string_equal(part(token, 0), "{\"alg\":\"EdDSA\",\"typ\":\"JWT\",\"kid\":\"k1\"}");
     assert_string_equal(part(token, 1),
                         "{\"iss\":\"user\",\"aud\":\"mesh\",\"sub\":\"u-1\",\"jti\":\"t-1\","
-                        "\"sid\":\"s-1\",\"roles\":[\"STAFF\",\"ADMIN\"],"
+                        "\"sid\":\"s-1\",\"roles\":[\"STAFF\",\"ADMIN\"],\"ver\":12,"
                         "\"iat\":1800000000,\"exp\":1800000900}");
     assert_int_equal(mesh_token_sign(key, &few, arena, &token, NULL), MESH_OK);
     assert_string_equal(part(token, 1),
@@ -87,6 +88,9 @@ static void wrong_claims_are_not_signed(void **state)
         {CLAIMS(.subject = longest), true},
         {CLAIMS(.session_id = ""), true},
         {CLAIMS(.roles = {longest}, .role_count = 1), true},
+        {CLAIMS(.version = INT64_C(999999999999)), true},
+        {CLAIMS(.version = -1), false},
+        {CLAIMS(.version = INT64_C(1000000000000)), false},
         {CLAIMS(.issuer = NULL), false},
         {CLAIMS(.audience = NULL), false},
         {CLAIMS(.subject = NULL), false},

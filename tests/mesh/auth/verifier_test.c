@@ -299,6 +299,8 @@ static void signed_tokens_are_right_or_refused(void **state)
         {ISSUER_HEADER, CLAIMS_BUT("\"sub\":\"\xc0\x80\",", TIMES), INVALID, "not JSON"},
         {ISSUER_HEADER, CLAIMS_BUT("\"sub\":\"\xed\xa0\x80\",", TIMES), INVALID, "not JSON"},
         {ISSUER_HEADER, CLAIMS_BUT(SUB "\"sid\":7,", TIMES), INVALID, "a claim is no text"},
+        {ISSUER_HEADER, CLAIMS_BUT(SUB "\"ver\":\"2\",", TIMES), INVALID, "ver is no version"},
+        {ISSUER_HEADER, CLAIMS_BUT(SUB "\"ver\":-2,", TIMES), INVALID, "ver is no version"},
         {ISSUER_HEADER, "{\"iss\":\"user\",\"aud\":\"mesh\"," SUB TIMES "}", INVALID,
          "a text is missing"},
         {ISSUER_HEADER,

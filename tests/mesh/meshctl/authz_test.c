@@ -60,8 +60,8 @@ static void make_guard(void)
     assert_int_equal(mesh_keys_replace(there.keys, set->jwks, strlen(set->jwks), NULL), MESH_OK);
     mesh_arena_destroy(arena);
     assert_int_equal(mesh_verifier_create(MESH_OPTIONS(mesh_verifier_options, .keys = there.keys,
-                                                       .issuer = MESH_AUTHORITY_ISSUER,
-                                                       .audience = MESH_AUTHORITY_AUDIENCE),
+                                                       .issuer = MESH_CLAIMS_USER_ISSUER,
+                                                       .audience = MESH_CLAIMS_USER_AUDIENCE),
                                           &there.verifier, NULL),
                      MESH_OK);
     there.users = mesh_users_create(3600000);

@@ -207,25 +207,25 @@ static void every_failure_to_sign_in_is_answered_alike(void **state)
     assert_string_equal(postgres_value(db, "SELECT count(*) FROM session"), "0");
 }
 
-static int64_t quickest_ns(const char *login)
+/* What a failure takes, if it is less than `quickest_ns`. */
+static int64_t quicker_ns(const char *login, int64_t quickest_ns)
 {
-    int64_t quickest = INT64_MAX;
-    for (int i = 0; i < 5; i++) {
-        int64_t from_ns = mesh_clock_monotonic_ns();
-        assert_int_equal(sign_in(login, "another password"), MESH_UNAUTHENTICATED);
-        int64_t took_ns = mesh_clock_monotonic_ns() - from_ns;
-        quickest = took_ns < quickest ? took_ns : quickest;
-    }
-    return quickest;
+    int64_t from_ns = mesh_clock_monotonic_ns();
+    assert_int_equal(sign_in(login, "another password"), MESH_UNAUTHENTICATED);
+    int64_t took_ns = mesh_clock_monotonic_ns() - from_ns;
+    return took_ns < quickest_ns ? took_ns : quickest_ns;
 }
 
-/* S4.1 */
+/* S4.1: in turn, as often as it may fail, since others use the machine, too. */
 static void a_user_who_does_not_exist_takes_as_long_as_a_wrong_password(void **state)
 {
+    int64_t wrong_ns = INT64_MAX, unknown_ns = INT64_MAX;
     (void)state;
     people_sign_up(here.channel, arena, "ada", "ada@example.com");
-    int64_t wrong_ns = quickest_ns("ada");
-    int64_t unknown_ns = quickest_ns("nobody-else");
+    for (int i = 0; i < 9; i++) {
+        wrong_ns = quicker_ns("ada", wrong_ns);
+        unknown_ns = quicker_ns("nobody-else", unknown_ns);
+    }
     assert_true(unknown_ns > wrong_ns / 2 && wrong_ns > unknown_ns / 2);
 }
 
