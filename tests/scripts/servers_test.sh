@@ -74,6 +74,23 @@ test_postgres_keeps_data_over_a_restart_and_asks_for_a_password() {
     [ "$(stat -c %a "$folder/postgres/pgpass")" = 600 ] || fail "pgpass can be read by others"
 }
 
+# Whoever has an old password is let in until then, so that nobody may think it is over before.
+test_new_users_of_nats_are_taken_or_it_is_said_that_they_are_not() {
+    local folder=$WORK/users/nats secrets=$WORK/users/secret
+    mkdir -p "$secrets"
+    expect 0 "$SCRIPTS/lib/nats" users "$folder" "$secrets" product
+    expect 0 "$SCRIPTS/lib/nats" start --fast "$folder"
+    rm -- "$secrets/product.nats"
+    expect 0 "$SCRIPTS/lib/nats" users "$folder" "$secrets" product
+    expect 0 "$SCRIPTS/lib/nats" reload "$folder"
+    rm -- "$secrets/product.nats"
+    expect 0 "$SCRIPTS/lib/nats" users "$folder" "$secrets" product
+    sed -i 's/^authorization/nonsense { x: [/' "$folder/users.conf"
+    expect 1 "$SCRIPTS/lib/nats" reload "$folder"
+    [[ $err == *'old passwords are still good'* ]] || fail "it says '$err'"
+    expect 0 "$SCRIPTS/lib/nats" stop "$folder"
+}
+
 test_a_pid_of_a_stranger_is_not_killed() {
     local folder=$WORK/stranger stranger
     mkdir -p "$folder/nats" "$folder/postgres/data"
