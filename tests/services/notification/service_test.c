@@ -465,6 +465,28 @@ static void a_copy_follows_a_ban(void **state)
     WAIT_FOR(get_as(&eve, id, &got) == MESH_OK);
 }
 
+/* S0.5: a ban ends what the user watches, and nobody else's. */
+static void a_ban_ends_what_the_user_watches(void **state)
+{
+    (void)state;
+    person troll;
+    const Notification__V1__WatchNotificationsResponse *message;
+    Notification__V1__ListUserNotificationsResponse *page;
+    person_join(&troll, "troll");
+    WAIT_FOR(list_of(&sender, troll.id, 0, "", &page) == MESH_OK);
+    mesh_stream *trolls = watch_as(&troll);
+    mesh_stream *adas = watch_as(&ada);
+    assert_null(next(trolls));
+    assert_null(next(adas));
+    person_ban(&troll);
+    assert_int_equal(CALL(watch_notifications__next)(trolls, &message), MESH_EOF);
+    expect_denied(mesh_stream_finish(trolls, &err), MESH_PERMISSION_DENIED, "USER_REFUSED");
+    sent_to(&troll, "nobody watches");
+    sent_to(&ada, "somebody does");
+    assert_string_equal(next(adas)->text, "somebody does");
+    give_up(adas);
+}
+
 static const char *row_of(const person *one, const char *columns)
 {
     char sql[256];
@@ -618,6 +640,7 @@ int main(void)
         TEST(one_request_sent_many_times_at_once_makes_one),
         TEST(staff_reads_a_users_list_page_by_page),
         TEST(a_copy_follows_a_ban),
+        TEST(a_ban_ends_what_the_user_watches),
         TEST(without_the_user_service_the_copies_serve),
         TEST(a_damaged_copy_is_repaired_by_the_real_user_service),
         TEST(events_that_are_emitted_again_change_nothing),

@@ -70,6 +70,39 @@ static mesh_metadata authorization_of(const char *user)
     return (mesh_metadata){.key = "authorization", .value = value, .size = strlen(value)};
 }
 
+/* Streams that were not finished yet: a test that fails must not leave any, which would be waited
+ * for. */
+enum {
+    STREAMS = 1024
+};
+static mesh_stream *streams[STREAMS];
+
+static void keep(mesh_stream *stream)
+{
+    size_t i = 0;
+    while (i < STREAMS && streams[i] != NULL)
+        i++;
+    assert_true(i < STREAMS);
+    streams[i] = stream;
+}
+
+static mesh_code finish(mesh_stream *stream, mesh_error *error)
+{
+    for (size_t i = 0; i < STREAMS; i++)
+        if (streams[i] == stream)
+            streams[i] = NULL;
+    return mesh_stream_finish(stream, error);
+}
+
+static void finish_all(void)
+{
+    for (size_t i = 0; i < STREAMS; i++)
+        if (streams[i] != NULL) {
+            mesh_stream_cancel(streams[i]);
+            finish(streams[i], NULL);
+        }
+}
+
 static mesh_db *open_pool(void)
 {
     mesh_db *pool;
@@ -119,6 +152,7 @@ static int begin_test(void **state)
 static int end_test(void **state)
 {
     (void)state;
+    finish_all();
     for (size_t i = 0; i < INSTANCES; i++) {
         notification_feed_end(services[i].feed);
         serve_stop(&serves[i]);
@@ -174,6 +208,7 @@ static mesh_stream *watch_as(const char *user, size_t instance, const char *toke
                                                   .metadata_count = 1},
                              &err),
                      MESH_OK);
+    keep(stream);
     return stream;
 }
 
@@ -186,7 +221,7 @@ static response *next(mesh_stream *stream)
 {
     response *message = NULL;
     if (WATCH(__next)(stream, &message) != MESH_OK) {
-        mesh_stream_finish(stream, &err);
+        finish(stream, &err);
         fail_msg("the stream ended: %s %s", mesh_code_name(err.code), err.message);
     }
     return message;
@@ -210,7 +245,7 @@ static void expect(mesh_stream *stream, const char *text)
 static void give_up(mesh_stream *stream)
 {
     mesh_stream_cancel(stream);
-    assert_int_equal(mesh_stream_finish(stream, NULL), MESH_CANCELLED);
+    assert_int_equal(finish(stream, NULL), MESH_CANCELLED);
 }
 
 /* S0.16 */
@@ -305,6 +340,7 @@ static void a_token_from_a_quiet_time_misses_nothing(void **state)
     (void)state;
     char token[128];
     assert_int_equal(record(db, NULL, "old"), MESH_OK);
+    assert_int_equal(record(db, NULL, "not so old"), MESH_OK);
     mesh_stream *stream = watch(0, "");
     snprintf(token, sizeof token, "%s", next(stream)->resume_token);
     for (int i = 0; i < 10; i++)
@@ -405,6 +441,43 @@ static void a_token_says_nothing_of_others(void **state)
     give_up(stream);
 }
 
+static uint64_t queries_of(size_t instance)
+{
+    mesh_db_stats stats;
+    mesh_db_get_stats(services[instance].db, &stats);
+    return stats.queries;
+}
+
+/* What is new is read once, however many watch. */
+static void who_watches_in_vain_costs_no_reads(void **state)
+{
+    (void)state;
+    enum {
+        QUIET = 300,
+        NEWS = 20
+    };
+    static mesh_stream *quiet[QUIET];
+    mesh_stream *stream = watch(0, "");
+    expect_in_place(stream);
+    for (size_t i = 0; i < QUIET; i++) {
+        quiet[i] = watch_as(BOB, 0, "");
+        expect_in_place(quiet[i]);
+    }
+    uint64_t before = queries_of(0);
+    for (int i = 0; i < NEWS; i++) {
+        assert_int_equal(record(db, services[0].feed, "ada's"), MESH_OK);
+        expect(stream, "ada's");
+    }
+    /* Two a round, and rounds come also by themselves. */
+    assert_true(queries_of(0) - before < NEWS * QUIET / 4);
+    assert_int_equal(record_for(BOB, db, services[0].feed, "bob's"), MESH_OK);
+    for (size_t i = 0; i < QUIET; i++) {
+        expect(quiet[i], "bob's");
+        give_up(quiet[i]);
+    }
+    give_up(stream);
+}
+
 /* More begin at once than one statement asks for. */
 static void a_crowd_that_comes_at_once_is_served(void **state)
 {
@@ -436,9 +509,30 @@ static void a_foreign_token_is_refused(void **state)
         mesh_stream *stream = watch(0, tokens[i]);
         response *message;
         assert_int_equal(WATCH(__next)(stream, &message), MESH_EOF);
-        assert_int_equal(mesh_stream_finish(stream, &err), MESH_INVALID_ARGUMENT);
+        assert_int_equal(finish(stream, &err), MESH_INVALID_ARGUMENT);
         assert_string_equal(violated_fields(&err), "resume_token");
     }
+}
+
+/* What is placed by one becomes visible before another places something behind it. */
+static void positions_are_given_by_one_at_a_time(void **state)
+{
+    (void)state;
+    const mesh_db_options impatient = {.url = url, .statement_timeout_ms = 200};
+    mesh_db *other;
+    mesh_tx *tx;
+    size_t placed = 7;
+    assert_int_equal(mesh_db_create(&impatient, &other, &err), MESH_OK);
+    assert_int_equal(record(db, NULL, "1"), MESH_OK);
+    assert_int_equal(mesh_tx_begin(db, NULL, &tx, &err), MESH_OK);
+    assert_int_equal(mesh_tx_query(tx, "SELECT pg_advisory_xact_lock(5641022098415)",
+                                   MESH_SQL_NO_PARAMS, NULL, NULL, &err),
+                     MESH_OK);
+    assert_int_equal(notification_store_place(other, &placed, NULL), MESH_DEADLINE_EXCEEDED);
+    mesh_tx_rollback(tx);
+    assert_int_equal(notification_store_place(other, &placed, NULL), MESH_OK);
+    assert_int_equal(placed, 1);
+    mesh_db_destroy(other);
 }
 
 enum {
@@ -469,16 +563,16 @@ static void nobody_misses_anything_and_all_see_one_order(void **state)
     };
     static unsigned seen[ALL];
     static int order[2][ALL];
-    mesh_stream *streams[] = {watch(0, ""), watch(1, "")};
-    expect_in_place(streams[0]);
-    expect_in_place(streams[1]);
+    mesh_stream *both[] = {watch(0, ""), watch(1, "")};
+    expect_in_place(both[0]);
+    expect_in_place(both[1]);
     pthread_t threads[WRITERS];
     for (uintptr_t i = 0; i < WRITERS; i++)
         assert_int_equal(pthread_create(&threads[i], NULL, write_many, (void *)i), 0);
     memset(seen, 0, sizeof seen);
     for (size_t i = 0; i < 2; i++)
         for (size_t n = 0; n < ALL; n++) {
-            order[i][n] = atoi(next(streams[i])->notification->text);
+            order[i][n] = atoi(next(both[i])->notification->text);
             seen[order[i][n]]++;
         }
     for (size_t i = 0; i < WRITERS; i++) {
@@ -489,8 +583,8 @@ static void nobody_misses_anything_and_all_see_one_order(void **state)
     for (size_t n = 0; n < ALL; n++)
         assert_int_equal(seen[n], 2);
     assert_memory_equal(order[0], order[1], sizeof order[0]);
-    give_up(streams[0]);
-    give_up(streams[1]);
+    give_up(both[0]);
+    give_up(both[1]);
 }
 
 static void a_slow_watcher_delays_nobody_and_misses_nothing(void **state)
@@ -558,11 +652,11 @@ static void a_service_that_stops_sends_its_watchers_away(void **state)
     expect_in_place(stream);
     notification_feed_end(services[0].feed);
     assert_int_equal(WATCH(__next)(stream, &message), MESH_EOF);
-    assert_int_equal(mesh_stream_finish(stream, &err), MESH_UNAVAILABLE);
+    assert_int_equal(finish(stream, &err), MESH_UNAVAILABLE);
 
     stream = watch(0, "");
     assert_int_equal(WATCH(__next)(stream, &message), MESH_EOF);
-    assert_int_equal(mesh_stream_finish(stream, &err), MESH_UNAVAILABLE);
+    assert_int_equal(finish(stream, &err), MESH_UNAVAILABLE);
 }
 
 static void a_feed_that_memory_fails_is_not_made(void **state)
@@ -594,8 +688,10 @@ int main(void)
         TEST(a_token_that_names_nothing_of_the_users_begins_now),
         TEST(everybody_hears_of_the_own_ones_alone),
         TEST(a_token_says_nothing_of_others),
+        TEST(who_watches_in_vain_costs_no_reads),
         TEST(a_crowd_that_comes_at_once_is_served),
         TEST(a_foreign_token_is_refused),
+        TEST(positions_are_given_by_one_at_a_time),
         TEST(nobody_misses_anything_and_all_see_one_order),
         TEST(a_slow_watcher_delays_nobody_and_misses_nothing),
         TEST(watchers_come_and_go),
