@@ -39,8 +39,8 @@ static bool differs(const char *wanted, const char *is)
     return wanted != NULL && strcmp(wanted, is) != 0;
 }
 
-static mesh_code update(mesh_tx *tx, const User__V1__User *before, void *context, bool *changed,
-                        mesh_error *err)
+static mesh_code update(mesh_tx *tx, const User__V1__User *before, void *context,
+                        user_outcome *outcome, mesh_error *err)
 {
     static const char EMAIL[] = "UPDATE users SET email = nullif($2, '') WHERE id = $1";
     static const char NAMES[] = "UPDATE profile SET first_name = coalesce($2, first_name),"
@@ -50,7 +50,7 @@ static mesh_code update(mesh_tx *tx, const User__V1__User *before, void *context
     const bool names = differs(request->first_name, before->profile->first_name) ||
                        differs(request->last_name, before->profile->last_name);
     mesh_code code = MESH_OK;
-    *changed = email || names;
+    *outcome = email || names ? USER_CHANGED : USER_UNTOUCHED;
     if (email)
         code = mesh_tx_query(
             tx, EMAIL, MESH_SQL_PARAMS(MESH_SQL_TEXT(before->id), MESH_SQL_TEXT(request->email)),

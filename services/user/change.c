@@ -78,7 +78,7 @@ mesh_code user_change(const user_scope *scope, const char *user_id, user_event e
 {
     const mesh_tx_options options = {.deadline_ns = scope->deadline_ns};
     User__V1__User before = USER__V1__USER__INIT;
-    bool changed = true;
+    user_outcome outcome = USER_CHANGED;
     mesh_tx *tx = NULL;
     if (!mesh_uuid_valid(user_id))
         return user_not_found(user_id, err);
@@ -86,17 +86,16 @@ mesh_code user_change(const user_scope *scope, const char *user_id, user_event e
     if (code == MESH_OK)
         code = lock_and_read(tx, scope->arena, user_id, &before, err);
     if (code == MESH_OK)
-        code = fn(tx, &before, context, &changed, err);
+        code = fn(tx, &before, context, &outcome, err);
     if (code != MESH_OK)
         goto done;
-    if (!changed) {
+    if (outcome == USER_CHANGED)
+        code = renew_version(tx, scope->arena, user_id, user, err);
+    else
         *user = before;
-        goto done;
-    }
-    code = renew_version(tx, scope->arena, user_id, user, err);
     if (code == MESH_OK && event == USER_EVENT_DELETED)
         code = remove_user(tx, user_id, err);
-    if (code == MESH_OK)
+    if (code == MESH_OK && outcome != USER_UNTOUCHED)
         code = add_event(tx, event, user, err);
     if (code == MESH_OK) {
         code = mesh_tx_commit(tx, err);

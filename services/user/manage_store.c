@@ -3,14 +3,14 @@
 #include "mesh/db/array.h"
 #include "services/user/change.h"
 
-/* A statement of a change; whether it found something to do. */
-static mesh_code change_rows(mesh_tx *tx, const char *sql, mesh_params params, bool *changed,
-                             mesh_error *err)
+/* A statement of a change; whether it found something to do. Staff repeats what may be lost. */
+static mesh_code change_rows(mesh_tx *tx, const char *sql, mesh_params params,
+                             user_outcome *outcome, mesh_error *err)
 {
     int64_t affected = 0;
     mesh_code code = mesh_tx_query(tx, sql, params, NULL, &affected, err);
     if (code == MESH_OK)
-        *changed = affected != 0;
+        *outcome = affected != 0 ? USER_CHANGED : USER_REPEATED;
     return code;
 }
 
@@ -66,8 +66,8 @@ typedef struct wanted_role {
     User__V1__User__Kind kind; /* that may have it */
 } wanted_role;
 
-static mesh_code set_role(mesh_tx *tx, const User__V1__User *before, void *context, bool *changed,
-                          mesh_error *err)
+static mesh_code set_role(mesh_tx *tx, const User__V1__User *before, void *context,
+                          user_outcome *outcome, mesh_error *err)
 {
     static const char SQL[] = "UPDATE users SET role = $2 WHERE id = $1 AND role <> $2";
     const wanted_role *wanted = context;
@@ -78,7 +78,7 @@ static mesh_code set_role(mesh_tx *tx, const User__V1__User *before, void *conte
         return code;
     return change_rows(tx, SQL,
                        MESH_SQL_PARAMS(MESH_SQL_TEXT(before->id), MESH_SQL_INT(wanted->role)),
-                       changed, err);
+                       outcome, err);
 }
 
 mesh_code user_store_change_role(const user_scope *scope, const char *user_id, User__V1__Role role,
@@ -111,8 +111,8 @@ static mesh_code expect_groups(mesh_tx *tx, const char *groups, mesh_error *err)
     return MESH_INVALID_ARGUMENT;
 }
 
-static mesh_code set_groups(mesh_tx *tx, const User__V1__User *before, void *context, bool *changed,
-                            mesh_error *err)
+static mesh_code set_groups(mesh_tx *tx, const User__V1__User *before, void *context,
+                            user_outcome *outcome, mesh_error *err)
 {
     static const char LEAVE[] = "DELETE FROM user_group WHERE user_id = $1"
                                 "  AND group_name <> ALL ($2::text[])";
@@ -120,13 +120,13 @@ static mesh_code set_groups(mesh_tx *tx, const User__V1__User *before, void *con
                                 " SELECT $1, unnest($2::text[]) ON CONFLICT DO NOTHING";
     const char *groups = context;
     const mesh_params params = MESH_SQL_PARAMS(MESH_SQL_TEXT(before->id), MESH_SQL_TEXT(groups));
-    bool left = false, entered = false;
+    user_outcome left = USER_REPEATED, entered = USER_REPEATED;
     mesh_code code = expect_groups(tx, groups, err);
     if (code == MESH_OK)
         code = change_rows(tx, LEAVE, params, &left, err);
     if (code == MESH_OK)
         code = change_rows(tx, ENTER, params, &entered, err);
-    *changed = left || entered;
+    *outcome = left == USER_CHANGED ? left : entered;
     return code;
 }
 
@@ -139,14 +139,14 @@ mesh_code user_store_change_groups(const user_scope *scope, const char *user_id,
 }
 
 static mesh_code set_confirmed(mesh_tx *tx, const User__V1__User *before, void *context,
-                               bool *changed, mesh_error *err)
+                               user_outcome *outcome, mesh_error *err)
 {
     static const char SQL[] = "UPDATE users SET confirmed = true WHERE id = $1 AND NOT confirmed";
     (void)context;
     mesh_code code = expect_kind(before, USER__V1__USER__KIND__EMPLOYEE, err);
     if (code != MESH_OK)
         return code;
-    return change_rows(tx, SQL, MESH_SQL_PARAMS(MESH_SQL_TEXT(before->id)), changed, err);
+    return change_rows(tx, SQL, MESH_SQL_PARAMS(MESH_SQL_TEXT(before->id)), outcome, err);
 }
 
 mesh_code user_store_confirm(const user_scope *scope, const char *user_id, User__V1__User *user,
@@ -155,8 +155,8 @@ mesh_code user_store_confirm(const user_scope *scope, const char *user_id, User_
     return user_change(scope, user_id, USER_EVENT_UPDATED, set_confirmed, NULL, user, err);
 }
 
-static mesh_code ban(mesh_tx *tx, const User__V1__User *before, void *context, bool *changed,
-                     mesh_error *err)
+static mesh_code ban(mesh_tx *tx, const User__V1__User *before, void *context,
+                     user_outcome *outcome, mesh_error *err)
 {
     static const char BAN[] = "UPDATE users SET banned = true WHERE id = $1 AND NOT banned";
     static const char END[] = "DELETE FROM session WHERE user_id = $1";
@@ -164,7 +164,7 @@ static mesh_code ban(mesh_tx *tx, const User__V1__User *before, void *context, b
     (void)context;
     mesh_code code = keep_an_admin(tx, before, err);
     if (code == MESH_OK)
-        code = change_rows(tx, BAN, params, changed, err);
+        code = change_rows(tx, BAN, params, outcome, err);
     if (code == MESH_OK)
         code = mesh_tx_query(tx, END, params, NULL, NULL, err);
     return code;
@@ -176,12 +176,12 @@ mesh_code user_store_ban(const user_scope *scope, const char *user_id, User__V1_
     return user_change(scope, user_id, USER_EVENT_BANNED, ban, NULL, user, err);
 }
 
-static mesh_code unban(mesh_tx *tx, const User__V1__User *before, void *context, bool *changed,
-                       mesh_error *err)
+static mesh_code unban(mesh_tx *tx, const User__V1__User *before, void *context,
+                       user_outcome *outcome, mesh_error *err)
 {
     static const char SQL[] = "UPDATE users SET banned = false WHERE id = $1 AND banned";
     (void)context;
-    return change_rows(tx, SQL, MESH_SQL_PARAMS(MESH_SQL_TEXT(before->id)), changed, err);
+    return change_rows(tx, SQL, MESH_SQL_PARAMS(MESH_SQL_TEXT(before->id)), outcome, err);
 }
 
 mesh_code user_store_unban(const user_scope *scope, const char *user_id, User__V1__User *user,
@@ -191,10 +191,10 @@ mesh_code user_store_unban(const user_scope *scope, const char *user_id, User__V
 }
 
 static mesh_code before_deletion(mesh_tx *tx, const User__V1__User *before, void *context,
-                                 bool *changed, mesh_error *err)
+                                 user_outcome *outcome, mesh_error *err)
 {
     (void)context;
-    (void)changed;
+    (void)outcome;
     return keep_an_admin(tx, before, err);
 }
 

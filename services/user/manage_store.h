@@ -1,7 +1,7 @@
 /*
  * What staff changes about users; as store.h. Each is a change (change.h): NOT_FOUND:
- * USER_NOT_FOUND. Where there is nothing to change the user is filled as it is, and there is
- * neither a new version nor an event.
+ * USER_NOT_FOUND. Where there is nothing to change the user is filled as it is, without a new
+ * version, and the event is added again: it may be repeated because the first one was lost.
  */
 #ifndef SERVICES_USER_MANAGE_STORE_H
 #define SERVICES_USER_MANAGE_STORE_H
