@@ -39,19 +39,29 @@ static bool differs(const char *wanted, const char *is)
     return wanted != NULL && strcmp(wanted, is) != 0;
 }
 
+typedef struct own_update {
+    const user_service *service;
+    const User__V1__UpdateUserRequest *request;
+} own_update;
+
+/* Counted with the row locked, and only where there is something to change; also when the e-mail is
+ * taken, or one could look which are. */
 static mesh_code update(mesh_tx *tx, const User__V1__User *before, void *context,
                         user_outcome *outcome, mesh_error *err)
 {
     static const char EMAIL[] = "UPDATE users SET email = nullif($2, '') WHERE id = $1";
     static const char NAMES[] = "UPDATE profile SET first_name = coalesce($2, first_name),"
                                 " last_name = coalesce($3, last_name) WHERE user_id = $1";
-    const User__V1__UpdateUserRequest *request = context;
+    const own_update *own = context;
+    const User__V1__UpdateUserRequest *request = own->request;
     const bool email = differs(request->email, before->email);
     const bool names = differs(request->first_name, before->profile->first_name) ||
                        differs(request->last_name, before->profile->last_name);
     mesh_code code = MESH_OK;
     *outcome = email || names ? USER_CHANGED : USER_UNTOUCHED;
-    if (email)
+    if (*outcome == USER_CHANGED)
+        code = user_attempt_change(own->service->attempts, before->id, err);
+    if (code == MESH_OK && email)
         code = mesh_tx_query(
             tx, EMAIL, MESH_SQL_PARAMS(MESH_SQL_TEXT(before->id), MESH_SQL_TEXT(request->email)),
             NULL, NULL, err);
@@ -72,6 +82,7 @@ mesh_code user_rpc_update_user(void *self, mesh_call *call,
 {
     const user_scope scope = user_scope_of(self, call);
     const mesh_caller *caller = mesh_call_caller(call);
+    own_update own = {.service = self, .request = request};
 
     /* 1. Every mistake of the caller's at once. */
     mesh_code code = user_check_update(request, kind_of(caller), err);
@@ -79,8 +90,7 @@ mesh_code user_rpc_update_user(void *self, mesh_call *call,
         return code;
 
     /* 2. What is another than before, and the event, in one transaction. */
-    return user_change(&scope, caller->user, USER_EVENT_UPDATED, update, (void *)request, response,
-                       err);
+    return user_change(&scope, caller->user, USER_EVENT_UPDATED, update, &own, response, err);
 }
 
 /* The password is the caller's, and gets its successor, which is already hashed. */

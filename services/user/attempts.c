@@ -17,7 +17,7 @@ enum {
 typedef struct entry {
     uint64_t key;
     int64_t end_ns;   /* of the window, on the monotonic clock; passed: the entry is free */
-    int64_t failures; /* or sign-ups */
+    int64_t failures; /* or sign-ups, or changes */
     int64_t running;  /* attempts that have not ended */
 } entry;
 
@@ -55,7 +55,8 @@ void user_attempts_destroy(user_attempts *attempts)
 enum {
     OF_LOGIN,
     OF_ADDRESS,
-    OF_SIGN_UPS
+    OF_SIGN_UPS,
+    OF_CHANGES
 };
 
 static uint64_t key_of(const user_attempts *attempts, const char *text, uint64_t what)
@@ -178,16 +179,28 @@ void user_attempt_end(user_attempts *attempts, const char *login, const char *ad
     pthread_mutex_unlock(&attempts->mu);
 }
 
-mesh_code user_attempt_sign_up(user_attempts *attempts, const char *address, bool now,
-                               mesh_error *err)
+/* Of what is counted by itself, without attempts that go on. */
+static mesh_code count(user_attempts *attempts, uint64_t key, int64_t max, bool now,
+                       const char *why, mesh_error *err)
 {
-    const uint64_t key = key_of(attempts, address, OF_SIGN_UPS);
     const int64_t now_ns = mesh_clock_monotonic_ns();
     pthread_mutex_lock(&attempts->mu);
-    int64_t until_ns = blocked_until_ns(attempts, key, attempts->options.sign_up_max, false,
-                                        now_ns);
+    int64_t until_ns = blocked_until_ns(attempts, key, max, false, now_ns);
     if (until_ns == 0 && now)
         find_or_add(attempts, key, now_ns)->failures++;
     pthread_mutex_unlock(&attempts->mu);
-    return until_ns == 0 ? MESH_OK : refuse("too many sign-ups from one address", until_ns, err);
+    return until_ns == 0 ? MESH_OK : refuse(why, until_ns, err);
+}
+
+mesh_code user_attempt_sign_up(user_attempts *attempts, const char *address, bool now,
+                               mesh_error *err)
+{
+    return count(attempts, key_of(attempts, address, OF_SIGN_UPS), attempts->options.sign_up_max,
+                 now, "too many sign-ups from one address", err);
+}
+
+mesh_code user_attempt_change(user_attempts *attempts, const char *user_id, mesh_error *err)
+{
+    return count(attempts, key_of(attempts, user_id, OF_CHANGES), attempts->options.change_max,
+                 true, "too many changes of one account", err);
 }

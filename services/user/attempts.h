@@ -1,9 +1,10 @@
 /*
- * How often passwords were wrong lately, for each one whose they should be and each address, and
- * how many accounts each address made: who guesses is stopped before passwords are looked at. The
- * table has a fixed size; when its part for a key is full, the entry that ends first is forgotten.
- * Entries are made for who has a turn to have a password hashed: so to push one out takes many
- * thousand attempts, and each costs a hash. Of this process alone. Thread-safe.
+ * How often passwords were wrong lately, for each one whose they should be and each address, how
+ * many accounts each address made, and how often each user changed the own one: who guesses is
+ * stopped before passwords are looked at. The table has a fixed size; when its part for a key is
+ * full, the entry that ends first is forgotten.
+ * Entries are made for who has a turn to have a password hashed, or has an account: so to push one
+ * out takes many thousand of these, and each costs a hash. Of this process alone. Thread-safe.
  */
 #ifndef SERVICES_USER_ATTEMPTS_H
 #define SERVICES_USER_ATTEMPTS_H
@@ -19,6 +20,7 @@ typedef struct user_attempts_options {
     int64_t login_max;   /* failures of one login in a window; 1 at least, as the next ones */
     int64_t address_max; /* failures from an address in a window */
     int64_t sign_up_max; /* sign-ups from an address in a window */
+    int64_t change_max;  /* changes of the own account by a user in a window */
     int64_t window_ms;   /* from the first attempt on */
 } user_attempts_options;
 
@@ -61,5 +63,11 @@ void user_attempt_end(user_attempts *attempts, const char *login, const char *ad
  */
 mesh_code user_attempt_sign_up(user_attempts *attempts, const char *address, bool now,
                                mesh_error *err);
+
+/*
+ * Whether a user may change the own account once more, and counts it. RESOURCE_EXHAUSTED:
+ * TOO_MANY_ATTEMPTS with the time to wait.
+ */
+mesh_code user_attempt_change(user_attempts *attempts, const char *user_id, mesh_error *err);
 
 #endif

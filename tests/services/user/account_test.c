@@ -32,6 +32,7 @@
 enum {
     FAILURES = 3, /* that a login may have */
     SIGN_UPS = 4, /* of an address */
+    CHANGES = 40, /* by a user */
     AT_ONCE = 2   /* hashes */
 };
 
@@ -49,8 +50,11 @@ static void start_service(void)
     static char path[KEY_FILE_PATH_BYTES];
     const key_text key = key_file_key();
     const user_signer_options signing = {.keys_file = path, .lifetime_ms = 900000};
-    const user_attempts_options limits = {
-        .login_max = FAILURES, .address_max = 100000, .sign_up_max = SIGN_UPS, .window_ms = 900000};
+    const user_attempts_options limits = {.login_max = FAILURES,
+                                          .address_max = 100000,
+                                          .sign_up_max = SIGN_UPS,
+                                          .change_max = CHANGES,
+                                          .window_ms = 900000};
     const user_passwords_options hashing = {
         .memory_bytes = USER_HASH_MEMORY_MIN, .passes = USER_HASH_PASSES_MIN, .concurrency = 2};
     key_file_path("user.keys", path);
@@ -500,6 +504,31 @@ static void expect_blocked(bool staff, const char *login)
     assert_string_equal(err.reason, "TOO_MANY_ATTEMPTS");
 }
 
+/* S4.1: each is an event in a stream that all share. */
+static void a_user_changes_the_own_account_a_few_times(void **state)
+{
+    (void)state;
+    User__V1__User *user;
+    int64_t delay_ms = 0;
+    const person one = ada(), other = somebody("bob", KIND(CONSUMER), ROLE(CONSUMER));
+    for (int i = 0; i < CHANGES; i++) {
+        assert_int_equal(update(&one, NULL, i % 2 == 0 ? "Augusta" : "Ada", NULL, &user), MESH_OK);
+        assert_int_equal(update(&one, NULL, user->profile->first_name, NULL, &user), MESH_OK);
+    }
+    assert_int_equal(update(&one, NULL, "Augusta", NULL, &user), MESH_RESOURCE_EXHAUSTED);
+    assert_string_equal(err.reason, "TOO_MANY_ATTEMPTS");
+    assert_true(mesh_error_retry_delay(&err, &delay_ms));
+    assert_true(delay_ms > 0 && delay_ms <= 900000);
+    assert_int_equal(events_added(), CHANGES);
+    assert_int_equal(update(&one, NULL, "Ada", NULL, &user), MESH_OK); /* so it is already */
+    assert_int_equal(user->version, 1 + CHANGES);
+
+    /* Those to an e-mail that is taken count, too. */
+    for (int i = 0; i < CHANGES; i++)
+        assert_int_equal(update(&other, "ada@example.com", NULL, NULL, &user), MESH_ALREADY_EXISTS);
+    assert_int_equal(update(&other, "ada@example.com", NULL, NULL, &user), MESH_RESOURCE_EXHAUSTED);
+}
+
 /* S4.1 */
 static void a_changed_password_is_the_only_one(void **state)
 {
@@ -780,6 +809,7 @@ int main(void)
         TEST(every_mistake_of_an_update_reaches_the_caller),
         TEST(an_email_is_somebody_elses_whatever_its_case),
         TEST(changes_at_once_follow_each_other),
+        TEST(a_user_changes_the_own_account_a_few_times),
         TEST(a_changed_password_is_the_only_one),
         TEST(a_changed_password_ends_all_other_sessions),
         TEST(a_wrong_old_password_is_an_attempt_to_sign_in),

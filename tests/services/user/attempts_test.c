@@ -14,6 +14,7 @@ enum {
     LOGIN_MAX = 3,
     ADDRESS_MAX = 5,
     SIGN_UP_MAX = 4,
+    CHANGE_MAX = 2,
     WINDOW_MS = 60000
 };
 
@@ -26,6 +27,7 @@ static int begin_with(int64_t window_ms)
     const user_attempts_options options = {.login_max = LOGIN_MAX,
                                            .address_max = ADDRESS_MAX,
                                            .sign_up_max = SIGN_UP_MAX,
+                                           .change_max = CHANGE_MAX,
                                            .window_ms = window_ms};
     mesh_error_clear(&err);
     return user_attempts_create(&options, &attempts, &err) != MESH_OK;
@@ -222,6 +224,18 @@ static void an_address_makes_a_few_accounts(void **state)
     fail_until_blocked("ada", HERE, LOGIN_MAX); /* counted apart */
 }
 
+/* S4.1 */
+static void a_user_makes_a_few_changes(void **state)
+{
+    (void)state;
+    for (int i = 0; i < CHANGE_MAX; i++)
+        assert_int_equal(user_attempt_change(attempts, "ada", &err), MESH_OK);
+    assert_int_equal(user_attempt_change(attempts, "ada", &err), MESH_RESOURCE_EXHAUSTED);
+    assert_string_equal(err.reason, "TOO_MANY_ATTEMPTS");
+    assert_int_equal(user_attempt_change(attempts, "bob", &err), MESH_OK);
+    fail_until_blocked("ada", HERE, LOGIN_MAX); /* counted apart */
+}
+
 static mesh_code make(void *context)
 {
     const user_attempts_options options = {.login_max = 1, .address_max = 1, .window_ms = 1};
@@ -258,6 +272,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_login_is_no_address, begin_test, end_test),
         cmocka_unit_test_setup_teardown(a_window_ends, begin_test, end_test),
         cmocka_unit_test_setup_teardown(an_address_makes_a_few_accounts, begin_test, end_test),
+        cmocka_unit_test_setup_teardown(a_user_makes_a_few_changes, begin_test, end_test),
         cmocka_unit_test_setup_teardown(many_keys_push_out_only_those_that_end_first, begin_test,
                                         end_test),
         cmocka_unit_test(failing_memory_is_an_error),
