@@ -1,7 +1,6 @@
 #include "services/user/signer.h"
 
 #include <pthread.h>
-#include <string.h>
 
 #include "mesh/auth/token.h"
 #include "mesh/base/alloc.h"
@@ -120,17 +119,6 @@ const char *user_signer_jwks(user_signer *signer, mesh_arena *arena)
     return jwks;
 }
 
-/* "level2" of LEVEL2, as policies name it. */
-static const char *role_name(mesh_arena *arena, User__V1__Role role)
-{
-    const ProtobufCEnumValue *value = protobuf_c_enum_descriptor_get_value(
-        &user__v1__role__descriptor, (int)role);
-    char *name = mesh_arena_strdup(arena, value != NULL ? value->name : "");
-    for (char *at = name; *at != '\0'; at++)
-        *at = *at >= 'A' && *at <= 'Z' ? (char)(*at - 'A' + 'a') : *at;
-    return name;
-}
-
 mesh_code user_signer_sign(user_signer *signer, const User__V1__User *user, const char *session_id,
                            int64_t now_s, mesh_arena *arena, const char **token, int64_t *expire_s,
                            mesh_error *err)
@@ -142,12 +130,14 @@ mesh_code user_signer_sign(user_signer *signer, const User__V1__User *user, cons
                           .subject = user->id,
                           .token_id = id,
                           .session_id = session_id,
-                          .role_count = user->n_roles,
                           .version = user->version,
                           .issued_s = now_s,
                           .expires_s = now_s + signer->options.lifetime_ms / 1000};
-    for (size_t i = 0; i < user->n_roles; i++)
-        claims.roles[i] = role_name(arena, user->roles[i]);
+    for (size_t i = 0; i < user->n_roles; i++) {
+        const char *name = user__v1__role__name(user->roles[i]);
+        if (name != NULL) /* otherwise it is of a later contract */
+            claims.roles[claims.role_count++] = name;
+    }
     pthread_rwlock_rdlock(&signer->keys_lock);
     mesh_code code = mesh_token_sign(signer->keys->keys[0], &claims, arena, token, err);
     pthread_rwlock_unlock(&signer->keys_lock);
