@@ -219,9 +219,9 @@ mesh_code notification_users_prune(mesh_db *db, mesh_error *err)
 {
     /* Something may have been recorded for a user of whom nothing was known yet but the end. */
     static const char SQL[] =
-        "WITH old AS (DELETE FROM user_copy WHERE id IN (SELECT id FROM user_copy"
+        "WITH old AS (DELETE FROM user_copy WHERE id = ANY (ARRAY(SELECT id FROM user_copy"
         "   WHERE deleted AND change_time < now() - make_interval(days => $1)"
-        "   ORDER BY change_time LIMIT $2 FOR UPDATE SKIP LOCKED) RETURNING id),"
+        "   ORDER BY change_time LIMIT $2 FOR UPDATE SKIP LOCKED)) RETURNING id),"
         " notifications AS (DELETE FROM notification USING old WHERE user_id = old.id)"
         " SELECT 1 FROM old";
     int64_t removed = PRUNE_ROWS;

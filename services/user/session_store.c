@@ -167,9 +167,10 @@ mesh_code user_session_add(const user_scope *scope, const char *user_id, int64_t
 /* Those that others are just about to forget, too, are theirs. */
 mesh_code user_session_sweep(const user_scope *scope, mesh_error *err)
 {
-    static const char SQL[] = "DELETE FROM session WHERE id IN (SELECT id FROM session"
+    /* As an array: a subquery behind IN may run again for each row, and take others every time. */
+    static const char SQL[] = "DELETE FROM session WHERE id = ANY (ARRAY(SELECT id FROM session"
                               " WHERE expire_time <= now() ORDER BY expire_time LIMIT $1"
-                              " FOR UPDATE SKIP LOCKED)";
+                              " FOR UPDATE SKIP LOCKED))";
     return mesh_db_exec(scope->db, scope->deadline_ns, SQL,
                         MESH_SQL_PARAMS(MESH_SQL_INT(USER_SESSIONS_SWEPT)), NULL, err);
 }

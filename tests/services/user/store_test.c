@@ -560,16 +560,20 @@ static void a_password_that_was_changed_meanwhile_changes_nothing(void **state)
                      MESH_OK);
 }
 
+/* 30 of the one user there is, of which 25 have expired. */
+#define EXPIRED_SESSIONS                                                      \
+    "INSERT INTO session (id, user_id, selector, secret_hash, expire_time)"   \
+    " SELECT gen_random_uuid(), u.id, decode(lpad(n::text, 32, '0'), 'hex')," \
+    "  decode('00', 'hex'), now() + (n - 25) * interval '1 minute'"           \
+    " FROM users u, generate_series(1, 30) n"
+
 /* A few at a time, whoever they were of, and no other. */
 static void expired_sessions_are_swept(void **state)
 {
     (void)state;
     User__V1__User user;
     assert_int_equal(add("ada", "", KIND(CUSTOMER), ROLE(CUSTOMER), &user), MESH_OK);
-    postgres_value(db, "INSERT INTO session (id, user_id, selector, secret_hash, expire_time)"
-                       " SELECT gen_random_uuid(), u.id, decode(lpad(n::text, 32, '0'), 'hex'),"
-                       "  decode('00', 'hex'), now() + (n - 25) * interval '1 minute'"
-                       " FROM users u, generate_series(1, 30) n");
+    postgres_value(db, EXPIRED_SESSIONS);
     static const char *const left[] = {"20", "10", "5", "5"};
     for (size_t i = 0; i < sizeof left / sizeof left[0]; i++) {
         assert_int_equal(user_session_sweep(&scope, &err), MESH_OK);
@@ -577,6 +581,28 @@ static void expired_sessions_are_swept(void **state)
     }
     assert_string_equal(
         postgres_value(db, "SELECT count(*) FROM session WHERE expire_time <= now()"), "0");
+}
+
+/* A plan may run a subquery once for each row, and then LIMIT holds for none of them. */
+static void a_sweep_takes_a_few_whatever_the_plan(void **state)
+{
+    (void)state;
+    static const char *const slow[] = {"hashjoin", "mergejoin", "hashagg",
+                                       "sort",     "material",  "memoize"};
+    mesh_db *own = postgres_open("user_store_plan", &(mesh_db_options){.pool_max = 1});
+    const user_scope there = {.db = own, .arena = scope.arena, .deadline_ns = MESH_NO_DEADLINE};
+    assert_int_equal(mesh_migrate(own, "user", user_migrations, &err), MESH_OK);
+    for (size_t i = 0; i < sizeof slow / sizeof slow[0]; i++)
+        postgres_value(own, mesh_arena_printf(scope.arena, "SET enable_%s = off", slow[i]));
+    postgres_value(own, "WITH u AS (INSERT INTO users (id, username, password_hash, kind, role,"
+                        "  confirmed) VALUES (gen_random_uuid(), 'ada', '', 1, 2, true)"
+                        "  RETURNING id, kind)"
+                        " INSERT INTO profile (user_id, kind, first_name, last_name)"
+                        " SELECT id, kind, '', '' FROM u");
+    postgres_value(own, EXPIRED_SESSIONS);
+    assert_int_equal(user_session_sweep(&there, &err), MESH_OK);
+    assert_string_equal(postgres_value(own, "SELECT count(*) FROM session"), "20");
+    mesh_db_destroy(own);
 }
 
 int main(void)
@@ -603,6 +629,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_password_that_was_changed_meanwhile_changes_nothing,
                                         begin_test, end_test),
         cmocka_unit_test_setup_teardown(expired_sessions_are_swept, begin_test, end_test),
+        cmocka_unit_test_setup_teardown(a_sweep_takes_a_few_whatever_the_plan, begin_test,
+                                        end_test),
         cmocka_unit_test_setup_teardown(failing_memory_is_an_error_and_passes, begin_test,
                                         end_test),
         cmocka_unit_test_setup_teardown(failing_memory_fails_a_session_and_passes, begin_test,
