@@ -1,7 +1,7 @@
 /*
  * mesh_service_main: a whole service. It reads the configuration, starts logs, metrics, traces,
  * database, events and the server with health and reflection, says SERVING when everything it needs
- * answers, and drains on SIGTERM and SIGINT.
+ * answers, and drains on SIGTERM, SIGINT and SIGHUP.
  *
  *   int main(int argc, char **argv)
  *   {
@@ -27,7 +27,7 @@
  *      does one whose migrations fail. Peers are no condition: one that is down must not take its
  *      callers down.
  *
- * Draining, after SIGTERM, SIGINT or mesh_app_stop:
+ * Draining, after SIGTERM, SIGINT, SIGHUP or mesh_app_stop:
  *   1. Health is NOT_SERVING for good; watchers are told.
  *   2. MESH_DRAIN_DELAY passes, so that balancers can notice (default: none).
  *   3. on_drain; every health Watch is ended.
@@ -146,8 +146,8 @@ typedef struct mesh_service {
  * migrations and the broker, within MESH_STARTUP_TIMEOUT, but nothing listens; then the command,
  * and steps 5 and 6 of a drain. Signals end the process at once. Consumers take events meanwhile.
  *
- * Once a process, from its main thread, before it made any other thread: SIGTERM and SIGINT are
- * blocked from here on, SIGPIPE is ignored.
+ * Once a process, from its main thread, before it made any other thread: SIGTERM, SIGINT and SIGHUP
+ * are blocked from here on, SIGPIPE is ignored.
  */
 MESH_API int mesh_service_main(int argc, char **argv, const mesh_service *service);
 

@@ -12,7 +12,7 @@
 #include "user/v1/user.mesh.h"
 
 enum {
-    INTERVAL_MS = 5 * 60 * 1000,
+    INTERVAL_MS = 30 * 1000,
     PAUSE_FIRST_MS = 100,
     PAUSE_LAST_MS = 5000,
     ARENA_BYTES = 4096,
@@ -126,6 +126,12 @@ void mesh_authority_fetch_keys(void *context)
 static void on_answer(void *context, mesh_code code,
                       const User__V1__CheckPermissionResponse *response, const mesh_error *err)
 {
+    if (code == MESH_PERMISSION_DENIED || code == MESH_UNAUTHENTICATED)
+        mesh_log(
+            MESH_LOG_ERROR,
+            "the user service does not let this service ask for permissions: see `services` of "
+            "CheckPermission, and MESH_SERVICE_KEY",
+            MESH_LOG_S("error", err->message));
     mesh_permissions_loaded(context, code, code == MESH_OK && response->allowed, err);
 }
 

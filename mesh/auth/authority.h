@@ -29,7 +29,7 @@ typedef struct mesh_authority_options {
     size_t size;
     mesh_channel *channel; /* to the user service; borrowed, as the keys are */
     mesh_keys *keys;
-    int64_t interval_ms; /* default 5 minutes: how long a key that was taken away may stay */
+    int64_t interval_ms; /* default 30 s: how long a key that was taken away may stay */
 } mesh_authority_options;
 
 /* Asks nobody yet. RESOURCE_EXHAUSTED: out of memory. */

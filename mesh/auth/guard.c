@@ -255,6 +255,10 @@ static mesh_code identify_service(const mesh_guard *guard, mesh_call *call, cons
 
     if (token == NULL || guard->options.service_verifier == NULL)
         return refuse_service(err);
+    if (mesh_call_metadata(call, "mesh-service-token", 1) != NULL)
+        return mesh__v1__auth_error_reason__set(
+            err, MESH_UNAUTHENTICATED, MESH__V1__AUTH_ERROR_REASON__TOKEN_INVALID,
+            "the metadata \"mesh-service-token\" must be one token");
     code = mesh_verifier_check(guard->options.service_verifier, token->value, token->size,
                                mesh_call_arena(call), &claims, err);
     if (code == MESH_OK)

@@ -93,8 +93,12 @@ static mesh_code on_start(void *self, mesh_outgoing *outgoing, mesh_error *err)
 {
     const mesh_call *parent = mesh_outgoing_parent(outgoing);
     const mesh_caller *caller = parent != NULL ? mesh_call_caller(parent) : NULL;
-    mesh_code code = add_token(self, outgoing, err);
+    mesh_code code;
 
+    /* what nobody looks at is not shown to anybody */
+    if (mesh_outgoing_method(outgoing)->policy.kind == MESH_POLICY_PUBLIC)
+        return MESH_OK;
+    code = add_token(self, outgoing, err);
     if (code == MESH_OK && caller != NULL && caller->authorization != NULL)
         code = mesh_outgoing_add(outgoing, "authorization", caller->authorization->value,
                                  caller->authorization->size, err);

@@ -1,6 +1,7 @@
 /*
  * mesh_identity: what a service says of itself, and of the user for whom it calls, when it calls
- * another service of the mesh. An interceptor of channels adds to each call
+ * another service of the mesh. An interceptor of channels adds to each call of a method that is not
+ * public
  *
  *   mesh-service-token   a token that the service signed for the one that it calls, and that nobody
  *                        else takes; of MESH_IDENTITY_LIFE_S, renewed in time

@@ -137,6 +137,16 @@ static bool load(const struct options *options, const mesh_service *service,
     return mesh_service_config_check(service, config, stderr) == 0;
 }
 
+/* What asks for a drain. SIGHUP comes when a terminal is closed; there is nothing to load again. */
+static const struct {
+    int number;
+    const char *name;
+} stop_signals[] = {{SIGTERM, "SIGTERM"}, {SIGINT, "SIGINT"}, {SIGHUP, "SIGHUP"}};
+
+enum {
+    STOP_SIGNALS = sizeof stop_signals / sizeof stop_signals[0]
+};
+
 /* A signal while draining: nobody waits any longer. */
 static void quit(int signal)
 {
@@ -154,12 +164,12 @@ static void ask_to_stop(int signal)
 static void handle(const sigset_t *signals, void (*handler)(int))
 {
     struct sigaction action = {.sa_handler = handler, .sa_mask = *signals};
-    sigaction(SIGTERM, &action, NULL);
-    sigaction(SIGINT, &action, NULL);
+    for (size_t i = 0; i < STOP_SIGNALS; i++)
+        sigaction(stop_signals[i].number, &action, NULL);
 }
 
 /*
- * Waits for SIGTERM, SIGINT or mesh_app_stop, and lets the next signal end the process. The signals
+ * Waits for one of them or mesh_app_stop, and lets the next signal end the process. The signals
  * are let in here alone. A handler takes them, since what signalfd or sigwait take never reaches a
  * debugger, and Ctrl-C would not break in.
  */
@@ -168,14 +178,17 @@ static const char *wait_for_stop(const mesh_app *app, const sigset_t *signals)
     struct pollfd stop = {.fd = app->stop_fd, .events = POLLIN};
     sigset_t open;
     pthread_sigmask(SIG_SETMASK, NULL, &open);
-    sigdelset(&open, SIGTERM);
-    sigdelset(&open, SIGINT);
+    for (size_t i = 0; i < STOP_SIGNALS; i++)
+        sigdelset(&open, stop_signals[i].number);
     handle(signals, ask_to_stop);
     while (ppoll(&stop, 1, NULL, &open) < 0 && errno == EINTR && caught == 0)
         ;
     handle(signals, quit);
     pthread_sigmask(SIG_UNBLOCK, signals, NULL);
-    return caught == SIGTERM ? "SIGTERM" : caught == SIGINT ? "SIGINT" : "stop";
+    for (size_t i = 0; i < STOP_SIGNALS; i++)
+        if (stop_signals[i].number == caught)
+            return stop_signals[i].name;
+    return "stop";
 }
 
 /* "HOST:PORT" of what was asked for and the port that was bound. */
@@ -304,8 +317,8 @@ static int run(const mesh_service *service, const mesh_service_config *config,
 
     sigset_t signals;
     sigemptyset(&signals);
-    sigaddset(&signals, SIGTERM);
-    sigaddset(&signals, SIGINT);
+    for (size_t i = 0; i < STOP_SIGNALS; i++)
+        sigaddset(&signals, stop_signals[i].number);
     pthread_sigmask(SIG_BLOCK, &signals, NULL);
     signal(SIGPIPE, SIG_IGN);
 

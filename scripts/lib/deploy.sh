@@ -461,6 +461,10 @@ remove_surplus() {
     done
 }
 
+# Of the server's 200: four instances with a pool of 8, a look each, and what cancels; one service
+# cannot take them all.
+readonly ROLE_CONNECTIONS=45
+
 # A role and a database for each service that has one, and no right to another's: nobody enters a
 # database that is not his own. The passwords go in by stdin and stay out of the server's log.
 make_databases() {
@@ -472,7 +476,7 @@ make_databases() {
 SELECT 'CREATE ROLE \"$name\"'
  WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = '$name') \\gexec
 ALTER ROLE \"$name\" LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION NOBYPASSRLS
- PASSWORD '$(<"$data/secret/$name.password")';
+ CONNECTION LIMIT $ROLE_CONNECTIONS PASSWORD '$(<"$data/secret/$name.password")';
 SELECT 'CREATE DATABASE \"$name\" OWNER \"$name\"'
  WHERE NOT EXISTS (SELECT FROM pg_database WHERE datname = '$name') \\gexec
 REVOKE ALL ON DATABASE \"$name\" FROM PUBLIC;"

@@ -291,7 +291,7 @@ test_a_signing_key_is_replaced_by_one_that_was_known_before() {
     rotate 1 next
     [[ $err == *'there is a next key already: scripts/rotate-key use' ]] || fail "said: $err"
     rotate 1 use
-    [[ $err == *'wait for 6 more minute(s), or give --now' ]] || fail "said: $err"
+    [[ $err == *'wait for 1 more minute(s), or give --now' ]] || fail "said: $err"
     aged '7 minutes'
     rotate 0 show
     [[ $out == "next $old $next "* ]] || fail "showed: $out"
