@@ -41,8 +41,7 @@ static bool has_method(const question *q, const char *target, const char *word)
     ctl_session session;
     ctl_failure ignored;
     bool has = ctl_session_open(q->run, target, &session, &ignored) == MESH_OK &&
-               ctl_method_find(session.catalog.pool, word, q->run->arena, &found, &ignored) ==
-                   MESH_OK;
+               ctl_method_find(&session.catalog, word, q->run->arena, &found, &ignored) == MESH_OK;
     ctl_session_close(&session);
     return has;
 }
@@ -89,7 +88,7 @@ static mesh_code find_method(question *q, ctl_failure *failure)
     if (code == MESH_OK)
         code = ctl_session_open(q->run, q->target, &q->session, failure);
     if (code == MESH_OK)
-        code = ctl_method_find(q->session.catalog.pool, word, q->run->arena, &found, failure);
+        code = ctl_method_find(&q->session.catalog, word, q->run->arena, &found, failure);
     if (code == MESH_OK)
         q->method = mesh_arena_printf(q->run->arena, "%s/%s",
                                       mesh_dyn_service_name(mesh_dyn_method_service(found)),

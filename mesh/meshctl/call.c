@@ -310,8 +310,7 @@ int ctl_call(ctl *run)
     if (code == MESH_OK)
         code = ctl_session_open(run, args->words[0], &x.session, &failure);
     if (code == MESH_OK)
-        code = ctl_method_find(x.session.catalog.pool, args->words[1], run->arena, &x.method,
-                               &failure);
+        code = ctl_method_find(&x.session.catalog, args->words[1], run->arena, &x.method, &failure);
     if (code == MESH_OK) {
         x.client_streaming = mesh_dyn_method_client_streaming(x.method);
         x.server_streaming = mesh_dyn_method_server_streaming(x.method);

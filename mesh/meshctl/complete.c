@@ -48,11 +48,11 @@ static void offer_targets(ctl *run, const char *typed)
 }
 
 /* Methods in the form that was begun: SERVICE.METHOD, else full or METHOD. */
-static void offer_methods(ctl *run, const mesh_dyn_pool *pool, const char *typed)
+static void offer_methods(ctl *run, const ctl_catalog *catalog, const char *typed)
 {
-    for (size_t s = 0; s < mesh_dyn_service_count(pool); s++) {
-        const mesh_dyn_service *service = mesh_dyn_service_at(pool, s);
-        const char *full = mesh_dyn_service_name(service);
+    for (size_t s = 0; s < catalog->service_count; s++) {
+        const char *full = catalog->services[s];
+        const mesh_dyn_service *service = mesh_dyn_find_service(catalog->pool, full);
         const char *dot = strrchr(full, '.');
         if (ctl_is_standard_service(full))
             continue;
@@ -97,7 +97,7 @@ static void offer_names(ctl *run, const ctl_args *line, const char *target, cons
         switch (line->command) {
         case CTL_CALL:
         case CTL_AUTHZ:
-            offer_methods(run, session.catalog.pool, typed);
+            offer_methods(run, &session.catalog, typed);
             break;
         case CTL_LIST:
             for (size_t i = 0; i < session.catalog.service_count; i++)

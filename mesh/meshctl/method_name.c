@@ -43,14 +43,14 @@ static mesh_code several(const char *kind, const char *name, const mesh_text *na
                     "%s is the name of several %s: %s", name, kind, mesh_text_string(names));
 }
 
-static mesh_code no_method(const mesh_dyn_pool *pool, const char *name, mesh_arena *arena,
+static mesh_code no_method(const ctl_catalog *catalog, const char *name, mesh_arena *arena,
                            ctl_failure *failure)
 {
     bool dotted = strchr(name, '.') != NULL;
     ctl_suggestions near = ctl_suggest_begin(name);
-    for (size_t s = 0; s < mesh_dyn_service_count(pool); s++) {
-        const mesh_dyn_service *service = mesh_dyn_service_at(pool, s);
-        const char *full = mesh_dyn_service_name(service);
+    for (size_t s = 0; s < catalog->service_count; s++) {
+        const char *full = catalog->services[s];
+        const mesh_dyn_service *service = mesh_dyn_find_service(catalog->pool, full);
         for (size_t m = 0; m < mesh_dyn_method_count(service); m++) {
             const char *method = mesh_dyn_method_name(mesh_dyn_method_at(service, m));
             if (!dotted)
@@ -68,7 +68,7 @@ static mesh_code no_method(const mesh_dyn_pool *pool, const char *name, mesh_are
                     "no method %s%s", name, names);
 }
 
-mesh_code ctl_method_find(const mesh_dyn_pool *pool, const char *name, mesh_arena *arena,
+mesh_code ctl_method_find(const ctl_catalog *catalog, const char *name, mesh_arena *arena,
                           const mesh_dyn_method **method, ctl_failure *failure)
 {
     char *service_part = with_dots(arena, name);
@@ -79,9 +79,9 @@ mesh_code ctl_method_find(const mesh_dyn_pool *pool, const char *name, mesh_aren
     const mesh_dyn_method *found = NULL;
     size_t count = 0;
     mesh_text names = MESH_TEXT_INIT(arena, 200);
-    for (size_t s = 0; s < mesh_dyn_service_count(pool); s++) {
-        const mesh_dyn_service *service = mesh_dyn_service_at(pool, s);
-        const char *full = mesh_dyn_service_name(service);
+    for (size_t s = 0; s < catalog->service_count; s++) {
+        const char *full = catalog->services[s];
+        const mesh_dyn_service *service = mesh_dyn_find_service(catalog->pool, full);
         if (dot == NULL ? ctl_is_standard_service(full) : !is_end_of(service_part, full))
             continue;
         const mesh_dyn_method *match = mesh_dyn_find_method(service, method_part);
@@ -94,7 +94,7 @@ mesh_code ctl_method_find(const mesh_dyn_pool *pool, const char *name, mesh_aren
     if (count > 1)
         return several("methods", name, &names, failure);
     if (count == 0)
-        return no_method(pool, with_dots(arena, name), arena, failure);
+        return no_method(catalog, with_dots(arena, name), arena, failure);
     *method = found;
     return MESH_OK;
 }

@@ -6,11 +6,13 @@
 #ifndef MESH_MESHCTL_METHOD_NAME_H
 #define MESH_MESHCTL_METHOD_NAME_H
 
-#include "mesh/dyn/dyn.h"
-#include "mesh/meshctl/ctl.h"
+#include "mesh/meshctl/catalog.h"
 
-/* NOT_FOUND: none; the message suggests near ones. INVALID_ARGUMENT: several; it names them. */
-mesh_code ctl_method_find(const mesh_dyn_pool *pool, const char *name, mesh_arena *arena,
+/*
+ * A method of the catalog's services; those of others whose types are known do not count.
+ * NOT_FOUND: none; the message suggests near ones. INVALID_ARGUMENT: several; it names them.
+ */
+mesh_code ctl_method_find(const ctl_catalog *catalog, const char *name, mesh_arena *arena,
                           const mesh_dyn_method **method, ctl_failure *failure);
 
 /* The full name of a message, enum, service or method (SERVICE.METHOD). The same errors. */

@@ -404,6 +404,21 @@ static void names_are_completed(void **state)
     unsetenv("MESH_DATA");
 }
 
+/* Its reflection describes another service, too, in the same file. */
+static void what_a_server_has_not_is_neither_offered_nor_called(void **state)
+{
+    (void)state;
+    static shop small;
+    shop_open(&small, (const char *const[]){"--no-stock", NULL});
+    EXPECT(NULL, 0, "", NULL, "complete", "--", "call", small.address, "StockService.");
+    EXPECT(NULL, 0, "ShopService.Count\n", NULL, "complete", "--", "call", small.address,
+           "ShopService.C");
+    EXPECT(NULL, 0, "{\"quantity\":1}\n", NULL, "call", small.address, "Count", "{\"upTo\":1}");
+    EXPECT(NULL, 1, "", "no method StockService.Count", "call", small.address,
+           "StockService.Count");
+    shop_close(&small);
+}
+
 static void the_completion_script_works_in_bash(void **state)
 {
     (void)state;
@@ -446,6 +461,7 @@ int main(void)
         cmocka_unit_test(services_of_the_mesh_are_targets_and_have_a_status),
         cmocka_unit_test(instances_that_hang_are_checked_at_the_same_time),
         cmocka_unit_test(names_are_completed),
+        cmocka_unit_test(what_a_server_has_not_is_neither_offered_nor_called),
         cmocka_unit_test(the_completion_script_works_in_bash),
     };
     return cmocka_run_group_tests(tests, open_shop_setup, open_shop_teardown);

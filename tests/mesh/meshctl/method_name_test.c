@@ -5,6 +5,8 @@
 
 static mesh_arena *arena;
 static mesh_dyn_pool *pool;
+static const char *services[] = {"meshctl_test.v1.ShopService", "meshctl_test.v1.StockService"};
+static ctl_catalog catalog = {.services = services, .service_count = COUNT(services)};
 
 static int setup(void **state)
 {
@@ -12,9 +14,12 @@ static int setup(void **state)
     const char *data;
     size_t size;
     arena = mesh_arena_create(4096, 0);
-    return arena == NULL || mesh_dyn_pool_create(&pool, NULL) != MESH_OK ||
-           ctl_file_read("tests/mesh/meshctl/shop_v1.protoset", arena, &data, &size) != 0 ||
-           mesh_dyn_pool_add_set(pool, data, size, NULL) != MESH_OK;
+    if (arena == NULL || mesh_dyn_pool_create(&pool, NULL) != MESH_OK ||
+        ctl_file_read("tests/mesh/meshctl/shop_v1.protoset", arena, &data, &size) != 0 ||
+        mesh_dyn_pool_add_set(pool, data, size, NULL) != MESH_OK)
+        return -1;
+    catalog.pool = pool;
+    return 0;
 }
 
 static int teardown(void **state)
@@ -43,7 +48,7 @@ static void methods_are_found_by_any_form_of_their_name(void **state)
     for (size_t i = 0; i < COUNT(cases); i++) {
         const mesh_dyn_method *method;
         ctl_failure failure;
-        if (ctl_method_find(pool, cases[i].name, arena, &method, &failure) != MESH_OK)
+        if (ctl_method_find(&catalog, cases[i].name, arena, &method, &failure) != MESH_OK)
             fail_msg("%s: %s", cases[i].name, failure.err.message);
         assert_string_equal(mesh_dyn_method_name(method), cases[i].method);
         assert_string_equal(mesh_dyn_service_name(mesh_dyn_method_service(method)),
@@ -80,10 +85,25 @@ static void wrong_names_get_near_ones(void **state)
     for (size_t i = 0; i < COUNT(cases); i++) {
         const mesh_dyn_method *method;
         ctl_failure failure;
-        assert_int_equal(ctl_method_find(pool, cases[i].name, arena, &method, &failure),
+        assert_int_equal(ctl_method_find(&catalog, cases[i].name, arena, &method, &failure),
                          cases[i].code);
         assert_string_equal(failure.err.message, cases[i].message);
     }
+}
+
+/* A contract that imports another one brings its services, which another server has. */
+static void methods_of_other_services_are_not_found(void **state)
+{
+    (void)state;
+    const ctl_catalog shop_only = {.pool = pool, .services = services, .service_count = 1};
+    const mesh_dyn_method *method;
+    ctl_failure failure;
+    assert_int_equal(ctl_method_find(&shop_only, "Count", arena, &method, &failure), MESH_OK);
+    assert_string_equal(mesh_dyn_service_name(mesh_dyn_method_service(method)), services[0]);
+    assert_int_equal(ctl_method_find(&shop_only, "StockService.Count", arena, &method, &failure),
+                     MESH_NOT_FOUND);
+    assert_string_equal(failure.err.message,
+                        "no method StockService.Count; did you mean ShopService.Count?");
 }
 
 static void symbols_are_found_by_their_end(void **state)
@@ -117,6 +137,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(methods_are_found_by_any_form_of_their_name),
         cmocka_unit_test(wrong_names_get_near_ones),
+        cmocka_unit_test(methods_of_other_services_are_not_found),
         cmocka_unit_test(symbols_are_found_by_their_end),
     };
     return cmocka_run_group_tests(tests, setup, teardown);

@@ -144,7 +144,7 @@ typedef enum reflection_version {
     REFLECTION_BOTH
 } reflection_version;
 
-static mesh_code serve(const mesh_server_options *options, reflection_version reflect,
+static mesh_code serve(const mesh_server_options *options, reflection_version reflect, bool stocked,
                        mesh_error *err)
 {
     mesh_server *server = NULL;
@@ -153,7 +153,7 @@ static mesh_code serve(const mesh_server_options *options, reflection_version re
     mesh_code code = mesh_server_create(options, &server, err);
     if (code == MESH_OK)
         code = mesh_server_add(server, meshctl_test__v1__shop_service__api(&shop, NULL), err);
-    if (code == MESH_OK)
+    if (code == MESH_OK && stocked)
         code = mesh_server_add(server, meshctl_test__v1__stock_service__api(&stock, NULL), err);
     if (code == MESH_OK)
         code = mesh_health_create(&health, err);
@@ -187,11 +187,14 @@ int main(int argc, char **argv)
     mesh_tls_options tls = {.size = sizeof tls};
     mesh_server_options options = {.size = sizeof options, .listen = "127.0.0.1:0"};
     reflection_version reflect = REFLECTION_BOTH;
+    bool stocked = true;
     for (int i = 1; i < argc; i++) {
         if (strcmp(argv[i], "--no-reflection") == 0) {
             reflect = REFLECTION_NONE;
         } else if (strcmp(argv[i], "--old-reflection") == 0) {
             reflect = REFLECTION_V1ALPHA;
+        } else if (strcmp(argv[i], "--no-stock") == 0) {
+            stocked = false;
         } else if (strcmp(argv[i], "--listen") == 0 && i + 1 < argc) {
             options.listen = argv[++i];
         } else if (strcmp(argv[i], "--mtls") == 0 && i + 3 < argc) {
@@ -203,7 +206,7 @@ int main(int argc, char **argv)
         }
     }
     mesh_error err;
-    if (serve(&options, reflect, &err) != MESH_OK) {
+    if (serve(&options, reflect, stocked, &err) != MESH_OK) {
         fprintf(stderr, "%s\n", err.message);
         return 1;
     }
