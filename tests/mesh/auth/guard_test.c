@@ -99,6 +99,19 @@ static void answer_later(bool allowed)
     mesh_permissions_loaded(one, MESH_OK, allowed, NULL);
 }
 
+static atomic_bool shown; /* the last call of `anybody` brought a token of a service */
+
+static mesh_code see_anybody(void *self, mesh_call *call, const Google__Protobuf__Empty *request,
+                             Guarded__V1__Seen *seen, mesh_error *err)
+{
+    (void)self;
+    (void)request;
+    (void)seen;
+    (void)err;
+    atomic_store(&shown, mesh_call_metadata(call, "mesh-service-token", 0) != NULL);
+    return MESH_OK;
+}
+
 static mesh_code see(void *self, mesh_call *call, const Google__Protobuf__Empty *request,
                      Guarded__V1__Seen *seen, mesh_error *err)
 {
@@ -140,7 +153,7 @@ static mesh_code forward(void *self, mesh_call *call, const Google__Protobuf__Em
 }
 
 static const guarded__v1__guarded__handlers handlers = {
-    .anybody__inline = see,
+    .anybody__inline = see_anybody,
     .authenticated__inline = see,
     .staff = see,
     .write__inline = see,
@@ -358,17 +371,23 @@ static void refused(method *fn, const char *authorization, mesh_code code, const
 }
 
 /* A service's call for the user who has this token. */
-static mesh_code call_for_user(const char *authorization)
+/* Calls what is for services with two entries of metadata: the service's token, and another. */
+static mesh_code call_with_also(const char *key, const char *value)
 {
     const char *token = service_token(here.order_key);
     const mesh_metadata both[] = {{"mesh-service-token", token, strlen(token)},
-                                  {"authorization", authorization, strlen(authorization)}};
+                                  {key, value, strlen(value)}};
     const Google__Protobuf__Empty request = GOOGLE__PROTOBUF__EMPTY__INIT;
     const mesh_call_options options = {
         .arena = here.arena, .timeout_ms = 20000, .metadata = both, .metadata_count = 2};
 
     mesh_error_clear(&refusal);
     return guarded__v1__guarded__internal(here.channel, &request, &seen, &options, &refusal);
+}
+
+static mesh_code call_for_user(const char *authorization)
+{
+    return call_with_also("authorization", authorization);
 }
 
 static void change(int64_t version, bool is_refused, const char *role)
@@ -669,6 +688,9 @@ static void only_the_services_that_are_named_may_call(void **state)
     refused_service(token_for(here.basket_key, "basket", "order", SERVICE), "TOKEN_INVALID");
     refused_service(token_for(here.order_key, "order", "order", "stock"), "TOKEN_INVALID");
     refused_service(bearer("admin", 0) + strlen("Bearer "), "TOKEN_KEY_UNKNOWN");
+    /* two at once, the first of which is right */
+    assert_int_equal(call_with_also(key, "of.bad.news"), MESH_UNAUTHENTICATED);
+    assert_string_equal(refusal.reason, "TOKEN_INVALID");
     refused(internal, bearer("admin", 0), MESH_PERMISSION_DENIED, "SERVICE_REQUIRED");
     refused(internal, NULL, MESH_PERMISSION_DENIED, "SERVICE_REQUIRED");
     /* and a service's token makes nobody a user */
@@ -692,6 +714,21 @@ static void a_service_says_who_it_is_and_for_whom_it_calls(void **state)
     assert_string_equal(seen->service, "order");
     assert_string_equal(seen->user, USER);
     assert_string_equal(seen->roles[0], "pro");
+}
+
+/* Who gets a token could use it while it lives. */
+static void what_nobody_looks_at_is_not_shown(void **state)
+{
+    const Google__Protobuf__Empty request = GOOGLE__PROTOBUF__EMPTY__INIT;
+    const mesh_call_options options = {.arena = here.arena, .timeout_ms = 20000};
+
+    (void)state;
+    assert_int_equal(call_with(guarded__v1__guarded__anybody, "mesh-service-token", "x"), MESH_OK);
+    assert_true(atomic_load(&shown));
+    assert_int_equal(
+        guarded__v1__guarded__anybody(here.order_channel, &request, &seen, &options, &refusal),
+        MESH_OK);
+    assert_false(atomic_load(&shown));
 }
 
 /* Also when the clock is set back, after which a token from before is one of the future. */
@@ -766,6 +803,7 @@ int main(void)
         CASE(a_stream_has_the_same_policy),
         CASE(only_the_services_that_are_named_may_call),
         CASE(a_service_says_who_it_is_and_for_whom_it_calls),
+        CASE(what_nobody_looks_at_is_not_shown),
         CASE(its_token_is_renewed_before_it_ends),
         CASE(a_service_calls_for_no_user_who_is_none),
         CASE(a_service_has_a_name),

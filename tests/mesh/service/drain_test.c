@@ -12,7 +12,7 @@ static void signal_lets_running_calls_end(void **state)
     static const struct {
         int signal;
         const char *database;
-    } cases[] = {{SIGTERM, "terminated"}, {SIGINT, "interrupted"}};
+    } cases[] = {{SIGTERM, "terminated"}, {SIGINT, "interrupted"}, {SIGHUP, "hung_up"}};
     (void)state;
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         demo demo = demo_serve(cases[i].database, demo_defaults);
