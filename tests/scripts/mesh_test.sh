@@ -264,7 +264,7 @@ test_services_have_keys_to_prove_who_they_are() {
 
 signs() { grep '^signs=' "$MESH_DATA/log/user/current" | tail -n 1; }
 keys() { sed -n 's/^{.*"kid":"\([0-9a-f]\{32\}\)",.*"d":"[^"]\{43\}"},\{0,1\}$/\1/p' "$MESH_DATA/secret/user.keys" | xargs; }
-aged() { touch -d "$1 ago" "$MESH_DATA/secret/user.keys"; }
+aged() { touch -d "$1 ago" "$MESH_DATA/secret/user.keys.taken"; }
 rotate() { expect "$1" "$SCRIPTS/rotate-key" "${@:2}"; }
 
 # S0.4, S4.16: in three steps, none of which comes too early, and nothing restarts.
@@ -324,10 +324,29 @@ test_a_step_fails_where_an_instance_does_not_follow() {
     expect 1 "$TREE/scripts/rotate-key" next
     [[ $err == *'user has not taken over '* ]] || fail "said: $err"
     expect 1 "$TREE/scripts/rotate-key" use --now
+    rotate 0 show
+    [[ $out == "next "*' -' ]] || fail "showed: $out"
+
+    # the time counts from when all have it
+    touch -d '7 minutes ago' "$MESH_DATA/secret/user.keys"
     rm "$MESH_DATA/lagging"
+    rotate 1 use
+    [[ $err == *'wait for 1 more minute(s), or give --now' ]] || fail "said: $err"
+    cp "$MESH_DATA/secret/user.keys" "$MESH_DATA/as-next"
     rotate 0 use --now
+
+    # one that still signs with the key before
+    local both
+    both=$(keys)
+    aged '2 hours'
+    touch -d '2 hours ago' "$MESH_DATA/secret/user.keys"
+    cp "$MESH_DATA/as-next" "$MESH_DATA/lagging"
+    expect 1 "$TREE/scripts/rotate-key" drop
+    [[ $err == *'user has not taken over '* ]] || fail "said: $err"
+    [ "$(keys)" = "$both" ] || fail "dropped: $(keys)"
+    rm "$MESH_DATA/lagging"
     expect 0 "$SCRIPTS/down"
-    rotate 0 drop --now
+    rotate 0 drop
     echo '{"keys":[]}' >"$MESH_DATA/secret/user.keys"
     rotate 1 next
     [[ $err == *'was not written by scripts/up'* ]] || fail "said: $err"
