@@ -21,8 +21,8 @@ struct reconciler {
     pthread_t thread;
     mesh_cancel *cancel;
     mesh_arena *arena; /* the thread's; of the page at hand */
-    mesh_counter *missing, *stale, *gone;
-    mesh_counter *runs;
+    mesh_counter *missing, *stale, *gone, *doubted;
+    mesh_counter *runs, *failures;
 
     pthread_mutex_t mu;
     pthread_cond_t changed; /* with mu */
@@ -58,9 +58,11 @@ static void add_counts(reconciler *one, const reconciler_counts *counts)
     mesh_counter_add(one->missing, (uint64_t)counts->missing);
     mesh_counter_add(one->stale, (uint64_t)counts->stale);
     mesh_counter_add(one->gone, (uint64_t)counts->gone);
+    mesh_counter_add(one->doubted, (uint64_t)counts->doubted);
     one->counts.missing += counts->missing;
     one->counts.stale += counts->stale;
     one->counts.gone += counts->gone;
+    one->counts.doubted += counts->doubted;
 }
 
 static mesh_code compare_page(reconciler *one, bool *last, mesh_error *err)
@@ -95,11 +97,13 @@ static mesh_code compare_page(reconciler *one, bool *last, mesh_error *err)
 static void end_run(reconciler *one)
 {
     const reconciler_counts *counts = &one->counts;
-    bool right = counts->missing == 0 && counts->stale == 0 && counts->gone == 0;
+    bool right = counts->missing == 0 && counts->stale == 0 && counts->gone == 0 &&
+                 counts->doubted == 0;
     mesh_counter_add(one->runs, 1);
     mesh_log(right ? MESH_LOG_INFO : MESH_LOG_WARN, "a copy was compared",
              MESH_LOG_S("copy", one->options.name), MESH_LOG_I("missing", counts->missing),
-             MESH_LOG_I("stale", counts->stale), MESH_LOG_I("gone", counts->gone));
+             MESH_LOG_I("stale", counts->stale), MESH_LOG_I("gone", counts->gone),
+             MESH_LOG_I("doubted", counts->doubted));
     one->counts = (reconciler_counts){0};
     one->after[0] = '\0';
     one->token[0] = '\0';
@@ -108,6 +112,7 @@ static void end_run(reconciler *one)
 /* The first failure is not told: when a service starts not everything is there. */
 static void fail(reconciler *one, mesh_code code, const mesh_error *err)
 {
+    mesh_counter_add(one->failures, 1);
     if (one->retry_ms == FIRST_RETRY_MS)
         mesh_log(MESH_LOG_WARN, "a copy cannot be compared yet",
                  MESH_LOG_S("copy", one->options.name), MESH_LOG_S("code", mesh_code_name(code)),
@@ -177,17 +182,25 @@ static mesh_code count_repairs(reconciler *one, const char *repair, mesh_counter
 static mesh_code create_metrics(reconciler *one, mesh_error *err)
 {
     const mesh_label label = {"copy", one->options.name};
-    const mesh_metric metric = {.name = "reconciler_runs_total",
-                                .help = "Comparisons of a copy with all that its owner has.",
-                                .labels = &label,
-                                .label_count = 1};
-    mesh_code code = mesh_counter_create(one->options.metrics, &metric, &one->runs, err);
+    const mesh_metric runs = {.name = "reconciler_runs_total",
+                              .help = "Comparisons of a copy with all that its owner has.",
+                              .labels = &label,
+                              .label_count = 1};
+    const mesh_metric failures = {.name = "reconciler_failures_total",
+                                  .help = "Pages of a copy that could not be compared.",
+                                  .labels = &label,
+                                  .label_count = 1};
+    mesh_code code = mesh_counter_create(one->options.metrics, &runs, &one->runs, err);
+    if (code == MESH_OK)
+        code = mesh_counter_create(one->options.metrics, &failures, &one->failures, err);
     if (code == MESH_OK)
         code = count_repairs(one, "missing", &one->missing, err);
     if (code == MESH_OK)
         code = count_repairs(one, "stale", &one->stale, err);
     if (code == MESH_OK)
         code = count_repairs(one, "gone", &one->gone, err);
+    if (code == MESH_OK)
+        code = count_repairs(one, "doubted", &one->doubted, err);
     return code;
 }
 

@@ -43,11 +43,13 @@ typedef struct reconciler_span {
     int64_t asked_ns; /* a moment before the page was asked for, by the copy's clock */
 } reconciler_span;
 
-/* Repairs: records that the copy did not have, had otherwise, and had though they are no more. */
+/* Repairs: records that the copy did not have, had otherwise, and had though they are no more; and
+ * those of which this is not sure yet. */
 typedef struct reconciler_counts {
     int64_t missing;
     int64_t stale;
     int64_t gone;
+    int64_t doubted;
 } reconciler_counts;
 
 /*
@@ -57,7 +59,7 @@ typedef struct reconciler_counts {
 typedef struct reconciler_options {
     const char *name;      /* of the records, for logs and metrics: "users" */
     int64_t interval_ms;   /* from the end of a run to the next one */
-    mesh_metrics *metrics; /* gets reconciler_repairs_total and reconciler_runs_total */
+    mesh_metrics *metrics; /* gets reconciler_{repairs,runs,failures}_total */
     /* The time by the copy's clock, that of the database which it is in. */
     mesh_code (*clock)(void *self, int64_t *now_ns, mesh_error *err);
     /* Asks the owner for a page; "" is the first one. `cancel` ends the call when it must stop. */

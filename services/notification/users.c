@@ -115,14 +115,15 @@ static mesh_code merge(mesh_tx *tx, User__V1__User *const *users, size_t count, 
         "  SELECT said.*, false FROM unnest($1::text[], $2::bigint[], $3::text[], $4::text[],"
         "   $5::text[], $6::smallint[], $7::bigint[], $8::integer[]::boolean[]) AS said"
         "  ON CONFLICT (id) DO UPDATE SET version = excluded.version, deleted = false,"
+        "   doubt_time = NULL,"
         "   username = excluded.username, first_name = excluded.first_name,"
         "   last_name = excluded.last_name, kind = excluded.kind, roles = excluded.roles,"
         "   banned = excluded.banned, change_time = now()"
         "  WHERE old.version < excluded.version OR (old.change_time < $9"
         "   AND (old.version, old.deleted, old.username, old.first_name, old.last_name, old.kind,"
-        "    old.roles, old.banned) IS DISTINCT FROM (excluded.version, excluded.deleted,"
-        "    excluded.username, excluded.first_name, excluded.last_name, excluded.kind,"
-        "    excluded.roles, excluded.banned))"
+        "    old.roles, old.banned, old.doubt_time) IS DISTINCT FROM (excluded.version,"
+        "    excluded.deleted, excluded.username, excluded.first_name, excluded.last_name,"
+        "    excluded.kind, excluded.roles, excluded.banned, NULL::timestamptz))"
         "  RETURNING id)"
         " SELECT count(*) - count(known.id), count(known.id)"
         "  FROM merged LEFT JOIN user_copy known ON known.id = merged.id";
@@ -169,7 +170,7 @@ mesh_code notification_users_delete(mesh_tx *tx, const char *id, int64_t version
         " VALUES ($1, $2, true, '', '', '', 0, 0, false)"
         " ON CONFLICT (id) DO UPDATE SET version = excluded.version, deleted = true, username = '',"
         "  first_name = '', last_name = '', kind = 0, roles = 0, banned = false,"
-        "  change_time = now()"
+        "  change_time = now(), doubt_time = NULL"
         " WHERE old.version < excluded.version";
     /* Second, so that it sees what others recorded while the mark waited for them. */
     static const char NOTIFICATIONS[] = "DELETE FROM notification WHERE user_id = $1";
@@ -183,35 +184,65 @@ mesh_code notification_users_delete(mesh_tx *tx, const char *id, int64_t version
     return mesh_tx_query(tx, NOTIFICATIONS, MESH_SQL_PARAMS(MESH_SQL_TEXT(id)), NULL, NULL, err);
 }
 
-/* Those in the span who are not among the users, unless they came since. */
+#define NOT_AMONG                                                                            \
+    " WHERE id > $1 AND ($2::text IS NULL OR id <= $2) AND NOT deleted AND change_time < $3" \
+    "  AND id <> ALL ($4::text[])"
+
+/*
+ * Those in the span who are not among the users, unless they came since: in doubt at first, and
+ * gone when they were in doubt before. The end of a doubt comes first, so that it takes none that
+ * begins.
+ */
 static mesh_code mark_gone(mesh_tx *tx, User__V1__User *const *users, size_t count,
-                           const reconciler_span *span, int64_t *gone, mesh_error *err)
+                           const reconciler_span *span, reconciler_counts *counts, mesh_error *err)
 {
-    static const char SQL[] =
+    static const char GONE[] =
         "UPDATE user_copy SET deleted = true, username = '', first_name = '', last_name = '',"
-        "  kind = 0, roles = 0, banned = false, change_time = now()"
-        " WHERE id > $1 AND ($2::text IS NULL OR id <= $2) AND NOT deleted AND change_time < $3"
-        "  AND id <> ALL ($4::text[])";
+        "  kind = 0, roles = 0, banned = false, change_time = now(), doubt_time = NULL" NOT_AMONG
+        "  AND doubt_time < $3 - make_interval(mins => $5)";
+    static const char DOUBT[] = "UPDATE user_copy SET doubt_time = clock_timestamp()" NOT_AMONG
+                                " AND doubt_time IS NULL";
     mesh_arena *arena = mesh_tx_arena(tx);
     const char **ids = mesh_arena_calloc(arena, count, sizeof *ids);
     if (ids == NULL)
         return no_memory(err);
     for (size_t i = 0; i < count; i++)
         ids[i] = users[i]->id;
-    return mesh_tx_query(tx, SQL,
-                         MESH_SQL_PARAMS(MESH_SQL_TEXT(span->after), MESH_SQL_TEXT(span->last),
-                                         MESH_SQL_TIME(span->asked_ns),
-                                         MESH_SQL_TEXT(mesh_array_of_texts(arena, ids, count))),
-                         NULL, gone, err);
+    const mesh_param after = MESH_SQL_TEXT(span->after), last = MESH_SQL_TEXT(span->last),
+                     asked = MESH_SQL_TIME(span->asked_ns),
+                     known = MESH_SQL_TEXT(mesh_array_of_texts(arena, ids, count));
+    mesh_code code = mesh_tx_query(
+        tx, GONE,
+        MESH_SQL_PARAMS(after, last, asked, known, MESH_SQL_INT(NOTIFICATION_DOUBT_MINUTES)), NULL,
+        &counts->gone, err);
+    if (code == MESH_OK)
+        code = mesh_tx_query(tx, DOUBT, MESH_SQL_PARAMS(after, last, asked, known), NULL,
+                             &counts->doubted, err);
+    return code;
+}
+
+/* Nobody at all is likelier a mistake, such as a database that was emptied, than the truth. */
+static mesh_code expect_somebody(mesh_tx *tx, mesh_error *err)
+{
+    mesh_rows *one;
+    mesh_code code = mesh_tx_query(tx, "SELECT FROM user_copy WHERE NOT deleted LIMIT 1",
+                                   MESH_SQL_NO_PARAMS, &one, NULL, err);
+    if (code != MESH_OK || mesh_rows_count(one) == 0)
+        return code;
+    return mesh_error_set(err, MESH_FAILED_PRECONDITION,
+                          "the user service says that there are no users, and there are copies");
 }
 
 mesh_code notification_users_repair(mesh_tx *tx, User__V1__User *const *users, size_t count,
                                     const reconciler_span *span, reconciler_counts *counts,
                                     mesh_error *err)
 {
-    mesh_code code = merge(tx, users, count, span->asked_ns, counts, err);
+    const bool nobody = count == 0 && span->after[0] == '\0';
+    mesh_code code = nobody ? expect_somebody(tx, err) : MESH_OK;
     if (code == MESH_OK)
-        code = mark_gone(tx, users, count, span, &counts->gone, err);
+        code = merge(tx, users, count, span->asked_ns, counts, err);
+    if (code == MESH_OK)
+        code = mark_gone(tx, users, count, span, counts, err);
     return code;
 }
 

@@ -18,7 +18,10 @@
 
 enum {
     /* An event can come again for as long as the stream has it, 30 days. */
-    NOTIFICATION_TOMBSTONE_DAYS = 31
+    NOTIFICATION_TOMBSTONE_DAYS = 31,
+    /* That a user is in doubt before another list confirms the end: longer than instances that
+     * start together, or try a page again, may get the same wrong list. */
+    NOTIFICATION_DOUBT_MINUTES = 10
 };
 
 /* Who a user is, with memory of the arena; *user is NULL when there is none. */
@@ -33,8 +36,11 @@ mesh_code notification_users_delete(mesh_tx *tx, const char *id, int64_t version
 
 /*
  * Makes the copies in a span of ids what `users` says, which are all users in it. A copy of
- * somebody who is not among them becomes a mark; its notifications stay until the mark goes, so
- * that what was said by mistake can be taken back.
+ * somebody who is not among them is in doubt from then on, and nothing else: one list can be wrong,
+ * and what would not be recorded meanwhile would be lost. When a list lacks the user again, more
+ * than NOTIFICATION_DOUBT_MINUTES later, and none in between had it, the copy becomes a mark; its
+ * notifications stay until the mark goes. FAILED_PRECONDITION: there are no users at all, and there
+ * are copies of some.
  */
 mesh_code notification_users_repair(mesh_tx *tx, User__V1__User *const *users, size_t count,
                                     const reconciler_span *span, reconciler_counts *counts,

@@ -537,6 +537,10 @@ static void a_damaged_copy_is_repaired_by_the_real_user_service(void **state)
     instance_start(&there, "notification", NULL, often);
     WAIT_FOR(strcmp(row_of(&ada, "deleted"), "f") == 0);
     WAIT_FOR(strcmp(row_of(&sender, WHOLE), before) == 0);
+    static const char DOUBT[] =
+        "UPDATE user_copy SET doubt_time = doubt_time - interval '1 hour' WHERE id = '" NO_ID "'"
+        " AND doubt_time IS NOT NULL RETURNING id";
+    WAIT_FOR(postgres_value(db, DOUBT)[0] != '\0'); /* and an hour later */
     WAIT_FOR(send_to(&sender, NO_ID, "no more", "", &sent) == MESH_NOT_FOUND);
     assert_int_equal(send_to(&sender, ada.id, "text", "", &sent), MESH_OK);
     const char *line = program_wait_log(there.program, "a copy was compared");

@@ -43,6 +43,7 @@ static struct {
     atomic_bool shuffled; /* the second page is not in order */
     atomic_bool hanging;  /* nobody is answered before the call is given up */
     atomic_bool endless;  /* there is always another page, with nothing on it */
+    atomic_bool nobody;   /* there are no users */
     atomic_bool adding;   /* somebody signs up after a page was read, and is heard of at once */
 } says;
 
@@ -101,6 +102,8 @@ static mesh_code snapshot(void *self, mesh_call *call,
         response->next_page_token = mesh_arena_strdup(arena, "more");
         return MESH_OK;
     }
+    if (atomic_load(&says.nobody))
+        return MESH_OK;
     assert_int_equal(request->page_size, PAGE);
     int begin = atoi(request->page_token);
     int count = USERS - begin < PAGE ? USERS - begin : PAGE;
@@ -193,6 +196,11 @@ static long runs(void)
     return shown("reconciler_runs_total{copy=\"users\"}");
 }
 
+static long failures(void)
+{
+    return shown("reconciler_failures_total{copy=\"users\"}");
+}
+
 static long repairs(const char *what)
 {
     char series[96];
@@ -216,8 +224,8 @@ static long rows(const char *condition)
 
 static void expect_all_right(void)
 {
-    assert_int_equal(rows("NOT deleted AND version = 3"), USERS);
-    assert_int_equal(rows("NOT deleted"), USERS);
+    assert_int_equal(rows("NOT deleted AND version = 3 AND doubt_time IS NULL"), USERS);
+    assert_int_equal(rows("NOT deleted AND doubt_time IS NULL"), USERS);
     assert_string_equal(postgres_value(db, "SELECT username FROM user_copy WHERE id ="
                                            " '0190a000-0000-7000-8000-000000000777'"),
                         "user777");
@@ -252,8 +260,12 @@ static void a_copy_that_was_damaged_is_repaired(void **state)
     WAIT_FOR(runs() >= before + 2); /* a whole one after the damage */
     expect_all_right();
     /* Rows 1, 500 and 1001; each hundred has a 99 and a 77. */
-    expect_repairs(USERS + 3, 13, 13 + 2);
+    expect_repairs(USERS + 3, 13, 0);
+    assert_int_equal(repairs("doubted"), 13 + 2);
+    postgres_value(db, "UPDATE user_copy SET doubt_time = doubt_time - interval '11 minutes'");
+    WAIT_FOR(repairs("gone") == 13 + 2);
     assert_int_equal(rows("deleted AND username = ''"), 13 + 2);
+    assert_int_equal(repairs("doubted"), 13 + 2);
 }
 
 /* S0.7 */
@@ -323,6 +335,22 @@ static void an_empty_page_that_is_not_the_last_is_not_believed(void **state)
     expect_all_right();
 }
 
+/* S0.8 */
+static void a_list_of_nobody_is_counted_and_asked_for_again(void **state)
+{
+    (void)state;
+    sign_up(1);
+    sign_up(USERS);
+    atomic_store(&says.nobody, true);
+    start(NEVER_MS);
+    WAIT_FOR(failures() >= 2);
+    assert_int_equal(rows("NOT deleted AND doubt_time IS NULL"), 2);
+    assert_int_equal(runs(), 0);
+    atomic_store(&says.nobody, false);
+    WAIT_FOR(runs() == 1);
+    expect_all_right();
+}
+
 static void a_database_that_is_away_is_waited_for(void **state)
 {
     (void)state;
@@ -376,6 +404,7 @@ int main(void)
         TEST(a_comparison_goes_on_where_it_failed),
         TEST(pages_out_of_order_are_not_believed),
         TEST(an_empty_page_that_is_not_the_last_is_not_believed),
+        TEST(a_list_of_nobody_is_counted_and_asked_for_again),
         TEST(a_database_that_is_away_is_waited_for),
         TEST(who_stops_waits_for_no_answer),
         TEST(what_memory_fails_is_not_made),

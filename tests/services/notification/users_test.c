@@ -372,6 +372,28 @@ static void expect_counts(reconciler_counts counts, int64_t missing, int64_t sta
     assert_true(counts.missing == missing);
     assert_true(counts.stale == stale);
     assert_true(counts.gone == gone);
+    assert_true(counts.doubted == 0);
+}
+
+static void expect_doubted(reconciler_counts counts, int64_t doubted)
+{
+    assert_true(counts.doubted == doubted);
+    counts.doubted = 0;
+    expect_counts(counts, 0, 0, 0);
+}
+
+/* As if the doubts had begun earlier. */
+static void doubt_for(const char *interval)
+{
+    char sql[128];
+    snprintf(sql, sizeof sql, "UPDATE user_copy SET doubt_time = doubt_time - interval '%s'",
+             interval);
+    postgres_value(db, sql);
+}
+
+static reconciler_span whole(void)
+{
+    return (reconciler_span){.after = "", .asked_ns = database_time()};
 }
 
 static void put(const char *id, int64_t version)
@@ -442,22 +464,71 @@ static void who_is_gone_is_marked_within_the_span_alone(void **state)
     put(BOB, 1);
     put(EVE, 1);
     assert_true(record(BOB, ""));
-    const int64_t asked_ns = database_time();
-    expect_counts(
-        repair(NULL, 0, (reconciler_span){.after = ADA, .last = BOB, .asked_ns = asked_ns}), 0, 0,
-        1);
+    const reconciler_span span = {.after = ADA, .last = BOB, .asked_ns = database_time()};
+    expect_doubted(repair(NULL, 0, span), 1);
+    doubt_for("11 minutes");
+    expect_counts(repair(NULL, 0, span), 0, 0, 1);
     assert_string_equal(copy_of(BOB), "1 t    0 0 f");
     assert_string_equal(copy_of(ADA), wholes[2]);
     assert_string_equal(postgres_value(db, "SELECT deleted FROM user_copy WHERE id = '" EVE "'"),
                         "f");
     /* Marks are not marked again, and can be taken back with what was the user's. */
-    const reconciler_span all = {.after = "", .asked_ns = database_time()};
     User__V1__User *one[] = {person(ADA, 2)};
-    expect_counts(repair(one, 1, all), 0, 0, 1);
+    expect_doubted(repair(one, 1, whole()), 1);
+    doubt_for("11 minutes");
+    expect_counts(repair(one, 1, whole()), 0, 0, 1);
     User__V1__User *three[] = {person(ADA, 2), person(BOB, 1), person(EVE, 1)};
-    const reconciler_span again = {.after = "", .asked_ns = database_time()};
-    expect_counts(repair(three, 3, again), 0, 2, 0);
+    expect_counts(repair(three, 3, whole()), 0, 2, 0);
     assert_string_equal(notifications_of(BOB), "1");
+}
+
+/* S0.8: what would not be recorded because of a list that was wrong would be lost. */
+static void who_is_missing_once_is_told_as_before(void **state)
+{
+    (void)state;
+    put(ADA, 2);
+    put(BOB, 1);
+    const char *before = "1 f name0b Ada Byron 1 6 f";
+    User__V1__User *one[] = {person(ADA, 2)}, *both[] = {person(ADA, 2), person(BOB, 1)};
+    expect_doubted(repair(one, 1, whole()), 1);
+    assert_string_equal(copy_of(BOB), before);
+    assert_true(record(BOB, ""));
+    assert_true(record(BOB, EVE));
+    /* Neither the same list again nor one that others got at about that time confirms it. */
+    expect_counts(repair(one, 1, whole()), 0, 0, 0);
+    doubt_for("9 minutes");
+    expect_counts(repair(one, 1, whole()), 0, 0, 0);
+    assert_string_equal(copy_of(BOB), before);
+
+    /* A list that has the user ends the doubt, and so does an event. */
+    expect_counts(repair(both, 2, whole()), 0, 1, 0);
+    expect_counts(repair(both, 2, whole()), 0, 0, 0);
+    expect_doubted(repair(one, 1, whole()), 1);
+    doubt_for("11 minutes");
+    put(BOB, 2);
+    expect_doubted(repair(one, 1, whole()), 1);
+    assert_true(record(BOB, ""));
+    assert_string_equal(notifications_of(BOB), "3");
+}
+
+/* S0.8 */
+static void a_list_of_nobody_is_not_believed(void **state)
+{
+    (void)state;
+    const reconciler_span span = whole();
+    reconciler_counts counts;
+    expect_counts(repair(NULL, 0, span), 0, 0, 0); /* there are no copies */
+    hear(5);
+    expect_counts(repair(NULL, 0, whole()), 0, 0, 0);
+    put(BOB, 1);
+    const reconciler_span later = whole();
+    mesh_tx *tx = begin();
+    assert_int_equal(notification_users_repair(tx, NULL, 0, &later, &counts, &err),
+                     MESH_FAILED_PRECONDITION);
+    mesh_tx_rollback(tx);
+    /* Behind others it is an end like any. */
+    expect_doubted(repair(NULL, 0, (reconciler_span){.after = ADA, .asked_ns = database_time()}),
+                   1);
 }
 
 static void old_marks_go_with_what_is_left_behind_them(void **state)
@@ -499,6 +570,8 @@ int main(void)
         TEST(whatever_a_copy_has_wrong_is_repaired),
         TEST(what_came_after_the_page_was_asked_for_stays),
         TEST(who_is_gone_is_marked_within_the_span_alone),
+        TEST(who_is_missing_once_is_told_as_before),
+        TEST(a_list_of_nobody_is_not_believed),
         TEST(old_marks_go_with_what_is_left_behind_them),
     };
     return cmocka_run_group_tests(tests, open_all, close_all);
