@@ -13,9 +13,13 @@ typedef struct user_guess {
                              if its hash is outdated */
 } user_guess;
 
-/* The text for `whose`: a user, whatever the login; or a login that is no user's at this door. */
-const char *user_guess_of_user(mesh_arena *arena, const char *user_id);
+/*
+ * The text for `whose`: a login as it was written, in one case, at one of the two sign-ins; or a
+ * user who has already signed in. A login is counted alike whether it is somebody's or nobody's:
+ * were it counted for its user, a lock-out would tell which username and e-mail belong together.
+ */
 const char *user_guess_of_login(mesh_arena *arena, const char *login, bool staff);
+const char *user_guess_of_user(mesh_arena *arena, const char *user_id);
 
 /* Whose address it is, for those who count: what one client has as a whole. */
 const char *user_address_of(mesh_call *call);

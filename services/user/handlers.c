@@ -41,9 +41,7 @@ static mesh_code find_by_password(const user_service *service, mesh_call *call,
     mesh_code code = user_store_find_login(&scope, login, staff, user, &secret, err);
     if (code != MESH_OK)
         return code;
-    const user_guess guess = {.whose = secret.hash != NULL
-                                           ? user_guess_of_user(scope.arena, user->id)
-                                           : user_guess_of_login(scope.arena, login, staff),
+    const user_guess guess = {.whose = user_guess_of_login(scope.arena, login, staff),
                               .password = request->password,
                               .known = secret.hash};
     code = user_guess_try(service, call, &guess, hash, err);

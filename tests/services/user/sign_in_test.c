@@ -19,8 +19,9 @@
 
 static int open_all(void **state)
 {
-    /* Tests fail on purpose, all from one address. */
-    static const char *const patient[] = {"USER_ADDRESS_FAILURES=100000", NULL};
+    /* Tests fail on purpose, all from one address and for users of the same names. */
+    static const char *const patient[] = {"USER_ADDRESS_FAILURES=100000",
+                                          "USER_LOGIN_FAILURES=100000", NULL};
     if (shop_setup(state) != 0)
         return -1;
     pair_start("user", NULL, people_settings(patient));
