@@ -20,12 +20,13 @@
  *      fail with UNAVAILABLE where they need what is not there.
  *   5. When the database answers: the migrations of mesh/events and the service's own. Then the
  *      consumers start, and the broker must have stream and consumer in place. A service that is
- *      not public must have heard from it what users are now.
+ *      not public must have heard from it what users are now; where the stream is younger than an
+ *      hour or has lost some of it, the user service must have said so, too.
  *   6. Health is SERVING, for "" and for every api. It is NOT_SERVING again while database or
  *      broker is away, and SERVING when they are back; the process lives through that. A service
  *      that has not come to SERVING within MESH_STARTUP_TIMEOUT gives up (exit status 1), and so
- *      does one whose migrations fail. Peers are no condition: one that is down must not take its
- *      callers down.
+ *      does one whose migrations fail. Peers are no condition, but for the user service in that
+ *      one case: one that is down must not take its callers down.
  *
  * Draining, after SIGTERM, SIGINT, SIGHUP or mesh_app_stop:
  *   1. Health is NOT_SERVING for good; watchers are told.

@@ -16,7 +16,10 @@ enum {
     PAUSE_FIRST_MS = 100,
     PAUSE_LAST_MS = 5000,
     ARENA_BYTES = 4096,
-    ARENA_LIMIT = 256 * 1024
+    ARENA_LIMIT = 256 * 1024,
+    CHANGED_ARENA_LIMIT = 4 * 1024 * 1024, /* for a page of 1000 users */
+    CHANGED_PAGE_SIZE = 1000,
+    CHANGED_PAGES = 100 * 1000 /* more are not believed */
 };
 
 struct mesh_authority {
@@ -151,6 +154,64 @@ void mesh_authority_load(void *context, const char *user, const char *permission
                                                            &options, on_answer, load);
     if (code != MESH_OK)
         mesh_permissions_loaded(load, code, false, NULL);
+}
+
+/* --- who has changed -------------------------------------------------------------------------- */
+
+/* `token` is that of the page, and then of the next one. */
+static mesh_code take_page(mesh_authority *authority, User__V1__ListChangedUsersRequest *request,
+                           const mesh_call_options *options, mesh_authority_changed_fn *fn,
+                           void *context, mesh_error *err)
+{
+    User__V1__ListChangedUsersResponse *page;
+    mesh_code code = user__v1__user_service__list_changed_users(authority->options.channel, request,
+                                                                &page, options, err);
+    for (size_t i = 0; code == MESH_OK && i < page->n_users; i++)
+        code = fn(context, page->users[i], err);
+    if (code == MESH_OK)
+        request->page_token = page->next_page_token;
+    return code;
+}
+
+/* The token lives in the arena of its page, until the next page is there. */
+static mesh_code list_changed(mesh_authority *authority, mesh_arena *const arenas[2],
+                              int64_t since_ns, mesh_cancel *cancel, mesh_authority_changed_fn *fn,
+                              void *context, mesh_error *err)
+{
+    User__V1__ListChangedUsersRequest request = USER__V1__LIST_CHANGED_USERS_REQUEST__INIT;
+    Google__Protobuf__Timestamp since = GOOGLE__PROTOBUF__TIMESTAMP__INIT;
+    mesh_code code = MESH_OK;
+    since.seconds = since_ns / 1000000000;
+    since.nanos = (int32_t)(since_ns % 1000000000);
+    request.since = &since;
+    request.page_size = CHANGED_PAGE_SIZE;
+    for (int i = 0; code == MESH_OK && i < CHANGED_PAGES; i++) {
+        const mesh_call_options options = {.size = sizeof options,
+                                           .arena = arenas[i % 2],
+                                           .timeout_ms = MESH_AUTHORITY_TIMEOUT_MS,
+                                           .cancel = cancel,
+                                           .wait_for_ready = true};
+        mesh_arena_reset(arenas[i % 2]);
+        code = take_page(authority, &request, &options, fn, context, err);
+        if (code == MESH_OK && request.page_token[0] == '\0')
+            return MESH_OK;
+    }
+    return code != MESH_OK ? code : mesh_error_set(err, MESH_OUT_OF_RANGE, "the list does not end");
+}
+
+mesh_code mesh_authority_list_changed(mesh_authority *authority, int64_t since_ns,
+                                      mesh_cancel *cancel, mesh_authority_changed_fn *fn,
+                                      void *context, mesh_error *err)
+{
+    mesh_arena *const arenas[] = {mesh_arena_create(ARENA_BYTES, CHANGED_ARENA_LIMIT),
+                                  mesh_arena_create(ARENA_BYTES, CHANGED_ARENA_LIMIT)};
+    mesh_code code = arenas[0] != NULL && arenas[1] != NULL
+                         ? list_changed(authority, arenas, since_ns, cancel, fn, context, err)
+                         : mesh_error_set(err, MESH_RESOURCE_EXHAUSTED, "out of memory");
+
+    mesh_arena_destroy(arenas[0]);
+    mesh_arena_destroy(arenas[1]);
+    return code;
 }
 
 /* --- life ------------------------------------------------------------------------------------- */

@@ -1,6 +1,7 @@
 /*
  * mesh_authority: the user service, as every other service asks it. It keeps a set of the public
- * keys that users' tokens are signed with, and loads what the permission cache does not know.
+ * keys that users' tokens are signed with, loads what the permission cache does not know, and tells
+ * who has changed lately.
  *
  *   mesh_authority_create(MESH_OPTIONS(mesh_authority_options, .channel = users, .keys = keys),
  *                         &authority, &err);
@@ -18,6 +19,7 @@
 #include "mesh/auth/keys.h"
 #include "mesh/auth/permissions.h"
 #include "mesh/rpc/channel.h"
+#include "user/v1/user.pb-c.h"
 
 enum {
     MESH_AUTHORITY_TIMEOUT_MS = 2000 /* for each answer */
@@ -47,6 +49,19 @@ void mesh_authority_fetch_keys(void *authority);
  * mesh_authority. */
 void mesh_authority_load(void *authority, const char *user, const char *permission,
                          mesh_permission_load *load);
+
+/* Takes a user who has changed; borrowed. Another code than MESH_OK ends the list, and is its. */
+typedef mesh_code mesh_authority_changed_fn(void *context, const User__V1__ChangedUser *user,
+                                            mesh_error *err);
+
+/*
+ * All users who have changed since then (by the wall clock), or are gone, one after the other, on
+ * the calling thread, which waits for each page MESH_AUTHORITY_TIMEOUT_MS at most. `cancel` ends
+ * the wait. Codes of the call and of `fn`, RESOURCE_EXHAUSTED: out of memory.
+ */
+mesh_code mesh_authority_list_changed(mesh_authority *authority, int64_t since_ns,
+                                      mesh_cancel *cancel, mesh_authority_changed_fn *fn,
+                                      void *context, mesh_error *err);
 
 /* Gives up what it asks, which ends the loads that run, and the thread. Loads that begin later fail
  * at once. NULL is accepted. */

@@ -42,6 +42,7 @@ struct mesh_arena {
     mesh_budget *budget; /* NULL: none */
     bool overflowed;
     bool over_budget;
+    bool over_limit;
     alignas(ALIGNMENT) char first[];
 };
 
@@ -61,7 +62,7 @@ static void rewind_to_first(mesh_arena *arena)
     arena->used_elsewhere = 0;
     arena->reserved = arena->first_bytes;
     arena->next_bytes = 2 * arena->first_bytes;
-    arena->overflowed = arena->over_budget = false;
+    arena->overflowed = arena->over_budget = arena->over_limit = false;
     ASAN_POISON_MEMORY_REGION(arena->first, arena->first_bytes);
 }
 
@@ -140,7 +141,7 @@ static __attribute__((noinline)) void *alloc_slowly(mesh_arena *arena, size_t si
     block *added;
 
     if (size > room) { /* room is a multiple of ALIGNMENT, so rounding up keeps within it */
-        arena->overflowed = true;
+        arena->overflowed = arena->over_limit = true;
         return NULL;
     }
     size = round_up(size);
@@ -198,7 +199,7 @@ void *mesh_arena_calloc(mesh_arena *arena, size_t count, size_t size)
     void *memory;
 
     if (__builtin_mul_overflow(count, size, &bytes)) {
-        arena->overflowed = true;
+        arena->overflowed = arena->over_limit = true;
         return NULL;
     }
     memory = alloc(arena, bytes);
@@ -280,6 +281,11 @@ void mesh_arena_set_budget(mesh_arena *arena, mesh_budget *budget)
 bool mesh_arena_over_budget(const mesh_arena *arena)
 {
     return arena->over_budget;
+}
+
+bool mesh_arena_over_limit(const mesh_arena *arena)
+{
+    return arena->over_limit;
 }
 
 mesh_arena *mesh_arena_create_beside(const mesh_arena *arena)

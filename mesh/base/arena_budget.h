@@ -15,6 +15,10 @@ void mesh_arena_set_budget(mesh_arena *arena, mesh_budget *budget);
 /* Whether it overflowed for want of room in the budget. */
 bool mesh_arena_over_budget(const mesh_arena *arena);
 
+/* Whether it overflowed at its own limit: the same allocations will overflow it again, however much
+ * memory there is. */
+bool mesh_arena_over_limit(const mesh_arena *arena);
+
 /* An arena with the same limit and the same budget, without a first block; NULL: out of memory. */
 mesh_arena *mesh_arena_create_beside(const mesh_arena *arena);
 

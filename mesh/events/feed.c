@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "mesh/base/alloc.h"
+#include "mesh/base/arena_budget.h"
 #include "mesh/base/clock.h"
 #include "mesh/base/cond.h"
 #include "mesh/base/log.h"
@@ -19,12 +20,10 @@ enum {
     SILENCE_MS = 3000,   /* without a word of it: the consumer is lost */
     RETRY_FIRST_MS = 50, /* after a failure; doubles up to the next one */
     RETRY_LAST_MS = 1000,
+    WELL_MS = 5000, /* a reading that lasted so long was none that fails at once */
     /* Of messages that the library holds for us. The broker sends half of it, at most, before it
      * waits until we say that we have read on. */
     UNREAD_BYTES = 64 * 1024 * 1024,
-    /* An event that finds no memory is tried so often (in 7 s): it may be the event's fault, and
-     * others wait behind it. */
-    UNPACK_ATTEMPTS = 10,
     INBOX_BYTES = sizeof MESH_EVENTS_INBOX + MESH_EVENTS_SERVICE_MAX + MESH_UUID_TEXT_BYTES,
     NAME_BYTES = MESH_EVENTS_SERVICE_MAX + sizeof "-feed-" + 1
 };
@@ -56,6 +55,8 @@ struct mesh_feed {
     bool caught_up;                 /* by that subscription */
     bool failing;                   /* a handler did, and the event comes again */
     uint64_t consumers;             /* made */
+    uint64_t gaps;
+    int64_t begun_ns; /* when the last of them was, by the wall clock */
     uint64_t handled, malformed, retries;
 };
 
@@ -68,6 +69,7 @@ typedef struct reading {
     uint64_t received; /* messages; the consumer numbers them */
     uint64_t past;     /* how many there were when it was made */
     bool resumes;      /* the first one has to be the last one that was read before */
+    bool went_on;      /* a later one came */
 } reading;
 
 static bool stopping(mesh_feed *self)
@@ -104,8 +106,8 @@ static const mesh_feed_event *event_of(const mesh_feed *self, const char *subjec
 
 typedef enum outcome {
     HANDLED,
-    FAILED,   /* its handler did */
-    MALFORMED /* or, while the arena overflowed, without memory */
+    FAILED,   /* its handler did, or there was no memory */
+    MALFORMED /* or it needs more memory than an event may */
 } outcome;
 
 static outcome try_event(mesh_feed *self, natsMsg *message, const mesh_feed_event *event,
@@ -116,8 +118,10 @@ static outcome try_event(mesh_feed *self, natsMsg *message, const mesh_feed_even
     mesh_code code = mesh_envelope_read(message, self->arena, meta, parent, err);
     if (code == MESH_OK)
         code = mesh_envelope_unpack(message, event->event, self->arena, &unpacked, err);
-    if (code != MESH_OK)
-        return MALFORMED;
+    if (code != MESH_OK) {
+        bool no_memory = mesh_arena_overflowed(self->arena) && !mesh_arena_over_limit(self->arena);
+        return no_memory ? FAILED : MALFORMED;
+    }
     mesh_trace trace;
     mesh_trace_child(&trace, parent);
     const mesh_trace *before = mesh_trace_set_current(&trace);
@@ -150,8 +154,6 @@ static bool handle(mesh_feed *self, natsMsg *message, uint64_t sequence)
         mesh_trace parent = {.flags = 0};
         mesh_error err = {.code = MESH_OK};
         outcome outcome = try_event(self, message, event, &meta, &parent, &err);
-        if (outcome == MALFORMED && mesh_arena_overflowed(self->arena) && attempt < UNPACK_ATTEMPTS)
-            outcome = FAILED;
         count(self, outcome);
         if (outcome == MALFORMED)
             mesh_envelope_log(MESH_LOG_ERROR, "a malformed event is left out", &meta, &parent,
@@ -207,6 +209,7 @@ static bool take_event(mesh_feed *self, reading *reading, natsMsg *message)
         reading->resumes = false;
     } else {
         good = good && handle(self, message, metadata->Sequence.Stream);
+        reading->went_on = reading->went_on || good;
     }
     if (good) {
         reading->received++;
@@ -217,8 +220,17 @@ static bool take_event(mesh_feed *self, reading *reading, natsMsg *message)
     return good;
 }
 
+static void count_gap(mesh_feed *self)
+{
+    pthread_mutex_lock(&self->mu);
+    self->gaps++;
+    pthread_mutex_unlock(&self->mu);
+    mesh_log(MESH_LOG_WARN, "the stream may lack events of the past",
+             MESH_LOG_S("stream", MESH_EVENTS_STREAM));
+}
+
 /* What the broker says itself: whether we read on, or that there is nothing new. */
-static bool take_notice(reading *reading, natsMsg *message)
+static bool take_notice(mesh_feed *self, reading *reading, natsMsg *message)
 {
     const char *reply = natsMsg_GetReply(message), *last = NULL, *stalled = NULL;
     if (reply != NULL && reply[0] != '\0')
@@ -227,8 +239,10 @@ static bool take_notice(reading *reading, natsMsg *message)
         strtoull(last, NULL, 10) != reading->received)
         return false;
     if (natsMsgHeader_Get(message, "Nats-Consumer-Stalled", &stalled) != NATS_NOT_FOUND)
-        return true;   /* there is more, but it waits for us */
-    reading->past = 0; /* also if some of it was removed before we had it */
+        return true; /* there is more, but it waits for us */
+    if (reading->received < reading->past)
+        count_gap(self); /* some of it was removed before we had it */
+    reading->past = 0;
     return true;
 }
 
@@ -237,6 +251,7 @@ static bool take_notice(reading *reading, natsMsg *message)
 static bool leave_out_unseen(mesh_feed *self, reading *reading)
 {
     reading->received++;
+    reading->went_on = true;
     count(self, MALFORMED);
     mesh_log(MESH_LOG_ERROR, "a malformed event is left out",
              MESH_LOG_S("stream", MESH_EVENTS_STREAM),
@@ -253,7 +268,7 @@ static bool read_one(mesh_feed *self, reading *reading)
     if (status == NATS_NO_RESPONDERS)
         good = leave_out_unseen(self, reading);
     else if (status == NATS_OK && strcmp(natsMsg_GetSubject(message), reading->inbox) == 0)
-        good = take_notice(reading, message);
+        good = take_notice(self, reading, message);
     else if (status == NATS_OK)
         good = take_event(self, reading, message);
     natsMsg_Destroy(message);
@@ -321,6 +336,28 @@ static natsStatus make_consumer(const mesh_feed *self, mesh_link *link, reading 
     return status;
 }
 
+/* Whether the stream may have had more, of the time since then, than it has now: it is younger, or
+ * messages are missing at its begin or, removed by hand, behind that. */
+static bool may_lack(const jsStreamInfo *info, int64_t since_ns)
+{
+    const jsStreamState *state = &info->State;
+    bool lost_first = state->FirstSeq > 1 && (state->Msgs == 0 || state->FirstTime > since_ns);
+    return info->Created > since_ns || lost_first || state->NumDeleted > 0;
+}
+
+/* What a reading by time does not get since the stream has lost it. Asked once the consumer is
+ * there: what is lost later it was sent before, or misses by itself. */
+static natsStatus look_for_gap(mesh_feed *self, mesh_link *link, jsErrCode *reason)
+{
+    jsStreamInfo *info = NULL;
+    natsStatus status = js_GetStreamInfo(&info, link->js, MESH_EVENTS_STREAM, NULL, reason);
+    if (status == NATS_OK &&
+        may_lack(info, mesh_clock_add_ms(mesh_clock_wall_ns(), -self->since_ms)))
+        count_gap(self);
+    jsStreamInfo_Destroy(info);
+    return status;
+}
+
 /* Subscribes first, since the broker sends to who listens. */
 static bool begin(mesh_feed *self, mesh_link *link, reading *reading)
 {
@@ -336,6 +373,8 @@ static bool begin(mesh_feed *self, mesh_link *link, reading *reading)
         status = natsSubscription_SetPendingLimits(reading->subscription, -1, UNREAD_BYTES);
     if (status == NATS_OK)
         status = make_consumer(self, link, reading, &reason);
+    if (status == NATS_OK && !reading->resumes)
+        status = look_for_gap(self, link, &reason);
     if (status != NATS_OK)
         mesh_log(MESH_LOG_WARN, "cannot read events from the stream",
                  MESH_LOG_S("cause", is_taken(reason) ? "as many feeds of this service read as may"
@@ -351,6 +390,7 @@ static bool show(mesh_feed *self, const reading *reading)
     self->subscription = reading->subscription;
     self->connection = reading->connection;
     self->consumers++;
+    self->begun_ns = mesh_clock_wall_ns();
     bool go_on = !self->stopping;
     pthread_mutex_unlock(&self->mu);
     return go_on;
@@ -365,20 +405,20 @@ static void hide(mesh_feed *self)
     pthread_mutex_unlock(&self->mu);
 }
 
-/* Reads over one connection until something is lost, or the feed ends. False when it did not even
- * begin. */
+/* Reads over one connection until something is lost, or the feed ends. False when nothing came of
+ * it. */
 static bool read_stream(mesh_feed *self, mesh_link *link)
 {
     reading reading = {.subscription = NULL};
-    bool begun = begin(self, link, &reading);
-    if (begun) {
+    int64_t well_ns = mesh_clock_deadline_ns(WELL_MS);
+    if (begin(self, link, &reading)) {
         bool good = show(self, &reading) && (reading.past > 0 || reached_end(self, &reading));
         while (good)
             good = read_one(self, &reading);
         hide(self);
     }
     natsSubscription_Destroy(reading.subscription);
-    return begun;
+    return reading.went_on || mesh_clock_left_ms(well_ns) == 0;
 }
 
 static void *run(void *context)
@@ -393,6 +433,7 @@ static void *run(void *context)
             pause_ms = RETRY_FIRST_MS;
         mesh_broker_suspect(self->broker);
         mesh_broker_release(self->broker, link);
+        /* The broker keeps a consumer for some seconds more, and there are few names for them. */
         pause_for(self, &pause_ms);
     }
     return NULL;
@@ -520,6 +561,22 @@ mesh_code mesh_feed_ready(mesh_feed *self, mesh_error *err)
     return code != MESH_OK
                ? code
                : mesh_error_set(err, MESH_UNAVAILABLE, "events of the past are still to be read");
+}
+
+uint64_t mesh_feed_gaps(mesh_feed *self)
+{
+    pthread_mutex_lock(&self->mu);
+    uint64_t gaps = self->gaps;
+    pthread_mutex_unlock(&self->mu);
+    return gaps;
+}
+
+int64_t mesh_feed_begun_ns(mesh_feed *self)
+{
+    pthread_mutex_lock(&self->mu);
+    int64_t begun_ns = self->begun_ns;
+    pthread_mutex_unlock(&self->mu);
+    return begun_ns;
 }
 
 void mesh_feed_get_stats(mesh_feed *self, mesh_feed_stats *stats)

@@ -9,9 +9,10 @@
  *                                         .self = users, .since_ms = 3600000}, &feed, &err);
  *   mesh_feed_start(feed, &err);
  *
- * None is left out and an event never overtakes an earlier one, but after a loss of the connection,
- * or of what the broker has stored, some come again: handlers compare versions, or do what may be
- * done twice. It lives through restarts of the broker, and may be started before it.
+ * None that is stored is left out and an event never overtakes an earlier one, but after a loss of
+ * the connection, or of what the broker has stored, some come again: handlers compare versions, or
+ * do what may be done twice. It lives through restarts of the broker, and may be started before it.
+ * What the broker has lost no feed can read: mesh_feed_gaps tells that it may be so.
  *
  * All functions but create and destroy are thread-safe.
  */
@@ -59,16 +60,28 @@ mesh_code mesh_feed_start(mesh_feed *feed, mesh_error *err);
 
 /*
  * MESH_OK while it is connected, has handled all that was in the stream when it was connected, and
- * no event waits for its handler to succeed. Else UNAVAILABLE, and the message says what is
- * missing. A broker that falls silent is noticed within 3 s, a lost connection at once. Never
- * waits.
+ * no event waits for its handler to succeed, or for memory. Else UNAVAILABLE, and the message says
+ * what is missing. A broker that falls silent is noticed within 3 s, a lost connection at once.
+ * Never waits.
  */
 mesh_code mesh_feed_ready(mesh_feed *feed, mesh_error *err);
+
+/*
+ * How often it has read a past that may not be whole: the stream may have lost events of the last
+ * `since_ms`, since it was made later (by a new mesh, or after its end), was emptied or evicted the
+ * oldest. What is missing has to come from elsewhere. As long as the number stays the same while
+ * the feed is ready, nothing more is.
+ */
+uint64_t mesh_feed_gaps(mesh_feed *feed);
+
+/* When it was connected last, by the wall clock: older events are of the past. 0: never. */
+int64_t mesh_feed_begun_ns(mesh_feed *feed);
 
 /* Figures for metrics; they grow from the creation on. */
 typedef struct mesh_feed_stats {
     uint64_t handled;   /* events whose handler said MESH_OK */
-    uint64_t malformed; /* events that are none, left out and logged at error level */
+    uint64_t malformed; /* events that are none, or larger in memory than one may be; left out and
+                           logged at error level */
     uint64_t retries;   /* attempts that failed and were made again */
     uint64_t resets;    /* how often reading began again, at the last event or at since_ms */
 } mesh_feed_stats;

@@ -6,6 +6,7 @@
 #include "mesh/auth/explain.h"
 #include "mesh/base/alloc.h"
 #include "mesh/base/clock.h"
+#include "mesh/base/log.h"
 #include "mesh/service/user_events.h"
 
 enum {
@@ -24,6 +25,8 @@ struct mesh_access {
     mesh_feed *feed;
     mesh_user_events events;
     mesh_metrics *metrics; /* where the figures are shown; NULL: nowhere */
+    mesh_cancel *asking;   /* who has changed */
+    uint64_t filled; /* gaps of the feed that the user service has filled; mesh_access_ready's */
 };
 
 /* --- figures ---------------------------------------------------------------------------------- */
@@ -104,8 +107,10 @@ static mesh_code create_users_part(mesh_access *access, mesh_channel *users, mes
     if (code != MESH_OK)
         return code;
     access->users = mesh_users_create(TOKEN_LIFE_MS + LATE_MS);
-    return access->users != NULL ? MESH_OK
-                                 : mesh_error_set(err, MESH_RESOURCE_EXHAUSTED, "out of memory");
+    access->asking = mesh_cancel_create();
+    return access->users != NULL && access->asking != NULL
+               ? MESH_OK
+               : mesh_error_set(err, MESH_RESOURCE_EXHAUSTED, "out of memory");
 }
 
 static mesh_code create_services_part(mesh_access *access, const char *name, const char *jwks,
@@ -150,6 +155,7 @@ static mesh_code create_feed(mesh_access *access, const mesh_service *service, c
                             &access->feed, err);
     if (code != MESH_OK)
         mesh_error_prefix(err, "MESH_NATS_URL");
+    access->events.feed = access->feed;
     return code;
 }
 
@@ -194,14 +200,39 @@ mesh_code mesh_access_start(mesh_access *access, mesh_error *err)
     return code == MESH_OK ? mesh_feed_start(access->feed, err) : code;
 }
 
+/* What the broker may have lost. A gap that appears meanwhile is another one. */
+static mesh_code fill_gaps(mesh_access *access, mesh_error *err)
+{
+    const uint64_t gaps = mesh_feed_gaps(access->feed);
+    if (gaps == access->filled)
+        return MESH_OK;
+    const int64_t since_ns = mesh_clock_add_ms(mesh_clock_wall_ns(), -(TOKEN_LIFE_MS + LATE_MS));
+    mesh_code code = mesh_authority_list_changed(access->authority, since_ns, access->asking,
+                                                 mesh_user_events_take, &access->events, err);
+    if (code != MESH_OK) {
+        mesh_error_prefix(err, "what changed in the last hour is not known");
+        err->code = MESH_UNAVAILABLE; /* whatever it is: it is asked again */
+        return MESH_UNAVAILABLE;
+    }
+    access->filled = gaps;
+    mesh_log(MESH_LOG_INFO, "the user service has told what changed in the last hour");
+    return MESH_OK;
+}
+
 mesh_code mesh_access_ready(mesh_access *access, mesh_error *err)
 {
     mesh_code code = mesh_feed_ready(access->feed, err);
-    if (code == MESH_OK) {
-        mesh_user_events_live(&access->events);
+    if (code == MESH_OK)
+        code = fill_gaps(access, err);
+    if (code == MESH_OK)
         mesh_guard_open(access->guard);
-    }
     return code;
+}
+
+void mesh_access_give_up(mesh_access *access)
+{
+    if (access != NULL)
+        mesh_cancel_calls(access->asking);
 }
 
 void mesh_access_stop(mesh_access *access)
@@ -226,6 +257,7 @@ void mesh_access_destroy(mesh_access *access)
     mesh_verifier_destroy(access->verifier);
     mesh_verifier_destroy(access->service_verifier);
     mesh_authority_destroy(access->authority);
+    mesh_cancel_destroy(access->asking);
     mesh_users_destroy(access->users);
     mesh_keys_destroy(access->keys);
     mesh_keys_destroy(access->service_keys);

@@ -3,11 +3,12 @@
  * kept up to date by the user service and its events. Internal.
  *
  *   keys of users' tokens   fetched from the user service (mesh/auth/authority.h)
- *   what users are now      its events (mesh/events/feed.h), of as long as a token lives, and on
+ *   what users are now      its events (mesh/events/feed.h), of as long as a token lives, and on;
+ *                           it is asked who has changed where the broker may have lost some
  *   permissions             asked for, kept, and dropped by the same events
  *   keys of services        MESH_SERVICE_KEYS
  *
- * Made, started and destroyed by the main thread.
+ * Made, started and destroyed by the main thread. Asked for by one other at a time.
  */
 #ifndef MESH_SERVICE_ACCESS_H
 #define MESH_SERVICE_ACCESS_H
@@ -37,10 +38,15 @@ mesh_code mesh_access_start(mesh_access *access, mesh_error *err);
 
 /*
  * MESH_OK while it knows what users are now, which it hears from the broker; the first time lets
- * them in. UNAVAILABLE: it does not; the message says why. Never waits. The user service is no
- * condition: without its keys calls of users are refused (TOKEN_KEY_UNKNOWN), others are not.
+ * them in. UNAVAILABLE: it does not; the message says why. The user service is no condition:
+ * without its keys calls of users are refused (TOKEN_KEY_UNKNOWN), others are not. But where the
+ * broker's past may not be whole, it is asked who has changed, and waited for: each time for
+ * MESH_AUTHORITY_TIMEOUT_MS at most, or while it answers.
  */
 mesh_code mesh_access_ready(mesh_access *access, mesh_error *err);
+
+/* Ends that wait, for good. Any thread. NULL is accepted. */
+void mesh_access_give_up(mesh_access *access);
 
 /* Shows no figures any more. NULL is accepted. */
 void mesh_access_stop(mesh_access *access);

@@ -20,52 +20,61 @@ mesh_code mesh_user_events_init(mesh_user_events *events, mesh_users *users,
                              .bound_count = sizeof bounds / sizeof bounds[0],
                              .scale = 1e-9};
     *events = (mesh_user_events){.users = users, .permissions = permissions, .guard = guard};
-    atomic_init(&events->live, false);
     return mesh_histogram_create(metrics, &lag, &events->lag, err);
 }
 
-void mesh_user_events_live(mesh_user_events *events)
-{
-    atomic_store_explicit(&events->live, true, memory_order_relaxed);
-}
-
 /* Roles of a later contract, which no policy here can name, are left out. */
-static void take_roles(const User__V1__User *user, mesh_user_state *state)
+static void take_roles(const User__V1__Role *roles, size_t count, mesh_user_state *state)
 {
-    for (size_t i = 0; i < user->n_roles && state->role_count < MESH_ROLES_MAX; i++) {
-        const char *name = user__v1__role__name(user->roles[i]);
+    for (size_t i = 0; i < count && state->role_count < MESH_ROLES_MAX; i++) {
+        const char *name = user__v1__role__name(roles[i]);
         if (name != NULL)
             snprintf(state->roles[state->role_count++], MESH_ROLE_BYTES, "%s", name);
     }
 }
 
-static mesh_code change(mesh_user_events *events, const mesh_event *meta,
-                        const mesh_user_state *state, mesh_error *err)
+static mesh_code put(mesh_user_events *events, const char *user_id, const mesh_user_state *state,
+                     mesh_error *err)
 {
-    mesh_code code = mesh_users_put(events->users, meta->aggregate_id, state, err);
+    mesh_code code = mesh_users_put(events->users, user_id, state, err);
     if (code == MESH_INVALID_ARGUMENT) {
         /* it never becomes right, and no token has such an id */
-        mesh_log(MESH_LOG_ERROR, "an event of a user is left out", MESH_LOG_S("event_id", meta->id),
+        mesh_log(MESH_LOG_ERROR, "a change of a user is left out", MESH_LOG_S("user_id", user_id),
                  MESH_LOG_S("error", err->message));
         return MESH_OK;
     }
     if (code != MESH_OK)
         return code;
-    mesh_permissions_drop_user(events->permissions, meta->aggregate_id);
-    mesh_guard_user_changed(events->guard, meta->aggregate_id);
-    if (atomic_load_explicit(&events->live, memory_order_relaxed))
-        mesh_histogram_observe(events->lag, mesh_clock_wall_ns() - meta->time_ns);
+    mesh_permissions_drop_user(events->permissions, user_id);
+    mesh_guard_user_changed(events->guard, user_id);
     return MESH_OK;
+}
+
+mesh_code mesh_user_events_take(void *events, const User__V1__ChangedUser *user, mesh_error *err)
+{
+    mesh_user_state state = {.version = user->version, .refused = user->refused};
+    take_roles(user->roles, user->n_roles, &state);
+    return put(events, user->user_id, &state, err);
+}
+
+static mesh_code change(mesh_user_events *events, const mesh_event *meta,
+                        const mesh_user_state *state, mesh_error *err)
+{
+    mesh_code code = put(events, meta->aggregate_id, state, err);
+    if (code == MESH_OK && meta->time_ns > mesh_feed_begun_ns(events->feed))
+        mesh_histogram_observe(events->lag, mesh_clock_wall_ns() - meta->time_ns);
+    return code;
 }
 
 static mesh_code change_to(mesh_user_events *events, const mesh_event *meta,
                            const User__V1__User *user, mesh_error *err)
 {
-    mesh_user_state state = {.version = meta->version};
-    if (user != NULL) {
-        state.refused = user->banned;
-        take_roles(user, &state);
-    }
+    mesh_user_state state = {.version = meta->version, .refused = user == NULL || user->banned};
+    if (user != NULL)
+        take_roles(user->roles, user->n_roles, &state);
+    else if (meta->delivery == 1)
+        mesh_log(MESH_LOG_ERROR, "an event does not say what its user is now, who is refused",
+                 MESH_LOG_S("event_id", meta->id), MESH_LOG_S("user_id", meta->aggregate_id));
     return change(events, meta, &state, err);
 }
 

@@ -43,10 +43,27 @@ static mesh_code renew_version(mesh_tx *tx, mesh_arena *arena, const char *user_
     return read_user(tx, arena, SQL, user_id, user, err);
 }
 
+/* Nobody waits for who prunes at the same time. */
+static mesh_code remember_deletion(mesh_tx *tx, const char *user_id, mesh_error *err)
+{
+    static const char PRUNE[] =
+        "DELETE FROM deleted_user WHERE user_id = ANY (ARRAY(SELECT user_id FROM deleted_user"
+        "  WHERE delete_time < now() - interval '2 hours' LIMIT 100 FOR UPDATE SKIP LOCKED))";
+    static const char ADD[] = "INSERT INTO deleted_user SELECT id, version, update_time"
+                              " FROM users WHERE id = $1";
+    mesh_code code = mesh_tx_query(tx, PRUNE, MESH_SQL_NO_PARAMS, NULL, NULL, err);
+    if (code != MESH_OK)
+        return code;
+    return mesh_tx_query(tx, ADD, MESH_SQL_PARAMS(MESH_SQL_TEXT(user_id)), NULL, NULL, err);
+}
+
 /* What belongs to the user goes with it. */
 static mesh_code remove_user(mesh_tx *tx, const char *user_id, mesh_error *err)
 {
     static const char SQL[] = "DELETE FROM users WHERE id = $1";
+    mesh_code code = remember_deletion(tx, user_id, err);
+    if (code != MESH_OK)
+        return code;
     return mesh_tx_query(tx, SQL, MESH_SQL_PARAMS(MESH_SQL_TEXT(user_id)), NULL, NULL, err);
 }
 

@@ -4,20 +4,21 @@
 
 #include "mesh/resource/timestamp.h"
 
-/* The roles that a user has by the one that the table keeps; at most three. */
-static bool set_roles(mesh_arena *arena, User__V1__Role role, User__V1__User *user)
+/* At most three. */
+bool user_roles(mesh_arena *arena, User__V1__User__Kind kind, User__V1__Role role,
+                User__V1__Role **roles, size_t *count)
 {
-    User__V1__Role *roles = mesh_arena_calloc(arena, 3, sizeof *roles);
-    if (roles == NULL)
+    User__V1__Role *list = mesh_arena_calloc(arena, 3, sizeof *list);
+    if (list == NULL)
         return false;
     size_t n = 0;
-    roles[n++] = user->kind == USER__V1__USER__KIND__STAFF ? USER__V1__ROLE__STAFF
-                                                           : USER__V1__ROLE__REGULAR;
+    list[n++] = kind == USER__V1__USER__KIND__STAFF ? USER__V1__ROLE__STAFF
+                                                    : USER__V1__ROLE__REGULAR;
     if (role == USER__V1__ROLE__PRO)
-        roles[n++] = USER__V1__ROLE__CONSUMER;
-    roles[n++] = role;
-    user->roles = roles;
-    user->n_roles = n;
+        list[n++] = USER__V1__ROLE__CONSUMER;
+    list[n++] = role;
+    *roles = list;
+    *count = n;
     return true;
 }
 
@@ -52,7 +53,8 @@ bool user_from_row(mesh_arena *arena, const mesh_rows *rows, size_t row, User__V
     user->username = mesh_arena_strdup(arena, mesh_rows_text(rows, row, 1));
     user->email = mesh_arena_strdup(arena, mesh_rows_text(rows, row, 2));
     user->kind = (User__V1__User__Kind)mesh_rows_int(rows, row, 3);
-    if (!set_roles(arena, (User__V1__Role)mesh_rows_int(rows, row, 4), user))
+    if (!user_roles(arena, user->kind, (User__V1__Role)mesh_rows_int(rows, row, 4), &user->roles,
+                    &user->n_roles))
         return false;
     user->banned = mesh_rows_bool(rows, row, 5);
     user->confirmed = mesh_rows_bool(rows, row, 6);

@@ -21,6 +21,10 @@ enum {
 /* Fills a user from a row of USER_COLUMNS. False: the arena overflowed. */
 bool user_from_row(mesh_arena *arena, const mesh_rows *rows, size_t row, User__V1__User *user);
 
+/* All roles that a user of this kind has by the one that the table keeps. False: as above. */
+bool user_roles(mesh_arena *arena, User__V1__User__Kind kind, User__V1__Role role,
+                User__V1__Role **roles, size_t *count);
+
 /* The words of "one,two", none of "". False: the arena overflowed. */
 bool user_split(mesh_arena *arena, const char *text, char ***words, size_t *count);
 

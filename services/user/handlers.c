@@ -220,5 +220,6 @@ const user__v1__user_service__handlers user_handlers = {
     .check_user = user_rpc_check_user,
     .check_permission = user_rpc_check_permission,
     .snapshot_users = user_rpc_snapshot_users,
+    .list_changed_users = user_rpc_list_changed_users,
     .get_key_set__inline = get_key_set,
 };

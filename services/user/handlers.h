@@ -72,5 +72,9 @@ mesh_code user_rpc_check_permission(void *self, mesh_call *call,
 mesh_code user_rpc_snapshot_users(void *self, mesh_call *call,
                                   const User__V1__SnapshotUsersRequest *request,
                                   User__V1__SnapshotUsersResponse *response, mesh_error *err);
+mesh_code user_rpc_list_changed_users(void *self, mesh_call *call,
+                                      const User__V1__ListChangedUsersRequest *request,
+                                      User__V1__ListChangedUsersResponse *response,
+                                      mesh_error *err);
 
 #endif

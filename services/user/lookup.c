@@ -7,12 +7,13 @@
 #include "services/user/lookup_store.h"
 
 enum {
-    SNAPSHOT_DEFAULT = 500, /* users in a page */
-    SNAPSHOT_MAX = 1000
+    LARGE_DEFAULT = 500, /* users in a page for services */
+    LARGE_MAX = 1000
 };
 
 static const char EMPLOYEES[] = "user.v1.UserService/ListEmployees";
 static const char SNAPSHOT[] = "user.v1.UserService/SnapshotUsers";
+static const char CHANGED[] = "user.v1.UserService/ListChangedUsers";
 
 /* What tokens of ListUsers are for; NULL: there is no such kind. */
 static const char *list_of(User__V1__User__Kind kind)
@@ -34,16 +35,28 @@ static const char *list_of(User__V1__User__Kind kind)
 }
 
 /* A token can be made up, with something else than the id of a user in it. */
+static void check_page(mesh_page *page, mesh_check *check, const char *list, int32_t page_size,
+                       const char *page_token)
+{
+    static const char before_all[] = "00000000-0000-0000-0000-000000000000";
+    mesh_page_read(page, check, list, page_size, page_token);
+    if (page->after[0] == '\0')
+        memcpy(page->after, before_all, sizeof before_all);
+    mesh_check_that(check, mesh_uuid_valid(page->after), "page_token", "is of no page");
+}
+
 static mesh_code read_page(mesh_page *page, const char *list, int32_t page_size,
                            const char *page_token, mesh_error *err)
 {
-    static const char before_all[] = "00000000-0000-0000-0000-000000000000";
     mesh_check check = {.err = err};
-    mesh_page_read(page, &check, list, page_size, page_token);
-    if (page->after[0] == '\0')
-        memcpy(page->after, before_all, sizeof before_all);
-    mesh_check_that(&check, mesh_uuid_valid(page->after), "page_token", "is of no page");
+    check_page(page, &check, list, page_size, page_token);
     return check.code;
+}
+
+/* Pages that services ask for are larger. */
+static size_t large_size(int32_t page_size)
+{
+    return page_size == 0 ? LARGE_DEFAULT : page_size > LARGE_MAX ? LARGE_MAX : (size_t)page_size;
 }
 
 mesh_code user_rpc_get_user(void *self, mesh_call *call, const User__V1__GetUserRequest *request,
@@ -113,9 +126,7 @@ mesh_code user_rpc_snapshot_users(void *self, mesh_call *call,
     mesh_code code = read_page(&page, SNAPSHOT, request->page_size, request->page_token, err);
     if (code != MESH_OK)
         return code;
-    page.size = request->page_size == 0             ? SNAPSHOT_DEFAULT
-                : request->page_size > SNAPSHOT_MAX ? SNAPSHOT_MAX
-                                                    : (size_t)request->page_size;
+    page.size = large_size(request->page_size);
     code = user_store_list(&scope, USER__V1__USER__KIND__KIND_UNSPECIFIED, &page, &response->users,
                            &response->n_users, err);
     if (code != MESH_OK || response->n_users <= page.size)
@@ -123,6 +134,41 @@ mesh_code user_rpc_snapshot_users(void *self, mesh_call *call,
     response->n_users = page.size;
     response->next_page_token = mesh_page_token(scope.arena, SNAPSHOT,
                                                 response->users[page.size - 1]->id);
+    return MESH_OK;
+}
+
+/* A time that fits into 64 bits of nanoseconds. */
+static bool read_time(const Google__Protobuf__Timestamp *time, int64_t *wall_ns)
+{
+    static const int64_t NS_PER_S = 1000000000;
+    if (time == NULL || time->seconds < 0 || time->seconds >= INT64_MAX / NS_PER_S ||
+        time->nanos < 0 || time->nanos >= NS_PER_S)
+        return false;
+    *wall_ns = time->seconds * NS_PER_S + time->nanos;
+    return true;
+}
+
+/* As SnapshotUsers. */
+mesh_code user_rpc_list_changed_users(void *self, mesh_call *call,
+                                      const User__V1__ListChangedUsersRequest *request,
+                                      User__V1__ListChangedUsersResponse *response, mesh_error *err)
+{
+    const user_scope scope = user_scope_of(self, call);
+    mesh_check check = {.err = err};
+    int64_t since_ns = 0;
+    mesh_page page;
+    mesh_check_that(&check, read_time(request->since, &since_ns), "since", "must be a time");
+    check_page(&page, &check, CHANGED, request->page_size, request->page_token);
+    if (check.code != MESH_OK)
+        return check.code;
+    page.size = large_size(request->page_size);
+    mesh_code code = user_store_list_changed(&scope, since_ns, &page, &response->users,
+                                             &response->n_users, err);
+    if (code != MESH_OK || response->n_users <= page.size)
+        return code;
+    response->n_users = page.size;
+    response->next_page_token = mesh_page_token(scope.arena, CHANGED,
+                                                response->users[page.size - 1]->user_id);
     return MESH_OK;
 }
 

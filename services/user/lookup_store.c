@@ -49,6 +49,51 @@ mesh_code user_store_list(const user_scope *scope, User__V1__User__Kind kind, co
     return MESH_OK;
 }
 
+static bool changed_from_row(mesh_arena *arena, const mesh_rows *rows, size_t row,
+                             User__V1__ChangedUser *user)
+{
+    user->user_id = mesh_arena_strdup(arena, mesh_rows_text(rows, row, 0));
+    user->version = mesh_rows_int(rows, row, 1);
+    user->refused = mesh_rows_bool(rows, row, 2);
+    return mesh_rows_is_null(rows, row, 3) ||
+           user_roles(arena, (User__V1__User__Kind)mesh_rows_int(rows, row, 3),
+                      (User__V1__Role)mesh_rows_int(rows, row, 4), &user->roles, &user->n_roles);
+}
+
+mesh_code user_store_list_changed(const user_scope *scope, int64_t since_ns, const mesh_page *page,
+                                  User__V1__ChangedUser ***users, size_t *count, mesh_error *err)
+{
+    static const char SQL[] =
+        "SELECT id, version, banned, kind, role FROM users"
+        "  WHERE version > 1 AND update_time >= $2 AND id > $1"
+        " UNION ALL SELECT user_id, version, true, NULL, NULL FROM deleted_user"
+        "  WHERE delete_time >= $2 AND user_id > $1"
+        " ORDER BY 1 LIMIT $3";
+    mesh_rows *rows;
+    mesh_code code = mesh_db_query(scope->db, scope->deadline_ns, SQL,
+                                   MESH_SQL_PARAMS(MESH_SQL_TEXT(page->after),
+                                                   MESH_SQL_TIME(since_ns),
+                                                   MESH_SQL_INT((int64_t)page->size + 1)),
+                                   &rows, err);
+    if (code != MESH_OK)
+        return code;
+    const size_t found = mesh_rows_count(rows);
+    User__V1__ChangedUser *items = mesh_arena_calloc(scope->arena, found, sizeof *items);
+    User__V1__ChangedUser **list = mesh_arena_calloc(scope->arena, found, sizeof *list);
+    bool fits = items != NULL && list != NULL;
+    for (size_t i = 0; fits && i < found; i++) {
+        user__v1__changed_user__init(&items[i]);
+        fits = changed_from_row(scope->arena, rows, i, &items[i]);
+        list[i] = &items[i];
+    }
+    mesh_rows_end(rows);
+    if (!fits)
+        return no_memory(err);
+    *users = list;
+    *count = found;
+    return MESH_OK;
+}
+
 mesh_code user_store_list_employees(const user_scope *scope, const mesh_page *page,
                                     User__V1__Employee ***employees, size_t *count, mesh_error *err)
 {

@@ -13,6 +13,10 @@
 mesh_code user_store_list(const user_scope *scope, User__V1__User__Kind kind, const mesh_page *page,
                           User__V1__User ***users, size_t *count, mesh_error *err);
 
+/* Users who have changed since then, and those who are deleted. */
+mesh_code user_store_list_changed(const user_scope *scope, int64_t since_ns, const mesh_page *page,
+                                  User__V1__ChangedUser ***users, size_t *count, mesh_error *err);
+
 /* Employees who are confirmed and not banned. */
 mesh_code user_store_list_employees(const user_scope *scope, const mesh_page *page,
                                     User__V1__Employee ***employees, size_t *count,

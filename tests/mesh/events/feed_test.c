@@ -445,6 +445,33 @@ static void a_failed_event_comes_again_before_any_other(void **state)
     close_feed(self);
 }
 
+/* Lets the next allocation fail, too. */
+static bool still_no_memory(void)
+{
+    if (mesh_alloc_failed())
+        mesh_alloc_fail_at(1);
+    return true;
+}
+
+/* S4.2: nothing is left out for want of memory, and what waits is not known. */
+static void an_event_waits_for_memory_as_long_as_it_takes(void **state)
+{
+    (void)state;
+    enum {
+        ATTEMPTS = 11 /* 8 s */
+    };
+    seen *self = open_feed(lowered_only, HOUR_MS);
+    mesh_alloc_fail_at(1);
+    publish_raw(1, 100000);
+    WAIT_FOR(still_no_memory() && stats_of(self).retries >= ATTEMPTS);
+    assert_true(misses(self, "an event failed"));
+    mesh_alloc_fail_at(0);
+    expect_run(self, 1, 1);
+    WAIT_FOR(is_ready(self));
+    assert_int_equal(stats_of(self).malformed, 0);
+    close_feed(self);
+}
+
 static void an_event_that_finds_no_memory_comes_again(void **state)
 {
     (void)state;
@@ -580,14 +607,14 @@ static void say_that_one_is_lost(void)
     natsMsg *notice = NULL;
     raw broker = open_raw();
     assert_int_equal(js_Consumers(&consumers, broker.js, "EVENTS", NULL, NULL), NATS_OK);
-    assert_int_equal(consumers->Count, 1);
-    assert_int_equal(
-        natsMsg_Create(&notice, consumers->List[0]->Config->DeliverSubject, NULL, NULL, 0),
-        NATS_OK);
-    assert_int_equal(natsMsgHeader_Set(notice, "Nats-Last-Consumer", "3"), NATS_OK);
-    assert_int_equal(natsConnection_PublishMsg(broker.connection, notice), NATS_OK);
+    for (int i = 0; i < consumers->Count; i++) { /* those that nobody reads any more, too */
+        const char *inbox = consumers->List[i]->Config->DeliverSubject;
+        assert_int_equal(natsMsg_Create(&notice, inbox, NULL, NULL, 0), NATS_OK);
+        assert_int_equal(natsMsgHeader_Set(notice, "Nats-Last-Consumer", "3"), NATS_OK);
+        assert_int_equal(natsConnection_PublishMsg(broker.connection, notice), NATS_OK);
+        natsMsg_Destroy(notice);
+    }
     assert_int_equal(natsConnection_Flush(broker.connection), NATS_OK);
-    natsMsg_Destroy(notice);
     jsConsumerInfoList_Destroy(consumers);
     close_raw(&broker);
 }
@@ -605,11 +632,114 @@ static void a_feed_begins_again_where_something_is_lost(void **state)
     close_feed(self);
 }
 
-static void purge(void)
+/* Each consumer leaves its name behind for some seconds, and there are eight for all instances. */
+static void a_feed_that_fails_at_once_takes_its_time(void **state)
+{
+    (void)state;
+    enum {
+        FAILURES = 6,
+        LEAST_MS = 50 + 100 + 200 + 400 + 800
+    };
+    seen *self = open_feed(lowered_only, HOUR_MS);
+    int64_t begun_ns = mesh_clock_monotonic_ns();
+    for (uint64_t i = 1; i <= FAILURES; i++) {
+        say_that_one_is_lost();
+        WAIT_FOR(stats_of(self).resets == i && is_ready(self));
+    }
+    assert_true(mesh_clock_monotonic_ns() - begun_ns > (int64_t)LEAST_MS * 1000000);
+    close_feed(self);
+}
+
+/* All but the last ones. */
+static void purge_but(uint64_t kept)
 {
     raw broker = open_raw();
-    assert_int_equal(js_PurgeStream(broker.js, "EVENTS", NULL, NULL), NATS_OK);
+    jsOptions options;
+    jsOptions_Init(&options);
+    options.Stream.Purge.Keep = kept;
+    assert_int_equal(js_PurgeStream(broker.js, "EVENTS", &options, NULL), NATS_OK);
     close_raw(&broker);
+}
+
+static void purge(void)
+{
+    purge_but(0);
+}
+
+static void remove_message(uint64_t sequence)
+{
+    raw broker = open_raw();
+    assert_int_equal(js_DeleteMsg(broker.js, "EVENTS", sequence, NULL, NULL), NATS_OK);
+    close_raw(&broker);
+}
+
+/* How often a feed that begins so long ago finds that its past may not be whole. */
+static uint64_t gaps_since(int64_t then_ns)
+{
+    seen *self = open_feed(lowered_only, (mesh_clock_monotonic_ns() - then_ns) / 1000000);
+    uint64_t gaps = mesh_feed_gaps(self->feed);
+    close_feed(self);
+    return gaps;
+}
+
+static int64_t wait_ms(int64_t ms)
+{
+    int64_t end_ns = mesh_clock_deadline_ns(ms);
+    WAIT_FOR(mesh_clock_monotonic_ns() > end_ns);
+    return end_ns;
+}
+
+/* S4.2: what is lost is not taken for what never was. */
+static void a_feed_tells_that_its_past_may_not_be_whole(void **state)
+{
+    (void)state;
+    int64_t before_ns = mesh_clock_deadline_ns(-HOUR_MS);
+    WAIT_FOR(mesh_events_ready(publisher.events, NULL) == MESH_OK);
+    assert_int_equal(gaps_since(before_ns), 1); /* the stream is younger */
+    int64_t empty_ns = wait_ms(100);
+    assert_int_equal(gaps_since(empty_ns), 0);
+
+    add_many(1, 4);
+    WAIT_FOR(bus_stats(&publisher).published == 4);
+    assert_int_equal(gaps_since(empty_ns), 0);
+    purge_but(2);
+    assert_int_equal(gaps_since(empty_ns), 1); /* as when it is full */
+    int64_t evicted_ns = wait_ms(100);
+    assert_int_equal(gaps_since(evicted_ns), 0); /* that was before */
+
+    purge();
+    assert_int_equal(gaps_since(evicted_ns), 1);
+    add_many(5, 7);
+    WAIT_FOR(bus_stats(&publisher).published == 7);
+    assert_int_equal(gaps_since(evicted_ns), 1);
+    int64_t purged_ns = wait_ms(100);
+    assert_int_equal(gaps_since(purged_ns), 0);
+    remove_message(6);
+    assert_int_equal(gaps_since(purged_ns), 1);
+}
+
+/* S4.2, S0.9: ... also later, and not of what it has read. */
+static void a_feed_that_reads_on_has_no_gap(void **state)
+{
+    (void)state;
+    enum {
+        SINCE_MS = 4000
+    };
+    WAIT_FOR(mesh_events_ready(publisher.events, NULL) == MESH_OK);
+    wait_ms(SINCE_MS + 100); /* the stream is older */
+    seen *self = open_feed(lowered_only, SINCE_MS);
+    assert_int_equal(mesh_feed_gaps(self->feed), 0);
+    int64_t begun_ns = mesh_feed_begun_ns(self->feed);
+    add_many(1, 3);
+    expect_run(self, 1, 3);
+    purge_but(1);
+    nats_restart();
+    WAIT_FOR(stats_of(self).resets == 1 && is_ready(self));
+    assert_int_equal(mesh_feed_gaps(self->feed), 0);
+    assert_true(mesh_feed_begun_ns(self->feed) > begun_ns);
+    nats_restart_empty();
+    WAIT_FOR(mesh_feed_gaps(self->feed) >= 1 && is_ready(self));
+    close_feed(self);
 }
 
 /* It never gets as many as there were. */
@@ -625,6 +755,7 @@ static void a_feed_is_ready_when_what_it_had_to_read_was_removed(void **state)
     let_go_on(self);
     WAIT_FOR(is_ready(self));
     assert_true(count_of(self) < PAST);
+    assert_int_equal(mesh_feed_gaps(self->feed), 2); /* the stream is young, too */
     assert_int_equal(stats_of(self).resets, 0);
     close_feed(self);
 }
@@ -738,6 +869,7 @@ int main(void)
         CASE(malformed_events_are_left_out),
         CASE(a_feed_is_not_ready_before_it_has_caught_up),
         CASE(a_failed_event_comes_again_before_any_other),
+        CASE(an_event_waits_for_memory_as_long_as_it_takes),
         CASE(an_event_that_finds_no_memory_comes_again),
         CASE(a_feed_says_that_the_broker_is_away_and_comes_back),
         CASE(what_is_stored_while_a_feed_is_away_comes_after_what_it_had),
@@ -746,6 +878,9 @@ int main(void)
         CASE(a_silent_broker_is_noticed),
         CASE(a_consumer_that_is_gone_is_made_again),
         CASE(a_feed_begins_again_where_something_is_lost),
+        CASE(a_feed_that_fails_at_once_takes_its_time),
+        CASE(a_feed_tells_that_its_past_may_not_be_whole),
+        CASE(a_feed_that_reads_on_has_no_gap),
         CASE(a_feed_is_ready_when_what_it_had_to_read_was_removed),
         CASE(a_feed_can_end_at_any_time),
         CASE(the_end_of_a_feed_waits_for_its_handler),

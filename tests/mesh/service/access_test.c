@@ -2,6 +2,7 @@
  * Who may call a whole service: the program with its settings, a user service of the test's that
  * says what keys and permissions there are, and events of users on a real broker.
  */
+#include <nats/nats.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -23,7 +24,8 @@
 enum {
     TEXT_BYTES = 2048,
     SETTINGS = 8,
-    USERS = 16,
+    CHANGED_MAX = 4,
+    USERS = 32,
     BURST = 1000
 };
 
@@ -39,7 +41,11 @@ static struct {
     atomic_bool allows;
     atomic_int asked; /* for permissions */
     atomic_int key_fetches;
-    atomic_int strangers; /* who asked without the token of the service */
+    atomic_int strangers;                       /* who asked without the token of the service */
+    User__V1__ChangedUser changed[CHANGED_MAX]; /* lately */
+    atomic_size_t changed_count;                /* after those that it counts */
+    atomic_int told;                            /* how often all of them were */
+    atomic_bool does_not_know;
 } users;
 
 static mesh_code get_key_set(void *self, mesh_call *call, const User__V1__GetKeySetRequest *request,
@@ -77,7 +83,52 @@ static mesh_code check_permission(void *self, mesh_call *call,
     return MESH_OK;
 }
 
+/* One of them a page. */
+static mesh_code list_changed_users(void *self, mesh_call *call,
+                                    const User__V1__ListChangedUsersRequest *request,
+                                    User__V1__ListChangedUsersResponse *response, mesh_error *err)
+{
+    const int64_t HOUR_S = 3600, now_s = mesh_clock_wall_ns() / 1000000000;
+    mesh_arena *arena = mesh_call_arena(call);
+    const size_t page = (size_t)atoi(request->page_token);
+    (void)self;
+    if (!is_the_service(call))
+        atomic_fetch_add(&users.strangers, 1);
+    if (atomic_load(&users.does_not_know))
+        return mesh_error_set(err, MESH_INTERNAL, "no answer today");
+    /* a token may be an hour old */
+    if (now_s - request->since->seconds < HOUR_S || now_s - request->since->seconds > 2 * HOUR_S)
+        return mesh_error_set(err, MESH_INVALID_ARGUMENT, "since");
+    if (page < users.changed_count) {
+        response->users = mesh_arena_calloc(arena, 1, sizeof response->users[0]);
+        response->users[0] = &users.changed[page];
+        response->n_users = 1;
+    }
+    if (page + 1 < users.changed_count)
+        response->next_page_token = mesh_arena_printf(arena, "%zu", page + 1);
+    else
+        atomic_fetch_add(&users.told, 1);
+    return MESH_OK;
+}
+
+/* So is the user now, says the user service. */
+static void has_become(const char *id, int64_t version, bool refused, User__V1__Role role)
+{
+    static User__V1__Role roles[CHANGED_MAX];
+    assert_true(users.changed_count < CHANGED_MAX);
+    User__V1__ChangedUser *user = &users.changed[users.changed_count];
+    user__v1__changed_user__init(user);
+    user->user_id = (char *)id;
+    user->version = version;
+    user->refused = refused;
+    user->n_roles = 1;
+    user->roles = &roles[users.changed_count];
+    user->roles[0] = role;
+    users.changed_count++;
+}
+
 static const user__v1__user_service__handlers user_handlers = {
+    .list_changed_users__inline = list_changed_users,
     .get_key_set__inline = get_key_set,
     .check_permission__inline = check_permission,
 };
@@ -226,6 +277,24 @@ static void end_user(const char *id, int64_t version)
     event.user_id = (char *)id;
     event.version = version;
     publish(add_deleted, &event);
+}
+
+/* The stream, past the services: all is lost, or the message that came last. */
+static void stream_lose(bool all)
+{
+    natsConnection *connection = NULL;
+    jsStreamInfo *info = NULL;
+    jsCtx *js = NULL;
+    assert_int_equal(natsConnection_ConnectTo(&connection, nats_url()), NATS_OK);
+    assert_int_equal(natsConnection_JetStream(&js, connection, NULL), NATS_OK);
+    assert_int_equal(js_GetStreamInfo(&info, js, "EVENTS", NULL, NULL), NATS_OK);
+    if (all)
+        assert_int_equal(js_PurgeStream(js, "EVENTS", NULL, NULL), NATS_OK);
+    else
+        assert_int_equal(js_DeleteMsg(js, "EVENTS", info->State.LastSeq, NULL, NULL), NATS_OK);
+    jsStreamInfo_Destroy(info);
+    jsCtx_Destroy(js);
+    natsConnection_Destroy(connection);
 }
 
 /* --- the service ------------------------------------------------------------------------------ */
@@ -454,6 +523,25 @@ static void metrics_tell_of_permissions_and_changes(void **state)
     stop_guarded();
 }
 
+/* What is read a second time happened long ago, and was in force. */
+static void events_that_come_again_are_not_late(void **state)
+{
+    const char *ada = new_user();
+    (void)state;
+    serve_guarded();
+    ban(ada, 2);
+    ban(ada, 3);
+    WAIT_FOR(figure("\nmesh_auth_user_change_seconds_count ") == 2);
+    const double heard = figure("\nmesh_auth_user_events_total ");
+    stream_lose(false); /* so that it does not go on after that one, but from its begin */
+    nats_restart();
+    WAIT_FOR(figure("\nmesh_auth_user_events_total ") > heard);
+    ban(ada, 4);
+    WAIT_FOR(figure("\nmesh_auth_user_change_seconds_count ") >= 3);
+    assert_true(figure("\nmesh_auth_user_change_seconds_count ") == 3);
+    stop_guarded();
+}
+
 static void on_burst(void *context, mesh_code code, const Guarded__V1__Seen *response,
                      const mesh_error *err)
 {
@@ -501,6 +589,123 @@ static void a_ban_from_before_the_start_holds(void **state)
     stop_guarded();
 }
 
+/* S4.2, S0.9: ... also when the stream is gone that said so, as is all that changed. */
+static void a_ban_holds_that_the_broker_has_lost(void **state)
+{
+    const char *ada = new_user(), *bob = new_user(), *eve = new_user();
+    (void)state;
+    ban(ada, 2);
+    nats_restart_empty();
+    has_become(bob, 3, false, USER__V1__ROLE__CONSUMER);
+    has_become(ada, 2, true, USER__V1__ROLE__STAFF);
+    has_become(eve, 4, true, USER__V1__ROLE__ROLE_UNSPECIFIED);
+    serve_guarded();
+    assert_true(refused(AUTHENTICATED, ada, "staff", "USER_REFUSED"));
+    assert_true(refused(AUTHENTICATED, eve, "staff", "USER_REFUSED"));
+    assert_true(refused(STAFF, bob, "staff", "ROLE_MISSING"));
+    assert_int_equal(call_as(AUTHENTICATED, bob, "staff"), MESH_OK);
+    assert_int_equal(atomic_load(&users.strangers), 0);
+    unban(ada, 3, USER__V1__ROLE__STAFF); /* what is heard counts when it is later */
+    WAIT_FOR(call_as(STAFF, ada, "staff") == MESH_OK);
+    stop_guarded();
+    users.changed_count = 0;
+}
+
+/* S4.2, S0.9 */
+static void a_ban_holds_that_was_purged(void **state)
+{
+    const char *ada = new_user();
+    (void)state;
+    ban(ada, 2);
+    stream_lose(true);
+    has_become(ada, 2, true, USER__V1__ROLE__STAFF);
+    serve_guarded();
+    assert_true(refused(AUTHENTICATED, ada, "staff", "USER_REFUSED"));
+    stop_guarded();
+    users.changed_count = 0;
+}
+
+/* S4.2, S0.9: what was lost while the service ran. */
+static void a_service_asks_again_when_the_broker_loses_its_past(void **state)
+{
+    const char *ada = new_user(), *bob = new_user();
+    (void)state;
+    atomic_store(&users.allows, true);
+    serve_guarded();
+    WAIT_FOR(call_as(WRITE, ada, "staff") == MESH_OK);
+    assert_int_equal(call_as(STAFF, bob, "staff"), MESH_OK);
+
+    atomic_store(&users.allows, false);
+    has_become(ada, 2, false, USER__V1__ROLE__CONSUMER);
+    has_become(bob, 2, true, USER__V1__ROLE__PRO);
+    int told = atomic_load(&users.told);
+    nats_restart_empty();
+    WAIT_FOR(atomic_load(&users.told) > told);
+    WAIT_FOR(refused(AUTHENTICATED, bob, "staff", "USER_REFUSED"));
+    WAIT_FOR(refused(WRITE, ada, "staff", "PERMISSION_MISSING"));
+    assert_true(refused(STAFF, ada, "staff", "ROLE_MISSING"));
+    stop_guarded();
+    users.changed_count = 0;
+}
+
+/* S0.9: a new mesh comes up, and at once. */
+static void a_young_stream_delays_no_start(void **state)
+{
+    enum {
+        LIMIT_MS = 3000
+    };
+    (void)state;
+    nats_restart_empty();
+    int64_t begun_ns = mesh_clock_monotonic_ns();
+    int told = atomic_load(&users.told);
+    serve_guarded();
+    int64_t took_ms = (mesh_clock_monotonic_ns() - begun_ns) / 1000000;
+    print_message("serving after %d ms\n", (int)took_ms);
+    assert_true(took_ms < LIMIT_MS);
+    assert_int_equal(atomic_load(&users.told), told + 1);
+    stop_guarded();
+}
+
+/* S0.9, S4.2: nobody is let in by a user service that cannot say who is banned. */
+static void without_an_answer_nobody_is_let_in(void **state)
+{
+    const char *ada = new_user();
+    (void)state;
+    atomic_store(&users.does_not_know, true);
+    start_guarded();
+    WAIT_FOR(strstr(program_wait_log(guarded.program, "waiting"), "no answer today") != NULL);
+    WAIT_FOR(refused(AUTHENTICATED, ada, "staff", "USER_UNKNOWN"));
+    assert_int_equal(refusal.code, MESH_UNAVAILABLE);
+    has_become(ada, 2, true, USER__V1__ROLE__STAFF);
+    atomic_store(&users.does_not_know, false);
+    program_wait_log(guarded.program, "serving");
+    assert_true(refused(AUTHENTICATED, ada, "staff", "USER_REFUSED"));
+    stop_guarded();
+    users.changed_count = 0;
+}
+
+/* S4.2: an event that is no good lets nobody in. */
+static void a_change_that_does_not_say_to_what_refuses(void **state)
+{
+    const char *ada = new_user();
+    User__V1__UserUpdated updated = USER__V1__USER_UPDATED__INIT;
+    User__V1__UserUnbanned unbanned = USER__V1__USER_UNBANNED__INIT;
+    (void)state;
+    serve_guarded();
+    WAIT_FOR(call_as(AUTHENTICATED, ada, "staff") == MESH_OK);
+    updated.user_id = unbanned.user_id = (char *)ada;
+    updated.version = 2;
+    publish(add_updated, &updated);
+    WAIT_FOR(refused(AUTHENTICATED, ada, "staff", "USER_REFUSED"));
+    program_wait_log(guarded.program, "an event does not say what its user is now, who is refused");
+    change_role(ada, 3, USER__V1__ROLE__STAFF);
+    WAIT_FOR(call_as(AUTHENTICATED, ada, "staff") == MESH_OK);
+    unbanned.version = 4;
+    publish(add_unbanned, &unbanned);
+    WAIT_FOR(refused(AUTHENTICATED, ada, "staff", "USER_REFUSED"));
+    stop_guarded();
+}
+
 /* S0.9, S4.2 */
 static void without_the_broker_nobody_is_let_in(void **state)
 {
@@ -539,19 +744,34 @@ static void without_the_user_service_what_is_known_goes_on(void **state)
     stop_guarded();
 }
 
-/* A service comes up without the user service, and judges tokens once it has the keys. */
-static void starts_without_the_user_service(void **state)
+/* S0.9: the stream is young, so the user service has to say what was before, and is waited for. */
+static void waits_for_the_user_service_when_the_stream_is_young(void **state)
 {
+    static const char MISSING[] = "users: what changed in the last hour is not known: ";
     const char *ada = new_user();
     (void)state;
     users_stop();
-    serve_guarded();
+    start_guarded();
+    WAIT_FOR(strncmp(program_field(program_wait_log(guarded.program, "waiting"), "error"), MISSING,
+                     strlen(MISSING)) == 0);
     assert_int_equal(call_with(ANYBODY, NULL, NULL), MESH_OK);
     assert_true(refused(AUTHENTICATED, ada, "staff", "TOKEN_KEY_UNKNOWN"));
     assert_int_equal(refusal.code, MESH_UNAVAILABLE);
     users_start();
+    program_wait_log(guarded.program, "serving");
     WAIT_FOR(call_as(AUTHENTICATED, ada, "staff") == MESH_OK);
     stop_guarded();
+}
+
+/* ... and nobody waits for the answer when the service ends. */
+static void ends_while_it_waits_for_the_user_service(void **state)
+{
+    (void)state;
+    users_stop();
+    start_guarded();
+    program_wait_log(guarded.program, "waiting");
+    stop_guarded();
+    users_start();
 }
 
 /* S0.4: keys come and go without a restart; made-up ones make nobody fetch all the time. */
@@ -660,10 +880,18 @@ int main(void)
         cmocka_unit_test(what_a_user_becomes_bites_at_once),
         cmocka_unit_test(metrics_tell_of_permissions_and_changes),
         cmocka_unit_test(a_burst_of_callers_asks_once),
+        cmocka_unit_test(events_that_come_again_are_not_late),
         cmocka_unit_test(a_ban_from_before_the_start_holds),
+        cmocka_unit_test(a_ban_holds_that_the_broker_has_lost),
+        cmocka_unit_test(a_ban_holds_that_was_purged),
+        cmocka_unit_test(a_service_asks_again_when_the_broker_loses_its_past),
+        cmocka_unit_test(a_young_stream_delays_no_start),
+        cmocka_unit_test(without_an_answer_nobody_is_let_in),
+        cmocka_unit_test(a_change_that_does_not_say_to_what_refuses),
         cmocka_unit_test(without_the_broker_nobody_is_let_in),
         cmocka_unit_test(without_the_user_service_what_is_known_goes_on),
-        cmocka_unit_test(starts_without_the_user_service),
+        cmocka_unit_test(waits_for_the_user_service_when_the_stream_is_young),
+        cmocka_unit_test(ends_while_it_waits_for_the_user_service),
         cmocka_unit_test(keys_are_fetched_when_one_is_met_that_is_not_known),
         cmocka_unit_test(keys_that_are_missing_or_wrong_are_named),
     };

@@ -7,7 +7,9 @@
 
 #include <cmocka.h>
 
+#include "mesh/base/clock.h"
 #include "mesh/resource/page.h"
+#include "mesh/resource/timestamp.h"
 #include "tests/services/user/office.h"
 #include "tests/services/violations.h"
 
@@ -43,6 +45,16 @@ static mesh_code snapshot(int32_t size, const char *token, User__V1__SnapshotUse
     request.page_size = size;
     request.page_token = (char *)token;
     return RPC(snapshot_users)(CHANNEL, &request, list, office_call(), ERR);
+}
+
+static mesh_code list_changed(int64_t since_ns, int32_t size, const char *token,
+                              User__V1__ListChangedUsersResponse **list)
+{
+    User__V1__ListChangedUsersRequest request = USER__V1__LIST_CHANGED_USERS_REQUEST__INIT;
+    request.since = mesh_timestamp(the_office.arena, since_ns);
+    request.page_size = size;
+    request.page_token = (char *)token;
+    return RPC(list_changed_users)(CHANNEL, &request, list, office_call(), ERR);
 }
 
 static mesh_code get_user(const char *id, User__V1__User **user)
@@ -273,6 +285,121 @@ static void a_snapshot_has_every_user_whole(void **state)
     assert_string_equal(user->profile->first_name, "Ada");
 }
 
+/* --- who has changed ------------------------------------------------------------------------- */
+
+static void ban(const char *id)
+{
+    User__V1__BanUserRequest request = USER__V1__BAN_USER_REQUEST__INIT;
+    User__V1__User *user;
+    request.user_id = (char *)id;
+    assert_int_equal(RPC(ban_user)(CHANNEL, &request, &user, office_call(), ERR), MESH_OK);
+}
+
+static void delete (const char *id)
+{
+    User__V1__DeleteUserRequest request = USER__V1__DELETE_USER_REQUEST__INIT;
+    Google__Protobuf__Empty *empty;
+    request.user_id = (char *)id;
+    assert_int_equal(RPC(delete_user)(CHANNEL, &request, &empty, office_call(), ERR), MESH_OK);
+}
+
+static int64_t hour_ago(void)
+{
+    return mesh_clock_add_ms(mesh_clock_wall_ns(), -3600 * 1000);
+}
+
+/* S4.2, S0.9: whoever lost the events knows the same. */
+static void who_has_changed_lately_or_is_gone_is_listed(void **state)
+{
+    (void)state;
+    User__V1__ListChangedUsersResponse *list;
+    const char *ada = office_add("ada", KIND(CONSUMER), ROLE(PRO));
+    const char *bob = office_add("bob", KIND(CONSUMER), ROLE(CONSUMER));
+    const char *carl = office_add("carl", KIND(CUSTOMER), ROLE(CUSTOMER));
+    office_add("new", KIND(CONSUMER), ROLE(CONSUMER)); /* has not changed */
+    const char *dave = office_add("dave", KIND(CUSTOMER), ROLE(CUSTOMER));
+    ban(dave);
+    office_value("UPDATE users SET update_time = now() - interval '61 minutes'"
+                 " WHERE username = 'dave'");
+    ban(bob);
+    office_value("UPDATE users SET version = 5, update_time = now() WHERE username = 'ada'");
+    ban(carl);
+    delete (carl);
+
+    assert_int_equal(list_changed(hour_ago(), 0, "", &list), MESH_OK);
+    assert_int_equal(list->n_users, 3);
+    assert_string_equal(list->users[0]->user_id, ada);
+    assert_int_equal(list->users[0]->version, 5);
+    assert_false(list->users[0]->refused);
+    assert_int_equal(list->users[0]->n_roles, 3);
+    assert_int_equal(list->users[0]->roles[0], ROLE(REGULAR));
+    assert_int_equal(list->users[0]->roles[2], ROLE(PRO));
+    assert_string_equal(list->users[1]->user_id, bob);
+    assert_int_equal(list->users[1]->version, 2);
+    assert_true(list->users[1]->refused);
+    assert_int_equal(list->users[1]->n_roles, 2);
+    assert_string_equal(list->users[2]->user_id, carl);
+    assert_int_equal(list->users[2]->version, 3);
+    assert_true(list->users[2]->refused);
+    assert_int_equal(list->users[2]->n_roles, 0);
+
+    assert_int_equal(list_changed(hour_ago(), 2, "", &list), MESH_OK);
+    assert_int_equal(list->n_users, 2);
+    assert_int_equal(list_changed(hour_ago(), 2, list->next_page_token, &list), MESH_OK);
+    assert_int_equal(list->n_users, 1);
+    assert_string_equal(list->users[0]->user_id, carl);
+    assert_string_equal(list->next_page_token, "");
+    assert_int_equal(list_changed(mesh_clock_wall_ns() + 3600000000000, 0, "", &list), MESH_OK);
+    assert_int_equal(list->n_users, 0);
+}
+
+static void deletions_are_forgotten_after_two_hours(void **state)
+{
+    (void)state;
+    delete (office_add("ada", KIND(CONSUMER), ROLE(PRO)));
+    delete (office_add("bob", KIND(CONSUMER), ROLE(PRO)));
+    office_value("UPDATE deleted_user SET delete_time = now() - interval '119 minutes'");
+    delete (office_add("carl", KIND(CONSUMER), ROLE(PRO)));
+    assert_string_equal(office_value("SELECT count(*) FROM deleted_user"), "3");
+    office_value("UPDATE deleted_user SET delete_time = now() - interval '121 minutes'");
+    delete (office_add("dave", KIND(CONSUMER), ROLE(PRO)));
+    assert_string_equal(office_value("SELECT count(*) FROM deleted_user"), "1");
+}
+
+/* S4.11 */
+static void pages_of_changes_have_limits(void **state)
+{
+    (void)state;
+    User__V1__ListChangedUsersRequest request = USER__V1__LIST_CHANGED_USERS_REQUEST__INIT;
+    User__V1__ListChangedUsersResponse *list;
+    Google__Protobuf__Timestamp since = GOOGLE__PROTOBUF__TIMESTAMP__INIT;
+    add_many(1001);
+    office_value("UPDATE users SET version = 2");
+    assert_int_equal(list_changed(hour_ago(), 0, "", &list), MESH_OK);
+    assert_int_equal(list->n_users, 500);
+    assert_int_equal(list_changed(hour_ago(), INT32_MAX, "", &list), MESH_OK);
+    assert_int_equal(list->n_users, 1000);
+    assert_int_equal(list_changed(hour_ago(), 0, list->next_page_token, &list), MESH_OK);
+    assert_int_equal(list->n_users, 1);
+
+    assert_int_equal(list_changed(hour_ago(), -1, "x", &list), MESH_INVALID_ARGUMENT);
+    assert_string_equal(violated_fields(ERR), "page_size, page_token");
+    const struct {
+        int64_t seconds;
+        int32_t nanos;
+    } times[] = {{-1, 0}, {INT64_MAX, 0}, {INT64_MAX / 1000000000, 0}, {0, -1}, {0, 1000000000}};
+    for (size_t i = 0; i <= COUNT(times); i++) {
+        if (i > 0) {
+            since.seconds = times[i - 1].seconds;
+            since.nanos = times[i - 1].nanos;
+            request.since = &since;
+        }
+        assert_int_equal(RPC(list_changed_users)(CHANNEL, &request, &list, office_call(), ERR),
+                         MESH_INVALID_ARGUMENT);
+        assert_string_equal(violated_fields(ERR), "since");
+    }
+}
+
 /* --- for services ----------------------------------------------------------------------------- */
 
 /* S2.1 */
@@ -404,6 +531,9 @@ int main(void)
         TEST(confirmed_employees_are_listed_who_are_not_banned),
         TEST(of_an_employee_the_id_and_the_name_are_shown),
         TEST(a_snapshot_has_every_user_whole),
+        TEST(who_has_changed_lately_or_is_gone_is_listed),
+        TEST(deletions_are_forgotten_after_two_hours),
+        TEST(pages_of_changes_have_limits),
         TEST(services_learn_whether_there_is_a_user_and_the_name),
         TEST(a_member_has_what_the_group_holds),
         TEST(roles_that_bring_no_group_bring_no_permission),

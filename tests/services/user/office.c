@@ -228,7 +228,7 @@ int office_begin(void **state)
 {
     (void)state;
     mesh_error_clear(&the_office.err);
-    office_value("TRUNCATE users, profile, session, user_group");
+    office_value("TRUNCATE users, profile, session, user_group, deleted_user");
     the_office.arena = mesh_arena_create(4096, 0);
     return the_office.arena == NULL;
 }

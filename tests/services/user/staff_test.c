@@ -68,7 +68,8 @@ static const struct {
     {"ChangeRole", MANAGERS},      {"ChangeLevel", MANAGERS},     {"ChangeGroups", MANAGERS},
     {"ListGroups", MANAGERS},      {"ConfirmEmployee", MANAGERS}, {"BanUser", MANAGERS},
     {"UnbanUser", MANAGERS},       {"DeleteUser", MANAGERS},      {"CheckUser", SERVICES},
-    {"CheckPermission", SERVICES}, {"SnapshotUsers", SERVICES},   {"GetKeySet", EVERYBODY},
+    {"CheckPermission", SERVICES}, {"SnapshotUsers", SERVICES},   {"ListChangedUsers", SERVICES},
+    {"GetKeySet", EVERYBODY},
 };
 
 static group_of_callers callers_of(const char *method)
