@@ -1,7 +1,10 @@
 #include "services/user/manage_store.h"
 
+#include "mesh/base/uuid.h"
 #include "mesh/db/array.h"
+#include "mesh/resource/timestamp.h"
 #include "services/user/change.h"
+#include "user/v1/events.mesh.h"
 
 /* A statement of a change; whether it found something to do. Staff repeats what may be lost. */
 static mesh_code change_rows(mesh_tx *tx, const char *sql, mesh_params params,
@@ -198,8 +201,47 @@ static mesh_code before_deletion(mesh_tx *tx, const User__V1__User *before, void
     return keep_an_admin(tx, before, err);
 }
 
+static mesh_code add_deletion(mesh_tx *tx, const char *user_id, mesh_error *err)
+{
+    static const char SQL[] = "SELECT version, delete_time FROM deleted_user WHERE user_id = $1";
+    User__V1__UserDeleted event = USER__V1__USER_DELETED__INIT;
+    mesh_rows *rows;
+    mesh_code code = mesh_tx_query(tx, SQL, MESH_SQL_PARAMS(MESH_SQL_TEXT(user_id)), &rows, NULL,
+                                   err);
+    if (code != MESH_OK)
+        return code;
+    if (mesh_rows_count(rows) == 0)
+        return user_not_found(user_id, err);
+    event.user_id = (char *)user_id;
+    event.version = mesh_rows_int(rows, 0, 0);
+    event.delete_time = mesh_timestamp(mesh_tx_arena(tx), mesh_rows_time(rows, 0, 1));
+    if (event.delete_time == NULL)
+        return mesh_error_set(err, MESH_RESOURCE_EXHAUSTED, "the call needs too much memory");
+    return user__v1__user_deleted__add(tx, &event, err);
+}
+
+/* A user who is no more: the event again, for as long as the deletion is remembered. */
+static mesh_code repeat_deletion(const user_scope *scope, const char *user_id, mesh_error *err)
+{
+    const mesh_tx_options options = {.deadline_ns = scope->deadline_ns};
+    mesh_tx *tx;
+    mesh_code code = mesh_tx_begin(scope->db, &options, &tx, err);
+    if (code != MESH_OK)
+        return code;
+    code = add_deletion(tx, user_id, err);
+    if (code == MESH_OK)
+        return mesh_tx_commit(tx, err);
+    mesh_tx_rollback(tx);
+    return code;
+}
+
 mesh_code user_store_delete(const user_scope *scope, const char *user_id, mesh_error *err)
 {
     User__V1__User last = USER__V1__USER__INIT;
-    return user_change(scope, user_id, USER_EVENT_DELETED, before_deletion, NULL, &last, err);
+    mesh_code code = user_change(scope, user_id, USER_EVENT_DELETED, before_deletion, NULL, &last,
+                                 err);
+    if (code != MESH_NOT_FOUND || !mesh_uuid_valid(user_id))
+        return code;
+    mesh_error_clear(err);
+    return repeat_deletion(scope, user_id, err);
 }

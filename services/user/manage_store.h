@@ -35,7 +35,10 @@ mesh_code user_store_ban(const user_scope *scope, const char *user_id, User__V1_
 mesh_code user_store_unban(const user_scope *scope, const char *user_id, User__V1__User *user,
                            mesh_error *err);
 
-/* With all that belongs to the user. FAILED_PRECONDITION: LAST_ADMIN. */
+/*
+ * With all that belongs to the user. One who is gone already is not NOT_FOUND for as long as the
+ * deletion is remembered. FAILED_PRECONDITION: LAST_ADMIN.
+ */
 mesh_code user_store_delete(const user_scope *scope, const char *user_id, mesh_error *err);
 
 #endif
