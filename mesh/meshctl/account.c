@@ -213,26 +213,25 @@ int ctl_sign_out_command(ctl *run)
     return CTL_EXIT_OK;
 }
 
-static mesh_code ask_who(ctl *run, const ctl_sign_in *in, User__V1__User **user,
+static mesh_code ask_who(ctl *run, ctl_connection *users, User__V1__User **user,
                          ctl_failure *failure)
 {
     const User__V1__GetCurrentUserRequest request = USER__V1__GET_CURRENT_USER_REQUEST__INIT;
-    ctl_connection *users = NULL;
-    mesh_code code = ctl_sign_in_connect(run, in, &users, failure);
-    if (code != MESH_OK)
-        return code;
-    const mesh_call_options options = ctl_connection_options(users);
-    code = user__v1__user_service__get_current_user(ctl_connection_channel(users), &request, user,
-                                                    &options, &failure->err);
-    if (code != MESH_OK)
-        ctl_connection_failed(users, code, failure);
-    ctl_connection_close(users);
+    mesh_code code;
+    do {
+        const mesh_call_options options = ctl_connection_options(users);
+        code = user__v1__user_service__get_current_user(ctl_connection_channel(users), &request,
+                                                        user, &options, &failure->err);
+        if (code != MESH_OK)
+            ctl_connection_failed(users, code, failure);
+    } while (code != MESH_OK && ctl_sign_in_again(run, failure));
     return code;
 }
 
 int ctl_whoami(ctl *run)
 {
     ctl_sign_in in;
+    ctl_connection *users = NULL;
     User__V1__User *user;
     User__V1__Tokens *tokens = NULL;
     ctl_failure failure;
@@ -241,15 +240,17 @@ int ctl_whoami(ctl *run)
     bool by_hand = ctl_sign_in_header(run) != NULL;
     mesh_code code = ctl_sign_in_find(run, &in, &failure);
     if (code == MESH_OK)
+        code = ctl_sign_in_connect(run, &in, &users, &failure);
+    if (code == MESH_OK)
         code = ctl_sign_in_use(run, "user", &failure);
     if (code == MESH_OK && ctl_sign_in_header(run) == NULL)
         code = ctl_fail(&failure, MESH_UNAUTHENTICATED, NULL, "%s", run->sign_in_hint);
     if (code == MESH_OK)
-        code = ask_who(run, &in, &user, &failure);
+        code = ask_who(run, users, &user, &failure);
     if (code == MESH_OK && !by_hand)
         code = ctl_sign_in_read(run, &in, &tokens, &failure);
-    if (code != MESH_OK)
-        return ctl_report(run, &failure, NULL);
-    print_user(run, user, tokens);
-    return CTL_EXIT_OK;
+    if (code == MESH_OK)
+        print_user(run, user, tokens);
+    ctl_connection_close(users);
+    return code == MESH_OK ? CTL_EXIT_OK : ctl_report(run, &failure, NULL);
 }

@@ -224,6 +224,13 @@ static bool find_command(const char *text, ctl_args *args, char message[CTL_MESS
                  text);
         return false;
     }
+    if (strcmp(text, "sign-up") == 0) {
+        snprintf(
+            message, CTL_MESSAGE_BYTES,
+            "no command sign-up; meshctl call user SignUpRegular - makes an account, from JSON "
+            "that it reads, so that the password is in no argument");
+        return false;
+    }
     ctl_suggestions near = ctl_suggest_begin(text);
     for (size_t i = 0; i < COMMAND_COUNT; i++)
         if (commands[i].command != CTL_COMPLETE)

@@ -112,12 +112,15 @@ static mesh_code take_roles(question *q, ctl_failure *failure)
 static mesh_code get_user(question *q, ctl_connection *users, ctl_failure *failure)
 {
     User__V1__GetUserRequest request = USER__V1__GET_USER_REQUEST__INIT;
-    const mesh_call_options options = ctl_connection_options(users);
+    mesh_code code;
     request.user_id = (char *)q->user_id;
-    mesh_code code = user__v1__user_service__get_user(ctl_connection_channel(users), &request,
-                                                      &q->user, &options, &failure->err);
-    if (code != MESH_OK)
-        ctl_connection_failed(users, code, failure);
+    do {
+        const mesh_call_options options = ctl_connection_options(users);
+        code = user__v1__user_service__get_user(ctl_connection_channel(users), &request, &q->user,
+                                                &options, &failure->err);
+        if (code != MESH_OK)
+            ctl_connection_failed(users, code, failure);
+    } while (code != MESH_OK && ctl_sign_in_again(q->run, failure));
     if (code == MESH_NOT_FOUND || code == MESH_INVALID_ARGUMENT)
         failure->hint = "USER is an id: meshctl call user ListUsers shows them";
     return code == MESH_OK ? take_roles(q, failure) : code;
@@ -152,16 +155,19 @@ static mesh_code ask_service(question *q, ctl_failure *failure)
 {
     Mesh__Access__V1__ExplainRequest request = MESH__ACCESS__V1__EXPLAIN_REQUEST__INIT;
     ctl_connection *connection = q->session.connection;
-    const mesh_call_options options = ctl_connection_options(connection);
+    mesh_code code;
     request.user_id = (char *)q->user_id;
     request.method = (char *)q->method;
     request.token_roles = (char **)q->roles;
     request.n_token_roles = q->user == NULL ? 0 : q->user->n_roles;
-    mesh_code code = mesh__access__v1__access_service__explain(
-        ctl_connection_channel(connection), &request, &q->said, &options, &failure->err);
-    if (code == MESH_OK)
-        return code;
-    ctl_connection_failed(connection, code, failure);
+    do {
+        const mesh_call_options options = ctl_connection_options(connection);
+        code = mesh__access__v1__access_service__explain(
+            ctl_connection_channel(connection), &request, &q->said, &options, &failure->err);
+        if (code == MESH_OK)
+            return code;
+        ctl_connection_failed(connection, code, failure);
+    } while (ctl_sign_in_again(q->run, failure));
     if (code == MESH_UNIMPLEMENTED)
         failure->hint = "it has no guard of the mesh: either all of its methods are public, or it "
                         "decides by itself";

@@ -23,9 +23,6 @@ enum {
     ARENA_BYTES = 64 * 1024
 };
 
-static const char json_hint[] =
-    "meshctl describe TARGET METHOD shows the message, with --template an example";
-
 typedef struct exchange {
     ctl *run;
     ctl_session session;
@@ -33,6 +30,7 @@ typedef struct exchange {
     ctl_input *input;
     mesh_stream *stream;
     const mesh_dyn_method *method;
+    const char *message_hint; /* for a message that is none, or not the method's */
     bool client_streaming;
     bool server_streaming;
     uint64_t sent;
@@ -53,6 +51,14 @@ static void cancel(void *context)
     ctl_input_stop(x->input);
 }
 
+static mesh_code next_value(exchange *x, const char **json, size_t *size, ctl_failure *failure)
+{
+    mesh_code code = ctl_input_next(x->input, json, size, failure);
+    if (code == MESH_INVALID_ARGUMENT)
+        failure->hint = x->message_hint;
+    return code;
+}
+
 /* One message from JSON to the wire format. */
 static mesh_code convert(exchange *x, const char *json, size_t size, mesh_arena *arena,
                          const uint8_t **wire, size_t *wire_size, ctl_failure *failure)
@@ -69,7 +75,7 @@ static mesh_code convert(exchange *x, const char *json, size_t size, mesh_arena 
         else
             mesh_error_prefix(&failure->err, "the %s", type);
         failure->remote = false;
-        failure->hint = json_hint;
+        failure->hint = x->message_hint;
     }
     return code;
 }
@@ -81,7 +87,7 @@ static mesh_code send_all(exchange *x, mesh_arena *arena, ctl_failure *failure)
         const char *json;
         const uint8_t *wire;
         size_t size, wire_size;
-        mesh_code code = ctl_input_next(x->input, &json, &size, failure);
+        mesh_code code = next_value(x, &json, &size, failure);
         if (code == MESH_EOF)
             return MESH_OK;
         mesh_arena_reset(arena);
@@ -239,6 +245,21 @@ static bool input_waits(void)
     return ioctl(STDIN_FILENO, FIONREAD, &size) == 0 && size > 0 && !isatty(STDIN_FILENO);
 }
 
+static mesh_code exchange_one(exchange *x, const uint8_t *wire, size_t wire_size,
+                              ctl_failure *failure)
+{
+    mesh_code code = open_call(x, failure);
+    if (code != MESH_OK)
+        return code;
+    x->sent = 0;
+    if (mesh_stream_send_bytes(x->stream, wire, wire_size) == MESH_OK &&
+        mesh_stream_close_send(x->stream) == MESH_OK)
+        x->sent++;
+    code = receive(x, failure);
+    ctl_interrupt_set(x->interrupt, NULL, NULL);
+    return conclude(x, code, failure);
+}
+
 /* The client sends one message: it is read whole before anything leaves. */
 static mesh_code run_single(exchange *x, ctl_failure *failure)
 {
@@ -246,7 +267,7 @@ static mesh_code run_single(exchange *x, ctl_failure *failure)
     size_t size;
     const uint8_t *wire = NULL;
     size_t wire_size = 0;
-    mesh_code code = ctl_input_next(x->input, &json, &size, failure);
+    mesh_code code = next_value(x, &json, &size, failure);
     if (code == MESH_EOF) {
         if (x->run->args.word_count == 2 && !x->run->args.json && input_waits())
             fprintf(x->run->err, "(standard input is not read; - behind the method sends it)\n");
@@ -257,25 +278,21 @@ static mesh_code run_single(exchange *x, ctl_failure *failure)
     if (code == MESH_OK)
         code = convert(x, json, size, x->run->arena, &wire, &wire_size, failure);
     if (code == MESH_OK) {
-        code = ctl_input_next(x->input, &json, &size, failure);
+        code = next_value(x, &json, &size, failure);
         if (code == MESH_OK)
             return ctl_fail(failure, MESH_INVALID_ARGUMENT, NULL,
                             "%s takes one message, but there is another one",
                             mesh_dyn_method_name(x->method));
-        if (code == MESH_EOF)
-            code = open_call(x, failure);
     }
-    if (code != MESH_OK)
+    if (code != MESH_EOF)
         return code;
-    if (mesh_stream_send_bytes(x->stream, wire, wire_size) == MESH_OK &&
-        mesh_stream_close_send(x->stream) == MESH_OK)
-        x->sent++;
-    code = receive(x, failure);
-    ctl_interrupt_set(x->interrupt, NULL, NULL);
-    return conclude(x, code, failure);
+    do
+        code = exchange_one(x, wire, wire_size, failure);
+    while (code != MESH_OK && x->received == 0 && ctl_sign_in_again(x->run, failure));
+    return code;
 }
 
-/* The client streams: a second thread sends. */
+/* The client streams: a second thread sends. What it has read cannot be sent again. */
 static mesh_code run_streaming(exchange *x, ctl_failure *failure)
 {
     mesh_code code = open_call(x, failure);
@@ -292,7 +309,10 @@ static mesh_code run_streaming(exchange *x, ctl_failure *failure)
         pthread_join(thread, NULL);
     }
     ctl_interrupt_set(x->interrupt, NULL, NULL);
-    return conclude(x, code, failure);
+    code = conclude(x, code, failure);
+    if (code != MESH_OK && ctl_sign_in_again(x->run, failure))
+        failure->hint = "the session has another token now: call again";
+    return code;
 }
 
 int ctl_call(ctl *run)
@@ -303,6 +323,9 @@ int ctl_call(ctl *run)
                                      "SERVICE.METHOD [JSON]");
     exchange x = {.run = run};
     ctl_failure failure;
+    x.message_hint = mesh_arena_printf(
+        run->arena, "meshctl describe %s %s shows the message, with --template an example",
+        args->words[0], args->words[1]);
     pthread_mutex_init(&x.pool_mu, NULL);
     mesh_code code = ctl_sign_in_use(run, args->words[0], &failure);
     if (code == MESH_OK)

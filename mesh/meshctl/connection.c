@@ -3,12 +3,14 @@
 #include <string.h>
 
 #include "mesh/base/alloc.h"
+#include "mesh/meshctl/sign_in.h"
 
 struct ctl_connection {
     ctl *run; /* borrowed */
     ctl_target target;
     mesh_channel *channel;
-    bool answered; /* a message has come: what listens there speaks as we do */
+    const char *method; /* "SERVICE/METHOD", called last with bytes; NULL: none was */
+    bool answered;      /* a message has come: what listens there speaks as we do */
 };
 
 enum {
@@ -112,6 +114,18 @@ static bool never_connected(const mesh_error *err)
     return false;
 }
 
+/* Of a call that a guard of the mesh refused. `authz` itself is such a call, too. */
+static const char *refusal(const ctl_connection *connection)
+{
+    const ctl *run = connection->run;
+    if (connection->method == NULL || run->args.command == CTL_AUTHZ)
+        return NULL;
+    const char *user = ctl_sign_in_user(run);
+    return mesh_arena_printf(
+        run->arena, "who may read users can ask why: meshctl authz explain %s %s %s",
+        user == NULL ? "USER" : user, connection->target.given, connection->method);
+}
+
 /* What to do about a failed call. */
 static const char *hint(const ctl_connection *connection, mesh_code code, const mesh_error *err)
 {
@@ -130,9 +144,7 @@ static const char *hint(const ctl_connection *connection, mesh_code code, const 
     case MESH_UNAUTHENTICATED:
         return connection->run->sign_in_hint;
     case MESH_PERMISSION_DENIED:
-        return strcmp(err->domain, "mesh.v1") == 0
-                   ? "meshctl authz explain USER METHOD says by which rule, and why"
-                   : NULL;
+        return strcmp(err->domain, "mesh.v1") == 0 ? refusal(connection) : NULL;
     case MESH_DEADLINE_EXCEEDED:
         return "--deadline and --max-time set how long a call may take";
     default:
@@ -165,6 +177,7 @@ mesh_code ctl_connection_call(ctl_connection *connection, const char *service, c
                                .name = mesh_arena_strdup(arena, method),
                                .api = api,
                                .kind = MESH_BIDI_STREAMING};
+    connection->method = described->path + 1;
     const mesh_call_options options = {.size = sizeof options,
                                        .timeout_ms = ctl_time_left(connection->run, timeout_ms),
                                        .metadata = connection->run->headers,

@@ -26,6 +26,8 @@ typedef struct ctl {
     mesh_arena *arena;            /* lives as long as the run */
     const mesh_metadata *headers; /* of args, read by ctl_headers */
     size_t header_count;
+    const char *token;        /* of the session, which calls carry; NULL: none */
+    unsigned token_renewals;  /* because its key was not known */
     const char *sign_in_hint; /* what who has no token, or a wrong one, does; NULL: nothing */
     FILE *out;
     FILE *err;

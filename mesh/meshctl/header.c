@@ -22,8 +22,7 @@ static int base64_digit(char c)
     return at == NULL ? -1 : (int)(at - digits);
 }
 
-/* Decodes in place; false when it is not base64. */
-static bool base64_decode(char *text, size_t *size)
+bool ctl_base64_decode(char *text, size_t *size)
 {
     size_t length = strlen(text);
     while (length > 0 && text[length - 1] == '=')
@@ -69,7 +68,7 @@ mesh_code ctl_header_parse(const char *text, mesh_arena *arena, mesh_metadata *e
     while (size > 0 && (value[size - 1] == ' ' || value[size - 1] == '\t'))
         value[--size] = '\0';
     if (is_binary(key)) {
-        if (!base64_decode(value, &size))
+        if (!ctl_base64_decode(value, &size))
             return ctl_fail(failure, MESH_INVALID_ARGUMENT, usage,
                             "the value of the header %s is not base64", key);
     } else {

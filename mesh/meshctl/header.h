@@ -14,6 +14,9 @@ mesh_code ctl_header_parse(const char *text, mesh_arena *arena, mesh_metadata *e
 /* Reads all headers of the command line into run->headers. Errors of ctl_header_parse. */
 mesh_code ctl_headers(ctl *run, ctl_failure *failure);
 
+/* Decodes base64 (either alphabet, padding or not) in place; false when it is none. */
+bool ctl_base64_decode(char *text, size_t *size);
+
 /* Shows an entry: "key: value", binary values as base64. */
 void ctl_header_print(FILE *out, const mesh_metadata *entry);
 

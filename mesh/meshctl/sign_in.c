@@ -6,17 +6,21 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "mesh/base/clock.h"
 #include "mesh/dyn/text.h"
 #include "mesh/meshctl/file.h"
+#include "mesh/meshctl/header.h"
 #include "mesh/rpc/unpack.h"
 
 enum {
     ABOUT_TO_EXPIRE_S = 10, /* so that a token lives until the call is there */
     LOCK_MS = 15000,        /* others that hold it make one call with a time-out */
-    REFRESH_MS = 5000
+    REFRESH_MS = 5000,
+    AGAIN_MS = 1000, /* a service has learned a new key meanwhile */
+    AGAIN_MAX = 2
 };
 
 static const char key[] = "authorization";
@@ -190,8 +194,11 @@ static mesh_code renew_locked(ctl *run, const ctl_sign_in *in, User__V1__Tokens 
                               ctl_failure *failure)
 {
     mesh_code code = ctl_sign_in_read(run, in, tokens, failure);
-    if (code != MESH_OK || *tokens == NULL || lives(*tokens, ABOUT_TO_EXPIRE_S))
+    if (code != MESH_OK || *tokens == NULL)
         return code;
+    bool refused = run->token != NULL && strcmp((*tokens)->access_token, run->token) == 0;
+    if (!refused && lives(*tokens, ABOUT_TO_EXPIRE_S))
+        return MESH_OK;
     code = refresh(run, in, tokens, failure);
     if (code == MESH_UNAUTHENTICATED) {
         unlink(in->path);
@@ -251,8 +258,60 @@ static mesh_code attach(ctl *run, const char *token, ctl_failure *failure)
     list[run->header_count] = (mesh_metadata){.key = key, .value = value, .size = strlen(value)};
     run->headers = list;
     run->header_count++;
+    run->token = token;
     run->sign_in_hint = sign_in_again;
     return MESH_OK;
+}
+
+/* A pause that does not go beyond --max-time. */
+static void rest(const ctl *run, int64_t pause_ms)
+{
+    const int64_t left_ms = ctl_time_left(run, pause_ms);
+    const struct timespec pause = {left_ms / 1000, left_ms % 1000 * 1000000};
+    (void)nanosleep(&pause, NULL);
+}
+
+bool ctl_sign_in_again(ctl *run, const ctl_failure *failure)
+{
+    ctl_sign_in in;
+    User__V1__Tokens *tokens;
+    ctl_failure ignored; /* what the call said is what is told */
+    if (run->token == NULL || failure->err.code != MESH_UNAUTHENTICATED ||
+        strcmp(failure->err.reason, "TOKEN_KEY_UNKNOWN") != 0 || run->token_renewals == AGAIN_MAX)
+        return false;
+    if (run->token_renewals++ > 0) {
+        rest(run, AGAIN_MS);
+        return true;
+    }
+    if (ctl_sign_in_find(run, &in, &ignored) != MESH_OK ||
+        renew(run, &in, &tokens, &ignored) != MESH_OK || tokens == NULL)
+        return false;
+    run->header_count--; /* the token is the last one */
+    return attach(run, tokens->access_token, &ignored) == MESH_OK;
+}
+
+const char *ctl_sign_in_user(const ctl *run)
+{
+    static const char subject[] = "\"sub\":\"";
+    const mesh_metadata *header = ctl_sign_in_header(run);
+    size_t size;
+    if (header == NULL)
+        return NULL;
+    char *token = mesh_arena_strndup(run->arena, header->value, header->size);
+    char *payload = strchr(token, '.');
+    if (payload == NULL)
+        return NULL;
+    payload++;
+    payload[strcspn(payload, ".")] = '\0';
+    if (!ctl_base64_decode(payload, &size))
+        return NULL;
+    payload[size] = '\0';
+    char *user = strstr(payload, subject);
+    if (user == NULL)
+        return NULL;
+    user += sizeof subject - 1;
+    user[strspn(user, "0123456789abcdefABCDEF-")] = '\0';
+    return user[0] == '\0' ? NULL : user;
 }
 
 /* Finds the token, fresh enough; NULL: there is none. */

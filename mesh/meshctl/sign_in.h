@@ -45,6 +45,16 @@ mesh_code ctl_sign_in_connect(ctl *run, const ctl_sign_in *in, ctl_connection **
  */
 mesh_code ctl_sign_in_use(ctl *run, const char *target, ctl_failure *failure);
 
+/*
+ * True when a call that failed is worth making once more: its token was refused for its key
+ * (TOKEN_KEY_UNKNOWN), which is so after a change of keys, and the session has another token now.
+ * The first time at once, the second time after a pause: who learns a new key needs a moment.
+ */
+bool ctl_sign_in_again(ctl *run, const ctl_failure *failure);
+
+/* Whom the token that calls carry speaks of, as it says itself; NULL: there is none, or nobody. */
+const char *ctl_sign_in_user(const ctl *run);
+
 /* The entry `authorization` of the run's headers; NULL without. */
 const mesh_metadata *ctl_sign_in_header(const ctl *run);
 

@@ -141,8 +141,12 @@ static void a_permission_is_explained_as_it_is_decided(void **state)
     desk_make_mesh(services);
     desk_sign_in("--staff ada");
     person_join(&bob, "bob");
-    expect_call(&bob, 64 + 7, "authz explain USER METHOD says by which rule");
+    expect_call(&bob, 64 + 7, "who may read users can ask why: meshctl authz explain ");
     assert_non_null(strstr(desk_output, "PERMISSION_MISSING"));
+    char asked[256];
+    snprintf(asked, sizeof asked,
+             "authz explain %s product product.v1.ProductService/DeleteProduct\n", bob.id);
+    assert_non_null(strstr(desk_output, asked));
     desk_expect(NULL, 1,
                 "DENIED PERMISSION_MISSING: bob, signed in, calls "
                 "product.v1.ProductService/CreateProduct at product\n",
@@ -231,6 +235,7 @@ static void mistakes_are_told(void **state)
     desk_expect(NULL, 64 + 16, "nobody is signed in", EXPLAIN CREATE, bob.id);
     desk_expect(NULL, 64 + 7, "the user does not have the permission user.read",
                 EXPLAIN CREATE " -H 'authorization: %s'", bob.id, bob.authorization);
+    assert_null(strstr(desk_output, "meshctl authz explain"));
     desk_sign_in("--staff ada");
     desk_expect(NULL, 64 + 5, "USER is an id: meshctl call user ListUsers shows them",
                 "authz explain 01981c3e-7b1f-7d6a-9c55-1f0a8d1b2c3d " CREATE);
@@ -239,6 +244,10 @@ static void mistakes_are_told(void **state)
     desk_expect(NULL, 2, "authz needs a user and a method", "authz explain");
     desk_expect(NULL, 2, "authz needs a user", "authz explane a b c");
     desk_expect(NULL, 1, "CreateProduct at product\n", EXPLAIN "CreateProduct", bob.id);
+    desk_expect(NULL, 1, "CreateProduct at product\n",
+                EXPLAIN "product.v1.ProductService/CreateProduct", bob.id);
+    desk_expect(NULL, 1, "meshctl list TARGET SERVICE shows the methods",
+                EXPLAIN "user product.v1.ProductService/CreateProduct", bob.id);
     desk_expect(NULL, 1, "no service of the mesh that answers has a method Creat", EXPLAIN "Creat",
                 bob.id);
     desk_expect(NULL, 1, "Explain is a method of several services: guarded, product, user",

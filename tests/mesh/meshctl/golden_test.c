@@ -49,6 +49,7 @@ static const golden_case cases[] = {
     {"error_not_a_service", {"list", "ADDRESS", "Item"}},
     {"error_no_mesh", {"call", "shop", "Buy"}},
     {"usage_command", {"cal"}},
+    {"usage_sign_up", {"sign-up", "ada"}},
     {"usage_option", {"call", "--deadlin"}},
     {"usage_call", {"call", "ADDRESS"}},
     {"usage_describe", {"describe"}},

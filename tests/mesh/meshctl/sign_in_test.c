@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <pty.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <termios.h>
@@ -14,6 +15,7 @@
 #include "mesh/base/clock.h"
 #include "mesh/reflection/reflection.h"
 #include "mesh/rpc/server.h"
+#include "mesh/v1/reason.mesh.h"
 #include "meshctl_test/v1/shop.mesh.h"
 #include "tests/fixtures/postgres.h"
 #include "tests/fixtures/wait.h"
@@ -33,6 +35,8 @@ static mesh_arena *arena;
 static mesh_server *server;
 static mesh_reflection *reflection;
 static char shop_address[64];
+static atomic_int
+    forgetful; /* so many calls that it will refuse, since the token's key is unknown */
 
 /* --- the shop --------------------------------------------------------------------------------- */
 
@@ -41,6 +45,10 @@ static mesh_code buy(void *self, mesh_call *call, const MeshctlTest__V1__BuyRequ
 {
     const mesh_metadata *token = mesh_call_metadata(call, "authorization", 0);
     (void)self;
+    if (atomic_load(&forgetful) > 0 && atomic_fetch_sub(&forgetful, 1) > 0)
+        return mesh__v1__auth_error_reason__set(err, MESH_UNAUTHENTICATED,
+                                                MESH__V1__AUTH_ERROR_REASON__TOKEN_KEY_UNKNOWN,
+                                                "the token's key is not known");
     if (request->fail_code != 0)
         return mesh_error_set(err, (mesh_code)request->fail_code, "as you wish");
     response->note = token == NULL
@@ -232,6 +240,32 @@ static void an_expired_token_is_renewed(void **state)
     assert_string_equal(sessions(), "1");
 }
 
+/* S0.4: after a change of keys the session goes on with a token of the new one. */
+static void a_token_whose_key_is_forgotten_is_renewed(void **state)
+{
+    (void)state;
+    make_mesh(users);
+    desk_sign_in("ada");
+    User__V1__Tokens *first = kept_tokens();
+    atomic_store(&forgetful, 1);
+    desk_expect(NULL, 0, WITH_TOKEN, CALL);
+    assert_null(strstr(desk_output, first->access_token));
+    User__V1__Tokens *now = kept_tokens();
+    assert_non_null(strstr(desk_output, now->access_token));
+    assert_string_not_equal(now->refresh_token, first->refresh_token);
+    user__v1__tokens__free_unpacked(first, NULL);
+    user__v1__tokens__free_unpacked(now, NULL);
+
+    atomic_store(&forgetful, 2); /* it learns the key a moment later */
+    desk_expect(NULL, 0, WITH_TOKEN, CALL);
+    atomic_store(&forgetful, 3);
+    desk_expect(NULL, 64 + 16, "TOKEN_KEY_UNKNOWN", CALL);
+    assert_int_equal(atomic_load(&forgetful), 0);
+    atomic_store(&forgetful, 1);
+    desk_expect(NULL, 64 + 16, "TOKEN_KEY_UNKNOWN", CALL " -H 'authorization: Bearer mine'");
+    assert_string_equal(sessions(), "1");
+}
+
 /* Runs several calls at the same time; what each printed. */
 static void call_at_once(char tokens[AT_ONCE][TOKEN_BYTES])
 {
@@ -341,6 +375,8 @@ static void without_a_mesh_or_a_place_nobody_signs_in(void **state)
     desk_expect(NULL, 0, WITH_TOKEN, CALL);
     assert_int_equal(
         access(mesh_arena_printf(arena, "%s/.local/state/meshctl", getenv("HOME")), F_OK), 0);
+    desk_list_services("shop 127.0.0.1:1\n");
+    desk_expect(NULL, 1, "no service user in the running mesh", "whoami");
     snprintf(desk_folder, sizeof desk_folder, "/nowhere");
     desk_expect(PEOPLE_PASSWORD, 1, "is the mesh up?", "sign-in ada");
 }
@@ -476,6 +512,7 @@ int main(void)
         cmocka_unit_test_setup(a_token_is_not_shown, begin_test),
         cmocka_unit_test_setup(who_is_not_signed_in_is_told_how, begin_test),
         cmocka_unit_test_setup(an_expired_token_is_renewed, begin_test),
+        cmocka_unit_test_setup(a_token_whose_key_is_forgotten_is_renewed, begin_test),
         cmocka_unit_test_setup(two_at_a_time_do_not_end_the_session, begin_test),
         cmocka_unit_test_setup(a_session_that_has_ended_says_so, begin_test),
         cmocka_unit_test_setup(without_the_user_service_a_token_is_used_while_it_lives, begin_test),
