@@ -17,6 +17,7 @@ enum {
     PAUSE_LAST_MS = 5000,
     ARENA_BYTES = 4096,
     ARENA_LIMIT = 256 * 1024,
+    OVERLAP_MS = 2 * 60 * 1000,            /* that a change may take, and clocks differ */
     CHANGED_ARENA_LIMIT = 4 * 1024 * 1024, /* for a page of 1000 users */
     CHANGED_PAGE_SIZE = 1000,
     CHANGED_PAGES = 100 * 1000 /* more are not believed */
@@ -32,7 +33,8 @@ struct mesh_authority {
     bool wanted;   /* the keys shall be fetched now */
 
     bool started;     /* the owner's: start, stop and destroy are called by one thread at a time */
-    int64_t pause_ms; /* the thread's own; 0: the last answer came */
+    int64_t pause_ms; /* the thread's own, as the next; 0: the last answer came */
+    int64_t told_ns;  /* wall clock: changes up to then are told of; 0: none is */
 };
 
 /* --- keys ------------------------------------------------------------------------------------- */
@@ -54,7 +56,7 @@ static mesh_code fetch_into(mesh_authority *authority, mesh_arena *arena, mesh_e
     return code;
 }
 
-static mesh_code fetch(mesh_authority *authority, mesh_error *err)
+static mesh_code fetch_keys(mesh_authority *authority, mesh_error *err)
 {
     mesh_arena *arena = mesh_arena_create(ARENA_BYTES, ARENA_LIMIT);
     mesh_code code = arena != NULL ? fetch_into(authority, arena, err)
@@ -62,6 +64,30 @@ static mesh_code fetch(mesh_authority *authority, mesh_error *err)
 
     mesh_arena_destroy(arena);
     return code;
+}
+
+/* Tells who has changed since it was done last, and somewhat before, since what changed then may
+ * not have been there yet. */
+static mesh_code tell_changes(mesh_authority *authority, mesh_error *err)
+{
+    const mesh_authority_options *options = &authority->options;
+    int64_t now_ns = mesh_clock_wall_ns();
+    int64_t since_ns = authority->told_ns != 0 ? mesh_clock_add_ms(authority->told_ns, -OVERLAP_MS)
+                                               : mesh_clock_add_ms(now_ns, -options->changed_ms);
+    mesh_code code = mesh_authority_list_changed(authority, since_ns, authority->cancel,
+                                                 options->on_changed, options->self, err);
+
+    if (code == MESH_OK)
+        authority->told_ns = now_ns;
+    return code;
+}
+
+static mesh_code fetch(mesh_authority *authority, mesh_error *err)
+{
+    mesh_code code = fetch_keys(authority, err);
+
+    return code == MESH_OK && authority->options.on_changed != NULL ? tell_changes(authority, err)
+                                                                    : code;
 }
 
 /* Says each outage once, and its end. */
@@ -76,11 +102,11 @@ static void fetch_and_tell(mesh_authority *authority)
     if (code == MESH_OK) {
         authority->pause_ms = 0;
         if (pause_ms != 0)
-            mesh_log(MESH_LOG_INFO, "the keys of the user service are here");
+            mesh_log(MESH_LOG_INFO, "the user service answers: its keys are here");
         return;
     }
     if (pause_ms == 0 && code != MESH_CANCELLED) /* which is ours, at the end */
-        mesh_log(MESH_LOG_WARN, "the keys of the user service cannot be fetched",
+        mesh_log(MESH_LOG_WARN, "the user service does not tell its keys, or who has changed",
                  MESH_LOG_S("error", err.message));
     pause_ms = pause_ms == 0 ? PAUSE_FIRST_MS : 2 * pause_ms;
     authority->pause_ms = pause_ms < PAUSE_LAST_MS ? pause_ms : PAUSE_LAST_MS;
@@ -219,7 +245,7 @@ mesh_code mesh_authority_list_changed(mesh_authority *authority, int64_t since_n
 static mesh_code read_options(const mesh_authority_options *given, mesh_authority_options *options,
                               mesh_error *err)
 {
-    mesh_code code = MESH_OPTIONS_READ(mesh_authority_options, interval_ms, options, given, err);
+    mesh_code code = MESH_OPTIONS_READ(mesh_authority_options, self, options, given, err);
 
     if (code == MESH_OK)
         MESH_OPTION_DEFAULT(options->interval_ms, INTERVAL_MS);

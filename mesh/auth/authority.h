@@ -10,8 +10,8 @@
  *   mesh_authority_start(authority, &err);
  *
  * The keys are fetched at once, every `interval_ms`, and when somebody met one that is not among
- * them. While the user service does not answer the set stays what it was, and it is asked again
- * after a pause, which grows from 0.1 to 5 s. Internal.
+ * them, and with them who has changed. While the user service does not answer the set stays what it
+ * was, and it is asked again after a pause, which grows from 0.1 to 5 s. Internal.
  */
 #ifndef MESH_AUTH_AUTHORITY_H
 #define MESH_AUTH_AUTHORITY_H
@@ -27,11 +27,24 @@ enum {
 
 typedef struct mesh_authority mesh_authority;
 
+/* Takes a user who has changed; borrowed. Another code than MESH_OK ends the list, and is its. */
+typedef mesh_code mesh_authority_changed_fn(void *context, const User__V1__ChangedUser *user,
+                                            mesh_error *err);
+
 typedef struct mesh_authority_options {
     size_t size;
     mesh_channel *channel; /* to the user service; borrowed, as the keys are */
     mesh_keys *keys;
     int64_t interval_ms; /* default 30 s: how long a key that was taken away may stay */
+
+    /*
+     * With the keys it asks who has changed, and tells each on its own thread: at first all of the
+     * last `changed_ms`, then those since it was told last and somewhat before, so some come again.
+     * So a change bites though its event was lost, or the broker is away. NULL: it does not ask.
+     */
+    mesh_authority_changed_fn *on_changed;
+    int64_t changed_ms;
+    void *self; /* of on_changed; borrowed */
 } mesh_authority_options;
 
 /* Asks nobody yet. RESOURCE_EXHAUSTED: out of memory. */
@@ -49,10 +62,6 @@ void mesh_authority_fetch_keys(void *authority);
  * mesh_authority. */
 void mesh_authority_load(void *authority, const char *user, const char *permission,
                          mesh_permission_load *load);
-
-/* Takes a user who has changed; borrowed. Another code than MESH_OK ends the list, and is its. */
-typedef mesh_code mesh_authority_changed_fn(void *context, const User__V1__ChangedUser *user,
-                                            mesh_error *err);
 
 /*
  * All users who have changed since then (by the wall clock), or are gone, one after the other, on

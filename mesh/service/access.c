@@ -91,7 +91,9 @@ static mesh_code create_users_part(mesh_access *access, mesh_channel *users, mes
     mesh_code code = mesh_keys_create(&access->keys, err);
     if (code == MESH_OK)
         code = mesh_authority_create(
-            MESH_OPTIONS(mesh_authority_options, .channel = users, .keys = access->keys),
+            MESH_OPTIONS(mesh_authority_options, .channel = users, .keys = access->keys,
+                         .on_changed = mesh_user_events_take, .changed_ms = TOKEN_LIFE_MS + LATE_MS,
+                         .self = &access->events),
             &access->authority, err);
     if (code == MESH_OK)
         code = mesh_verifier_create(

@@ -52,9 +52,13 @@ static mesh_code put(mesh_user_events *events, const char *user_id, const mesh_u
 
 mesh_code mesh_user_events_take(void *events, const User__V1__ChangedUser *user, mesh_error *err)
 {
-    mesh_user_state state = {.version = user->version, .refused = user->refused};
+    mesh_user_events *own = events;
+    mesh_user_state state, known;
+    if (mesh_users_find(own->users, user->user_id, &known) && known.version >= user->version)
+        return MESH_OK; /* its event was here */
+    state = (mesh_user_state){.version = user->version, .refused = user->refused};
     take_roles(user->roles, user->n_roles, &state);
-    return put(events, user->user_id, &state, err);
+    return put(own, user->user_id, &state, err);
 }
 
 static mesh_code change(mesh_user_events *events, const mesh_event *meta,
