@@ -5,6 +5,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <string.h>
+#include <time.h>
 
 #include <cmocka.h>
 
@@ -84,27 +85,29 @@ static void a_hash_of_other_numbers_still_fits_and_is_outdated(void **state)
     user_passwords_destroy(later);
 }
 
-static int64_t quickest_of_five(const char *hash)
+/* CPU of a wrong guess, if it is less than `quickest_ns`: others use the machine, too. */
+static int64_t quicker_ns(const char *hash, int64_t quickest_ns)
 {
-    int64_t quickest_ns = INT64_MAX;
-    for (int i = 0; i < 5; i++) {
-        bool outdated;
-        int64_t from_ns = mesh_clock_monotonic_ns();
-        assert_false(fits("wrong password", hash, &outdated));
-        int64_t took_ns = mesh_clock_monotonic_ns() - from_ns;
-        quickest_ns = took_ns < quickest_ns ? took_ns : quickest_ns;
-    }
-    return quickest_ns;
+    struct timespec from, to;
+    bool outdated;
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &from);
+    assert_false(fits("wrong password", hash, &outdated));
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &to);
+    int64_t took_ns = (to.tv_sec - from.tv_sec) * INT64_C(1000000000) + to.tv_nsec - from.tv_nsec;
+    return took_ns < quickest_ns ? took_ns : quickest_ns;
 }
 
 /* S4.1: how long an answer takes does not tell who has an account. */
 static void nobodys_password_takes_as_long_as_a_wrong_one(void **state)
 {
-    (void)state;
+    int64_t wrong_ns = INT64_MAX, nobody_ns = INT64_MAX;
     char hash[USER_HASH_BYTES];
+    (void)state;
     hash_it(PASSWORD, hash);
-    int64_t wrong_ns = quickest_of_five(hash);
-    int64_t nobody_ns = quickest_of_five(NULL);
+    for (int i = 0; i < 5; i++) {
+        wrong_ns = quicker_ns(hash, wrong_ns);
+        nobody_ns = quicker_ns(NULL, nobody_ns);
+    }
     assert_true(nobody_ns > wrong_ns / 2 && wrong_ns > nobody_ns / 2);
 }
 
