@@ -499,10 +499,28 @@ test_only_starts_a_part() {
     MESH_LISTEN=127.0.0.1:$free expect 1 "$SCRIPTS/up"
     expect 0 "$SCRIPTS/up" --only order
     [[ $("$SCRIPTS/status") == *"$free SERVING"*order*SERVING ]] || fail "$("$SCRIPTS/status")"
+    [[ $err != *needs* ]] || fail "said: $err"
     expect 2 "$SCRIPTS/up" --only nobody
     [[ $err == *"there is no 'nobody' (there are: postgres nats product order)"* ]] || fail "said: $err"
     expect 2 "$SCRIPTS/up" --instances product=0
     [[ $err == *"1 to 4 of 'product', not 0"* ]] || fail "said: $err"
+    expect 0 "$SCRIPTS/down"
+}
+
+test_only_says_when_what_is_asked_is_not_there_or_not_up_to_date() {
+    use only-needs
+    conf 'user @/stand-in 1 user' 'product @/stand-in 1 user'
+    expect 0 "$SCRIPTS/up" --only product
+    [[ $err == *'product needs user, which does not run: scripts/up --only user'* ]] || fail "said: $err"
+    expect 0 "$SCRIPTS/up" --only user
+    [[ $err != *needs* ]] || fail "said: $err"
+    conf 'user @/stand-in 1 user' 'product @/stand-in 1 user' 'order @/stand-in 1 user'
+    expect 0 "$SCRIPTS/up" --only order
+    [[ $err == *'order needs user, which runs as it was before: scripts/up --only user'* ]] ||
+        fail "said: $err"
+    expect 0 "$SCRIPTS/up" --only user
+    expect 0 "$SCRIPTS/up" --only order
+    [[ $err != *needs* ]] || fail "said: $err"
     expect 0 "$SCRIPTS/down"
 }
 
@@ -586,6 +604,14 @@ test_a_failure_names_the_part_and_shows_its_log() {
     printf '#!/bin/sh\necho "no such peer"\nexit 2\n' >"$WORK/broken"
     expect 1 "$SCRIPTS/up"
     [[ $err == *'the end of '*'no such peer'* && $err != *'no such setting'* ]] || fail "said: $err"
+    cat >"$WORK/broken" <<'END'
+#!/bin/sh
+echo "MESH_NATS_URL: is required and not given, nor is MESH_NATS_URL_FILE: the broker"
+echo "MESH_PRODUCT_TARGET: is required and not given: where the service product is"
+exit 2
+END
+    expect 1 "$SCRIPTS/up"
+    [[ $err == *"its line of $MESH_SERVICES_CONF needs nats, product"* ]] || fail "said: $err"
     expect 0 "$SCRIPTS/down"
     conf 'product @/nowhere 1 postgres'
     expect 1 "$SCRIPTS/up"
