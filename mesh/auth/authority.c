@@ -152,34 +152,66 @@ void mesh_authority_fetch_keys(void *context)
 
 /* --- permissions ------------------------------------------------------------------------------ */
 
+/* A load that runs. */
+typedef struct question {
+    mesh_authority *authority;
+    const char *user, *permission; /* of the load, as long as it runs */
+    mesh_permission_load *load;
+    bool again; /* it is asked for the second time */
+} question;
+
+static void ask(question *one);
+
 static void on_answer(void *context, mesh_code code,
                       const User__V1__CheckPermissionResponse *response, const mesh_error *err)
 {
+    question *one = context;
+
+    /* a connection that broke is noticed by who uses it first; asking changes nothing there */
+    if (code == MESH_UNAVAILABLE && !one->again) {
+        one->again = true;
+        ask(one);
+        return;
+    }
     if (code == MESH_PERMISSION_DENIED || code == MESH_UNAUTHENTICATED)
         mesh_log(
             MESH_LOG_ERROR,
             "the user service does not let this service ask for permissions: see `services` of "
             "CheckPermission, and MESH_SERVICE_KEY",
             MESH_LOG_S("error", err->message));
-    mesh_permissions_loaded(context, code, code == MESH_OK && response->allowed, err);
+    mesh_permissions_loaded(one->load, code, code == MESH_OK && response->allowed, err);
+    mesh_free(one);
+}
+
+static void ask(question *one)
+{
+    const mesh_call_options options = {.size = sizeof options,
+                                       .timeout_ms = MESH_AUTHORITY_TIMEOUT_MS,
+                                       .cancel = one->authority->cancel};
+    User__V1__CheckPermissionRequest request = USER__V1__CHECK_PERMISSION_REQUEST__INIT;
+    mesh_code code;
+
+    request.user_id = (char *)one->user;
+    request.permission = (char *)one->permission;
+    code = user__v1__user_service__check_permission__async(one->authority->options.channel,
+                                                           &request, &options, on_answer, one);
+    if (code != MESH_OK) {
+        mesh_permissions_loaded(one->load, code, false, NULL);
+        mesh_free(one);
+    }
 }
 
 void mesh_authority_load(void *context, const char *user, const char *permission,
                          mesh_permission_load *load)
 {
-    mesh_authority *authority = context;
-    const mesh_call_options options = {.size = sizeof options,
-                                       .timeout_ms = MESH_AUTHORITY_TIMEOUT_MS,
-                                       .cancel = authority->cancel};
-    User__V1__CheckPermissionRequest request = USER__V1__CHECK_PERMISSION_REQUEST__INIT;
-    mesh_code code;
+    question *one = mesh_malloc(sizeof *one);
 
-    request.user_id = (char *)user;
-    request.permission = (char *)permission;
-    code = user__v1__user_service__check_permission__async(authority->options.channel, &request,
-                                                           &options, on_answer, load);
-    if (code != MESH_OK)
-        mesh_permissions_loaded(load, code, false, NULL);
+    if (one == NULL) {
+        mesh_permissions_loaded(load, MESH_RESOURCE_EXHAUSTED, false, NULL);
+        return;
+    }
+    *one = (question){.authority = context, .user = user, .permission = permission, .load = load};
+    ask(one);
 }
 
 /* --- who has changed -------------------------------------------------------------------------- */

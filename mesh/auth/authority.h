@@ -58,7 +58,8 @@ mesh_code mesh_authority_start(mesh_authority *authority, mesh_error *err);
  * Any thread; does not wait. */
 void mesh_authority_fetch_keys(void *authority);
 
-/* Asks whether the user has the permission (mesh_permissions_load_fn); `authority` is a
+/* Asks whether the user has the permission, and once more when the connection broke
+ * (mesh_permissions_load_fn); `authority` is a
  * mesh_authority. */
 void mesh_authority_load(void *authority, const char *user, const char *permission,
                          mesh_permission_load *load);

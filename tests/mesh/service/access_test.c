@@ -40,6 +40,7 @@ static struct {
     mesh_verifier *verifier; /* of the services that ask */
     atomic_bool allows;
     atomic_int asked; /* for permissions */
+    atomic_int fails; /* so many questions for them */
     atomic_int key_fetches;
     atomic_int strangers;                       /* who asked without the token of the service */
     User__V1__ChangedUser changed[CHANGED_MAX]; /* lately */
@@ -74,9 +75,10 @@ static mesh_code check_permission(void *self, mesh_call *call,
                                   User__V1__CheckPermissionResponse *response, mesh_error *err)
 {
     (void)self;
-    (void)err;
     (void)request;
     atomic_fetch_add(&users.asked, 1);
+    if (atomic_load(&users.fails) > 0 && atomic_fetch_sub(&users.fails, 1) > 0)
+        return mesh_error_set(err, MESH_UNAVAILABLE, "not now");
     if (!is_the_service(call))
         atomic_fetch_add(&users.strangers, 1);
     response->allowed = atomic_load(&users.allows);
@@ -545,6 +547,24 @@ static void events_that_come_again_are_not_late(void **state)
     stop_guarded();
 }
 
+/* S0.5: a connection that broke is noticed by who uses it first, who must not be refused for it. */
+static void a_question_that_fails_is_asked_once_more(void **state)
+{
+    const char *ada = new_user(), *bob = new_user();
+    (void)state;
+    atomic_store(&users.allows, true);
+    serve_guarded();
+    WAIT_FOR(call_as(AUTHENTICATED, ada, "staff") == MESH_OK);
+    int asked = atomic_load(&users.asked);
+    atomic_store(&users.fails, 1);
+    assert_int_equal(call_as(WRITE, ada, "staff"), MESH_OK);
+    assert_int_equal(atomic_load(&users.asked), asked + 2);
+    atomic_store(&users.fails, 2);
+    assert_true(refused(WRITE, bob, "staff", "PERMISSION_UNKNOWN"));
+    assert_int_equal(atomic_load(&users.asked), asked + 4);
+    stop_guarded();
+}
+
 static void on_burst(void *context, mesh_code code, const Guarded__V1__Seen *response,
                      const mesh_error *err)
 {
@@ -915,6 +935,7 @@ int main(void)
         cmocka_unit_test(knows_which_service_calls),
         cmocka_unit_test(what_a_user_becomes_bites_at_once),
         cmocka_unit_test(metrics_tell_of_permissions_and_changes),
+        cmocka_unit_test(a_question_that_fails_is_asked_once_more),
         cmocka_unit_test(a_burst_of_callers_asks_once),
         cmocka_unit_test(events_that_come_again_are_not_late),
         cmocka_unit_test(a_ban_from_before_the_start_holds),
