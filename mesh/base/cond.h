@@ -19,4 +19,12 @@
  */
 bool mesh_cond_wait_until(pthread_cond_t *condition, pthread_mutex_t *mutex, int64_t deadline_ns);
 
+/*
+ * Rests for `ms`, unless `*stop`, which the mutex guards, is or becomes true; who sets it signals
+ * the condition. For a thread that does something every now and then. Takes the mutex and gives it
+ * back. True: it goes on; false: it is to stop.
+ */
+bool mesh_cond_rest(pthread_cond_t *condition, pthread_mutex_t *mutex, const bool *stop,
+                    int64_t ms);
+
 #endif

@@ -83,14 +83,9 @@ static bool stopping(mesh_feed *self)
 /* Waits, and doubles what the next pause will be. False: the feed ends. */
 static bool pause_for(mesh_feed *self, int64_t *pause_ms)
 {
-    int64_t until_ns = mesh_clock_deadline_ns(*pause_ms);
-    *pause_ms = *pause_ms * 2 < RETRY_LAST_MS ? *pause_ms * 2 : RETRY_LAST_MS;
-    pthread_mutex_lock(&self->mu);
-    while (!self->stopping && mesh_cond_wait_until(&self->changed, &self->mu, until_ns))
-        continue;
-    bool go_on = !self->stopping;
-    pthread_mutex_unlock(&self->mu);
-    return go_on;
+    int64_t ms = *pause_ms;
+    *pause_ms = ms * 2 < RETRY_LAST_MS ? ms * 2 : RETRY_LAST_MS;
+    return mesh_cond_rest(&self->changed, &self->mu, &self->stopping, ms);
 }
 
 /* ---- an event ---- */

@@ -218,16 +218,6 @@ static bool publish_on(mesh_publisher *self, mesh_link *link)
     return worked;
 }
 
-/* After a failure, unless the publisher stops. */
-static void pause_publishing(mesh_publisher *self, int64_t pause_ms)
-{
-    int64_t deadline_ns = mesh_clock_deadline_ns(pause_ms);
-    pthread_mutex_lock(&self->mu);
-    while (!self->stopping && mesh_cond_wait_until(&self->changed, &self->mu, deadline_ns))
-        continue;
-    pthread_mutex_unlock(&self->mu);
-}
-
 static void *publish(void *context)
 {
     mesh_publisher *self = context;
@@ -240,7 +230,7 @@ static void *publish(void *context)
             pause_ms = RETRY_FIRST_MS;
         mesh_broker_suspect(self->broker);
         mesh_broker_release(self->broker, link);
-        pause_publishing(self, pause_ms);
+        (void)mesh_cond_rest(&self->changed, &self->mu, &self->stopping, pause_ms);
         pause_ms = pause_ms * 2 < RETRY_LAST_MS ? pause_ms * 2 : RETRY_LAST_MS;
     }
     return NULL;

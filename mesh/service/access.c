@@ -7,6 +7,7 @@
 #include "mesh/base/alloc.h"
 #include "mesh/base/clock.h"
 #include "mesh/base/log.h"
+#include "mesh/service/metrics.h"
 #include "mesh/service/user_events.h"
 
 enum {
@@ -30,15 +31,6 @@ struct mesh_access {
 };
 
 /* --- figures ---------------------------------------------------------------------------------- */
-
-#define COUNTER(text, description)                                         \
-    {                                                                      \
-        .kind = MESH_METRIC_COUNTER, .name = (text), .help = (description) \
-    }
-#define GAUGE(text, description)                                         \
-    {                                                                    \
-        .kind = MESH_METRIC_GAUGE, .name = (text), .help = (description) \
-    }
 
 /* The order is that of read_figures. */
 static const mesh_metric figures[] = {

@@ -1,14 +1,5 @@
 #include "mesh/service/metrics.h"
 
-#define COUNTER(text, description)                                         \
-    {                                                                      \
-        .kind = MESH_METRIC_COUNTER, .name = (text), .help = (description) \
-    }
-#define GAUGE(text, description)                                         \
-    {                                                                    \
-        .kind = MESH_METRIC_GAUGE, .name = (text), .help = (description) \
-    }
-
 /* The order is that of read_db. */
 static const mesh_metric db_figures[] = {
     GAUGE("mesh_db_connections_max", "Connections to the database that the pool may have."),

@@ -10,6 +10,16 @@
 #include "mesh/obs/obs.h"
 #include "mesh/service.h"
 
+/* Entries of tables for mesh_metrics_read. */
+#define COUNTER(text, description)                                         \
+    {                                                                      \
+        .kind = MESH_METRIC_COUNTER, .name = (text), .help = (description) \
+    }
+#define GAUGE(text, description)                                         \
+    {                                                                    \
+        .kind = MESH_METRIC_GAUGE, .name = (text), .help = (description) \
+    }
+
 typedef struct mesh_service_metrics {
     mesh_metrics *registry;
     mesh_rpc_metrics *calls;

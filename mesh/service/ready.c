@@ -116,18 +116,6 @@ static bool go_down(struct mesh_ready *ready, const mesh_error *why)
     return true;
 }
 
-/* True when the thread shall end. */
-static bool pause_for(struct mesh_ready *ready, int64_t ms)
-{
-    int64_t until_ns = mesh_clock_deadline_ns(ms);
-    pthread_mutex_lock(&ready->mu);
-    while (!ready->stop && mesh_cond_wait_until(&ready->changed, &ready->mu, until_ns))
-        continue;
-    bool stop = ready->stop;
-    pthread_mutex_unlock(&ready->mu);
-    return stop;
-}
-
 static void *run(void *context)
 {
     struct mesh_ready *ready = context;
@@ -140,7 +128,8 @@ static void *run(void *context)
             mesh_app_stop(ready->app);
             break;
         }
-    } while (!pause_for(ready, ready->serving ? SERVING_INTERVAL_MS : AWAY_INTERVAL_MS));
+    } while (mesh_cond_rest(&ready->changed, &ready->mu, &ready->stop,
+                            ready->serving ? SERVING_INTERVAL_MS : AWAY_INTERVAL_MS));
     pthread_mutex_lock(&ready->mu);
     ready->ended = true;
     pthread_cond_broadcast(&ready->changed);

@@ -147,23 +147,11 @@ static int64_t work(reconciler *one)
 
 /* --- the thread ------------------------------------------------------------------------------- */
 
-/* False: stop. */
-static bool rest(reconciler *one, int64_t limit_ms)
-{
-    int64_t until_ns = mesh_clock_deadline_ns(limit_ms);
-    pthread_mutex_lock(&one->mu);
-    while (!one->stopping && mesh_cond_wait_until(&one->changed, &one->mu, until_ns))
-        continue;
-    bool go_on = !one->stopping;
-    pthread_mutex_unlock(&one->mu);
-    return go_on;
-}
-
 static void *run(void *context)
 {
     reconciler *one = context;
     int64_t wait_ms = 0;
-    while (rest(one, wait_ms))
+    while (mesh_cond_rest(&one->changed, &one->mu, &one->stopping, wait_ms))
         wait_ms = work(one);
     return NULL;
 }

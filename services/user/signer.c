@@ -44,23 +44,11 @@ static mesh_code look(user_signer *signer, mesh_error *err)
     return MESH_OK;
 }
 
-/* False: it is to stop. */
-static bool wait_to_look(user_signer *signer)
-{
-    const int64_t until_ns = mesh_clock_deadline_ns(LOOK_MS);
-    pthread_mutex_lock(&signer->mu);
-    while (!signer->stopping && mesh_cond_wait_until(&signer->stopped, &signer->mu, until_ns))
-        continue;
-    bool stopping = signer->stopping;
-    pthread_mutex_unlock(&signer->mu);
-    return !stopping;
-}
-
 static void *watch(void *context)
 {
     user_signer *signer = context;
     mesh_error err;
-    while (wait_to_look(signer)) {
+    while (mesh_cond_rest(&signer->stopped, &signer->mu, &signer->stopping, LOOK_MS)) {
         mesh_error_clear(&err);
         if (look(signer, &err) != MESH_OK)
             mesh_log(MESH_LOG_ERROR, "the signing keys stay, since the new ones cannot be used",

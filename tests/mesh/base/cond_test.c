@@ -57,12 +57,36 @@ static void a_wait_without_a_deadline_ends_with_its_condition(void **state)
     pthread_join(other, NULL);
 }
 
+static void who_rests_goes_on_when_the_time_has_come(void **state)
+{
+    int64_t until_ns = mesh_clock_deadline_ns(PAUSE_MS);
+
+    (void)state;
+    done = false;
+    assert_true(mesh_cond_rest(&changed, &mu, &done, PAUSE_MS));
+    assert_true(mesh_clock_monotonic_ns() >= until_ns);
+}
+
+static void who_rests_stops_at_once_when_told_to(void **state)
+{
+    pthread_t other;
+
+    (void)state;
+    done = false;
+    assert_int_equal(pthread_create(&other, NULL, finish, NULL), 0);
+    assert_false(mesh_cond_rest(&changed, &mu, &done, INT64_MAX));
+    pthread_join(other, NULL);
+    assert_false(mesh_cond_rest(&changed, &mu, &done, INT64_MAX)); /* also before it rests */
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_wait_ends_when_its_deadline_has_passed),
         cmocka_unit_test(a_deadline_in_the_past_is_over_at_once),
         cmocka_unit_test(a_wait_without_a_deadline_ends_with_its_condition),
+        cmocka_unit_test(who_rests_goes_on_when_the_time_has_come),
+        cmocka_unit_test(who_rests_stops_at_once_when_told_to),
     };
 
     return cmocka_run_group_tests_name("cond", tests, NULL, NULL);
