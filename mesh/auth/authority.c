@@ -29,12 +29,14 @@ struct mesh_authority {
     pthread_t thread;
     pthread_mutex_t mu;
     pthread_cond_t changed;
-    bool stopping; /* guarded by mu, as the next; the thread ends */
-    bool wanted;   /* the keys shall be fetched now */
+    bool stopping;   /* guarded by mu, as the next; the thread ends */
+    bool wanted;     /* it shall be asked now */
+    int64_t told_ns; /* CLOCK_MONOTONIC: changes up to then are told of; 0: none is. Written by
+                        the thread alone. */
+    mesh_error last; /* why the last try failed; OK: it did not */
 
     bool started;     /* the owner's: start, stop and destroy are called by one thread at a time */
-    int64_t pause_ms; /* the thread's own, as the next; 0: the last answer came */
-    int64_t told_ns;  /* wall clock: changes up to then are told of; 0: none is */
+    int64_t pause_ms; /* the thread's own; 0: the last answer came */
 };
 
 /* --- keys ------------------------------------------------------------------------------------- */
@@ -66,21 +68,93 @@ static mesh_code fetch_keys(mesh_authority *authority, mesh_error *err)
     return code;
 }
 
+/* --- who has changed -------------------------------------------------------------------------- */
+
+/* `token` is that of the page, and then of the next one. */
+static mesh_code take_page(mesh_authority *authority, User__V1__ListChangedUsersRequest *request,
+                           mesh_arena *arena, mesh_error *err)
+{
+    const mesh_call_options options = {.size = sizeof options,
+                                       .arena = arena,
+                                       .timeout_ms = MESH_AUTHORITY_TIMEOUT_MS,
+                                       .cancel = authority->cancel,
+                                       .wait_for_ready = true};
+    User__V1__ListChangedUsersResponse *page;
+    mesh_code code = user__v1__user_service__list_changed_users(authority->options.channel, request,
+                                                                &page, &options, err);
+    for (size_t i = 0; code == MESH_OK && i < page->n_users; i++)
+        code = authority->options.on_changed(authority->options.self, page->users[i], err);
+    if (code == MESH_OK)
+        request->page_token = page->next_page_token;
+    return code;
+}
+
+/* The token lives in the arena of its page, until the next page is there. */
+static mesh_code take_pages(mesh_authority *authority, mesh_arena *const arenas[2],
+                            int64_t since_ns, mesh_error *err)
+{
+    User__V1__ListChangedUsersRequest request = USER__V1__LIST_CHANGED_USERS_REQUEST__INIT;
+    Google__Protobuf__Timestamp since = GOOGLE__PROTOBUF__TIMESTAMP__INIT;
+    mesh_code code = MESH_OK;
+
+    since.seconds = since_ns / 1000000000;
+    since.nanos = (int32_t)(since_ns % 1000000000);
+    request.since = &since;
+    request.page_size = CHANGED_PAGE_SIZE;
+    for (int i = 0; code == MESH_OK && i < CHANGED_PAGES; i++) {
+        mesh_arena_reset(arenas[i % 2]);
+        code = take_page(authority, &request, arenas[i % 2], err);
+        if (code == MESH_OK && request.page_token[0] == '\0')
+            return MESH_OK;
+    }
+    return code != MESH_OK ? code : mesh_error_set(err, MESH_OUT_OF_RANGE, "the list does not end");
+}
+
+static mesh_code list_changed(mesh_authority *authority, int64_t since_ns, mesh_error *err)
+{
+    mesh_arena *const arenas[] = {mesh_arena_create(ARENA_BYTES, CHANGED_ARENA_LIMIT),
+                                  mesh_arena_create(ARENA_BYTES, CHANGED_ARENA_LIMIT)};
+    mesh_code code = arenas[0] != NULL && arenas[1] != NULL
+                         ? take_pages(authority, arenas, since_ns, err)
+                         : mesh_error_set(err, MESH_RESOURCE_EXHAUSTED, "out of memory");
+
+    mesh_arena_destroy(arenas[0]);
+    mesh_arena_destroy(arenas[1]);
+    return code;
+}
+
 /* Tells who has changed since it was done last, and somewhat before, since what changed then may
  * not have been there yet. */
 static mesh_code tell_changes(mesh_authority *authority, mesh_error *err)
 {
-    const mesh_authority_options *options = &authority->options;
-    int64_t now_ns = mesh_clock_wall_ns();
-    int64_t since_ns = authority->told_ns != 0 ? mesh_clock_add_ms(authority->told_ns, -OVERLAP_MS)
-                                               : mesh_clock_add_ms(now_ns, -options->changed_ms);
-    mesh_code code = mesh_authority_list_changed(authority, since_ns, authority->cancel,
-                                                 options->on_changed, options->self, err);
+    int64_t asked_ns = mesh_clock_monotonic_ns();
+    int64_t ago_ms = authority->told_ns != 0
+                         ? (asked_ns - authority->told_ns) / 1000000 + OVERLAP_MS
+                         : authority->options.changed_ms;
+    mesh_code code = list_changed(authority, mesh_clock_add_ms(mesh_clock_wall_ns(), -ago_ms), err);
 
-    if (code == MESH_OK)
-        authority->told_ns = now_ns;
+    if (code != MESH_OK)
+        return code;
+    pthread_mutex_lock(&authority->mu);
+    authority->told_ns = asked_ns;
+    pthread_mutex_unlock(&authority->mu);
+    return MESH_OK;
+}
+
+mesh_code mesh_authority_told(mesh_authority *authority, int64_t since_ns, mesh_error *err)
+{
+    mesh_code code = MESH_OK;
+
+    pthread_mutex_lock(&authority->mu);
+    if (authority->told_ns < since_ns)
+        code = mesh_error_set(err, MESH_UNAVAILABLE, "%s",
+                              authority->last.code != MESH_OK ? authority->last.message
+                                                              : "the user service is being asked");
+    pthread_mutex_unlock(&authority->mu);
     return code;
 }
+
+/* --- both ------------------------------------------------------------------------------------- */
 
 static mesh_code fetch(mesh_authority *authority, mesh_error *err)
 {
@@ -99,6 +173,9 @@ static void fetch_and_tell(mesh_authority *authority)
 
     mesh_error_clear(&err);
     code = fetch(authority, &err);
+    pthread_mutex_lock(&authority->mu);
+    authority->last = err;
+    pthread_mutex_unlock(&authority->mu);
     if (code == MESH_OK) {
         authority->pause_ms = 0;
         if (pause_ms != 0)
@@ -140,7 +217,7 @@ static void *run(void *context)
     return NULL;
 }
 
-void mesh_authority_fetch_keys(void *context)
+void mesh_authority_ask(void *context)
 {
     mesh_authority *authority = context;
 
@@ -212,64 +289,6 @@ void mesh_authority_load(void *context, const char *user, const char *permission
     }
     *one = (question){.authority = context, .user = user, .permission = permission, .load = load};
     ask(one);
-}
-
-/* --- who has changed -------------------------------------------------------------------------- */
-
-/* `token` is that of the page, and then of the next one. */
-static mesh_code take_page(mesh_authority *authority, User__V1__ListChangedUsersRequest *request,
-                           const mesh_call_options *options, mesh_authority_changed_fn *fn,
-                           void *context, mesh_error *err)
-{
-    User__V1__ListChangedUsersResponse *page;
-    mesh_code code = user__v1__user_service__list_changed_users(authority->options.channel, request,
-                                                                &page, options, err);
-    for (size_t i = 0; code == MESH_OK && i < page->n_users; i++)
-        code = fn(context, page->users[i], err);
-    if (code == MESH_OK)
-        request->page_token = page->next_page_token;
-    return code;
-}
-
-/* The token lives in the arena of its page, until the next page is there. */
-static mesh_code list_changed(mesh_authority *authority, mesh_arena *const arenas[2],
-                              int64_t since_ns, mesh_cancel *cancel, mesh_authority_changed_fn *fn,
-                              void *context, mesh_error *err)
-{
-    User__V1__ListChangedUsersRequest request = USER__V1__LIST_CHANGED_USERS_REQUEST__INIT;
-    Google__Protobuf__Timestamp since = GOOGLE__PROTOBUF__TIMESTAMP__INIT;
-    mesh_code code = MESH_OK;
-    since.seconds = since_ns / 1000000000;
-    since.nanos = (int32_t)(since_ns % 1000000000);
-    request.since = &since;
-    request.page_size = CHANGED_PAGE_SIZE;
-    for (int i = 0; code == MESH_OK && i < CHANGED_PAGES; i++) {
-        const mesh_call_options options = {.size = sizeof options,
-                                           .arena = arenas[i % 2],
-                                           .timeout_ms = MESH_AUTHORITY_TIMEOUT_MS,
-                                           .cancel = cancel,
-                                           .wait_for_ready = true};
-        mesh_arena_reset(arenas[i % 2]);
-        code = take_page(authority, &request, &options, fn, context, err);
-        if (code == MESH_OK && request.page_token[0] == '\0')
-            return MESH_OK;
-    }
-    return code != MESH_OK ? code : mesh_error_set(err, MESH_OUT_OF_RANGE, "the list does not end");
-}
-
-mesh_code mesh_authority_list_changed(mesh_authority *authority, int64_t since_ns,
-                                      mesh_cancel *cancel, mesh_authority_changed_fn *fn,
-                                      void *context, mesh_error *err)
-{
-    mesh_arena *const arenas[] = {mesh_arena_create(ARENA_BYTES, CHANGED_ARENA_LIMIT),
-                                  mesh_arena_create(ARENA_BYTES, CHANGED_ARENA_LIMIT)};
-    mesh_code code = arenas[0] != NULL && arenas[1] != NULL
-                         ? list_changed(authority, arenas, since_ns, cancel, fn, context, err)
-                         : mesh_error_set(err, MESH_RESOURCE_EXHAUSTED, "out of memory");
-
-    mesh_arena_destroy(arenas[0]);
-    mesh_arena_destroy(arenas[1]);
-    return code;
 }
 
 /* --- life ------------------------------------------------------------------------------------- */

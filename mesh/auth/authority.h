@@ -5,7 +5,7 @@
  *
  *   mesh_authority_create(MESH_OPTIONS(mesh_authority_options, .channel = users, .keys = keys),
  *                         &authority, &err);
- *   ... mesh_verifier_options.on_unknown_key = mesh_authority_fetch_keys, .self = authority
+ *   ... mesh_verifier_options.on_unknown_key = mesh_authority_ask, .self = authority
  *   ... mesh_permissions_options.load = mesh_authority_load, .self = authority
  *   mesh_authority_start(authority, &err);
  *
@@ -54,24 +54,20 @@ mesh_code mesh_authority_create(const mesh_authority_options *options, mesh_auth
 /* Starts the thread that fetches the keys; once. RESOURCE_EXHAUSTED: there is none to be had. */
 mesh_code mesh_authority_start(mesh_authority *authority, mesh_error *err);
 
-/* Lets the keys be fetched now, unless it waits after a failure. `authority` is a mesh_authority.
- * Any thread; does not wait. */
-void mesh_authority_fetch_keys(void *authority);
+/* Lets it ask for keys and changes now, unless it waits after a failure. `authority` is a
+ * mesh_authority. Any thread; does not wait. */
+void mesh_authority_ask(void *authority);
 
 /* Asks whether the user has the permission, and once more when the connection broke
- * (mesh_permissions_load_fn); `authority` is a
- * mesh_authority. */
+ * (mesh_permissions_load_fn); `authority` is a mesh_authority. */
 void mesh_authority_load(void *authority, const char *user, const char *permission,
                          mesh_permission_load *load);
 
 /*
- * All users who have changed since then (by the wall clock), or are gone, one after the other, on
- * the calling thread, which waits for each page MESH_AUTHORITY_TIMEOUT_MS at most. `cancel` ends
- * the wait. Codes of the call and of `fn`, RESOURCE_EXHAUSTED: out of memory.
+ * MESH_OK when all who had changed by then (CLOCK_MONOTONIC) have been told. UNAVAILABLE: not yet;
+ * the message says why. Any thread; never waits.
  */
-mesh_code mesh_authority_list_changed(mesh_authority *authority, int64_t since_ns,
-                                      mesh_cancel *cancel, mesh_authority_changed_fn *fn,
-                                      void *context, mesh_error *err);
+mesh_code mesh_authority_told(mesh_authority *authority, int64_t since_ns, mesh_error *err);
 
 /* Gives up what it asks, which ends the loads that run, and the thread. Loads that begin later fail
  * at once. NULL is accepted. */

@@ -6,7 +6,6 @@
 #include "mesh/auth/explain.h"
 #include "mesh/base/alloc.h"
 #include "mesh/base/clock.h"
-#include "mesh/base/log.h"
 #include "mesh/service/metrics.h"
 #include "mesh/service/user_events.h"
 
@@ -26,8 +25,8 @@ struct mesh_access {
     mesh_feed *feed;
     mesh_user_events events;
     mesh_metrics *metrics; /* where the figures are shown; NULL: nowhere */
-    mesh_cancel *asking;   /* who has changed */
-    uint64_t filled; /* gaps of the feed that the user service has filled; mesh_access_ready's */
+    uint64_t gaps;         /* of the feed, up to now; mesh_access_ready's, as the next */
+    int64_t gap_ns;        /* when the last one was noticed; 0: there was none */
 };
 
 /* --- figures ---------------------------------------------------------------------------------- */
@@ -91,8 +90,8 @@ static mesh_code create_users_part(mesh_access *access, mesh_channel *users, mes
         code = mesh_verifier_create(
             MESH_OPTIONS(mesh_verifier_options, .keys = access->keys,
                          .issuer = MESH_CLAIMS_USER_ISSUER, .audience = MESH_CLAIMS_USER_AUDIENCE,
-                         .max_lifetime_ms = TOKEN_LIFE_MS,
-                         .on_unknown_key = mesh_authority_fetch_keys, .self = access->authority),
+                         .max_lifetime_ms = TOKEN_LIFE_MS, .on_unknown_key = mesh_authority_ask,
+                         .self = access->authority),
             &access->verifier, err);
     if (code == MESH_OK)
         code = mesh_permissions_create(
@@ -101,10 +100,8 @@ static mesh_code create_users_part(mesh_access *access, mesh_channel *users, mes
     if (code != MESH_OK)
         return code;
     access->users = mesh_users_create(TOKEN_LIFE_MS + LATE_MS);
-    access->asking = mesh_cancel_create();
-    return access->users != NULL && access->asking != NULL
-               ? MESH_OK
-               : mesh_error_set(err, MESH_RESOURCE_EXHAUSTED, "out of memory");
+    return access->users != NULL ? MESH_OK
+                                 : mesh_error_set(err, MESH_RESOURCE_EXHAUSTED, "out of memory");
 }
 
 static mesh_code create_services_part(mesh_access *access, const char *name, const char *jwks,
@@ -194,39 +191,29 @@ mesh_code mesh_access_start(mesh_access *access, mesh_error *err)
     return code == MESH_OK ? mesh_feed_start(access->feed, err) : code;
 }
 
-/* What the broker may have lost. A gap that appears meanwhile is another one. */
-static mesh_code fill_gaps(mesh_access *access, mesh_error *err)
+/* What the broker may have lost, the user service tells. */
+static mesh_code ask_for_gaps(mesh_access *access, mesh_error *err)
 {
     const uint64_t gaps = mesh_feed_gaps(access->feed);
-    if (gaps == access->filled)
-        return MESH_OK;
-    const int64_t since_ns = mesh_clock_add_ms(mesh_clock_wall_ns(), -(TOKEN_LIFE_MS + LATE_MS));
-    mesh_code code = mesh_authority_list_changed(access->authority, since_ns, access->asking,
-                                                 mesh_user_events_take, &access->events, err);
-    if (code != MESH_OK) {
-        mesh_error_prefix(err, "what changed in the last hour is not known");
-        err->code = MESH_UNAVAILABLE; /* whatever it is: it is asked again */
-        return MESH_UNAVAILABLE;
+    if (gaps != access->gaps) {
+        access->gaps = gaps;
+        access->gap_ns = mesh_clock_monotonic_ns();
+        mesh_authority_ask(access->authority);
     }
-    access->filled = gaps;
-    mesh_log(MESH_LOG_INFO, "the user service has told what changed in the last hour");
-    return MESH_OK;
+    mesh_code code = mesh_authority_told(access->authority, access->gap_ns, err);
+    if (code != MESH_OK)
+        mesh_error_prefix(err, "what changed in the last hour is not known");
+    return code;
 }
 
 mesh_code mesh_access_ready(mesh_access *access, mesh_error *err)
 {
     mesh_code code = mesh_feed_ready(access->feed, err);
     if (code == MESH_OK)
-        code = fill_gaps(access, err);
+        code = ask_for_gaps(access, err);
     if (code == MESH_OK)
         mesh_guard_open(access->guard);
     return code;
-}
-
-void mesh_access_give_up(mesh_access *access)
-{
-    if (access != NULL)
-        mesh_cancel_calls(access->asking);
 }
 
 void mesh_access_stop(mesh_access *access)
@@ -251,7 +238,6 @@ void mesh_access_destroy(mesh_access *access)
     mesh_verifier_destroy(access->verifier);
     mesh_verifier_destroy(access->service_verifier);
     mesh_authority_destroy(access->authority);
-    mesh_cancel_destroy(access->asking);
     mesh_users_destroy(access->users);
     mesh_keys_destroy(access->keys);
     mesh_keys_destroy(access->service_keys);

@@ -39,15 +39,11 @@ mesh_code mesh_access_start(mesh_access *access, mesh_error *err);
 
 /*
  * MESH_OK while it knows what users are now, which it hears from the broker; the first time lets
- * them in. UNAVAILABLE: it does not; the message says why. The user service is no condition:
- * without its keys calls of users are refused (TOKEN_KEY_UNKNOWN), others are not. But where the
- * broker's past may not be whole, it is asked who has changed, and waited for: each time for
- * MESH_AUTHORITY_TIMEOUT_MS at most, or while it answers.
+ * them in. UNAVAILABLE: it does not; the message says why. Never waits. The user service is no
+ * condition: without its keys calls of users are refused (TOKEN_KEY_UNKNOWN), others are not. But
+ * where the broker's past may not be whole, it has to have said who has changed.
  */
 mesh_code mesh_access_ready(mesh_access *access, mesh_error *err);
-
-/* Ends that wait, for good. Any thread. NULL is accepted. */
-void mesh_access_give_up(mesh_access *access);
 
 /* Shows no figures any more. NULL is accepted. */
 void mesh_access_stop(mesh_access *access);

@@ -192,7 +192,6 @@ void mesh_ready_stop(mesh_ready *ready)
     ready->stop = true;
     pthread_cond_broadcast(&ready->changed);
     pthread_mutex_unlock(&ready->mu);
-    mesh_access_give_up(ready->app->access);
 }
 
 bool mesh_ready_join(mesh_ready *ready, int64_t timeout_ms, bool *gave_up)
