@@ -11,11 +11,11 @@
 #include "guarded/v1/guarded.mesh.h"
 #include "mesh/access/v1/access.mesh.h"
 #include "mesh/auth/explain.h"
-#include "mesh/auth/guard.h"
 #include "mesh/base/alloc.h"
 #include "mesh/base/clock.h"
 #include "mesh/rpc/channel.h"
 #include "tests/fixtures/wait.h"
+#include "tests/mesh/auth/gate.h"
 #include "tests/mesh/auth/issuer.h"
 
 #define USER "018f3a52-77aa-7e3e-b1f0-2d5b8a9f0c11" /* who is asked about, of issuer_claims */
@@ -35,11 +35,7 @@ typedef enum says {
 
 static struct {
     mesh_key *key;
-    mesh_keys *keys;
-    mesh_verifier *verifier;
-    mesh_users *users;
-    mesh_permissions *permissions;
-    mesh_guard *guard;
+    gate gate;
     mesh_explain *explain;
     mesh_server *server;
     mesh_channel *channel;
@@ -89,26 +85,12 @@ static const guarded__v1__guarded__handlers handlers = {
 
 /* --- its parts -------------------------------------------------------------------------------- */
 
-static void make_guard(void)
+static void make_gate(void)
 {
     here.key = issuer_generate();
-    assert_int_equal(mesh_keys_create(&here.keys, NULL), MESH_OK);
-    issuer_publish(here.keys, (const mesh_key *const *)&here.key, 1);
-    assert_int_equal(mesh_verifier_create(MESH_OPTIONS(mesh_verifier_options, .keys = here.keys,
-                                                       .issuer = "user", .audience = "mesh"),
-                                          &here.verifier, NULL),
-                     MESH_OK);
-    here.users = mesh_users_create(3600000);
-    assert_non_null(here.users);
-    assert_int_equal(
-        mesh_permissions_create(&(mesh_permissions_options){.load = load}, &here.permissions, NULL),
-        MESH_OK);
-    assert_int_equal(
-        mesh_guard_create(MESH_OPTIONS(mesh_guard_options, .verifier = here.verifier,
-                                       .users = here.users, .permissions = here.permissions),
-                          &here.guard, NULL),
-        MESH_OK);
-    mesh_guard_open(here.guard);
+    gate_create(&here.gate, load, NULL);
+    issuer_publish(here.gate.keys, (const mesh_key *const *)&here.key, 1);
+    mesh_guard_open(here.gate.guard);
 }
 
 static int start(void **state)
@@ -117,8 +99,8 @@ static int start(void **state)
     char address[32];
 
     (void)state;
-    make_guard();
-    guard = mesh_guard_interceptor(here.guard);
+    make_gate();
+    guard = gate_interceptor(&here.gate);
     assert_int_equal(mesh_server_create(&(mesh_server_options){.listen = "127.0.0.1:0",
                                                                .poller_count = 1,
                                                                .worker_count = 2,
@@ -126,7 +108,8 @@ static int start(void **state)
                                                                .interceptor_count = 1},
                                         &here.server, NULL),
                      MESH_OK);
-    assert_int_equal(mesh_explain_create(here.server, here.guard, &here.explain, NULL), MESH_OK);
+    assert_int_equal(mesh_explain_create(here.server, here.gate.guard, &here.explain, NULL),
+                     MESH_OK);
     assert_int_equal(mesh_server_add(here.server, mesh_explain_api(here.explain), NULL), MESH_OK);
     assert_int_equal(mesh_server_add(here.server, guarded__v1__guarded__api(&handlers, NULL), NULL),
                      MESH_OK);
@@ -146,11 +129,7 @@ static int stop(void **state)
     mesh_channel_destroy(here.channel);
     mesh_server_destroy(here.server);
     mesh_explain_destroy(here.explain);
-    mesh_guard_destroy(here.guard);
-    mesh_permissions_destroy(here.permissions);
-    mesh_users_destroy(here.users);
-    mesh_verifier_destroy(here.verifier);
-    mesh_keys_destroy(here.keys);
+    gate_destroy(&here.gate);
     mesh_key_destroy(here.key);
     mesh_arena_destroy(here.arena);
     return 0;
@@ -210,8 +189,8 @@ static void change(int64_t version, bool refused, const char *role)
     mesh_user_state state = {.version = version, .refused = refused, .role_count = 1};
 
     snprintf(state.roles[0], sizeof state.roles[0], "%s", role);
-    assert_int_equal(mesh_users_put(here.users, USER, &state, NULL), MESH_OK);
-    mesh_permissions_drop_user(here.permissions, USER);
+    assert_int_equal(mesh_users_put(here.gate.users, USER, &state, NULL), MESH_OK);
+    mesh_permissions_drop_user(here.gate.permissions, USER);
 }
 
 typedef mesh_code method(mesh_channel *channel, const Google__Protobuf__Empty *request,
@@ -270,7 +249,7 @@ static void what_is_said_is_what_a_call_does(void **state)
     for (size_t a = 0; a < sizeof answers / sizeof answers[0]; a++) {
         atomic_store(&here.says, answers[a].says);
         for (size_t r = 0; r < sizeof roles / sizeof roles[0]; r++) {
-            mesh_permissions_drop_user(here.permissions, USER);
+            mesh_permissions_drop_user(here.gate.permissions, USER);
             expect_agreement(roles[r], answers[a].name);
             expect_agreement(roles[r], answers[a].name); /* and after it was kept */
         }
@@ -348,7 +327,7 @@ static void a_permission_comes_from_the_cache_or_from_a_question(void **state)
         expect_fact(said, 1, "permission user.manage", "no", FROM(USER_SERVICE));
         assert_int_equal(atomic_load(&here.loads), i);
     }
-    mesh_permissions_drop_user(here.permissions, USER);
+    mesh_permissions_drop_user(here.gate.permissions, USER);
     atomic_store(&here.says, SAYS_NOTHING);
     said = explain("Write", "staff");
     assert_int_equal(said->decision, DECIDED(UNKNOWN));
@@ -407,7 +386,7 @@ static void without_memory_nothing_is_made_up(void **state)
         const mesh_call_options *options = as(OPERATOR, "staff");
         mesh_code code;
 
-        mesh_permissions_drop_all(here.permissions);
+        mesh_permissions_drop_all(here.gate.permissions);
         mesh_alloc_fail_at(++n);
         code = try_explain(options, USER, method, "staff", &said);
         if (code == MESH_OK)

@@ -10,11 +10,11 @@
 #include <cmocka.h>
 
 #include "guarded/v1/guarded.mesh.h"
-#include "mesh/auth/guard.h"
 #include "mesh/auth/identity.h"
 #include "mesh/base/clock.h"
 #include "mesh/rpc/channel.h"
 #include "tests/fixtures/wait.h"
+#include "tests/mesh/auth/gate.h"
 #include "tests/mesh/auth/issuer.h"
 
 #define SERVICE "stock-keeper" /* the one that is called */
@@ -35,11 +35,7 @@ typedef enum says {
 
 static struct {
     mesh_key *key, *order_key, *basket_key; /* of the user service, and of two others */
-    mesh_keys *keys, *service_keys;
-    mesh_verifier *verifier, *service_verifier;
-    mesh_users *users;
-    mesh_permissions *permissions;
-    mesh_guard *guard;
+    gate gate;
     mesh_server *server;
     mesh_channel *channel;
     mesh_identity *order;
@@ -165,47 +161,18 @@ static const guarded__v1__guarded__handlers handlers = {
 
 /* --- its parts -------------------------------------------------------------------------------- */
 
-static void make_user_verifier(void)
-{
-    here.key = issuer_generate();
-    assert_int_equal(mesh_keys_create(&here.keys, NULL), MESH_OK);
-    issuer_publish(here.keys, (const mesh_key *const *)&here.key, 1);
-    assert_int_equal(mesh_verifier_create(MESH_OPTIONS(mesh_verifier_options, .keys = here.keys,
-                                                       .issuer = "user", .audience = "mesh"),
-                                          &here.verifier, NULL),
-                     MESH_OK);
-}
-
-static void make_service_verifier(void)
+static void make_gate(void)
 {
     const mesh_key *both[2];
 
+    here.key = issuer_generate();
     here.order_key = issuer_generate_named("order");
     here.basket_key = issuer_generate_named("basket");
     both[0] = here.order_key;
     both[1] = here.basket_key;
-    assert_int_equal(mesh_keys_create(&here.service_keys, NULL), MESH_OK);
-    issuer_publish(here.service_keys, both, 2);
-    assert_int_equal(
-        mesh_verifier_create(MESH_OPTIONS(mesh_verifier_options, .keys = here.service_keys,
-                                          .self_issued = true, .audience = SERVICE),
-                             &here.service_verifier, NULL),
-        MESH_OK);
-}
-
-static void make_guard(void)
-{
-    here.users = mesh_users_create(3600000);
-    assert_non_null(here.users);
-    assert_int_equal(
-        mesh_permissions_create(&(mesh_permissions_options){.load = load}, &here.permissions, NULL),
-        MESH_OK);
-    assert_int_equal(
-        mesh_guard_create(MESH_OPTIONS(mesh_guard_options, .verifier = here.verifier,
-                                       .users = here.users, .permissions = here.permissions,
-                                       .service_verifier = here.service_verifier),
-                          &here.guard, NULL),
-        MESH_OK);
+    gate_create(&here.gate, load, SERVICE);
+    issuer_publish(here.gate.keys, (const mesh_key *const *)&here.key, 1);
+    issuer_publish(here.gate.service_keys, both, 2);
 }
 
 static void connect_to(const char *address)
@@ -228,10 +195,8 @@ static int start_closed(void **state)
     char address[32];
 
     (void)state;
-    make_user_verifier();
-    make_service_verifier();
-    make_guard();
-    guard = mesh_guard_interceptor(here.guard);
+    make_gate();
+    guard = gate_interceptor(&here.gate);
     assert_int_equal(mesh_server_create(&(mesh_server_options){.listen = "127.0.0.1:0",
                                                                .poller_count = 1,
                                                                .worker_count = 2,
@@ -254,7 +219,7 @@ static int start_closed(void **state)
 static int start(void **state)
 {
     (void)start_closed(state);
-    mesh_guard_open(here.guard);
+    mesh_guard_open(here.gate.guard);
     return 0;
 }
 
@@ -265,13 +230,7 @@ static int stop(void **state)
     mesh_channel_destroy(here.order_channel);
     mesh_server_destroy(here.server);
     mesh_identity_destroy(here.order);
-    mesh_guard_destroy(here.guard);
-    mesh_permissions_destroy(here.permissions);
-    mesh_users_destroy(here.users);
-    mesh_verifier_destroy(here.verifier);
-    mesh_verifier_destroy(here.service_verifier);
-    mesh_keys_destroy(here.keys);
-    mesh_keys_destroy(here.service_keys);
+    gate_destroy(&here.gate);
     mesh_key_destroy(here.key);
     mesh_key_destroy(here.order_key);
     mesh_key_destroy(here.basket_key);
@@ -395,7 +354,7 @@ static void change(int64_t version, bool is_refused, const char *role)
     mesh_user_state state = {.version = version, .refused = is_refused, .role_count = 1};
 
     snprintf(state.roles[0], sizeof state.roles[0], "%s", role);
-    assert_int_equal(mesh_users_put(here.users, USER, &state, NULL), MESH_OK);
+    assert_int_equal(mesh_users_put(here.gate.users, USER, &state, NULL), MESH_OK);
 }
 
 /* --- users ------------------------------------------------------------------------------------ */
@@ -532,7 +491,7 @@ static void a_closed_guard_lets_no_user_in(void **state)
                      MESH_OK);
     assert_int_equal(call_for_user(token), MESH_UNAVAILABLE);
     change(2, true, "staff");
-    mesh_guard_open(here.guard);
+    mesh_guard_open(here.gate.guard);
     refused(fns[0], token, MESH_PERMISSION_DENIED, "USER_REFUSED");
     change(3, false, "staff");
     for (size_t i = 0; i < sizeof fns / sizeof fns[0]; i++)
@@ -555,7 +514,7 @@ static void a_permission_is_asked_for_once_and_remembered(void **state)
     assert_true(mesh_error_metadata_get(&refusal, "permission", value, sizeof value));
     assert_string_equal(value, "product.write");
     assert_int_equal(atomic_load(&here.loads), 1);
-    mesh_permissions_drop_user(here.permissions, USER);
+    mesh_permissions_drop_user(here.gate.permissions, USER);
     atomic_store(&here.says, SAYS_YES);
     for (int i = 0; i < 3; i++)
         assert_int_equal(call(guarded__v1__guarded__write, token), MESH_OK);
@@ -627,7 +586,7 @@ static void many_who_wait_for_one_permission_share_one_question_and_hold_no_thre
     ask_many(bearer("regular", 0), true);
     assert_int_equal(atomic_load(&allowed), MANY);
     assert_int_equal(atomic_load(&here.loads), 1);
-    mesh_permissions_drop_all(here.permissions);
+    mesh_permissions_drop_all(here.gate.permissions);
     ask_many(bearer("regular", 0), false);
     assert_int_equal(atomic_load(&denied), MANY);
     assert_int_equal(atomic_load(&here.loads), 2);
@@ -647,7 +606,7 @@ static void a_stream_has_the_same_policy(void **state)
     (void)state;
     for (int i = 0; i < 2; i++) {
         atomic_store(&here.says, i == 0 ? SAYS_NO : SAYS_YES);
-        mesh_permissions_drop_all(here.permissions);
+        mesh_permissions_drop_all(here.gate.permissions);
         mesh_error_clear(&refusal);
         assert_int_equal(
             guarded__v1__guarded__watch(here.channel, &request, &stream, &options, &refusal),
@@ -777,9 +736,9 @@ static void a_guard_without_its_parts_is_none(void **state)
     mesh_guard *guard;
 
     (void)state;
-    assert_int_equal(
-        mesh_guard_create(MESH_OPTIONS(mesh_guard_options, .users = here.users), &guard, &refusal),
-        MESH_INVALID_ARGUMENT);
+    assert_int_equal(mesh_guard_create(MESH_OPTIONS(mesh_guard_options, .users = here.gate.users),
+                                       &guard, &refusal),
+                     MESH_INVALID_ARGUMENT);
     assert_string_equal(refusal.message, "a guard needs verifier, users and permissions");
 }
 

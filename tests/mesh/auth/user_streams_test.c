@@ -10,13 +10,13 @@
 #include <cmocka.h>
 
 #include "guarded/v1/guarded.mesh.h"
-#include "mesh/auth/guard.h"
 #include "mesh/auth/token.h"
 #include "mesh/base/alloc.h"
 #include "mesh/base/clock.h"
 #include "mesh/rpc/channel.h"
 #include "tests/fixtures/memory.h"
 #include "tests/fixtures/wait.h"
+#include "tests/mesh/auth/gate.h"
 #include "tests/mesh/auth/issuer.h"
 
 #define SERVICE "guarded"
@@ -44,11 +44,7 @@ typedef enum style {
 
 static struct {
     mesh_key *key, *order_key;
-    mesh_keys *keys, *service_keys;
-    mesh_verifier *verifier, *service_verifier;
-    mesh_users *users;
-    mesh_permissions *permissions;
-    mesh_guard *guard;
+    gate gate;
     mesh_server *server;
     mesh_channel *channel, *other_channel;
     mesh_arena *arena;
@@ -241,39 +237,14 @@ static const guarded__v1__guarded__handlers evented = {
 
 /* --- the server ------------------------------------------------------------------------------- */
 
-static void make_verifiers(void)
+static void make_gate(void)
 {
     here.key = issuer_generate();
     here.order_key = issuer_generate_named("order");
-    assert_int_equal(mesh_keys_create(&here.keys, NULL), MESH_OK);
-    assert_int_equal(mesh_keys_create(&here.service_keys, NULL), MESH_OK);
-    issuer_publish(here.keys, (const mesh_key *const *)&here.key, 1);
-    issuer_publish(here.service_keys, (const mesh_key *const *)&here.order_key, 1);
-    assert_int_equal(mesh_verifier_create(MESH_OPTIONS(mesh_verifier_options, .keys = here.keys,
-                                                       .issuer = "user", .audience = "mesh"),
-                                          &here.verifier, NULL),
-                     MESH_OK);
-    assert_int_equal(
-        mesh_verifier_create(MESH_OPTIONS(mesh_verifier_options, .keys = here.service_keys,
-                                          .self_issued = true, .audience = SERVICE),
-                             &here.service_verifier, NULL),
-        MESH_OK);
-}
-
-static void make_guard(void)
-{
-    here.users = mesh_users_create(3600000);
-    assert_non_null(here.users);
-    assert_int_equal(
-        mesh_permissions_create(&(mesh_permissions_options){.load = load}, &here.permissions, NULL),
-        MESH_OK);
-    assert_int_equal(
-        mesh_guard_create(MESH_OPTIONS(mesh_guard_options, .verifier = here.verifier,
-                                       .users = here.users, .permissions = here.permissions,
-                                       .service_verifier = here.service_verifier),
-                          &here.guard, NULL),
-        MESH_OK);
-    mesh_guard_open(here.guard);
+    gate_create(&here.gate, load, SERVICE);
+    issuer_publish(here.gate.keys, (const mesh_key *const *)&here.key, 1);
+    issuer_publish(here.gate.service_keys, (const mesh_key *const *)&here.order_key, 1);
+    mesh_guard_open(here.gate.guard);
 }
 
 static int start(void **state)
@@ -282,9 +253,8 @@ static int start(void **state)
     mesh_interceptor guard;
     char address[32];
 
-    make_verifiers();
-    make_guard();
-    guard = mesh_guard_interceptor(here.guard);
+    make_gate();
+    guard = gate_interceptor(&here.gate);
     assert_int_equal(
         mesh_server_create(MESH_OPTIONS(mesh_server_options, .listen = "127.0.0.1:0",
                                         .poller_count = 2, .worker_count = 8,
@@ -313,15 +283,9 @@ static int start(void **state)
     return 0;
 }
 
-static void destroy_parts(void)
+static void destroy_gate(void)
 {
-    mesh_guard_destroy(here.guard);
-    mesh_permissions_destroy(here.permissions);
-    mesh_users_destroy(here.users);
-    mesh_verifier_destroy(here.verifier);
-    mesh_verifier_destroy(here.service_verifier);
-    mesh_keys_destroy(here.keys);
-    mesh_keys_destroy(here.service_keys);
+    gate_destroy(&here.gate);
     mesh_key_destroy(here.key);
     mesh_key_destroy(here.order_key);
 }
@@ -332,7 +296,7 @@ static int stop(void **state)
     mesh_channel_destroy(here.channel);
     mesh_channel_destroy(here.other_channel);
     mesh_server_destroy(here.server);
-    destroy_parts();
+    destroy_gate();
     mesh_arena_destroy(here.arena);
     sem_destroy(&here.begun);
     sem_destroy(&here.go_on);
@@ -482,9 +446,9 @@ static void change(const char *user, int64_t version, bool refused, const char *
     mesh_user_state state = {.version = version, .refused = refused, .role_count = 1};
 
     snprintf(state.roles[0], sizeof state.roles[0], "%s", role);
-    assert_int_equal(mesh_users_put(here.users, user, &state, NULL), MESH_OK);
-    mesh_permissions_drop_user(here.permissions, user);
-    mesh_guard_user_changed(here.guard, user);
+    assert_int_equal(mesh_users_put(here.gate.users, user, &state, NULL), MESH_OK);
+    mesh_permissions_drop_user(here.gate.permissions, user);
+    mesh_guard_user_changed(here.gate.guard, user);
 }
 
 /* --- tokens ----------------------------------------------------------------------------------- */
@@ -708,7 +672,7 @@ static void they_go_on_while_it_is_asked_for(void **state)
 
 static void *destroy_guard(void *unused)
 {
-    mesh_guard_destroy(here.guard);
+    mesh_guard_destroy(here.gate.guard);
     return unused;
 }
 
@@ -726,7 +690,7 @@ static void the_end_waits_for_what_is_asked(void **state)
     assert_int_equal(pthread_create(&thread, NULL, destroy_guard, NULL), 0);
     answer_later(false);
     pthread_join(thread, NULL);
-    here.guard = NULL;
+    here.gate.guard = NULL;
 }
 
 /* --- others ----------------------------------------------------------------------------------- */
@@ -795,10 +759,10 @@ static void a_services_stream_for_a_user_ends_with_the_user(void **state)
 static mesh_code create_guard(void *context)
 {
     mesh_guard *guard;
-    mesh_code code = mesh_guard_create(MESH_OPTIONS(mesh_guard_options, .verifier = here.verifier,
-                                                    .users = here.users,
-                                                    .permissions = here.permissions),
-                                       &guard, NULL);
+    mesh_code code = mesh_guard_create(
+        MESH_OPTIONS(mesh_guard_options, .verifier = here.gate.verifier, .users = here.gate.users,
+                     .permissions = here.gate.permissions),
+        &guard, NULL);
 
     (void)context;
     if (code == MESH_OK)
@@ -810,10 +774,9 @@ static mesh_code create_guard(void *context)
 static void without_memory_there_is_no_guard(void **state)
 {
     (void)state;
-    make_verifiers();
-    make_guard();
+    make_gate();
     assert_int_equal(memory_fail_in_turn(create_guard, NULL), 2);
-    destroy_parts();
+    destroy_gate();
 }
 
 /*
@@ -833,10 +796,10 @@ static void without_memory_nothing_stays_open(void **state)
 
         atomic_store(&here.write, SAYS_NO);
         mesh_alloc_fail_at((size_t)n);
-        while (mesh_users_put(here.users, "u", &now, NULL) != MESH_OK)
+        while (mesh_users_put(here.gate.users, "u", &now, NULL) != MESH_OK)
             continue; /* the event comes again */
-        mesh_permissions_drop_user(here.permissions, "u");
-        mesh_guard_user_changed(here.guard, "u");
+        mesh_permissions_drop_user(here.gate.permissions, "u");
+        mesh_guard_user_changed(here.gate.guard, "u");
         WAIT_FOR(mesh_server_active(here.server) == 0);
         failed = mesh_alloc_failed();
         mesh_alloc_fail_at(0);
@@ -845,8 +808,8 @@ static void without_memory_nothing_stays_open(void **state)
         atomic_store(&here.write, SAYS_YES);
         now.version++;
         snprintf(now.roles[0], sizeof now.roles[0], "staff");
-        assert_int_equal(mesh_users_put(here.users, "u", &now, NULL), MESH_OK);
-        mesh_permissions_drop_user(here.permissions, "u");
+        assert_int_equal(mesh_users_put(here.gate.users, "u", &now, NULL), MESH_OK);
+        mesh_permissions_drop_user(here.gate.permissions, "u");
     }
 }
 

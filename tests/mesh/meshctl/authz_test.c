@@ -3,10 +3,10 @@
  * do, and where that is known from.
  */
 #include "guarded/v1/guarded.mesh.h"
-#include "mesh/auth/authority.h"
 #include "mesh/auth/explain.h"
 #include "mesh/reflection/reflection.h"
 #include "tests/fixtures/wait.h"
+#include "tests/mesh/auth/gate.h"
 #include "tests/mesh/base/test.h"
 #include "tests/mesh/meshctl/desk.h"
 #include "tests/services/shop/people.h"
@@ -20,11 +20,7 @@ static char services[512];
 /* --- a service with a rule that no service of the shop has ------------------------------------ */
 
 static struct {
-    mesh_keys *keys;
-    mesh_verifier *verifier;
-    mesh_users *users;
-    mesh_permissions *permissions;
-    mesh_guard *guard;
+    gate gate;
     mesh_explain *explain;
     mesh_reflection *reflection;
     mesh_server *server;
@@ -40,15 +36,7 @@ static mesh_code see(void *self, mesh_call *call, const Google__Protobuf__Empty 
     return MESH_OK;
 }
 
-static void allow(void *self, const char *user, const char *permission, mesh_permission_load *load)
-{
-    (void)self;
-    (void)user;
-    (void)permission;
-    mesh_permissions_loaded(load, MESH_OK, true, NULL);
-}
-
-static void make_guard(void)
+static void make_gate(void)
 {
     const User__V1__GetKeySetRequest request = USER__V1__GET_KEY_SET_REQUEST__INIT;
     mesh_arena *arena = mesh_arena_create(4096, 0);
@@ -56,25 +44,11 @@ static void make_guard(void)
     assert_int_equal(user__v1__user_service__get_key_set(
                          shop_users(), &request, &set, &(mesh_call_options){.arena = arena}, NULL),
                      MESH_OK);
-    assert_int_equal(mesh_keys_create(&there.keys, NULL), MESH_OK);
-    assert_int_equal(mesh_keys_replace(there.keys, set->jwks, strlen(set->jwks), NULL), MESH_OK);
+    gate_create(&there.gate, NULL, NULL);
+    gate_believe(&there.gate, set->jwks);
     mesh_arena_destroy(arena);
-    assert_int_equal(mesh_verifier_create(MESH_OPTIONS(mesh_verifier_options, .keys = there.keys,
-                                                       .issuer = MESH_CLAIMS_USER_ISSUER,
-                                                       .audience = MESH_CLAIMS_USER_AUDIENCE),
-                                          &there.verifier, NULL),
-                     MESH_OK);
-    there.users = mesh_users_create(3600000);
-    assert_non_null(there.users);
-    assert_int_equal(mesh_permissions_create(&(mesh_permissions_options){.load = allow},
-                                             &there.permissions, NULL),
-                     MESH_OK);
-    assert_int_equal(
-        mesh_guard_create(MESH_OPTIONS(mesh_guard_options, .verifier = there.verifier,
-                                       .users = there.users, .permissions = there.permissions),
-                          &there.guard, NULL),
-        MESH_OK);
-    mesh_guard_open(there.guard);
+    atomic_store(&there.gate.allows, true);
+    mesh_guard_open(there.gate.guard);
 }
 
 /* Its address, in a static buffer. */
@@ -82,14 +56,15 @@ static const char *start_guarded(void)
 {
     static const guarded__v1__guarded__handlers handlers = {.staff = see};
     static char address[64];
-    make_guard();
-    const mesh_interceptor guard = mesh_guard_interceptor(there.guard);
+    make_gate();
+    const mesh_interceptor guard = gate_interceptor(&there.gate);
     assert_int_equal(mesh_server_create(&(mesh_server_options){.listen = "127.0.0.1:0",
                                                                .interceptors = &guard,
                                                                .interceptor_count = 1},
                                         &there.server, NULL),
                      MESH_OK);
-    assert_int_equal(mesh_explain_create(there.server, there.guard, &there.explain, NULL), MESH_OK);
+    assert_int_equal(mesh_explain_create(there.server, there.gate.guard, &there.explain, NULL),
+                     MESH_OK);
     assert_int_equal(
         mesh_server_add(there.server, guarded__v1__guarded__api(&handlers, NULL), NULL), MESH_OK);
     assert_int_equal(mesh_server_add(there.server, mesh_explain_api(there.explain), NULL), MESH_OK);
@@ -106,11 +81,7 @@ static void stop_guarded(void)
     mesh_server_destroy(there.server);
     mesh_reflection_destroy(there.reflection);
     mesh_explain_destroy(there.explain);
-    mesh_guard_destroy(there.guard);
-    mesh_permissions_destroy(there.permissions);
-    mesh_users_destroy(there.users);
-    mesh_verifier_destroy(there.verifier);
-    mesh_keys_destroy(there.keys);
+    gate_destroy(&there.gate);
 }
 
 /* --- tests ------------------------------------------------------------------------------------ */

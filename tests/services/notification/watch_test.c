@@ -18,7 +18,7 @@
 #include "services/notification/store.h"
 #include "tests/fixtures/postgres.h"
 #include "tests/fixtures/wait.h"
-#include "tests/services/gate.h"
+#include "tests/mesh/auth/gate.h"
 #include "tests/services/serve.h"
 #include "tests/services/violations.h"
 
@@ -52,7 +52,9 @@ static void open_door(void)
     assert_int_equal(mesh_key_generate(text, &err), MESH_OK);
     assert_int_equal(mesh_key_load(text, strlen(text), &key, &err), MESH_OK);
     snprintf(jwks, sizeof jwks, "{\"keys\":[%s]}", mesh_key_public(key));
-    gate_open(&door, jwks);
+    gate_create(&door, NULL, NULL);
+    gate_believe(&door, jwks);
+    mesh_guard_open(door.guard);
 }
 
 static mesh_metadata authorization_of(const char *user)
@@ -123,7 +125,7 @@ static int open_all(void **state)
 
 static int close_all(void **state)
 {
-    gate_close(&door);
+    gate_destroy(&door);
     mesh_key_destroy(key);
     mesh_db_destroy(db);
     return postgres_teardown(state);

@@ -19,7 +19,7 @@
 #include "services/user/user_migrations.h"
 #include "tests/fixtures/postgres.h"
 #include "tests/fixtures/wait.h"
-#include "tests/services/gate.h"
+#include "tests/mesh/auth/gate.h"
 #include "tests/services/key_file.h"
 #include "tests/services/serve.h"
 #include "tests/services/violations.h"
@@ -73,7 +73,9 @@ static int open_all(void **state)
                      MESH_OK);
     start_service();
     mesh_arena *own = mesh_arena_create(4096, 0);
-    gate_open(&door, user_signer_jwks(service.signer, own));
+    gate_create(&door, NULL, NULL);
+    gate_believe(&door, user_signer_jwks(service.signer, own));
+    mesh_guard_open(door.guard);
     mesh_arena_destroy(own);
     const mesh_interceptor guard = gate_interceptor(&door);
     serve_start_with(&here, user__v1__user_service__api(&user_handlers, &service), &guard);
@@ -83,7 +85,7 @@ static int open_all(void **state)
 static int close_all(void **state)
 {
     serve_stop(&here);
-    gate_close(&door);
+    gate_destroy(&door);
     user_passwords_destroy(service.passwords);
     user_signer_destroy(service.signer);
     mesh_events_destroy(events);
