@@ -34,6 +34,7 @@ mesh_code mesh_entry_make(mesh_arena *arena, const mesh_event_descriptor *event,
     *e = (mesh_entry){
         .subject = event->subject,
         .type = event->message->name,
+        .aggregate_type = event->aggregate_type,
         .version = event->version != NULL ? event->version(message) : 0,
         .total_size = total_size,
         .aggregate_id_size = id_size,
@@ -52,7 +53,7 @@ mesh_code mesh_entry_make(mesh_arena *arena, const mesh_event_descriptor *event,
 }
 
 enum {
-    HEADERS_MAX = 11,
+    HEADERS_MAX = 12,
     VERSION_BYTES = 24
 };
 
@@ -73,6 +74,7 @@ static size_t list_headers(const mesh_entry *e, const char *source, char version
     headers[count++] = (header){"ce-source", source};
     headers[count++] = (header){"ce-subject", e->follows};
     headers[count++] = (header){"ce-time", e->time};
+    headers[count++] = (header){"ce-aggregatetype", e->aggregate_type};
     headers[count++] = (header){"ce-aggregateversion", version};
     headers[count++] = (header){"content-type", "application/protobuf"};
     headers[count++] = (header){"Nats-Msg-Id", e->id};

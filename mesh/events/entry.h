@@ -18,8 +18,9 @@ enum {
 /* In one piece, so that it can be copied: what the pointers do not name follows the struct. */
 typedef struct mesh_entry {
     struct mesh_entry *next; /* for whoever has it */
-    const char *subject;     /* of the descriptor, static, as type is */
+    const char *subject;     /* of the descriptor, static, as the types are */
     const char *type;
+    const char *aggregate_type;
     char id[MESH_UUID_TEXT_BYTES];
     char time[MESH_TIME_TEXT_BYTES];
     char traceparent[MESH_TRACEPARENT_BYTES]; /* "": added without a trace */

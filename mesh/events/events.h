@@ -15,9 +15,9 @@
  * On the wire (CloudEvents 1.0, binary mode of the NATS protocol binding): the payload is the
  * encoded message, the headers are ce-specversion, ce-id (UUIDv7), ce-type (full message name),
  * ce-source ("/order"), ce-subject (the aggregate's id, percent-encoded), ce-time,
- * ce-aggregateversion, content-type (application/protobuf), traceparent when the event was added
- * within a trace, and Nats-Msg-Id (= ce-id, de-duplicates publishing). The subject is "events."
- * and the event's own.
+ * ce-aggregatetype ("order"), ce-aggregateversion, content-type (application/protobuf), traceparent
+ * when the event was added within a trace, and Nats-Msg-Id (= ce-id, de-duplicates publishing). The
+ * subject is "events." and the event's own.
  */
 #ifndef MESH_EVENTS_EVENTS_H
 #define MESH_EVENTS_EVENTS_H

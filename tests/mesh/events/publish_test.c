@@ -133,6 +133,7 @@ static void on_the_wire_it_is_a_cloud_event(void **state)
     assert_string_equal(header(message, "ce-source"), "/stock");
     assert_string_equal(header(message, "ce-subject"), "caf%C3%A9%20100%25%0D%0ANats-Msg-Id:%20x");
     assert_string_equal(header(message, "ce-aggregateversion"), "7");
+    assert_string_equal(header(message, "ce-aggregatetype"), "stock");
     assert_string_equal(header(message, "content-type"), "application/protobuf");
     assert_int_equal(strlen(header(message, "ce-id")), 36);
     assert_string_equal(header(message, "Nats-Msg-Id"), header(message, "ce-id"));
