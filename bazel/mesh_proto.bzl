@@ -16,6 +16,7 @@ The folder of the BUILD file that a source belongs to is its import root: a file
 package //proto is imported as "a/v1/a.proto". `deps` are other mesh_proto_library targets whose files are
 imported, and C libraries that generated code needs ("//mesh/events" where there are events). What is below
 google/protobuf needs no dependency to be found, but its C code is in //gen:google_protobuf.
+`upcasters` are C files with the upcasters of events that take the place of older ones (proto/mesh/v1/options.proto).
 """
 
 load("@rules_cc//cc:defs.bzl", "cc_library")
@@ -143,7 +144,7 @@ mesh_descriptors = rule(
     },
 )
 
-def mesh_proto_library(name, srcs, deps = [], visibility = None, **kwargs):
+def mesh_proto_library(name, srcs, deps = [], upcasters = [], visibility = None, **kwargs):
     """See the top of this file."""
     _mesh_proto_gen(
         name = name + "_gen",
@@ -162,7 +163,7 @@ def mesh_proto_library(name, srcs, deps = [], visibility = None, **kwargs):
     )
     cc_library(
         name = name + "_cc",
-        srcs = [":" + name + "_gen"],
+        srcs = [":" + name + "_gen"] + upcasters,
         hdrs = [":" + name + "_headers"],
         copts = ["-std=c11", "-Wall", "-Wextra", "-Werror"],
         includes = ["."],

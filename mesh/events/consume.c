@@ -126,13 +126,17 @@ static lane *lane_of(mesh_consumption *self, natsMsg *message)
 
 /* ---- fetching ---- */
 
+/* An event has its own consumer rather than that of the one that takes its place. */
 static const mesh_consumer *consumer_of(const mesh_consumption *self, const char *subject)
 {
+    const mesh_consumer *takes = NULL;
     for (const mesh_consumer *c = self->settings.consumers; c->event != NULL; c++) {
         if (mesh_event_has_subject(c->event, subject))
             return c;
+        if (takes == NULL && mesh_event_takes(c->event, subject))
+            takes = c;
     }
-    return NULL;
+    return takes;
 }
 
 /* Hands a message over to its lane, and with it the message. */

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "mesh/base/clock.h"
+#include "mesh/events/broker.h"
 #include "mesh/events/envelope.h"
 #include "mesh/events/inbox.h"
 
@@ -123,7 +124,8 @@ mesh_delivery_result mesh_delivery_handle(const mesh_delivery_settings *settings
         .settings = settings,
         .delivery = delivery,
         .arena = arena,
-        .meta = {.subject = delivery->consumer->event->subject, .delivery = 1},
+        .meta = {.subject = natsMsg_GetSubject(delivery->message) + strlen(MESH_EVENTS_PREFIX),
+                 .delivery = 1},
     };
     mesh_arena_reset(arena);
     read_metadata(&self);

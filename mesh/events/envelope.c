@@ -17,6 +17,14 @@ bool mesh_event_has_subject(const mesh_event_descriptor *event, const char *subj
            strcmp(subject + prefix, event->subject) == 0;
 }
 
+bool mesh_event_takes(const mesh_event_descriptor *event, const char *subject)
+{
+    for (; event != NULL; event = event->older)
+        if (mesh_event_has_subject(event, subject))
+            return true;
+    return false;
+}
+
 /* A header's value; NULL when it is not there. */
 static const char *header(natsMsg *message, const char *name)
 {
@@ -80,24 +88,63 @@ mesh_code mesh_envelope_read(natsMsg *message, mesh_arena *arena, mesh_event *me
     return read_headers(message, arena, meta, err);
 }
 
+static mesh_code too_large(mesh_error *err)
+{
+    /* Trouble that stays: what is too large now is too large whenever it is delivered. */
+    return mesh_error_set(err, MESH_INVALID_ARGUMENT, "the event takes more memory than it may");
+}
+
+static mesh_code unpack_payload(natsMsg *message, const ProtobufCMessageDescriptor *type,
+                                mesh_arena *arena, const ProtobufCMessage **unpacked,
+                                mesh_error *err)
+{
+    const uint8_t *data = (const uint8_t *)natsMsg_GetData(message);
+    size_t size = (size_t)natsMsg_GetDataLength(message);
+    ProtobufCMessage *whole;
+    mesh_code code = mesh_unpack(type, data, size, arena, &whole, err);
+    if (code == MESH_RESOURCE_EXHAUSTED)
+        return too_large(err);
+    if (code == MESH_OK)
+        *unpacked = whole;
+    return code;
+}
+
+static mesh_code upcast(const mesh_event_descriptor *event, const ProtobufCMessage *older,
+                        mesh_arena *arena, const ProtobufCMessage **upcasted, mesh_error *err)
+{
+    ProtobufCMessage *made = mesh_arena_alloc(arena, event->message->sizeof_message);
+    if (made == NULL)
+        return too_large(err);
+    event->message->message_init(made);
+    mesh_code code = event->upcast(arena, older, made, err);
+    if (code == MESH_OK && mesh_arena_overflowed(arena))
+        return too_large(err);
+    if (code == MESH_OK)
+        *upcasted = made;
+    return code;
+}
+
+/* As deep as there are generations of the event between its own and the one that is wanted. */
+static mesh_code unpack_as(natsMsg *message, const char *type, const mesh_event_descriptor *event,
+                           mesh_arena *arena, const ProtobufCMessage **unpacked, mesh_error *err)
+{
+    if (strcmp(type, event->message->name) == 0)
+        return unpack_payload(message, event->message, arena, unpacked, err);
+    if (event->older == NULL)
+        return bad_header(err, "ce-type");
+    const ProtobufCMessage *older = NULL;
+    mesh_code code = unpack_as(message, type, event->older, arena, &older, err);
+    return code == MESH_OK ? upcast(event, older, arena, unpacked, err) : code;
+}
+
 mesh_code mesh_envelope_unpack(natsMsg *message, const mesh_event_descriptor *event,
                                mesh_arena *arena, const ProtobufCMessage **unpacked,
                                mesh_error *err)
 {
     const char *type = header(message, "ce-type");
-    if (type == NULL || strcmp(type, event->message->name) != 0)
+    if (type == NULL)
         return bad_header(err, "ce-type");
-    const uint8_t *data = (const uint8_t *)natsMsg_GetData(message);
-    size_t size = (size_t)natsMsg_GetDataLength(message);
-    ProtobufCMessage *whole;
-    mesh_code code = mesh_unpack(event->message, data, size, arena, &whole, err);
-    /* Trouble that stays: what is too large now is too large whenever it is delivered. */
-    if (code == MESH_RESOURCE_EXHAUSTED)
-        return mesh_error_set(err, MESH_INVALID_ARGUMENT,
-                              "the event takes more memory than it may");
-    if (code == MESH_OK)
-        *unpacked = whole;
-    return code;
+    return unpack_as(message, type, event, arena, unpacked, err);
 }
 
 void mesh_envelope_log(mesh_log_level level, const char *message, const mesh_event *meta,

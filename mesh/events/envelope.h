@@ -17,6 +17,9 @@ enum {
 /* Whether a message with this subject on the bus is such an event. */
 bool mesh_event_has_subject(const mesh_event_descriptor *event, const char *subject);
 
+/* The same, or one of those whose place it takes. */
+bool mesh_event_takes(const mesh_event_descriptor *event, const char *subject);
+
 /*
  * Reads the headers of a message of the stream. Strings are borrowed from the message or live in
  * the arena. `trace` is the trace of who added the event, or none. INVALID_ARGUMENT: a header is
@@ -26,9 +29,10 @@ mesh_code mesh_envelope_read(natsMsg *message, mesh_arena *arena, mesh_event *me
                              mesh_trace *trace, mesh_error *err);
 
 /*
- * Unpacks the payload into the arena, after a check of its bytes. INVALID_ARGUMENT: they are not
- * this message, the header names another one, or it needs more memory than the arena has: that is
- * no trouble that passes, for which an event would come again without end.
+ * Unpacks the payload into the arena, after a check of its bytes, and turns an older event into
+ * `event`. INVALID_ARGUMENT: they are not this message, the header names another one, or it needs
+ * more memory than the arena has: that is no trouble that passes, for which an event would come
+ * again without end. Errors of the upcaster.
  */
 mesh_code mesh_envelope_unpack(natsMsg *message, const mesh_event_descriptor *event,
                                mesh_arena *arena, const ProtobufCMessage **unpacked,

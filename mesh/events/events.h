@@ -30,8 +30,14 @@
 
 MESH_BEGIN_DECLS
 
+/* Turns an older event into one that takes its place; written by the plugin around the function
+ * that the contract's owner wrote. */
+typedef mesh_code mesh_upcast_fn(mesh_arena *arena, const ProtobufCMessage *from,
+                                 ProtobufCMessage *event, mesh_error *err);
+
 /* Constant table of an event, written by the plugin from (mesh.v1.event). */
-typedef struct mesh_event_descriptor {
+typedef struct mesh_event_descriptor mesh_event_descriptor;
+struct mesh_event_descriptor {
     const char
         *subject; /* "order.v1.OrderCreated"; also the NATS subject, below the prefix "events." */
     const ProtobufCMessageDescriptor *message;
@@ -39,8 +45,11 @@ typedef struct mesh_event_descriptor {
     const char *(*aggregate_id)(const ProtobufCMessage *event);
     int64_t (*version)(
         const ProtobufCMessage *event); /* NULL when the contract names no version field */
+    /* The event whose place this one takes, which its consumers are given, too; NULL: none. */
+    const mesh_event_descriptor *older;
+    mesh_upcast_fn *upcast; /* from that one */
     const void *reserved[2];
-} mesh_event_descriptor;
+};
 
 /* What came with an event; borrowed for the handler. */
 typedef struct mesh_event {

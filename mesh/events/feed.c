@@ -93,7 +93,7 @@ static bool pause_for(mesh_feed *self, int64_t *pause_ms)
 static const mesh_feed_event *event_of(const mesh_feed *self, const char *subject)
 {
     for (const mesh_feed_event *e = self->events; e->event != NULL; e++) {
-        if (mesh_event_has_subject(e->event, subject))
+        if (mesh_event_takes(e->event, subject))
             return e;
     }
     return NULL;

@@ -1,6 +1,22 @@
 #include "mesh/plugin/comment.h"
 #include "mesh/plugin/parts.h"
 
+/* What turns the event whose place this one takes into this one. */
+static void upcaster_header(text *out, const schema_type *type)
+{
+    const text_var vars[] = {{"lower", type->lower},
+                             {"type", type->type},
+                             {"older", type->older->type},
+                             {"older_name", type->older->full_name},
+                             {NULL, NULL}};
+    text_fill(out, vars,
+              "\n/* The upcaster, written by hand: fills `event`, initialised, from a\n"
+              " * $older_name$; strings may be borrowed from that one, the rest is the\n"
+              " * arena's. Not MESH_OK: the delivery failed. */\n"
+              "mesh_code $lower$__upcast(\n"
+              "    mesh_arena *arena, const $older$ *from, $type$ *event, mesh_error *err);\n");
+}
+
 void event_header(text *out, const schema_type *type)
 {
     const text_var vars[] = {
@@ -26,6 +42,22 @@ void event_header(text *out, const schema_type *type)
               "    return mesh_consumer_make(\n"
               "        &$lower$__event, $lower$__consume, (void (*)(void))handler, self);\n"
               "}\n");
+    if (type->older != NULL)
+        upcaster_header(out, type);
+}
+
+static void upcaster_source(text *out, const schema_type *type)
+{
+    const text_var vars[] = {
+        {"lower", type->lower}, {"type", type->type}, {"older", type->older->type}, {NULL, NULL}};
+    text_fill(out, vars,
+              "\nstatic mesh_code $lower$__upcast_from(mesh_arena *arena, const ProtobufCMessage "
+              "*from,\n"
+              "    ProtobufCMessage *event, mesh_error *err)\n"
+              "{\n"
+              "    return $lower$__upcast(\n"
+              "        arena, (const $older$ *)from, ($type$ *)event, err);\n"
+              "}\n");
 }
 
 void event_source(text *out, const schema_type *type)
@@ -48,6 +80,8 @@ void event_source(text *out, const schema_type *type)
                   "{\n"
                   "    return ((const $type$ *)event)->$version$;\n"
                   "}\n");
+    if (type->older != NULL)
+        upcaster_source(out, type);
     text_fill(out, vars,
               "\nconst mesh_event_descriptor $lower$__event = {\n"
               "    .subject = \"$subject$\",\n"
@@ -57,6 +91,9 @@ void event_source(text *out, const schema_type *type)
     text_fill(out, vars, ",\n    .aggregate_id = $lower$__aggregate_id,\n");
     if (type->version != NULL)
         text_fill(out, vars, "    .version = $lower$__version,\n");
+    if (type->older != NULL)
+        text_addf(out, "    .older = &%s__event,\n    .upcast = %s__upcast_from,\n",
+                  type->older->lower, type->lower);
     text_fill(
         out, vars,
         "};\n"

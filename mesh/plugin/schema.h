@@ -68,6 +68,7 @@ struct schema_type {
     const char *aggregate;      /* member of the C struct */
     const char *version;        /* the same, or NULL */
     const char *aggregate_type; /* "order" */
+    const schema_type *older;   /* the event whose place it takes, or NULL */
 };
 
 typedef struct schema_http {

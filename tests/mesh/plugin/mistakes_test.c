@@ -116,6 +116,19 @@ static const mistake events[] = {
     {"syntax = \"proto3\";\nimport \"mesh/v1/options.proto\";\n\n\n\n" EVENT(
          "subject: \"E\" aggregate: \"id\""),
      "x.proto:7:3: E: `aggregate_type` is missing, and there is no package to take it from\n"},
+    {START EVENT("subject: \"a.E\" aggregate: \"id\" upcasts: \"a.Later\""),
+     "x.proto:7:3: a.E: `upcasts` is \"a.Later\", which is no message of an import, nor one before "
+     "this one\n"},
+    {START EVENT("subject: \"a.E\" aggregate: \"id\" upcasts: \"a.E\""),
+     "x.proto:7:3: a.E: `upcasts` is \"a.E\", which is no message of an import, nor one before "
+     "this "
+     "one\n"},
+    {START EVENT("subject: \"a.E\" aggregate: \"id\" upcasts: \"a.M\""),
+     "x.proto:7:3: a.E: `upcasts` is \"a.M\", which is no event\n"},
+    {START "message O {\n  option (mesh.v1.event) = { subject: \"a.O\" aggregate: \"id\" "
+           "aggregate_type: \"o\" };\n  string id = 1;\n}\n" EVENT(
+               "subject: \"a.E\" aggregate: \"id\" upcasts: \"a.O\""),
+     "x.proto:11:3: a.E: `upcasts` is \"a.O\", whose `aggregate_type` is \"o\", and not \"a\"\n"},
     {START "enum R {\n  option (mesh.v1.error_reasons) = true;\n  R_NONE = 0;\n  tooHot = 1;\n"
            "  TOO_COLD_ = 2;\n}\n",
      "x.proto:9:3: a.R: the reason \"tooHot\" is not UPPER_SNAKE_CASE of at most 63 characters\n"

@@ -308,7 +308,7 @@ static void files_describe_themselves(void **state)
         NULL, file->descriptor_size, file->descriptor);
     assert_non_null(proto);
     assert_string_equal(proto->package, "kitchen.v1");
-    assert_int_equal(proto->n_message_type, 2);
+    assert_int_equal(proto->n_message_type, 3);
     assert_null(proto->source_code_info);
     google__protobuf__file_descriptor_proto__free_unpacked(proto, NULL);
     assert_int_equal(kitchen__v1__kitchen_proto__file.dependency_count, 5);

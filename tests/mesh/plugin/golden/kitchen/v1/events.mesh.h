@@ -65,6 +65,34 @@ static inline mesh_consumer kitchen__v1__dish_cooked__tasted__consumer(
 MESH_API mesh_code kitchen__v1__oven__reason__set(mesh_error *err, mesh_code code,
     Kitchen__V1__Oven__Reason reason, const char *format, ...) MESH_PRINTF(4, 5);
 
+/* Event kitchen.v1.DishServed: added to a transaction, handled by a consumer. */
+/*
+ * A dish is on the table; in the place of what was told when it was ready.
+ */
+extern const mesh_event_descriptor kitchen__v1__dish_served__event;
+
+MESH_API mesh_code kitchen__v1__dish_served__add(
+    mesh_tx *tx, const Kitchen__V1__DishServed *event, mesh_error *err);
+
+typedef mesh_code kitchen__v1__dish_served__handler(void *self, mesh_tx *tx,
+    const mesh_event *meta, const Kitchen__V1__DishServed *event, mesh_error *err);
+
+/* Between the runtime and a handler; not called by hand. */
+extern mesh_consume_fn kitchen__v1__dish_served__consume;
+
+static inline mesh_consumer kitchen__v1__dish_served__consumer(
+    kitchen__v1__dish_served__handler *handler, void *self)
+{
+    return mesh_consumer_make(
+        &kitchen__v1__dish_served__event, kitchen__v1__dish_served__consume, (void (*)(void))handler, self);
+}
+
+/* The upcaster, written by hand: fills `event`, initialised, from a
+ * kitchen.v1.DishCooked; strings may be borrowed from that one, the rest is the
+ * arena's. Not MESH_OK: the delivery failed. */
+mesh_code kitchen__v1__dish_served__upcast(
+    mesh_arena *arena, const Kitchen__V1__DishCooked *from, Kitchen__V1__DishServed *event, mesh_error *err);
+
 /* mesh_error_reason with a reason of Kitchen__V1__ErrorReason. */
 MESH_API mesh_code kitchen__v1__error_reason__set(mesh_error *err, mesh_code code,
     Kitchen__V1__ErrorReason reason, const char *format, ...) MESH_PRINTF(4, 5);
