@@ -20,6 +20,16 @@ const char *user_address_of(mesh_call *call)
     return mesh_arena_printf(mesh_call_arena(call), "%d %" PRIx64, network.family, network.bits);
 }
 
+user_waiter *user_waiter_of(mesh_call *call, const char *login)
+{
+    user_waiter *waiter = mesh_arena_calloc(mesh_call_arena(call), 1, sizeof *waiter);
+    if (waiter == NULL)
+        return NULL;
+    waiter->login = login;
+    waiter->address = user_address_of(call);
+    return waiter;
+}
+
 /* In its turn. */
 static mesh_code try(const user_service *service, const char *address, const user_guess *guess,
                      char *hash, mesh_error *err)
@@ -47,6 +57,7 @@ mesh_code user_guess_try(const user_service *service, mesh_call *call, const use
                          char hash[USER_HASH_BYTES], mesh_error *err)
 {
     const char *address = user_address_of(call);
+    user_waiter *waiter = user_waiter_of(call, guess->whose);
     hash[0] = '\0';
 
     /* 1. Who has failed too often does not get to try. */
@@ -55,10 +66,10 @@ mesh_code user_guess_try(const user_service *service, mesh_call *call, const use
     /* 2. It is an attempt once it is our turn, and not before: who is sent away has cost no hash,
      * and must push nobody out of the table. */
     if (code == MESH_OK)
-        code = user_password_turn_take(service->passwords, USER_HASH_KNOWN, call, err);
+        code = user_password_turn_take(service->passwords, USER_HASH_KNOWN, call, waiter, err);
     if (code != MESH_OK)
         return code;
     code = try(service, address, guess, hash, err);
-    user_password_turn_end(service->passwords, USER_HASH_KNOWN);
+    user_turn_end(waiter);
     return code;
 }

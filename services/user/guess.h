@@ -24,6 +24,10 @@ const char *user_guess_of_user(mesh_arena *arena, const char *user_id);
 /* Whose address it is, for those who count: what one client has as a whole. */
 const char *user_address_of(mesh_call *call);
 
+/* Who waits for a turn to have a password hashed, in the arena of the call whose address it has;
+ * NULL for the login: none yet. NULL: no room. */
+user_waiter *user_waiter_of(mesh_call *call, const char *login);
+
 /*
  * MESH_OK: it is the password, and `hash` is what was to be hashed, or "". UNAUTHENTICATED:
  * WRONG_CREDENTIALS. RESOURCE_EXHAUSTED: TOO_MANY_ATTEMPTS, TOO_MANY_PASSWORDS, with the time to

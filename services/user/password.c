@@ -6,7 +6,6 @@
 
 #include "mesh/base/alloc.h"
 #include "mesh/base/clock.h"
-#include "services/user/turns.h"
 
 _Static_assert(USER_HASH_BYTES >= crypto_pwhash_STRBYTES, "room for a hash");
 
@@ -95,24 +94,15 @@ static void give_up(void *waiter)
 }
 
 mesh_code user_password_turn_take(user_passwords *passwords, user_hash_use use, mesh_call *call,
-                                  mesh_error *err)
+                                  user_waiter *me, mesh_error *err)
 {
-    user_waiter alone = {.turns = &passwords->turns[use], .deadline_ns = MESH_NO_DEADLINE};
-    if (call == NULL)
-        return user_turn_take(&alone, err);
-    /* The call may be cancelled until it ends, long after its turn. */
-    user_waiter *me = mesh_arena_alloc(mesh_call_arena(call), sizeof *me);
     if (me == NULL)
         return mesh_error_set(err, MESH_RESOURCE_EXHAUSTED, "the call needs too much memory");
-    *me = (user_waiter){.turns = &passwords->turns[use],
-                        .deadline_ns = mesh_call_deadline_ns(call)};
-    mesh_call_on_cancel(call, give_up, me);
+    me->turns = &passwords->turns[use];
+    me->deadline_ns = call != NULL ? mesh_call_deadline_ns(call) : MESH_NO_DEADLINE;
+    if (call != NULL)
+        mesh_call_on_cancel(call, give_up, me);
     return user_turn_take(me, err);
-}
-
-void user_password_turn_end(user_passwords *passwords, user_hash_use use)
-{
-    user_turn_end(&passwords->turns[use]);
 }
 
 mesh_code user_password_hash(user_passwords *passwords, const char *password,

@@ -15,6 +15,7 @@
 #include <stdint.h>
 
 #include "mesh/rpc/call.h"
+#include "services/user/turns.h"
 
 enum {
     USER_HASH_BYTES = 128,                   /* of a hash as text, with its NUL */
@@ -53,14 +54,14 @@ mesh_code user_passwords_create(const user_passwords_options *options, user_pass
 void user_passwords_destroy(user_passwords *passwords);
 
 /*
- * Waits for a turn; MESH_OK is followed by user_password_turn_end. Errors of user_turn_take
- * (turns.h), with USER_HASH_WAIT_MS and the deadline of `call`, which stops waiting when it is
- * cancelled; it takes one turn, and has no other use for mesh_call_on_cancel. NULL: no call, so
- * neither.
+ * Waits for a turn; MESH_OK is followed by user_turn_end. Errors of user_turn_take (turns.h), with
+ * USER_HASH_WAIT_MS and the deadline of `call`, which stops waiting when it is cancelled; it takes
+ * one turn, and has no other use for mesh_call_on_cancel. NULL: no call, so neither. `me` says
+ * whose login and address it is, and lives as long as the call, in its arena: it may be cancelled
+ * long after its turn. NULL: RESOURCE_EXHAUSTED, there was no room for it.
  */
 mesh_code user_password_turn_take(user_passwords *passwords, user_hash_use use, mesh_call *call,
-                                  mesh_error *err);
-void user_password_turn_end(user_passwords *passwords, user_hash_use use);
+                                  user_waiter *me, mesh_error *err);
 
 /*
  * The hash of a password, with a salt of its own; the caller has a turn. RESOURCE_EXHAUSTED: no

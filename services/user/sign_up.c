@@ -15,18 +15,19 @@ static User__V1__Role first_role(User__V1__User__Kind kind)
 static mesh_code hash_in_turn(const user_service *service, mesh_call *call, const char *address,
                               const char *password, char *hash, mesh_error *err)
 {
+    user_waiter *waiter = user_waiter_of(call, NULL);
     mesh_code code = MESH_OK;
     if (address != NULL)
         code = user_attempt_sign_up(service->attempts, address, false, err);
     if (code == MESH_OK)
-        code = user_password_turn_take(service->passwords, USER_HASH_NEW, call, err);
+        code = user_password_turn_take(service->passwords, USER_HASH_NEW, call, waiter, err);
     if (code != MESH_OK)
         return code;
     if (address != NULL)
         code = user_attempt_sign_up(service->attempts, address, true, err);
     if (code == MESH_OK)
         code = user_password_hash(service->passwords, password, hash, err);
-    user_password_turn_end(service->passwords, USER_HASH_NEW);
+    user_turn_end(waiter);
     return code;
 }
 

@@ -162,18 +162,24 @@ typedef struct person {
     const char *refresh; /* of the same session */
 } person;
 
-static mesh_code try_sign_in(bool staff, const char *login, const char *password,
-                             User__V1__SignInResponse **response)
+static mesh_code try_sign_in_at(mesh_channel *channel, bool staff, const char *login,
+                                const char *password, User__V1__SignInResponse **response)
 {
     User__V1__SignInRequest request = USER__V1__SIGN_IN_REQUEST__INIT;
     const mesh_call_options options = {.arena = arena};
     request.login = (char *)login;
     request.password = (char *)password;
     mesh_error_clear(&err);
-    return staff ? user__v1__user_service__sign_in_staff(here.channel, &request, response, &options,
-                                                         &err)
-                 : user__v1__user_service__sign_in_regular(here.channel, &request, response,
-                                                           &options, &err);
+    return staff
+               ? user__v1__user_service__sign_in_staff(channel, &request, response, &options, &err)
+               : user__v1__user_service__sign_in_regular(channel, &request, response, &options,
+                                                         &err);
+}
+
+static mesh_code try_sign_in(bool staff, const char *login, const char *password,
+                             User__V1__SignInResponse **response)
+{
+    return try_sign_in_at(here.channel, staff, login, password, response);
 }
 
 static void sign_in(person *who, const char *login, const char *password)
@@ -766,10 +772,10 @@ static void ignore(void *context, mesh_code code, const User__V1__SignInResponse
     (void)why;
 }
 
-static void begin_sign_in(const mesh_call_options *options)
+static void begin_sign_in(const char *login, const mesh_call_options *options)
 {
     User__V1__SignInRequest request = USER__V1__SIGN_IN_REQUEST__INIT;
-    request.login = (char *)"ada";
+    request.login = (char *)login;
     request.password = (char *)PASSWORD;
     assert_int_equal(user__v1__user_service__sign_in_regular__async(here.channel, &request, options,
                                                                     ignore, NULL),
@@ -783,15 +789,18 @@ static void a_call_that_nobody_waits_for_waits_no_longer(void **state)
     User__V1__SignInResponse *response;
     mesh_cancel *cancel = mesh_cancel_create();
     const mesh_call_options ways[] = {{.cancel = cancel}, {.timeout_ms = 500}};
+    static const char *const logins[] = {"ada", "ada@example.com"}; /* each has its share */
+    user_waiter held[AT_ONCE] = {{.login = NULL}};
     (void)ada();
     for (size_t i = 0; i < sizeof ways / sizeof ways[0]; i++) {
         atomic_store(&verified, 0);
         for (int j = 0; j < AT_ONCE; j++)
             assert_int_equal(
-                user_password_turn_take(service.passwords, USER_HASH_KNOWN, NULL, &err), MESH_OK);
+                user_password_turn_take(service.passwords, USER_HASH_KNOWN, NULL, &held[j], &err),
+                MESH_OK);
         int64_t from_ns = mesh_clock_monotonic_ns();
         for (int j = 0; j < AT_ONCE * USER_HASH_WAITING; j++)
-            begin_sign_in(&ways[i]);
+            begin_sign_in(logins[j % 2], &ways[i]);
         WAIT_FOR(atomic_load(&waiting) == AT_ONCE * USER_HASH_WAITING);
         assert_int_equal(try_sign_in(false, "ada", PASSWORD, &response), MESH_RESOURCE_EXHAUSTED);
         assert_string_equal(err.reason, "TOO_MANY_PASSWORDS");
@@ -800,10 +809,60 @@ static void a_call_that_nobody_waits_for_waits_no_longer(void **state)
         WAIT_FOR(atomic_load(&waiting) == 0);
         assert_true(mesh_clock_monotonic_ns() - from_ns < INT64_C(1000000) * USER_HASH_WAIT_MS);
         for (int j = 0; j < AT_ONCE; j++)
-            user_password_turn_end(service.passwords, USER_HASH_KNOWN);
+            user_turn_end(&held[j]);
         assert_int_equal(try_sign_in(false, "ada", PASSWORD, &response), MESH_OK);
         assert_int_equal(atomic_load(&verified), 1);
     }
+}
+
+enum {
+    FLOOD = 8
+};
+
+static atomic_bool flooding;
+
+static void *sign_in_all_the_time(void *context)
+{
+    (void)context;
+    while (atomic_load(&flooding)) {
+        User__V1__SignInRequest request = USER__V1__SIGN_IN_REQUEST__INIT;
+        User__V1__SignInResponse *response;
+        mesh_arena *own = mesh_arena_create(1024, 0);
+        request.login = (char *)"ada";
+        request.password = (char *)PASSWORD;
+        (void)user__v1__user_service__sign_in_regular(here.channel, &request, &response,
+                                                      &(mesh_call_options){.arena = own}, NULL);
+        mesh_arena_destroy(own);
+    }
+    return NULL;
+}
+
+/* S4.1: who knows a password, and shows it all the time, keeps nobody else out. */
+static void one_login_leaves_turns_to_others_of_any_address(void **state)
+{
+    (void)state;
+    pthread_t threads[FLOOD];
+    User__V1__SignInResponse *response;
+    mesh_server *side = NULL;
+    mesh_channel *other = NULL;
+    (void)ada();
+    (void)somebody("bob", KIND(CONSUMER), ROLE(CONSUMER));
+    open_side_door(&side, &other);
+    atomic_store(&flooding, true);
+    for (size_t i = 0; i < FLOOD; i++)
+        assert_int_equal(pthread_create(&threads[i], NULL, sign_in_all_the_time, NULL), 0);
+    WAIT_FOR(try_sign_in(false, "ada", PASSWORD, &response) == MESH_RESOURCE_EXHAUSTED);
+    assert_string_equal(err.reason, "TOO_MANY_PASSWORDS");
+    for (int i = 0; i < ROUNDS; i++) {
+        assert_int_equal(try_sign_in_at(other, false, "bob", PASSWORD, &response), MESH_OK);
+        assert_int_equal(try_sign_in(false, "bob", PASSWORD, &response), MESH_OK);
+    }
+    atomic_store(&flooding, false);
+    for (size_t i = 0; i < FLOOD; i++)
+        assert_int_equal(pthread_join(threads[i], NULL), 0);
+    mesh_channel_destroy(other);
+    mesh_server_drain(side, 1000);
+    mesh_server_destroy(side);
 }
 
 int main(void)
@@ -829,6 +888,7 @@ int main(void)
         TEST(an_address_makes_a_few_accounts),
         TEST(signing_in_sweeps_expired_sessions),
         TEST(a_call_that_nobody_waits_for_waits_no_longer),
+        TEST(one_login_leaves_turns_to_others_of_any_address),
     };
     return cmocka_run_group_tests(tests, open_all, close_all);
 }

@@ -238,14 +238,15 @@ static void staff_that_signs_up_waits_for_its_turn_to_hash(void **state)
     user_passwords *passwords = the_office.service.passwords;
     pthread_t threads[SIGN_UPS];
     User__V1__SignUpStaffRequest requests[SIGN_UPS];
+    user_waiter me = {.login = NULL};
     atomic_store(&sent_away, 0);
-    assert_int_equal(user_password_turn_take(passwords, USER_HASH_NEW, NULL, ERR), MESH_OK);
+    assert_int_equal(user_password_turn_take(passwords, USER_HASH_NEW, NULL, &me, ERR), MESH_OK);
     for (size_t i = 0; i < SIGN_UPS; i++) {
         requests[i] = staff_request(mesh_arena_printf(the_office.arena, "grace%zu", i));
         assert_int_equal(pthread_create(&threads[i], NULL, sign_up, &requests[i]), 0);
     }
     WAIT_FOR(atomic_load(&sent_away) == SIGN_UPS - 2);
-    user_password_turn_end(passwords, USER_HASH_NEW);
+    user_turn_end(&me);
     for (size_t i = 0; i < SIGN_UPS; i++)
         assert_int_equal(pthread_join(threads[i], NULL), 0);
     assert_string_equal(office_value("SELECT count(*) FROM users"), "2");

@@ -145,11 +145,12 @@ static void *call(void *context)
     caller *me = context;
     char hash[USER_HASH_BYTES];
     mesh_error_clear(&me->err);
-    me->code = user_password_turn_take(passwords, me->use, NULL, &me->err);
+    user_waiter waiter = {.login = NULL};
+    me->code = user_password_turn_take(passwords, me->use, NULL, &waiter, &me->err);
     if (me->code != MESH_OK)
         return NULL;
     me->code = user_password_hash(passwords, PASSWORD, hash, &me->err);
-    user_password_turn_end(passwords, me->use);
+    user_turn_end(&waiter);
     return NULL;
 }
 
@@ -188,16 +189,18 @@ static void who_signs_up_and_who_signs_in_have_turns_of_their_own(void **state)
     static const user_hash_use uses[] = {USER_HASH_KNOWN, USER_HASH_NEW};
     for (size_t i = 0; i < 2; i++) {
         caller waiting[USER_HASH_WAITING];
+        user_waiter one = {.login = NULL}, other = one;
         int64_t from_ns = mesh_clock_monotonic_ns();
-        assert_int_equal(user_password_turn_take(passwords, uses[i], NULL, &err), MESH_OK);
+        assert_int_equal(user_password_turn_take(passwords, uses[i], NULL, &one, &err), MESH_OK);
         for (size_t j = 0; j < USER_HASH_WAITING; j++) {
             waiting[j].use = uses[i];
             assert_int_equal(pthread_create(&waiting[j].thread, NULL, call, &waiting[j]), 0);
         }
-        assert_int_equal(user_password_turn_take(passwords, uses[1 - i], NULL, &err), MESH_OK);
+        assert_int_equal(user_password_turn_take(passwords, uses[1 - i], NULL, &other, &err),
+                         MESH_OK);
         assert_true(mesh_clock_monotonic_ns() - from_ns < INT64_C(1000000) * USER_HASH_WAIT_MS);
-        user_password_turn_end(passwords, uses[1 - i]);
-        user_password_turn_end(passwords, uses[i]);
+        user_turn_end(&other);
+        user_turn_end(&one);
         for (size_t j = 0; j < USER_HASH_WAITING; j++)
             assert_int_equal(pthread_join(waiting[j].thread, NULL), 0);
     }

@@ -480,7 +480,8 @@ static void *guess(void *context)
     return NULL;
 }
 
-/* Tries a password many times at once; how many of those said whether it was right. */
+/* Tries a password many times at once; how many of those said whether it was right. The others had
+ * no place to wait, or the reason `otherwise`. */
 static size_t guess_at_once(const instance *one, const char *password, const char *otherwise)
 {
     static guesser guessers[GUESSERS];
@@ -495,7 +496,8 @@ static size_t guess_at_once(const instance *one, const char *password, const cha
             told++;
         } else {
             assert_int_equal(guessers[i].code, MESH_RESOURCE_EXHAUSTED);
-            assert_string_equal(guessers[i].err.reason, otherwise);
+            assert_true(strcmp(guessers[i].err.reason, "TOO_MANY_PASSWORDS") == 0 ||
+                        strcmp(guessers[i].err.reason, otherwise) == 0);
         }
     }
     return told;

@@ -20,6 +20,7 @@ enum {
 };
 
 static user_turns turns;
+static user_waiter held[RUNNING]; /* turns that the test itself has */
 static mesh_error err;
 
 static int begin_test(void **state)
@@ -33,16 +34,19 @@ static int begin_test(void **state)
 static int end_test(void **state)
 {
     (void)state;
-    assert_int_equal(turns.running, 0);
-    assert_int_equal(turns.waiting, 0);
+    assert_null(turns.first);
     user_turns_destroy(&turns);
     return 0;
 }
 
+/* A turn that is over at once. */
 static mesh_code take_until(int64_t deadline_ns)
 {
     user_waiter me = {.turns = &turns, .deadline_ns = deadline_ns};
-    return user_turn_take(&me, &err);
+    mesh_code code = user_turn_take(&me, &err);
+    if (code == MESH_OK)
+        user_turn_end(&me);
+    return code;
 }
 
 static mesh_code take(void)
@@ -52,14 +56,16 @@ static mesh_code take(void)
 
 static void take_all(void)
 {
-    for (int i = 0; i < RUNNING; i++)
-        assert_int_equal(take(), MESH_OK);
+    for (size_t i = 0; i < RUNNING; i++) {
+        held[i] = (user_waiter){.turns = &turns, .deadline_ns = MESH_NO_DEADLINE};
+        assert_int_equal(user_turn_take(&held[i], &err), MESH_OK);
+    }
 }
 
 static void end_all(void)
 {
-    for (int i = 0; i < RUNNING; i++)
-        user_turn_end(&turns);
+    for (size_t i = 0; i < RUNNING; i++)
+        user_turn_end(&held[i]);
 }
 
 static void expect_sent_away(mesh_code code, const mesh_error *why, int64_t wait_ms)
@@ -80,7 +86,6 @@ static void nobody_waits_longer_than_that(void **state)
     assert_true(mesh_clock_monotonic_ns() - from_ns >= INT64_C(1000000) * WAIT_MS);
     end_all();
     assert_int_equal(take(), MESH_OK);
-    user_turn_end(&turns);
 }
 
 static void nobody_waits_beyond_the_deadline(void **state)
@@ -106,18 +111,34 @@ static void *take_one(void *context)
     return NULL;
 }
 
-static void start(caller *one)
+static void start_as(caller *one, const char *login, const char *address)
 {
-    *one = (caller){.waiter = {.turns = &turns, .deadline_ns = MESH_NO_DEADLINE}};
+    *one = (caller){
+        .waiter = {
+            .turns = &turns, .login = login, .address = address, .deadline_ns = MESH_NO_DEADLINE}};
     assert_int_equal(pthread_create(&one->thread, NULL, take_one, one), 0);
 }
 
-static int64_t waiting_now(void)
+static void start(caller *one)
 {
+    start_as(one, NULL, NULL);
+}
+
+static void expect_turn(const caller *one)
+{
+    assert_int_equal(pthread_join(one->thread, NULL), 0);
+    assert_int_equal(one->code, MESH_OK);
+}
+
+/* Those that have turns are the first. */
+static size_t waiting_now(void)
+{
+    size_t places = 0;
     pthread_mutex_lock(&turns.mu);
-    int64_t waiting = turns.waiting;
+    for (const user_waiter *at = turns.first; at != NULL; at = at->next)
+        places++;
     pthread_mutex_unlock(&turns.mu);
-    return waiting;
+    return places > RUNNING ? places - RUNNING : 0;
 }
 
 /* S4.1: the workers of all others stay free for other calls. */
@@ -127,23 +148,22 @@ static void more_than_may_wait_are_sent_away_at_once(void **state)
     caller callers[WAITING];
     turns.wait_ms = LONG_MS;
     take_all();
-    for (size_t i = 0; i < WAITING; i++)
+    for (size_t i = 0; i < WAITING; i++) {
         start(&callers[i]);
-    WAIT_FOR(waiting_now() == WAITING);
+        WAIT_FOR(waiting_now() == i + 1);
+    }
 
     int64_t from_ns = mesh_clock_monotonic_ns();
     expect_sent_away(take(), &err, LONG_MS);
     assert_true(mesh_clock_monotonic_ns() - from_ns < INT64_C(1000000) * LONG_MS);
 
-    /* Those that wait get the turns that end. */
+    /* Those that wait get the turns that end, in their order. */
     end_all();
-    WAIT_FOR(waiting_now() == WAITING - RUNNING);
-    user_turn_end(&turns);
     for (size_t i = 0; i < WAITING; i++) {
-        assert_int_equal(pthread_join(callers[i].thread, NULL), 0);
-        assert_int_equal(callers[i].code, MESH_OK);
+        expect_turn(&callers[i]);
+        assert_int_equal(waiting_now(), i < WAITING - RUNNING ? WAITING - RUNNING - i : 0);
+        user_turn_end(&callers[i].waiter);
     }
-    end_all();
 }
 
 /* S4.1: whose caller has gone away costs no hash, and its place is somebody else's. */
@@ -153,9 +173,9 @@ static void who_gives_up_stops_waiting_at_once(void **state)
     caller gone, patient;
     turns.wait_ms = LONG_MS;
     take_all();
-    start(&patient); /* first in the queue, and told first */
-    WAIT_FOR(waiting_now() == 1);
     start(&gone);
+    WAIT_FOR(waiting_now() == 1);
+    start(&patient);
     WAIT_FOR(waiting_now() == 2);
     int64_t from_ns = mesh_clock_monotonic_ns();
     user_turn_give_up(&gone.waiter);
@@ -165,17 +185,108 @@ static void who_gives_up_stops_waiting_at_once(void **state)
     assert_int_equal(waiting_now(), 1);
 
     /* Whoever gave up just when the turn came leaves it to the next one. */
-    pthread_mutex_lock(&turns.mu);
-    turns.running--;
-    pthread_mutex_unlock(&turns.mu);
-    assert_int_equal(user_turn_take(&gone.waiter, &err), MESH_CANCELLED);
-    user_turn_give_up(&gone.waiter);
-    assert_int_equal(pthread_join(patient.thread, NULL), 0);
-    assert_int_equal(patient.code, MESH_OK);
+    user_turn_end(&held[0]);
+    expect_turn(&patient);
     user_turn_give_up(&patient.waiter); /* too late: it has its turn */
-    assert_int_equal(turns.running, RUNNING);
-    end_all();
+    user_turn_end(&held[1]);
+    assert_int_equal(user_turn_take(&gone.waiter, &err), MESH_CANCELLED);
+    assert_ptr_equal(turns.first, &patient.waiter);
+    assert_null(patient.waiter.next);
+    user_turn_end(&patient.waiter);
 }
+
+/* --- shares ----------------------------------------------------------------------------------- */
+
+static const char ADA[] = "ada", BOB[] = "bob", HERE[] = "192.0.2.1", THERE[] = "192.0.2.2";
+
+/* A turn of somebody's that is over at once. */
+static mesh_code take_as(const char *login, const char *address)
+{
+    user_waiter me = {
+        .turns = &turns, .login = login, .address = address, .deadline_ns = MESH_NO_DEADLINE};
+    mesh_code code = user_turn_take(&me, &err);
+    if (code == MESH_OK)
+        user_turn_end(&me);
+    return code;
+}
+
+typedef struct holder {
+    const char *login, *address;
+    bool admitted;
+} holder;
+
+/* S4.1: of five places one login has two, whatever address it comes from; one address four. */
+static void a_login_and_an_address_have_a_share_of_the_places(void **state)
+{
+    (void)state;
+    static const holder cases[] = {
+        {ADA, HERE, true},         {ADA, THERE, true},  {ADA, HERE, false},
+        {ADA, "192.0.2.3", false}, {BOB, HERE, true},   {"eve", HERE, true},
+        {NULL, HERE, true},        {NULL, HERE, false}, {"zoe", HERE, false},
+    };
+    static caller callers[sizeof cases / sizeof cases[0]];
+    size_t taken = 0;
+    turns.wait_ms = LONG_MS;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        if (!cases[i].admitted) {
+            expect_sent_away(take_as(cases[i].login, cases[i].address), &err, LONG_MS);
+            continue;
+        }
+        taken++;
+        start_as(&callers[i], cases[i].login, cases[i].address);
+        WAIT_FOR(taken <= RUNNING || waiting_now() == taken - RUNNING);
+        if (taken <= RUNNING)
+            expect_turn(&callers[i]);
+    }
+    assert_int_equal(taken, RUNNING + WAITING);
+    for (size_t i = 0, ended = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        if (!cases[i].admitted)
+            continue;
+        if (ended++ >= RUNNING)
+            expect_turn(&callers[i]);
+        user_turn_end(&callers[i].waiter);
+    }
+    assert_int_equal(take_as(ADA, HERE), MESH_OK);
+}
+
+enum {
+    FLOOD = 8
+};
+
+static bool flooding; /* atomic */
+
+static void *flood(void *context)
+{
+    (void)context;
+    while (__atomic_load_n(&flooding, __ATOMIC_SEQ_CST)) {
+        user_waiter me = {
+            .turns = &turns, .login = ADA, .address = HERE, .deadline_ns = MESH_NO_DEADLINE};
+        if (user_turn_take(&me, NULL) != MESH_OK)
+            continue;
+        wait_a_moment(); /* as a hash takes one */
+        user_turn_end(&me);
+    }
+    return NULL;
+}
+
+/* S4.1: nobody is kept out by the one login that comes all the time, also from the same address. */
+static void who_comes_all_the_time_keeps_nobody_else_out(void **state)
+{
+    (void)state;
+    pthread_t threads[FLOOD];
+    turns.wait_ms = LONG_MS;
+    __atomic_store_n(&flooding, true, __ATOMIC_SEQ_CST);
+    for (size_t i = 0; i < FLOOD; i++)
+        assert_int_equal(pthread_create(&threads[i], NULL, flood, NULL), 0);
+    WAIT_FOR(take_as(ADA, THERE) != MESH_OK);
+    for (int i = 0; i < ROUNDS; i++)
+        assert_int_equal(take_as(BOB, i % 2 == 0 ? THERE : HERE), MESH_OK);
+    __atomic_store_n(&flooding, false, __ATOMIC_SEQ_CST);
+    for (size_t i = 0; i < FLOOD; i++)
+        assert_int_equal(pthread_join(threads[i], NULL), 0);
+}
+
+/* --- many ------------------------------------------------------------------------------------- */
 
 static int64_t at_once, most; /* atomic */
 
@@ -191,7 +302,7 @@ static void *take_many(void *context)
         if (now > RUNNING)
             __atomic_store_n(&most, now, __ATOMIC_SEQ_CST);
         __atomic_sub_fetch(&at_once, 1, __ATOMIC_SEQ_CST);
-        user_turn_end(&turns);
+        user_turn_end(&me);
         taken++;
     }
     return (void *)taken;
@@ -221,6 +332,10 @@ int main(void)
         cmocka_unit_test_setup_teardown(more_than_may_wait_are_sent_away_at_once, begin_test,
                                         end_test),
         cmocka_unit_test_setup_teardown(who_gives_up_stops_waiting_at_once, begin_test, end_test),
+        cmocka_unit_test_setup_teardown(a_login_and_an_address_have_a_share_of_the_places,
+                                        begin_test, end_test),
+        cmocka_unit_test_setup_teardown(who_comes_all_the_time_keeps_nobody_else_out, begin_test,
+                                        end_test),
         cmocka_unit_test_setup_teardown(never_more_than_may_have_a_turn, begin_test, end_test),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
