@@ -6,8 +6,10 @@
 #include "mesh/events/events.h"
 #include "notification/v1/notification.mesh.h"
 #include "order/v1/events.mesh.h"
+#include "payment/v1/events.mesh.h"
 #include "services/notification/feed.h"
 #include "services/notification/reconciler.h"
+#include "ticket/v1/events.mesh.h"
 #include "user/v1/events.mesh.h"
 
 /* `self` of every handler; immutable once the service runs. */
@@ -20,11 +22,23 @@ typedef struct notification_service {
 /* The rpcs; `self` is a notification_service. */
 extern const notification__v1__notification_service__handlers notification_handlers;
 
-/* Consumer of order.v1.OrderCreated: records that an order was placed. */
+/* Consumers of what people should hear about: each records a notification. */
 mesh_code notification_order_created(void *self, mesh_tx *tx, const mesh_event *meta,
                                      const Order__V1__OrderCreated *event, mesh_error *err);
+mesh_code notification_order_cancelled(void *self, mesh_tx *tx, const mesh_event *meta,
+                                       const Order__V1__OrderCancelled *event, mesh_error *err);
+mesh_code notification_order_expired(void *self, mesh_tx *tx, const mesh_event *meta,
+                                     const Order__V1__OrderExpired *event, mesh_error *err);
+mesh_code notification_order_completed(void *self, mesh_tx *tx, const mesh_event *meta,
+                                       const Order__V1__OrderCompleted *event, mesh_error *err);
+mesh_code notification_charge_created(void *self, mesh_tx *tx, const mesh_event *meta,
+                                      const Payment__V1__ChargeCreated *event, mesh_error *err);
+mesh_code notification_ticket_created(void *self, mesh_tx *tx, const mesh_event *meta,
+                                      const Ticket__V1__TicketCreated *event, mesh_error *err);
+mesh_code notification_ticket_updated(void *self, mesh_tx *tx, const mesh_event *meta,
+                                      const Ticket__V1__TicketUpdated *event, mesh_error *err);
 
-/* Consumers of what happens to users: keep the copies (users.h). `self` is not used. */
+/* Consumers of what happens to users: keep the copies (users.h); who is let in again is told. */
 mesh_code notification_user_created(void *self, mesh_tx *tx, const mesh_event *meta,
                                     const User__V1__UserCreated *event, mesh_error *err);
 mesh_code notification_user_updated(void *self, mesh_tx *tx, const mesh_event *meta,
