@@ -56,8 +56,8 @@
  * MESH_CONNECTION_SHARE, MESH_SEND_TIMEOUT, MESH_SERVER, MESH_MAX_CONNECTIONS,
  * MESH_MAX_ADDRESS_CONNECTIONS, MESH_MAX_HANDSHAKES, MESH_HANDSHAKE_TIMEOUT,
  * MESH_MAX_CONNECTION_STREAMS, MESH_BUFFER_BUDGET, MESH_DB_POOL, MESH_STARTUP_TIMEOUT,
- * MESH_DRAIN_DELAY, MESH_DRAIN_TIMEOUT, MESH_LOG_LEVEL, MESH_CONFIG, and the
- * service's own. mesh/base/config.h says where they come from.
+ * MESH_DRAIN_DELAY, MESH_DRAIN_TIMEOUT, MESH_LOG_LEVEL, MESH_RUN, MESH_CONFIG, and
+ * the service's own. mesh/base/config.h says where they come from.
  *
  * Log lines that programs may wait for, by "message": "listening" (fields address, metrics) when
  * the server has its ports, "waiting" (field error) for what is missing at start, "serving" and
@@ -78,6 +78,18 @@
 MESH_BEGIN_DECLS
 
 typedef struct mesh_app mesh_app; /* a running service */
+
+/*
+ * What a process of a service does: all of it, or some parts while other processes of the same
+ * program do the rest. MESH_RUN, or --run, lists them. A process without the server listens all the
+ * same, with health and reflection alone.
+ */
+typedef enum mesh_run {
+    MESH_RUN_SERVER = 1,    /* the apis */
+    MESH_RUN_CONSUMERS = 2, /* handlers of events */
+    MESH_RUN_WORKERS = 4 /* what goes on by itself: events on their way to the broker, and what the
+                               service starts in on_start if mesh_app_runs says so */
+} mesh_run;
 
 enum {
     MESH_SERVICE_MAX_APIS = 8,
@@ -157,6 +169,9 @@ MESH_API mesh_db *mesh_app_db(mesh_app *app);
 MESH_API mesh_events *mesh_app_events(mesh_app *app);
 MESH_API mesh_channel *mesh_app_peer(mesh_app *app, const char *name);
 MESH_API mesh_server *mesh_app_server(mesh_app *app);
+
+/* Whether this process runs that part. Any thread. */
+MESH_API bool mesh_app_runs(const mesh_app *app, mesh_run part);
 
 /* The registry that MESH_METRICS_LISTEN shows, for metrics of the service's own. */
 MESH_API mesh_metrics *mesh_app_metrics(mesh_app *app);

@@ -26,7 +26,8 @@ static mesh_code create_events(mesh_app *app, mesh_error *err)
     mesh_consumer consumers[MESH_SERVICE_MAX_CONSUMERS + 1] = {0};
     if (!mesh_service_has_events(app->service))
         return MESH_OK;
-    memcpy(consumers, app->service->consumers, sizeof app->service->consumers);
+    if (mesh_app_runs(app, MESH_RUN_CONSUMERS))
+        memcpy(consumers, app->service->consumers, sizeof app->service->consumers);
     mesh_code code = mesh_events_create(
         MESH_OPTIONS(mesh_events_options, .url = app->config->nats_url,
                      .service = app->service->name, .db = app->db, .consumers = consumers),
@@ -97,10 +98,27 @@ static mesh_code create_peers(mesh_app *app, mesh_error *err)
 
 static mesh_code create_access(mesh_app *app, mesh_error *err)
 {
-    if (!mesh_service_is_guarded(app->service))
+    if (!mesh_service_is_guarded(app->service) || !mesh_app_runs(app, MESH_RUN_SERVER))
         return MESH_OK;
     return mesh_access_create(app->service, app->config, mesh_app_peer(app, MESH_SERVICE_USERS),
                               app->metrics.registry, &app->access, err);
+}
+
+/* The service's own apis, each with its state. */
+static mesh_code add_apis(mesh_app *app, mesh_error *err)
+{
+    const mesh_api *apis = app->service->apis;
+    mesh_code code = MESH_OK;
+    if (!mesh_app_runs(app, MESH_RUN_SERVER))
+        return MESH_OK;
+    for (size_t i = 0; i < MESH_SERVICE_MAX_APIS && apis[i].descriptor != NULL && code == MESH_OK;
+         i++) {
+        code = mesh_server_add(app->server, apis[i], err);
+        if (code == MESH_OK)
+            code = mesh_health_set(app->health, apis[i].descriptor->name, MESH_HEALTH_NOT_SERVING,
+                                   err);
+    }
+    return code;
 }
 
 static mesh_code create_server(mesh_app *app, mesh_error *err)
@@ -129,17 +147,10 @@ static mesh_code create_server(mesh_app *app, mesh_error *err)
             .interceptor_count = interceptor_count),
         &app->server, err);
 
-    /* The service's own apis, each with its state; then the runtime's. */
-    const mesh_api *apis = app->service->apis;
     if (code == MESH_OK)
         code = mesh_health_create(&app->health, err);
-    for (size_t i = 0; i < MESH_SERVICE_MAX_APIS && apis[i].descriptor != NULL && code == MESH_OK;
-         i++) {
-        code = mesh_server_add(app->server, apis[i], err);
-        if (code == MESH_OK)
-            code = mesh_health_set(app->health, apis[i].descriptor->name, MESH_HEALTH_NOT_SERVING,
-                                   err);
-    }
+    if (code == MESH_OK)
+        code = add_apis(app, err);
     if (code == MESH_OK)
         code = mesh_server_add(app->server, mesh_health_api(app->health), err);
     if (code == MESH_OK && app->access != NULL)
@@ -294,6 +305,11 @@ mesh_server *mesh_app_server(mesh_app *app)
 mesh_metrics *mesh_app_metrics(mesh_app *app)
 {
     return app->metrics.registry;
+}
+
+bool mesh_app_runs(const mesh_app *app, mesh_run part)
+{
+    return (app->config->run & (unsigned)part) != 0;
 }
 
 void mesh_app_stop(mesh_app *app)

@@ -34,6 +34,7 @@ struct options {
         SHOW_CONFIG
     } action;
     const char *config_file;
+    const char *run_list;         /* NULL: as the setting says */
     const mesh_command *command;  /* of the service's, to run instead of serving; NULL: none */
     const char *const *arguments; /* the command's, ended by NULL */
 };
@@ -47,8 +48,10 @@ static const mesh_command *commands_of(const mesh_service *service)
 static void usage(FILE *out, const mesh_service *service)
 {
     const char *name = service->name;
-    fprintf(out, "Usage: %s [--config FILE] [--check | --show-config | --help | --version]\n",
-            name);
+    fprintf(
+        out,
+        "Usage: %s [--config FILE] [--run PARTS] [--check | --show-config | --help | --version]\n",
+        name);
     for (const mesh_command *one = commands_of(service); one->name != NULL; one++)
         fprintf(out, "       %s [--config FILE] %s %s\n", name, one->name, one->arguments);
     fprintf(out, "\nRuns the service %s until SIGTERM or SIGINT, then drains it", name);
@@ -58,15 +61,18 @@ static void usage(FILE *out, const mesh_service *service)
         width = (int)strlen(one->name) > width ? (int)strlen(one->name) : width;
     for (const mesh_command *one = commands_of(service); one->name != NULL; one++)
         fprintf(out, "  %-*s  %s\n", width, one->name, one->help);
-    fprintf(out,
-            "\n"
-            "  --config FILE  read settings from FILE (lines NAME=VALUE); the environment comes "
-            "first\n"
-            "  --check        check the settings and stop: status 0, or 2 with all mistakes on "
-            "stderr\n"
-            "  --show-config  print the settings in force, secrets hidden, and stop\n"
-            "  --help         print this\n"
-            "  --version      print the version\n");
+    fprintf(
+        out,
+        "\n"
+        "  --config FILE  read settings from FILE (lines NAME=VALUE); the environment comes "
+        "first\n"
+        "  --run PARTS    run these parts of the service alone: server, consumers, workers, with "
+        "commas between\n"
+        "  --check        check the settings and stop: status 0, or 2 with all mistakes on "
+        "stderr\n"
+        "  --show-config  print the settings in force, secrets hidden, and stop\n"
+        "  --help         print this\n"
+        "  --version      print the version\n");
 }
 
 /* Finds the command that the words behind the options are; false: they are none. */
@@ -97,14 +103,20 @@ static bool parse_options(int argc, char **argv, const mesh_service *service,
                           struct options *options)
 {
     static const struct option table[] = {
-        {"help", no_argument, NULL, HELP},        {"version", no_argument, NULL, VERSION},
-        {"check", no_argument, NULL, CHECK},      {"show-config", no_argument, NULL, SHOW_CONFIG},
-        {"config", required_argument, NULL, 'c'}, {NULL, 0, NULL, 0},
+        {"help", no_argument, NULL, HELP},
+        {"version", no_argument, NULL, VERSION},
+        {"check", no_argument, NULL, CHECK},
+        {"show-config", no_argument, NULL, SHOW_CONFIG},
+        {"config", required_argument, NULL, 'c'},
+        {"run", required_argument, NULL, 'r'},
+        {NULL, 0, NULL, 0},
     };
     int found;
     while ((found = getopt_long(argc, argv, "", table, NULL)) != -1) {
         if (found == 'c') {
             options->config_file = optarg;
+        } else if (found == 'r') {
+            options->run_list = optarg;
         } else if (found == '?') { /* getopt_long said what is wrong */
             usage(stderr, service);
             return false;
@@ -123,7 +135,7 @@ static bool parse_options(int argc, char **argv, const mesh_service *service,
 
 /* False: all mistakes are on stderr. */
 static bool load(const struct options *options, const mesh_service *service,
-                 const mesh_service_config *config, const mesh_setting *settings, size_t count,
+                 mesh_service_config *config, const mesh_setting *settings, size_t count,
                  mesh_arena *arena)
 {
     char report[REPORT_BYTES] = "";
@@ -134,6 +146,8 @@ static bool load(const struct options *options, const mesh_service *service,
                 report[0] != '\0' ? report : err.message);
         return false;
     }
+    if (options->run_list != NULL)
+        config->run_list = options->run_list;
     return mesh_service_config_check(service, config, stderr) == 0;
 }
 

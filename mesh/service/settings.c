@@ -4,8 +4,10 @@
 #include <ctype.h>
 #include <string.h>
 
+#include "mesh/service/run.h"
+
 enum {
-    RUNTIME_SETTINGS_MAX = 32 /* of the runtime, without those of peers */
+    RUNTIME_SETTINGS_MAX = 33 /* of the runtime, without those of peers */
 };
 
 bool mesh_service_has_events(const mesh_service *service)
@@ -299,6 +301,12 @@ mesh_code mesh_service_settings(const mesh_service *service, mesh_service_config
                                 .fallback = "info",
                                 .choices = "debug|info|warn|error",
                                 .help = "the lowest level that is logged"};
+    table[n++] = (mesh_setting){.name = "MESH_RUN",
+                                .type = MESH_SETTING_STRING,
+                                .target = &config->run_list,
+                                .fallback = "server,consumers,workers",
+                                .help = "the parts of the service that this process runs; "
+                                        "--run LIST comes first"};
     table[n++] = (mesh_setting){.name = "MESH_CONFIG",
                                 .type = MESH_SETTING_STRING,
                                 .target = &config->config_file,
@@ -382,7 +390,7 @@ static size_t check_identity(const mesh_service *service, const mesh_service_con
     return mistakes;
 }
 
-size_t mesh_service_config_check(const mesh_service *service, const mesh_service_config *config,
+size_t mesh_service_config_check(const mesh_service *service, mesh_service_config *config,
                                  FILE *report)
 {
     bool certificate = mesh_setting_given(config->tls_certificate);
@@ -400,6 +408,10 @@ size_t mesh_service_config_check(const mesh_service *service, const mesh_service
         mistakes++;
     }
     mesh_error err = {0};
+    if (mesh_run_parse(config->run_list, &config->run, &err) != MESH_OK) {
+        fprintf(report, "%s\n", err.message);
+        mistakes++;
+    }
     if (service->on_check != NULL &&
         service->on_check(service->self, config->workers, &err) != MESH_OK) {
         fprintf(report, "%s\n", err.message);

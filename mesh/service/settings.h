@@ -53,6 +53,8 @@ typedef struct mesh_service_config {
     int64_t drain_delay_ms;
     int64_t drain_timeout_ms;
     const char *log_level;
+    const char *run_list;
+    unsigned run; /* of that: mesh_run, set by mesh_service_config_check */
 } mesh_service_config;
 
 /* True when the service consumes or publishes events. */
@@ -76,7 +78,7 @@ mesh_code mesh_service_settings(const mesh_service *service, mesh_service_config
  * Finds the mistakes between settings that each are right, after a load: writes them to `report`,
  * one a line, and returns how many there are.
  */
-size_t mesh_service_config_check(const mesh_service *service, const mesh_service_config *config,
+size_t mesh_service_config_check(const mesh_service *service, mesh_service_config *config,
                                  FILE *report);
 
 #endif

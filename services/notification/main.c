@@ -40,7 +40,7 @@ static mesh_code start(void *self, mesh_app *app, mesh_error *err)
     sync = (notification_sync){
         .db = service->db, .events = mesh_app_events(app), .users = mesh_app_peer(app, "user")};
     mesh_code code = notification_feed_create(service->db, feed_interval_ms, &service->feed, err);
-    if (code == MESH_OK)
+    if (code == MESH_OK && mesh_app_runs(app, MESH_RUN_WORKERS))
         code = notification_sync_start(&sync, reconcile_interval_ms, mesh_app_metrics(app),
                                        &service->reconciler, err);
     if (code != MESH_OK)

@@ -16,7 +16,8 @@
 typedef struct notification_service {
     mesh_db *db;
     notification_feed *feed;
-    reconciler *reconciler; /* of the copies of users; on_start's and on_stop's */
+    reconciler *reconciler; /* of the copies of users; on_start's and on_stop's; NULL: another
+                               process runs it */
 } notification_service;
 
 /* The rpcs; `self` is a notification_service. */

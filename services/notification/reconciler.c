@@ -242,6 +242,8 @@ mesh_code reconciler_create(const reconciler_options *options, reconciler **made
 
 void reconciler_stop(reconciler *one)
 {
+    if (one == NULL)
+        return;
     pthread_mutex_lock(&one->mu);
     one->stopping = true;
     pthread_cond_signal(&one->changed);
