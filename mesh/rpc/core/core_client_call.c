@@ -220,6 +220,7 @@ static void on_read(client_call *call, bool ok)
 static void on_event(const core_tag *tag, bool ok)
 {
     client_call *call = tag->call;
+    bool untold;
     int left;
 
     switch (tag->kind) {
@@ -243,10 +244,12 @@ static void on_event(const core_tag *tag, bool ok)
     case TAG_KINDS:
         break;
     }
+    /* before it is counted: who was told the status may release the call right after that */
+    untold = call->has_status && !call->told_status;
     left = atomic_fetch_sub_explicit(&call->pending, 1, memory_order_acq_rel) - 1;
     if (left == 0)
         free_call(call);
-    else if (left == 1 && call->has_status && !call->told_status)
+    else if (left == 1 && untold)
         tell_status(call);
 }
 
