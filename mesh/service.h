@@ -16,12 +16,15 @@
  *   2. Pool, events, channels and server are made. Nothing is connected yet. The policies of the
  *      contract decide who may call (below).
  *   3. on_start.
- *   4. The server listens. Its health is NOT_SERVING; calls that come already are handled, and
- *      fail with UNAVAILABLE where they need what is not there.
- *   5. When the database answers: the migrations of mesh/events and the service's own. Then the
- *      consumers start, and the broker must have stream and consumer in place. A service that is
- *      not public must have heard from it what users are now; where the stream is younger than an
- *      hour or has lost some of it, the user service must have said so, too.
+ *   4. The server listens. Its health is NOT_SERVING. A service with a database refuses calls of
+ *      its own apis with UNAVAILABLE, SERVICE_STARTING (mesh.v1) and a delay; one without handles
+ *      them.
+ *   5. When the database answers: the migrations of mesh/events and the service's own. From then on
+ *      calls are handled, whatever else is missing, and fail with UNAVAILABLE where they need that;
+ *      also when the database goes away again. Then the consumers start, and the broker must have
+ *      stream and consumer in place. A service that is not public must have heard from it what
+ *      users are now; where the stream is younger than an hour or has lost some of it, the user
+ *      service must have said so, too.
  *   6. Health is SERVING, for "" and for every api. It is NOT_SERVING again while database or
  *      broker is away, and SERVING when they are back; the process lives through that. A service
  *      that has not come to SERVING within MESH_STARTUP_TIMEOUT gives up (exit status 1), and so

@@ -15,6 +15,8 @@ enum {
     INTERVAL_MS = 30 * 1000,
     PAUSE_FIRST_MS = 100,
     PAUSE_LAST_MS = 5000,
+    PATIENCE_MS =
+        5000, /* with an answer that may come soon, before it is told that there is none */
     ARENA_BYTES = 4096,
     ARENA_LIMIT = 256 * 1024,
     OVERLAP_MS = 2 * 60 * 1000,            /* that a change may take, and clocks differ */
@@ -36,7 +38,8 @@ struct mesh_authority {
     mesh_error last; /* why the last try failed; OK: it did not */
 
     bool started;     /* the owner's: start, stop and destroy are called by one thread at a time */
-    int64_t pause_ms; /* the thread's own; 0: the last answer came */
+    int64_t pause_ms; /* the thread's own, as the next; 0: the last answer came */
+    int64_t patient_ns; /* until when an outage is not told; 0: there is none, or it was told */
 };
 
 /* --- keys ------------------------------------------------------------------------------------- */
@@ -164,7 +167,25 @@ static mesh_code fetch(mesh_authority *authority, mesh_error *err)
                                                                     : code;
 }
 
-/* Says each outage once, and its end. */
+static bool passes(mesh_code code)
+{
+    return code == MESH_UNAVAILABLE || code == MESH_DEADLINE_EXCEEDED;
+}
+
+/* An outage is told once. What passes by itself, as when the user service starts, gets some time;
+ * CANCELLED is ours, at the end. */
+static void tell_outage(mesh_authority *authority, const mesh_error *err)
+{
+    if (authority->pause_ms == 0)
+        authority->patient_ns = mesh_clock_deadline_ns(PATIENCE_MS);
+    if (authority->patient_ns == 0 || err->code == MESH_CANCELLED ||
+        (passes(err->code) && mesh_clock_left_ms(authority->patient_ns) > 0))
+        return;
+    authority->patient_ns = 0;
+    mesh_log(MESH_LOG_WARN, "the user service does not tell its keys, or who has changed",
+             MESH_LOG_S("error", err->message));
+}
+
 static void fetch_and_tell(mesh_authority *authority)
 {
     mesh_error err;
@@ -182,9 +203,7 @@ static void fetch_and_tell(mesh_authority *authority)
             mesh_log(MESH_LOG_INFO, "the user service answers: its keys are here");
         return;
     }
-    if (pause_ms == 0 && code != MESH_CANCELLED) /* which is ours, at the end */
-        mesh_log(MESH_LOG_WARN, "the user service does not tell its keys, or who has changed",
-                 MESH_LOG_S("error", err.message));
+    tell_outage(authority, &err);
     pause_ms = pause_ms == 0 ? PAUSE_FIRST_MS : 2 * pause_ms;
     authority->pause_ms = pause_ms < PAUSE_LAST_MS ? pause_ms : PAUSE_LAST_MS;
 }

@@ -215,12 +215,12 @@ static bool take_event(mesh_feed *self, reading *reading, natsMsg *message)
     return good;
 }
 
-static void count_gap(mesh_feed *self)
+static void count_gap(mesh_feed *self, mesh_log_level level)
 {
     pthread_mutex_lock(&self->mu);
     self->gaps++;
     pthread_mutex_unlock(&self->mu);
-    mesh_log(MESH_LOG_WARN, "the stream may lack events of the past",
+    mesh_log(level, "the stream may lack events of the past",
              MESH_LOG_S("stream", MESH_EVENTS_STREAM));
 }
 
@@ -236,7 +236,7 @@ static bool take_notice(mesh_feed *self, reading *reading, natsMsg *message)
     if (natsMsgHeader_Get(message, "Nats-Consumer-Stalled", &stalled) != NATS_NOT_FOUND)
         return true; /* there is more, but it waits for us */
     if (reading->received < reading->past)
-        count_gap(self); /* some of it was removed before we had it */
+        count_gap(self, MESH_LOG_WARN); /* some of it was removed before we had it */
     reading->past = 0;
     return true;
 }
@@ -331,13 +331,12 @@ static natsStatus make_consumer(const mesh_feed *self, mesh_link *link, reading 
     return status;
 }
 
-/* Whether the stream may have had more, of the time since then, than it has now: it is younger, or
- * messages are missing at its begin or, removed by hand, behind that. */
-static bool may_lack(const jsStreamInfo *info, int64_t since_ns)
+/* Whether the stream may have had more, of the time since then, than it has now: messages are
+ * missing at its begin or, removed by hand, behind that. */
+static bool has_lost(const jsStreamState *state, int64_t since_ns)
 {
-    const jsStreamState *state = &info->State;
     bool lost_first = state->FirstSeq > 1 && (state->Msgs == 0 || state->FirstTime > since_ns);
-    return info->Created > since_ns || lost_first || state->NumDeleted > 0;
+    return lost_first || state->NumDeleted > 0;
 }
 
 /* What a reading by time does not get since the stream has lost it. Asked once the consumer is
@@ -345,10 +344,12 @@ static bool may_lack(const jsStreamInfo *info, int64_t since_ns)
 static natsStatus look_for_gap(mesh_feed *self, mesh_link *link, jsErrCode *reason)
 {
     jsStreamInfo *info = NULL;
+    int64_t since_ns = mesh_clock_add_ms(mesh_clock_wall_ns(), -self->since_ms);
     natsStatus status = js_GetStreamInfo(&info, link->js, MESH_EVENTS_STREAM, NULL, reason);
-    if (status == NATS_OK &&
-        may_lack(info, mesh_clock_add_ms(mesh_clock_wall_ns(), -self->since_ms)))
-        count_gap(self);
+    if (status == NATS_OK && has_lost(&info->State, since_ns))
+        count_gap(self, MESH_LOG_WARN);
+    else if (status == NATS_OK && info->Created > since_ns) /* as in every new mesh */
+        count_gap(self, MESH_LOG_INFO);
     jsStreamInfo_Destroy(info);
     return status;
 }

@@ -7,6 +7,11 @@
 #include <unistd.h>
 
 #include "mesh/base/alloc.h"
+#include "mesh/v1/reason.mesh.h"
+
+enum {
+    STARTING_RETRY_MS = 1000 /* advice to who calls before the migrations are applied */
+};
 
 static mesh_code create_store(mesh_app *app, mesh_error *err)
 {
@@ -121,12 +126,37 @@ static mesh_code add_apis(mesh_app *app, mesh_error *err)
     return code;
 }
 
+static bool is_own(const mesh_service *service, const mesh_api_descriptor *descriptor)
+{
+    for (size_t i = 0; i < MESH_SERVICE_MAX_APIS && service->apis[i].descriptor != NULL; i++)
+        if (service->apis[i].descriptor == descriptor)
+            return true;
+    return false;
+}
+
+/* No handler meets a database without its tables; what the runtime adds needs none. */
+static mesh_code refuse_early(void *self, mesh_call *call, mesh_error *err)
+{
+    const mesh_app *app = self;
+    if (atomic_load_explicit(&app->migrated, memory_order_acquire) ||
+        !is_own(app->service, mesh_call_method(call)->api))
+        return MESH_OK;
+    (void)mesh__v1__service_error_reason__set(
+        err, MESH_UNAVAILABLE, MESH__V1__SERVICE_ERROR_REASON__SERVICE_STARTING,
+        "the service %s has just started: its database is not ready", app->service->name);
+    mesh_error_retry_after(err, STARTING_RETRY_MS);
+    return MESH_UNAVAILABLE;
+}
+
 static mesh_code create_server(mesh_app *app, mesh_error *err)
 {
     const mesh_service_config *config = app->config;
-    mesh_interceptor interceptors[2] = {mesh_rpc_metrics_server(app->metrics.calls)};
+    mesh_interceptor interceptors[3] = {mesh_rpc_metrics_server(app->metrics.calls)};
     size_t interceptor_count = 1;
     mesh_tls_options tls;
+    if (app->db != NULL)
+        interceptors[interceptor_count++] = (mesh_interceptor){
+            .name = "migrations", .on_open = refuse_early, .self = app};
     if (app->access != NULL)
         interceptors[interceptor_count++] = mesh_access_interceptor(app->access);
     mesh_code code = mesh_server_create(

@@ -8,6 +8,7 @@
 #define MESH_SERVICE_APP_H
 
 #include <pthread.h>
+#include <stdatomic.h>
 
 #include "mesh/auth/identity.h"
 #include "mesh/health/health.h"
@@ -31,6 +32,7 @@ struct mesh_app {
     mesh_server *server;
     mesh_health *health;
     mesh_reflection *reflection;
+    atomic_bool migrated; /* the database has its migrations, so calls are taken; stays true */
 
     pthread_mutex_t mu;
     bool draining; /* guarded by mu, as is what everybody is told: nothing good any more */

@@ -26,7 +26,6 @@ struct mesh_ready {
 
     /* The thread's own; `gave_up` is read by others once it ended. */
     int64_t give_up_ns; /* when, unless it has served by then */
-    bool migrated;
     bool consuming;
     bool serves; /* calls are taken, so it has to be known who may make them */
     bool served; /* at least once */
@@ -34,6 +33,11 @@ struct mesh_ready {
     bool gave_up;
     mesh_error last; /* why it is not serving, as logged last */
 };
+
+static bool is_migrated(const mesh_app *app)
+{
+    return app->db == NULL || atomic_load_explicit(&app->migrated, memory_order_relaxed);
+}
 
 /* Takes the next steps until one fails or all is ready. */
 static mesh_code look(struct mesh_ready *ready, mesh_error *err)
@@ -49,7 +53,7 @@ static mesh_code look(struct mesh_ready *ready, mesh_error *err)
             return code;
         }
     }
-    if (!ready->migrated && app->db != NULL) {
+    if (!is_migrated(app)) {
         if (app->events != NULL)
             code = mesh_migrate(app->db, "mesh_events", mesh_events_migrations(), err);
         if (code == MESH_OK)
@@ -58,8 +62,8 @@ static mesh_code look(struct mesh_ready *ready, mesh_error *err)
             mesh_error_prefix(err, "migrations");
             return code;
         }
+        atomic_store_explicit(&app->migrated, true, memory_order_release);
     }
-    ready->migrated = true;
     if (app->events != NULL) {
         if (!ready->consuming)
             code = mesh_events_start(app->events, err);
@@ -105,7 +109,7 @@ static bool go_down(struct mesh_ready *ready, const mesh_error *why)
     ready->serving = false;
     ready->last = *why;
 
-    if (!ready->migrated && !passes(why->code)) {
+    if (!is_migrated(ready->app) && !passes(why->code)) {
         mesh_app_log_error(MESH_LOG_ERROR, "cannot start", why);
         return false;
     }

@@ -12,6 +12,7 @@
 
 enum {
     FIRST_RETRY_MS = 1000,
+    TOLD_RETRY_MS = 4 * FIRST_RETRY_MS,
     LAST_RETRY_MS = 60000,
     FIRST_BLOCK_BYTES = 64 * 1024
 };
@@ -109,11 +110,11 @@ static void end_run(reconciler *one)
     one->token[0] = '\0';
 }
 
-/* The first failure is not told: when a service starts not everything is there. */
+/* Told when it has lasted some seconds: when a service starts not everything is there. */
 static void fail(reconciler *one, mesh_code code, const mesh_error *err)
 {
     mesh_counter_add(one->failures, 1);
-    if (one->retry_ms == FIRST_RETRY_MS)
+    if (one->retry_ms == TOLD_RETRY_MS)
         mesh_log(MESH_LOG_WARN, "a copy cannot be compared yet",
                  MESH_LOG_S("copy", one->options.name), MESH_LOG_S("code", mesh_code_name(code)),
                  MESH_LOG_S("error", err->message));

@@ -99,7 +99,7 @@ static mesh_code list_changed_users(void *self, mesh_call *call,
     if (!is_the_service(call))
         atomic_fetch_add(&users.strangers, 1);
     if (atomic_load(&users.does_not_know))
-        return mesh_error_set(err, MESH_INTERNAL, "no answer today");
+        return mesh_error_set(err, MESH_UNAVAILABLE, "no answer today");
     /* a token may be an hour old, and a change some time on its way */
     if (ago_s < (atomic_load(&users.told) == 0 ? HOUR_S : 120) || ago_s > 2 * HOUR_S)
         return mesh_error_set(err, MESH_INVALID_ARGUMENT, "since");
@@ -740,6 +740,22 @@ static void without_an_answer_nobody_is_let_in(void **state)
     atomic_store(&users.changed_count, 0);
 }
 
+/* A user service that starts at the same time is no reason to warn, one that stays away is. */
+static void an_outage_is_told_when_it_lasts(void **state)
+{
+    (void)state;
+    atomic_store(&users.does_not_know, true);
+    int64_t began_ns = mesh_clock_monotonic_ns();
+    start_guarded();
+    const char *line = program_wait_log(
+        guarded.program, "the user service does not tell its keys, or who has changed");
+    assert_string_equal(program_field(line, "error"), "no answer today");
+    assert_true(mesh_clock_monotonic_ns() - began_ns >= INT64_C(5000000000));
+    atomic_store(&users.does_not_know, false);
+    program_wait_log(guarded.program, "serving");
+    stop_guarded();
+}
+
 /* S4.2: an event that is no good lets nobody in. */
 static void a_change_that_does_not_say_to_what_refuses(void **state)
 {
@@ -945,6 +961,7 @@ int main(void)
         cmocka_unit_test(a_service_asks_again_when_the_broker_loses_its_past),
         cmocka_unit_test(a_young_stream_delays_no_start),
         cmocka_unit_test(without_an_answer_nobody_is_let_in),
+        cmocka_unit_test(an_outage_is_told_when_it_lasts),
         cmocka_unit_test(a_change_that_does_not_say_to_what_refuses),
         cmocka_unit_test(without_the_broker_nobody_is_let_in),
         cmocka_unit_test(without_the_user_service_what_is_known_goes_on),

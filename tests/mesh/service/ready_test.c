@@ -26,6 +26,70 @@ static void starts_before_its_database_and_serves_when_it_came(void **state)
     demo_stop(&demo);
 }
 
+/* What Sleep, which needs nothing of the database, answers. */
+static mesh_code nap(const demo *demo, mesh_error *err)
+{
+    Demo__V1__SleepRequest request = DEMO__V1__SLEEP_REQUEST__INIT;
+    Demo__V1__SleepResponse *response;
+    const mesh_call_options options = {.arena = demo->arena, .timeout_ms = CALL_LIMIT_MS};
+    mesh_error_clear(err);
+    return demo__v1__demo__sleep(demo->channel, &request, &response, &options, err);
+}
+
+/* Somebody is about to make the same table, for whom the migration waits. */
+static mesh_tx *hold_migration(mesh_db *db)
+{
+    mesh_tx *tx;
+    assert_int_equal(mesh_tx_begin(db, NULL, &tx, NULL), MESH_OK);
+    assert_int_equal(
+        mesh_tx_query(tx, "CREATE TABLE demo ()", MESH_SQL_NO_PARAMS, NULL, NULL, NULL), MESH_OK);
+    return tx;
+}
+
+/* S0.9: no handler meets a database without its tables. */
+static void no_call_runs_before_the_migrations(void **state)
+{
+    char url[POSTGRES_URL_BYTES];
+    mesh_db *db;
+    mesh_error err;
+    int64_t delay_ms = 0;
+    (void)state;
+    postgres_create_database("pending", url);
+    assert_int_equal(mesh_db_create(&(mesh_db_options){.url = url}, &db, NULL), MESH_OK);
+    mesh_tx *tx = hold_migration(db);
+
+    demo demo = demo_start(url, demo_defaults);
+    program_wait_log(demo.program, "migration applied"); /* of mesh/events */
+    assert_int_equal(nap(&demo, &err), MESH_UNAVAILABLE);
+    assert_string_equal(err.domain, "mesh.v1");
+    assert_string_equal(err.reason, "SERVICE_STARTING");
+    assert_true(mesh_error_retry_delay(&err, &delay_ms));
+    assert_true(delay_ms > 0);
+    assert_int_equal(demo_add(&demo, "early"), MESH_UNAVAILABLE);
+    assert_int_equal(demo_health(&demo, "demo.v1.Demo"), NOT_SERVING);
+
+    mesh_tx_rollback(tx);
+    program_wait_log(demo.program, "serving");
+    assert_int_equal(demo_add(&demo, "in time"), MESH_OK);
+    assert_null(strstr(program_output(demo.program), "statement failed"));
+    demo_stop(&demo);
+    mesh_db_destroy(db);
+}
+
+/* S0.9: once they are there, it answers what it can. */
+static void calls_run_while_the_database_is_away(void **state)
+{
+    mesh_error err;
+    (void)state;
+    demo demo = demo_serve("leaving", demo_defaults);
+    postgres_stop();
+    program_wait_log(demo.program, "not serving");
+    assert_int_equal(nap(&demo, &err), MESH_OK);
+    postgres_restart();
+    program_wait_log(demo.program, "serving");
+    demo_stop(&demo);
+}
+
 /* A server that it needs, which it calls `name` in what it says, goes away and comes back. */
 static void is_not_serving_without(const char *name, void (*stop)(void), void (*restart)(void))
 {
@@ -112,6 +176,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(starts_before_its_database_and_serves_when_it_came),
+        cmocka_unit_test(no_call_runs_before_the_migrations),
+        cmocka_unit_test(calls_run_while_the_database_is_away),
         cmocka_unit_test(is_not_serving_while_the_broker_is_away),
         cmocka_unit_test(is_not_serving_while_the_database_is_away),
         cmocka_unit_test_teardown(is_not_serving_while_the_database_hangs, thaw),
