@@ -126,6 +126,7 @@ static mesh_code echo(void *self, mesh_call *call, const Testing__V1__EchoReques
         Testing__V1__EchoRequest ask = *request;
         Testing__V1__EchoResponse *answer;
 
+        assert_true(atomic_load(&service->complete));
         ask.forward--;
         ask.hang = ask.forward == 0 && request->data.len > 0;
         code = testing__v1__testing__echo(service->peer != NULL ? service->peer : service->channel,
@@ -363,6 +364,7 @@ void testing_service_serve(testing_service *service, mesh_api api,
         snprintf(service->address, sizeof service->address, "%s", own.listen);
     if (mesh_channel_create(service->address, channel_options, &service->channel, &err) != MESH_OK)
         fail_msg("cannot create a channel: %s", err.message);
+    atomic_store(&service->complete, true);
 }
 
 mesh_api testing_api(testing_service *service, testing_style style)

@@ -12,6 +12,7 @@
 typedef struct testing_service {
     mesh_server *server;
     mesh_channel *channel; /* to the server itself */
+    atomic_bool complete;  /* `channel` is there, for a handler on a thread that was there before */
     char address[64];
     mesh_arena *arena;  /* for answers */
     mesh_channel *peer; /* whom `forward` calls; NULL: the service itself */
