@@ -110,10 +110,8 @@ mesh_code user_store_change_password(const user_scope *scope, const char *user_i
             MESH_SQL_PARAMS(MESH_SQL_TEXT(user_id),
                             MESH_SQL_TEXT(mesh_uuid_valid(session_id) ? session_id : NULL)),
             NULL, NULL, err);
-    if (code == MESH_OK) {
-        code = mesh_tx_commit(tx, err);
-        tx = NULL;
-    }
+    if (code == MESH_OK)
+        return mesh_tx_commit(tx, err);
     mesh_tx_rollback(tx);
     return code;
 }
@@ -156,10 +154,8 @@ mesh_code user_session_add(const user_scope *scope, const char *user_id, int64_t
                                              MESH_SQL_TIME(expire_ns),
                                              MESH_SQL_INT(USER_SESSIONS_MAX - 1)),
                              NULL, NULL, err);
-    if (code == MESH_OK) {
-        code = mesh_tx_commit(tx, err);
-        tx = NULL;
-    }
+    if (code == MESH_OK)
+        return mesh_tx_commit(tx, err);
     mesh_tx_rollback(tx);
     return code;
 }

@@ -2,7 +2,6 @@
  * The notification service as its callers know it: two instances of it beside the real user
  * service, with users that sign up and in there.
  */
-#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -12,14 +11,12 @@
 
 #include <cmocka.h>
 
-#include "mesh/base/uuid.h"
 #include "mesh/events/events.h"
 #include "notification/v1/notification.mesh.h"
 #include "tests/fixtures/nats.h"
 #include "tests/fixtures/postgres.h"
 #include "tests/fixtures/wait.h"
-#include "tests/services/shop/people.h"
-#include "tests/services/shop/shop.h"
+#include "tests/services/shop/pair.h"
 #include "tests/services/violations.h"
 #include "user/v1/events.mesh.h"
 
@@ -27,11 +24,8 @@
 #define ROLE(name) USER__V1__ROLE__##name
 #define NO_ID "0190a000-0000-7000-8000-000000000001"
 
-static instance here, there;
-static mesh_db *db, *users_db;
+static mesh_db *users_db;
 static person ada, bob, sender; /* two consumers, and staff at LEVEL2 */
-static mesh_arena *arena;
-static mesh_error err;
 
 static const char *const often[] = {"NOTIFICATION_RECONCILE_INTERVAL=100ms", NULL};
 
@@ -39,9 +33,7 @@ static int open_all(void **state)
 {
     if (shop_setup(state) != 0)
         return -1;
-    instance_start(&here, "notification", NULL, NULL);
-    instance_start(&there, "notification", NULL, NULL);
-    db = shop_open("notification");
+    pair_start("notification", NULL, NULL);
     users_db = shop_open("user");
     person_join(&ada, "ada");
     person_join(&bob, "bob");
@@ -52,28 +44,17 @@ static int open_all(void **state)
 
 static int close_all(void **state)
 {
-    mesh_db_destroy(db);
     mesh_db_destroy(users_db);
-    instance_stop(&here);
-    instance_stop(&there);
+    pair_stop();
     return shop_teardown(state);
 }
 
 static int begin_test(void **state)
 {
-    (void)state;
-    mesh_error_clear(&err);
+    int failed = pair_begin(state);
     postgres_value(db, "TRUNCATE notification");
     shop_call_as(&ada);
-    arena = mesh_arena_create(4096, 0);
-    return arena == NULL;
-}
-
-static int end_test(void **state)
-{
-    (void)state;
-    mesh_arena_destroy(arena);
-    return 0;
+    return failed;
 }
 
 /* --- calls ------------------------------------------------------------------------------------ */
@@ -353,21 +334,9 @@ static void the_same_request_again_makes_no_second_one(void **state)
     assert_string_equal(postgres_value(db, "SELECT count(*) FROM notification"), "4");
 }
 
-enum {
-    RACERS = 8
-};
-
-typedef struct racer {
-    mesh_channel *channel;
-    mesh_arena *arena;
-    const char *request_id;
-    mesh_code code;
-    char id[64];
-} racer;
-
 static void *race(void *context)
 {
-    racer *me = context;
+    pair_racer *me = context;
     Notification__V1__SendNotificationRequest request =
         NOTIFICATION__V1__SEND_NOTIFICATION_REQUEST__INIT;
     Notification__V1__Notification *sent;
@@ -386,25 +355,8 @@ static void one_request_sent_many_times_at_once_makes_one(void **state)
     (void)state;
     shop_call_as(&sender);
     for (int round = 0; round < 10; round++) {
-        char id[MESH_UUID_TEXT_BYTES];
-        racer racers[RACERS];
-        pthread_t threads[RACERS];
-        mesh_uuid_v7(id);
         postgres_value(db, "TRUNCATE notification");
-        for (size_t i = 0; i < RACERS; i++) {
-            racers[i] = (racer){.channel = i % 2 == 0 ? here.channel : there.channel,
-                                .arena = mesh_arena_create(1024, 0),
-                                .request_id = id};
-            assert_int_equal(pthread_create(&threads[i], NULL, race, &racers[i]), 0);
-        }
-        for (size_t i = 0; i < RACERS; i++) {
-            assert_int_equal(pthread_join(threads[i], NULL), 0);
-            mesh_arena_destroy(racers[i].arena);
-        }
-        for (size_t i = 0; i < RACERS; i++) {
-            assert_int_equal(racers[i].code, MESH_OK);
-            assert_string_equal(racers[i].id, racers[0].id);
-        }
+        pair_race(race);
         assert_string_equal(postgres_value(db, "SELECT count(*) FROM notification"), "1");
     }
 }
@@ -633,7 +585,7 @@ static void a_deleted_users_notifications_are_gone(void **state)
 
 int main(void)
 {
-#define TEST(name) cmocka_unit_test_setup_teardown(name, begin_test, end_test)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, begin_test, pair_end)
     const struct CMUnitTest tests[] = {
         TEST(staff_sends_and_the_user_sees_and_reads_it),
         TEST(nobody_sees_or_marks_what_is_somebody_elses),

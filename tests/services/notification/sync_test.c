@@ -18,12 +18,11 @@
 
 #include "mesh/base/alloc.h"
 #include "mesh/base/clock.h"
-#include "mesh/db/migrate.h"
 #include "mesh/resource/page.h"
-#include "services/notification/notification_migrations.h"
 #include "services/notification/users.h"
 #include "tests/fixtures/postgres.h"
 #include "tests/fixtures/wait.h"
+#include "tests/services/notification/database.h"
 #include "tests/services/serve.h"
 #include "user/v1/user.mesh.h"
 
@@ -47,8 +46,6 @@ static struct {
     atomic_bool adding;   /* somebody signs up after a page was read, and is heard of at once */
 } says;
 
-static mesh_db *db;
-static mesh_error err;
 static notification_sync sync;
 static mesh_metrics *metrics;
 static reconciler *job;
@@ -135,21 +132,6 @@ static mesh_code let_in(void *self, mesh_call *call, mesh_error *error)
 static const mesh_interceptor anybody = {.name = "anybody", .on_open = let_in, .authorizes = true};
 
 /* --- its parts -------------------------------------------------------------------------------- */
-
-static int open_all(void **state)
-{
-    if (postgres_setup(state) != 0)
-        return -1;
-    db = postgres_open("sync_test", NULL);
-    assert_int_equal(mesh_migrate(db, "notification", notification_migrations, &err), MESH_OK);
-    return 0;
-}
-
-static int close_all(void **state)
-{
-    mesh_db_destroy(db);
-    return postgres_teardown(state);
-}
 
 static int begin_test(void **state)
 {
@@ -409,5 +391,5 @@ int main(void)
         TEST(who_stops_waits_for_no_answer),
         TEST(what_memory_fails_is_not_made),
     };
-    return cmocka_run_group_tests(tests, open_all, close_all);
+    return cmocka_run_group_tests(tests, database_setup, database_teardown);
 }

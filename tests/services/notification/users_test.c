@@ -10,11 +10,10 @@
 #include <cmocka.h>
 
 #include "mesh/base/clock.h"
-#include "mesh/db/migrate.h"
 #include "services/notification/notification.h"
-#include "services/notification/notification_migrations.h"
 #include "services/notification/store.h"
 #include "tests/fixtures/postgres.h"
+#include "tests/services/notification/database.h"
 
 #define ADA "0190a000-0000-7000-8000-00000000000a"
 #define BOB "0190a000-0000-7000-8000-00000000000b"
@@ -24,24 +23,6 @@
 #define WHOLE                                                                         \
     "SELECT concat_ws(' ', version, deleted, username, first_name, last_name, kind, " \
     "roles, banned) FROM user_copy WHERE id = '"
-
-static mesh_db *db;
-static mesh_error err;
-
-static int open_all(void **state)
-{
-    if (postgres_setup(state) != 0)
-        return -1;
-    db = postgres_open("users_test", NULL);
-    assert_int_equal(mesh_migrate(db, "notification", notification_migrations, &err), MESH_OK);
-    return 0;
-}
-
-static int close_all(void **state)
-{
-    mesh_db_destroy(db);
-    return postgres_teardown(state);
-}
 
 static int begin_test(void **state)
 {
@@ -574,5 +555,5 @@ int main(void)
         TEST(a_list_of_nobody_is_not_believed),
         TEST(old_marks_go_with_what_is_left_behind_them),
     };
-    return cmocka_run_group_tests(tests, open_all, close_all);
+    return cmocka_run_group_tests(tests, database_setup, database_teardown);
 }

@@ -1,5 +1,4 @@
 /* The order service as its callers know it: two instances of it and one of the product service. */
-#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -254,26 +253,14 @@ static void the_same_request_again_answers_with_the_first_order(void **state)
     assert_string_equal(postgres_value(db, "SELECT count(*) FROM orders"), "1");
 }
 
-enum {
-    RACERS = 8
-};
-
-typedef struct racer {
-    mesh_channel *channel;
-    mesh_arena *arena;
-    const char *request_id;
-    mesh_code code;
-    char order_id[64];
-} racer;
-
 static void *race(void *context)
 {
-    racer *me = context;
+    pair_racer *me = context;
     const shop_line line = {A, 1, 1};
     Order__V1__Order *order;
     me->code = shop_add_order(me->channel, me->arena, &line, 1, me->request_id, &order, NULL);
     if (me->code == MESH_OK)
-        snprintf(me->order_id, sizeof me->order_id, "%s", order->id);
+        snprintf(me->id, sizeof me->id, "%s", order->id);
     return NULL;
 }
 
@@ -283,25 +270,8 @@ static void one_request_sent_many_times_at_once_makes_one_order(void **state)
     (void)state;
     add_product(A, 1000);
     for (int round = 0; round < 10; round++) {
-        char id[MESH_UUID_TEXT_BYTES];
-        racer racers[RACERS];
-        pthread_t threads[RACERS];
-        mesh_uuid_v7(id);
         postgres_value(db, "TRUNCATE orders, order_line");
-        for (size_t i = 0; i < RACERS; i++) {
-            racers[i] = (racer){.channel = i % 2 == 0 ? here.channel : there.channel,
-                                .arena = mesh_arena_create(1024, 0),
-                                .request_id = id};
-            assert_int_equal(pthread_create(&threads[i], NULL, race, &racers[i]), 0);
-        }
-        for (size_t i = 0; i < RACERS; i++) {
-            assert_int_equal(pthread_join(threads[i], NULL), 0);
-            mesh_arena_destroy(racers[i].arena);
-        }
-        for (size_t i = 0; i < RACERS; i++) {
-            assert_int_equal(racers[i].code, MESH_OK);
-            assert_string_equal(racers[i].order_id, racers[0].order_id);
-        }
+        pair_race(race);
         assert_string_equal(postgres_value(db, "SELECT count(*) FROM orders"), "1");
     }
 }

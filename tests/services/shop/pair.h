@@ -23,6 +23,19 @@ void pair_stop(void);
 int pair_begin(void **state);
 int pair_end(void **state);
 
+/* One of some who send the same request at once, to either instance. */
+typedef struct pair_racer {
+    mesh_channel *channel;
+    mesh_arena *arena;      /* of its own */
+    const char *request_id; /* of all of them */
+    mesh_code code;         /* what it was answered, as the next */
+    char id[64];            /* of what was made */
+} pair_racer;
+
+/* Sends a request several times at once: `send` does it, gets a pair_racer, and returns NULL. All
+ * must be answered the same id. */
+void pair_race(void *(*send)(void *racer));
+
 /* Options of a call whose answer lives in the arena. Clears the error. */
 const mesh_call_options *in_arena(void);
 
