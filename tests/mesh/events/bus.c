@@ -165,17 +165,6 @@ int bus_reset(void **state)
     return 0;
 }
 
-int bus_begin(char *url, instance *publisher)
-{
-    static int number;
-    char name[32];
-    snprintf(name, sizeof name, "bus_%d", ++number);
-    nats_restart_empty();
-    bus_database(name, url);
-    *publisher = bus_open(&(instance_options){.service = "shop", .url = url});
-    return 0;
-}
-
 void bus_publish_raw(const char *subject, const char *headers, const void *data, size_t size)
 {
     jsCtx *js = NULL;

@@ -67,10 +67,6 @@ void bus_set_subjects(const char *subjects);
  * confused by a stream that is made right after its deletion.) */
 int bus_reset(void **state);
 
-/* The same, with a database of its own for the test, whose URL is written, and a publisher on it
- * that consumes nothing. */
-int bus_begin(char *url, instance *publisher);
-
 /* Publishes a message as it is, headers ("name: value" lines, "\n" between them) included, past
  * mesh_event_add. */
 void bus_publish_raw(const char *subject, const char *headers, const void *data, size_t size);

@@ -5,23 +5,7 @@
 #include <string.h>
 
 #include "mesh/base/uuid.h"
-#include "tests/mesh/events/bus.h"
-
-static char url[POSTGRES_URL_BYTES];
-static instance publisher;
-
-static int test_setup(void **state)
-{
-    (void)state;
-    return bus_begin(url, &publisher);
-}
-
-static int test_teardown(void **state)
-{
-    (void)state;
-    bus_close(&publisher);
-    return 0;
-}
+#include "tests/mesh/events/publisher.h"
 
 static instance open_consumer(stock__v1__stock_lowered__handler *handler, void *self)
 {
@@ -366,7 +350,7 @@ static void what_the_handler_sees_is_what_was_sent(void **state)
 
 int main(void)
 {
-#define CASE(name) cmocka_unit_test_setup_teardown(name, test_setup, test_teardown)
+#define CASE(name) cmocka_unit_test_setup_teardown(name, publisher_begin, publisher_end)
     const struct CMUnitTest tests[] = {
         CASE(events_reach_the_handler),
         CASE(a_service_that_was_down_catches_up),

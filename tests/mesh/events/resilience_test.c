@@ -12,24 +12,9 @@
 #include <unistd.h>
 
 #include "mesh/base/uuid.h"
-#include "tests/mesh/events/bus.h"
+#include "tests/mesh/events/publisher.h"
 
 static const char *program;
-static char url[POSTGRES_URL_BYTES];
-static instance publisher;
-
-static int test_setup(void **state)
-{
-    (void)state;
-    return bus_begin(url, &publisher);
-}
-
-static int test_teardown(void **state)
-{
-    (void)state;
-    bus_close(&publisher);
-    return 0;
-}
 
 static void add_many(int from, int to)
 {
@@ -334,7 +319,7 @@ int main(int argc, char **argv)
     if (argc == 4 && strcmp(argv[1], "--consume") == 0)
         return run_child(argv[2], argv[3]);
     program = argv[0];
-#define CASE(name) cmocka_unit_test_setup_teardown(name, test_setup, test_teardown)
+#define CASE(name) cmocka_unit_test_setup_teardown(name, publisher_begin, publisher_end)
     const struct CMUnitTest tests[] = {
         CASE(a_restart_of_the_broker_loses_and_repeats_nothing),
         CASE(a_broker_that_lost_its_data_gets_stream_and_consumer_again),

@@ -5,23 +5,7 @@
 #include <string.h>
 
 #include "stock/v2/stock.mesh.h"
-#include "tests/mesh/events/bus.h"
-
-static char url[POSTGRES_URL_BYTES];
-static instance publisher;
-
-static int test_setup(void **state)
-{
-    (void)state;
-    return bus_begin(url, &publisher);
-}
-
-static int test_teardown(void **state)
-{
-    (void)state;
-    bus_close(&publisher);
-    return 0;
-}
+#include "tests/mesh/events/publisher.h"
 
 /* A service with such consumers. */
 static instance open_service(const mesh_consumer *consumers)
@@ -126,7 +110,7 @@ static void one_that_cannot_be_turned_is_a_failed_delivery(void **state)
 
 int main(void)
 {
-#define CASE(name) cmocka_unit_test_setup_teardown(name, test_setup, test_teardown)
+#define CASE(name) cmocka_unit_test_setup_teardown(name, publisher_begin, publisher_end)
     const struct CMUnitTest tests[] = {
         CASE(an_old_event_is_turned_into_the_one_that_takes_its_place),
         CASE(an_old_event_goes_to_its_own_consumer_where_there_is_one),
