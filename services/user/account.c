@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "mesh/auth/guard.h"
+#include "services/user/attempt_store.h"
 #include "services/user/change.h"
 #include "services/user/check.h"
 #include "services/user/guess.h"
@@ -40,19 +41,18 @@ static bool differs(const char *wanted, const char *is)
 }
 
 typedef struct own_update {
-    const user_service *service;
     const User__V1__UpdateUserRequest *request;
+    user_attempt attempt;
 } own_update;
 
-/* Counted with the row locked, and only where there is something to change; also when the e-mail is
- * taken, or one could look which are. */
+/* Counted with the row locked, and only where there is something to change. */
 static mesh_code update(mesh_tx *tx, const User__V1__User *before, void *context,
                         user_outcome *outcome, mesh_error *err)
 {
     static const char EMAIL[] = "UPDATE users SET email = nullif($2, '') WHERE id = $1";
     static const char NAMES[] = "UPDATE profile SET first_name = coalesce($2, first_name),"
                                 " last_name = coalesce($3, last_name) WHERE user_id = $1";
-    const own_update *own = context;
+    own_update *own = context;
     const User__V1__UpdateUserRequest *request = own->request;
     const bool email = differs(request->email, before->email);
     const bool names = differs(request->first_name, before->profile->first_name) ||
@@ -60,7 +60,9 @@ static mesh_code update(mesh_tx *tx, const User__V1__User *before, void *context
     mesh_code code = MESH_OK;
     *outcome = email || names ? USER_CHANGED : USER_UNTOUCHED;
     if (*outcome == USER_CHANGED)
-        code = user_attempt_change(own->service->attempts, before->id, err);
+        code = user_attempt_check(&own->attempt, tx, 0, err);
+    if (code == MESH_OK && *outcome == USER_CHANGED)
+        code = user_attempt_begin(&own->attempt, tx, 0, err);
     if (code == MESH_OK && email)
         code = mesh_tx_query(
             tx, EMAIL, MESH_SQL_PARAMS(MESH_SQL_TEXT(before->id), MESH_SQL_TEXT(request->email)),
@@ -82,7 +84,7 @@ mesh_code user_rpc_update_user(void *self, mesh_call *call,
 {
     const user_scope scope = user_scope_of(self, call);
     const mesh_caller *caller = mesh_call_caller(call);
-    own_update own = {.service = self, .request = request};
+    own_update own = {.request = request, .attempt = user_attempt_to_change(self, caller->user)};
 
     /* 1. Every mistake of the caller's at once. */
     mesh_code code = user_check_update(request, kind_of(caller), err);
@@ -90,7 +92,14 @@ mesh_code user_rpc_update_user(void *self, mesh_call *call,
         return code;
 
     /* 2. What is another than before, and the event, in one transaction. */
-    return user_change(&scope, caller->user, USER_EVENT_UPDATED, update, &own, response, err);
+    code = user_change(&scope, caller->user, USER_EVENT_UPDATED, update, &own, response, err);
+
+    /* 3. An e-mail that is taken counts as well, or one could look which are; the count went with
+     * the transaction. */
+    mesh_code counted = MESH_OK;
+    if (code == MESH_ALREADY_EXISTS)
+        counted = user_attempt_begin(&own.attempt, NULL, scope.deadline_ns, err);
+    return counted == MESH_OK ? code : counted;
 }
 
 /* The password is the caller's, and gets its successor, which is already hashed. */

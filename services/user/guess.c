@@ -3,6 +3,7 @@
 #include <inttypes.h>
 
 #include "mesh/base/address.h"
+#include "services/user/attempt_store.h"
 
 const char *user_guess_of_user(mesh_arena *arena, const char *user_id)
 {
@@ -31,19 +32,22 @@ user_waiter *user_waiter_of(mesh_call *call, const char *login)
 }
 
 /* In its turn. */
-static mesh_code try(const user_service *service, const char *address, const user_guess *guess,
-                     char *hash, mesh_error *err)
+static mesh_code try(const user_service *service, mesh_call *call, user_attempt *attempt,
+                     const user_guess *guess, char *hash, mesh_error *err)
 {
     bool right = false, outdated = false;
-    mesh_code code = user_attempt_begin(service->attempts, guess->whose, address, err);
+    mesh_code code = user_attempt_begin(attempt, NULL, mesh_call_deadline_ns(call), err);
     if (code != MESH_OK)
         return code;
     code = user_password_verify(service->passwords, guess->password, guess->known, &right,
                                 &outdated, err);
-    user_attempt_end(service->attempts, guess->whose, address,
-                     code != MESH_OK ? USER_ATTEMPT_UNKNOWN
-                     : right         ? USER_ATTEMPT_SUCCEEDED
-                                     : USER_ATTEMPT_FAILED);
+    const mesh_code ended = user_attempt_end(attempt,
+                                             code != MESH_OK ? USER_ATTEMPT_UNKNOWN
+                                             : right         ? USER_ATTEMPT_SUCCEEDED
+                                                             : USER_ATTEMPT_FAILED,
+                                             code == MESH_OK ? err : NULL);
+    if (code == MESH_OK)
+        code = ended;
     if (code != MESH_OK)
         return code;
     if (!right)
@@ -56,20 +60,20 @@ static mesh_code try(const user_service *service, const char *address, const use
 mesh_code user_guess_try(const user_service *service, mesh_call *call, const user_guess *guess,
                          char hash[USER_HASH_BYTES], mesh_error *err)
 {
-    const char *address = user_address_of(call);
     user_waiter *waiter = user_waiter_of(call, guess->whose);
+    user_attempt attempt = user_attempt_at_password(service, guess->whose, user_address_of(call));
     hash[0] = '\0';
 
     /* 1. Who has failed too often does not get to try. */
-    mesh_code code = user_attempt_check(service->attempts, guess->whose, address, err);
+    mesh_code code = user_attempt_check(&attempt, NULL, mesh_call_deadline_ns(call), err);
 
-    /* 2. It is an attempt once it is our turn, and not before: who is sent away has cost no hash,
-     * and must push nobody out of the table. */
+    /* 2. It is an attempt once it is our turn, and not before: who is sent away has tried nothing.
+     */
     if (code == MESH_OK)
         code = user_password_turn_take(service->passwords, USER_HASH_KNOWN, call, waiter, err);
     if (code != MESH_OK)
         return code;
-    code = try(service, address, guess, hash, err);
+    code = try(service, call, &attempt, guess, hash, err);
     user_turn_end(waiter);
     return code;
 }

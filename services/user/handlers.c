@@ -104,13 +104,14 @@ static mesh_code begin_session(const user_service *service, const user_scope *sc
     return code;
 }
 
-/* Those of anybody: a few more than begin, so that they become fewer. */
-static void sweep_sessions(const user_scope *scope)
+/* Those of anybody: a few more than are added, so that they become fewer. */
+static void sweep(const user_scope *scope)
 {
     mesh_error err;
     mesh_error_clear(&err);
-    if (user_session_sweep(scope, &err) != MESH_OK)
-        mesh_log(MESH_LOG_WARN, "expired sessions were kept", MESH_LOG_S("error", err.message));
+    if (user_store_sweep(scope, &err) != MESH_OK)
+        mesh_log(MESH_LOG_WARN, "expired sessions and attempts were kept",
+                 MESH_LOG_S("error", err.message));
 }
 
 static mesh_code sign_in(const user_service *service, mesh_call *call,
@@ -133,11 +134,12 @@ static mesh_code sign_in(const user_service *service, mesh_call *call,
     }
     user_password_wipe(request->password);
 
-    /* 3. A session, unless the user is banned; and an end to some that nobody uses any more. */
+    /* 3. A session, unless the user is banned; and an end to what nobody uses any more, of which a
+     * wrong password left something, too. */
     if (code == MESH_OK)
         code = begin_session(service, &scope, user, serial, response, err);
-    if (code == MESH_OK)
-        sweep_sessions(&scope);
+    if (code == MESH_OK || code == MESH_UNAUTHENTICATED)
+        sweep(&scope);
     return code;
 }
 

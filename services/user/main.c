@@ -6,9 +6,8 @@
 #include "services/user/user.h"
 #include "services/user/user_migrations.h"
 
-static user_service user;
+static user_service user = {.limits.window_ms = 15 * 60 * 1000};
 static user_passwords_options hashing;
-static user_attempts_options limits = {.window_ms = 15 * 60 * 1000};
 static user_signer_options signing;
 
 static const mesh_setting settings[] = {
@@ -33,7 +32,7 @@ static const mesh_setting settings[] = {
      .help = "how long a session lasts that is not refreshed"},
     {.name = "USER_LOGIN_FAILURES",
      .type = MESH_SETTING_INTEGER,
-     .target = &limits.login_max,
+     .target = &user.limits.login_max,
      .fallback = "10",
      .min = 1,
      .max = 1000000,
@@ -41,21 +40,21 @@ static const mesh_setting settings[] = {
          "wrong passwords for one login in 15 minutes; then it is refused for the rest of them"},
     {.name = "USER_ADDRESS_FAILURES",
      .type = MESH_SETTING_INTEGER,
-     .target = &limits.address_max,
+     .target = &user.limits.address_max,
      .fallback = "100",
      .min = 1,
      .max = 1000000,
      .help = "the same from one address; a gateway is one"},
     {.name = "USER_ADDRESS_SIGN_UPS",
      .type = MESH_SETTING_INTEGER,
-     .target = &limits.sign_up_max,
+     .target = &user.limits.sign_up_max,
      .fallback = "50",
      .min = 1,
      .max = 1000000,
      .help = "accounts that one address may try to make in 15 minutes; a gateway is one"},
     {.name = "USER_CHANGES",
      .type = MESH_SETTING_INTEGER,
-     .target = &limits.change_max,
+     .target = &user.limits.change_max,
      .fallback = "30",
      .min = 1,
      .max = 1000000,
@@ -103,7 +102,6 @@ static void stop(void *self)
 {
     user_service *service = self;
     user_passwords_destroy(service->passwords);
-    user_attempts_destroy(service->attempts);
     user_signer_destroy(service->signer);
 }
 
@@ -130,8 +128,6 @@ static mesh_code start(void *self, mesh_app *app, mesh_error *err)
     mesh_code code = user_signer_create(&signing, &service->signer, err);
     if (code != MESH_OK)
         mesh_error_prefix(err, "USER_SIGNING_KEYS_FILE");
-    if (code == MESH_OK)
-        code = user_attempts_create(&limits, &service->attempts, err);
     if (code == MESH_OK)
         code = user_passwords_create(&hashing, &service->passwords, err);
     if (code != MESH_OK)

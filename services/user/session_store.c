@@ -161,14 +161,16 @@ mesh_code user_session_add(const user_scope *scope, const char *user_id, int64_t
 }
 
 /* Those that others are just about to forget, too, are theirs. */
-mesh_code user_session_sweep(const user_scope *scope, mesh_error *err)
+mesh_code user_store_sweep(const user_scope *scope, mesh_error *err)
 {
     /* As an array: a subquery behind IN may run again for each row, and take others every time. */
-    static const char SQL[] = "DELETE FROM session WHERE id = ANY (ARRAY(SELECT id FROM session"
-                              " WHERE expire_time <= now() ORDER BY expire_time LIMIT $1"
-                              " FOR UPDATE SKIP LOCKED))";
+    static const char SQL[] =
+        "WITH attempts AS (DELETE FROM attempt WHERE ctid = ANY (ARRAY(SELECT ctid FROM attempt"
+        "  WHERE end_time <= now() ORDER BY end_time LIMIT $1 FOR UPDATE SKIP LOCKED)))"
+        " DELETE FROM session WHERE id = ANY (ARRAY(SELECT id FROM session"
+        "  WHERE expire_time <= now() ORDER BY expire_time LIMIT $1 FOR UPDATE SKIP LOCKED))";
     return mesh_db_exec(scope->db, scope->deadline_ns, SQL,
-                        MESH_SQL_PARAMS(MESH_SQL_INT(USER_SESSIONS_SWEPT)), NULL, err);
+                        MESH_SQL_PARAMS(MESH_SQL_INT(USER_SWEPT)), NULL, err);
 }
 
 /* What came renews no session: the session has expired, or it was not its last token. If it was an

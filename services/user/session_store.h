@@ -10,7 +10,7 @@
 
 enum {
     USER_SESSIONS_MAX = 32, /* of a user; a new one takes the place of the one unused for longest */
-    USER_SESSIONS_SWEPT = 10 /* at once: more than begin, so that expired ones become fewer */
+    USER_SWEPT = 10         /* at once: more than are added, so that expired ones become fewer */
 };
 
 /* What is kept of a password. */
@@ -51,8 +51,9 @@ mesh_code user_session_add(const user_scope *scope, const char *user_id, int64_t
                            const user_refresh *refresh, int64_t expire_ns,
                            char session_id[MESH_UUID_TEXT_BYTES], mesh_error *err);
 
-/* Forgets some sessions that have expired, USER_SESSIONS_SWEPT at most, of anybody. */
-mesh_code user_session_sweep(const user_scope *scope, mesh_error *err);
+/* Forgets some sessions and some counts of attempts that have expired, USER_SWEPT of each at most,
+ * of anybody. */
+mesh_code user_store_sweep(const user_scope *scope, mesh_error *err);
 
 /* UNAUTHENTICATED: WRONG_CREDENTIALS, whatever it is that does not fit. */
 mesh_code user_wrong_credentials(mesh_error *err);

@@ -1,4 +1,5 @@
 #include "mesh/rpc/call.h"
+#include "services/user/attempt_store.h"
 #include "services/user/check.h"
 #include "services/user/guess.h"
 #include "services/user/handlers.h"
@@ -11,20 +12,21 @@ static User__V1__Role first_role(User__V1__User__Kind kind)
                                                     : USER__V1__ROLE__CONSUMER;
 }
 
-/* In its turn. `address`: counted as one that makes an account; NULL: not counted. */
-static mesh_code hash_in_turn(const user_service *service, mesh_call *call, const char *address,
+/* In its turn. `attempt`: to make an account; NULL: one that is not counted. */
+static mesh_code hash_in_turn(const user_service *service, mesh_call *call, user_attempt *attempt,
                               const char *password, char *hash, mesh_error *err)
 {
+    const int64_t deadline_ns = mesh_call_deadline_ns(call);
     user_waiter *waiter = user_waiter_of(call, NULL);
     mesh_code code = MESH_OK;
-    if (address != NULL)
-        code = user_attempt_sign_up(service->attempts, address, false, err);
+    if (attempt != NULL)
+        code = user_attempt_check(attempt, NULL, deadline_ns, err);
     if (code == MESH_OK)
         code = user_password_turn_take(service->passwords, USER_HASH_NEW, call, waiter, err);
     if (code != MESH_OK)
         return code;
-    if (address != NULL)
-        code = user_attempt_sign_up(service->attempts, address, true, err);
+    if (attempt != NULL)
+        code = user_attempt_begin(attempt, NULL, deadline_ns, err);
     if (code == MESH_OK)
         code = user_password_hash(service->passwords, password, hash, err);
     user_turn_end(waiter);
@@ -33,13 +35,13 @@ static mesh_code hash_in_turn(const user_service *service, mesh_call *call, cons
 
 /* What is kept of the password, unless the request was refused; the password itself is forgotten,
  * whatever comes of it. */
-static mesh_code hash_password(const user_service *service, mesh_call *call, const char *address,
+static mesh_code hash_password(const user_service *service, mesh_call *call, user_attempt *attempt,
                                char *password, mesh_code checked, char hash[USER_HASH_BYTES],
                                mesh_error *err)
 {
     mesh_code code = checked;
     if (code == MESH_OK)
-        code = hash_in_turn(service, call, address, password, hash, err);
+        code = hash_in_turn(service, call, attempt, password, hash, err);
     user_password_wipe(password);
     return code;
 }
@@ -50,13 +52,14 @@ mesh_code user_rpc_sign_up_regular(void *self, mesh_call *call,
 {
     const user_scope scope = user_scope_of(self, call);
     User__V1__User__Kind kind = USER__V1__USER__KIND__KIND_UNSPECIFIED;
+    user_attempt attempt = user_attempt_to_sign_up(self, user_address_of(call));
     char hash[USER_HASH_BYTES];
 
     /* 1. Every mistake of the caller's at once. */
     mesh_code code = user_check_sign_up_regular(request, &kind, err);
 
     /* 2. The password, when its turn comes, unless many have come from there. */
-    code = hash_password(self, call, user_address_of(call), request->password, code, hash, err);
+    code = hash_password(self, call, &attempt, request->password, code, hash, err);
     if (code != MESH_OK)
         return code;
 

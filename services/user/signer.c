@@ -1,6 +1,8 @@
 #include "services/user/signer.h"
 
 #include <pthread.h>
+#include <sodium.h>
+#include <string.h>
 
 #include "mesh/auth/token.h"
 #include "mesh/base/alloc.h"
@@ -105,6 +107,14 @@ const char *user_signer_jwks(user_signer *signer, mesh_arena *arena)
     const char *jwks = mesh_arena_strdup(arena, signer->keys->jwks);
     pthread_rwlock_unlock(&signer->keys_lock);
     return jwks;
+}
+
+void user_signer_digest(user_signer *signer, const char *text, uint8_t digest[USER_DIGEST_BYTES])
+{
+    pthread_rwlock_rdlock(&signer->keys_lock);
+    crypto_generichash(digest, USER_DIGEST_BYTES, (const unsigned char *)text, strlen(text),
+                       signer->keys->digest_key, USER_DIGEST_KEY_BYTES);
+    pthread_rwlock_unlock(&signer->keys_lock);
 }
 
 mesh_code user_signer_sign(user_signer *signer, const User__V1__User *user, const char *session_id,

@@ -10,6 +10,10 @@
 #include "mesh/base/arena.h"
 #include "user/v1/user.mesh.h"
 
+enum {
+    USER_DIGEST_BYTES = 16
+};
+
 typedef struct user_signer user_signer;
 
 typedef struct user_signer_options {
@@ -30,6 +34,13 @@ void user_signer_destroy(user_signer *signer);
 
 /* The public keys as a JSON Web Key Set, in the arena. */
 const char *user_signer_jwks(user_signer *signer, mesh_arena *arena);
+
+/*
+ * A digest of a text, with a key that follows from the one that signs: alike at all instances, and
+ * worth nothing to who has a table of them and not the file of keys. Another one once another key
+ * signs.
+ */
+void user_signer_digest(user_signer *signer, const char *text, uint8_t digest[USER_DIGEST_BYTES]);
 
 /*
  * A token of a user's session, for `now_s` (seconds since the Unix epoch) and the lifetime after

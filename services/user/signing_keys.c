@@ -18,6 +18,18 @@ static void publish(user_signing_keys *keys)
     snprintf(keys->jwks + used, sizeof keys->jwks - used, "]}");
 }
 
+/* By a signature, which is the same whenever this text is signed (RFC 8032), and which nobody is
+ * shown. No token is signed as this text. */
+static void derive(user_signing_keys *keys)
+{
+    static const char TEXT[] = "user.v1: key of digests";
+    uint8_t signature[MESH_KEY_SIGNATURE_BYTES];
+    mesh_key_sign(keys->keys[0], TEXT, sizeof TEXT, signature);
+    crypto_generichash(keys->digest_key, sizeof keys->digest_key, signature, sizeof signature, NULL,
+                       0);
+    sodium_memzero(signature, sizeof signature);
+}
+
 static mesh_code parse(const char *text, size_t size, user_signing_keys **keys, mesh_error *err)
 {
     user_signing_keys *made = mesh_calloc(1, sizeof *made);
@@ -29,6 +41,7 @@ static mesh_code parse(const char *text, size_t size, user_signing_keys **keys, 
         return code;
     }
     publish(made);
+    derive(made);
     *keys = made;
     return MESH_OK;
 }
@@ -101,5 +114,6 @@ void user_signing_keys_destroy(user_signing_keys *keys)
         return;
     for (size_t i = 0; i < keys->count; i++)
         mesh_key_destroy(keys->keys[i]);
+    sodium_memzero(keys->digest_key, sizeof keys->digest_key);
     mesh_free(keys);
 }

@@ -6,14 +6,20 @@
 #define SERVICES_USER_SIGNING_KEYS_H
 
 #include <stdbool.h>
+#include <stdint.h>
 #include <sys/stat.h>
 
 #include "mesh/auth/keys.h"
+
+enum {
+    USER_DIGEST_KEY_BYTES = 32
+};
 
 typedef struct user_signing_keys {
     size_t count;
     mesh_key *keys[MESH_KEYS_MAX];
     char jwks[MESH_KEYS_MAX * MESH_KEY_TEXT_BYTES + 32]; /* their public halves */
+    uint8_t digest_key[USER_DIGEST_KEY_BYTES]; /* a secret that follows from the first one */
 } user_signing_keys;
 
 /* What a file was when it was read, to see whether it is another one now. All zero: none. */

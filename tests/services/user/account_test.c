@@ -36,7 +36,12 @@ enum {
     AT_ONCE = 2   /* hashes */
 };
 
-static user_service service = {.session_ms = 3600000};
+static user_service service = {.limits = {.login_max = FAILURES,
+                                          .address_max = 100000,
+                                          .sign_up_max = SIGN_UPS,
+                                          .change_max = CHANGES,
+                                          .window_ms = 900000},
+                               .session_ms = 3600000};
 static mesh_events *events; /* take what is added, and publish it nowhere */
 static gate door;
 static serve here;
@@ -95,15 +100,9 @@ static int close_all(void **state)
 
 static int begin_test(void **state)
 {
-    static const user_attempts_options limits = {.login_max = FAILURES,
-                                                 .address_max = 100000,
-                                                 .sign_up_max = SIGN_UPS,
-                                                 .change_max = CHANGES,
-                                                 .window_ms = 900000};
     (void)state;
     mesh_error_clear(&err);
-    assert_int_equal(user_attempts_create(&limits, &service.attempts, &err), MESH_OK);
-    postgres_value(service.db, "TRUNCATE users, profile, session, user_group");
+    postgres_value(service.db, "TRUNCATE users, profile, session, user_group, attempt");
     arena = mesh_arena_create(4096, 0);
     return arena == NULL;
 }
@@ -111,7 +110,6 @@ static int begin_test(void **state)
 static int end_test(void **state)
 {
     (void)state;
-    user_attempts_destroy(service.attempts);
     mesh_arena_destroy(arena);
     return 0;
 }

@@ -173,17 +173,16 @@ static void start_service(void)
     static char path[KEY_FILE_PATH_BYTES];
     const key_text key = key_file_key();
     const user_signer_options signing = {.keys_file = path, .lifetime_ms = 900000};
-    const user_attempts_options limits = {
-        .login_max = 100000, .address_max = 100000, .window_ms = 900000};
     const user_passwords_options hashing = {
         .memory_bytes = USER_HASH_MEMORY_MIN, .passes = USER_HASH_PASSES_MIN, .concurrency = 1};
     user_service *service = &the_office.service;
     mesh_error *err = &the_office.err;
     service->session_ms = 3600000;
+    service->limits = (user_limits){
+        .login_max = 100000, .address_max = 100000, .sign_up_max = 100000, .window_ms = 900000};
     key_file_path("user.keys", path);
     key_file_write(path, &key, 1);
     assert_int_equal(user_signer_create(&signing, &service->signer, err), MESH_OK);
-    assert_int_equal(user_attempts_create(&limits, &service->attempts, err), MESH_OK);
     assert_int_equal(user_passwords_create(&hashing, &service->passwords, err), MESH_OK);
 }
 
@@ -217,7 +216,6 @@ int office_teardown(void **state)
     stop_events(publisher);
     stop_events(listener);
     user_passwords_destroy(service->passwords);
-    user_attempts_destroy(service->attempts);
     user_signer_destroy(service->signer);
     mesh_db_destroy(service->db);
     mesh_db_destroy(listener_db);
@@ -228,7 +226,7 @@ int office_begin(void **state)
 {
     (void)state;
     mesh_error_clear(&the_office.err);
-    office_value("TRUNCATE users, profile, session, user_group, deleted_user");
+    office_value("TRUNCATE users, profile, session, user_group, deleted_user, attempt");
     the_office.arena = mesh_arena_create(4096, 0);
     return the_office.arena == NULL;
 }

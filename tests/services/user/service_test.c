@@ -129,7 +129,7 @@ static int close_all(void **state)
 
 static int begin_test(void **state)
 {
-    postgres_value(db, "TRUNCATE users, profile, session, user_group");
+    postgres_value(db, "TRUNCATE users, profile, session, user_group, attempt");
     return pair_begin(state);
 }
 

@@ -576,7 +576,7 @@ static void expired_sessions_are_swept(void **state)
     postgres_value(db, EXPIRED_SESSIONS);
     static const char *const left[] = {"20", "10", "5", "5"};
     for (size_t i = 0; i < sizeof left / sizeof left[0]; i++) {
-        assert_int_equal(user_session_sweep(&scope, &err), MESH_OK);
+        assert_int_equal(user_store_sweep(&scope, &err), MESH_OK);
         assert_string_equal(postgres_value(db, "SELECT count(*) FROM session"), left[i]);
     }
     assert_string_equal(
@@ -600,7 +600,7 @@ static void a_sweep_takes_a_few_whatever_the_plan(void **state)
                         " INSERT INTO profile (user_id, kind, first_name, last_name)"
                         " SELECT id, kind, '', '' FROM u");
     postgres_value(own, EXPIRED_SESSIONS);
-    assert_int_equal(user_session_sweep(&there, &err), MESH_OK);
+    assert_int_equal(user_store_sweep(&there, &err), MESH_OK);
     assert_string_equal(postgres_value(own, "SELECT count(*) FROM session"), "20");
     mesh_db_destroy(own);
 }
