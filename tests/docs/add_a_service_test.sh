@@ -1,6 +1,6 @@
 #!/bin/bash
-# docs/add-a-service.md does what it says: its code blocks are put into a copy of this tree, its
-# commands are run there, and the service answers.
+# docs/add-a-service.md does what it says, and then docs/events.md: their code blocks are put into a
+# copy of this tree, their commands are run there, and the service answers, tells and hears.
 set -euo pipefail
 
 # shellcheck source=tests/scripts/lib.sh
@@ -31,9 +31,11 @@ copy_tree() {
     export HOME
 }
 
-# Writes the blocks as numbered files: N.create and N.add begin with the path that the text names,
-# N.run has commands. Every block must be one of these.
+# cut_blocks DOCUMENT: writes its blocks as numbered files into $WORK/steps: N.create and N.add begin
+# with the path that the text names, N.run has commands, N.patch a patch. Every block must be one of
+# these.
 cut_blocks() {
+    rm -rf -- "$WORK/steps"
     mkdir "$WORK/steps"
     awk -v steps="$WORK/steps" '
         !inside && /^(Create|Add to) `[^`]+`:$/ { split($0, part, "`"); path = part[2]; action = $1 }
@@ -41,17 +43,18 @@ cut_blocks() {
             if (inside) { close(file); inside = 0; path = ""; next }
             kind = substr($0, 4); inside = 1; count++
             if (kind == "sh") verb = "run"
+            else if (kind == "diff") verb = "patch"
             else if (path == "") {
                 print "line " NR ": a block that no step uses" > "/dev/stderr"
                 exit 1
             } else verb = action == "Create" ? "create" : "add"
             file = sprintf("%s/%02d.%s", steps, count, verb)
-            if (verb != "run") print path > file
+            if (verb == "create" || verb == "add") print path > file
             else printf "" > file
             next
         }
         inside { print > file }
-    ' "$DOCUMENT"
+    ' "$1"
 }
 
 follow_steps() {
@@ -68,6 +71,12 @@ follow_steps() {
         *.add)
             [ -f "$path" ] || fail "there is no $path to add to"
             { echo && tail -n +2 "$step"; } >>"$path"
+            ;;
+        *.patch)
+            git apply <"$step" 2>"$WORK/err" || {
+                cat "$WORK/err" >&2
+                fail "does not fit: $(<"$step")"
+            }
             ;;
         *.run)
             bash -euo pipefail "$step" >>"$WORK/said" 2>"$WORK/err" </dev/null || {
@@ -86,15 +95,21 @@ says() {
     }
 }
 
-test_a_reader_gets_a_running_service() {
+test_a_reader_gets_a_running_service_with_an_event_and_a_consumer() {
     copy_tree
-    cut_blocks
+    cut_blocks "$DOCUMENT"
     follow_steps
     says 'create_note'          # the stubs
     says 'MESH_DATABASE_URL'    # its settings
     says 'SERVING'              # the table of scripts/up
     says 'note.v1.NoteService'  # reflection
     says 'water the plants'     # the answer
+    : >"$WORK/said"
+    cut_blocks "$TREE/docs/events.md"
+    follow_steps
+    says '"words":5' # the handler
+    # shellcheck disable=SC2016
+    grep -qF '| `note.v1.NoteCreated` | note | note |' docs/events.md || fail "it is not on the map"
     grep -q '^note__v1__' gen/libmeshc.symbols || fail "the library does not export the contract"
     bazel test //tests/gen:symbols_test >"$WORK/err" 2>&1 || fail "stale: $(<"$WORK/err")"
 }
