@@ -15,12 +15,12 @@ enum {
 /* A call that is looked at, in its arena. */
 typedef struct guarded {
     mesh_caller caller;
-    const mesh_claims *claims; /* of the user's token */
-    mesh_user_state now;       /* what the user is */
-    const char *roles[MESH_ROLES_MAX + 1];
     mesh_call *call;
-    mesh_user_stream *stream; /* NULL: a unary call, or no user's */
+    const mesh_claims *claims; /* of the user's token */
+    mesh_user_stream *stream;  /* NULL: a unary call, or no user's */
     mesh_permission_query query;
+    const char *roles[MESH_ROLES_MAX + 1];
+    mesh_user_state now; /* what the user is; the largest, and seldom touched: so it is last */
 } guarded;
 
 /* --- where a call keeps it -------------------------------------------------------------------- */
@@ -75,19 +75,36 @@ static guarded *guard_call(mesh_call *call, mesh_error *err)
 
 /* --- users ------------------------------------------------------------------------------------ */
 
+/* The one entry of a key, NULL without one. False: there are several. */
+static bool find_only(mesh_call *call, const char *key, const mesh_metadata **found)
+{
+    size_t count;
+    const mesh_metadata *entries = mesh_call_metadata_all(call, &count);
+
+    *found = NULL;
+    for (size_t i = 0; i < count; i++) {
+        if (entries[i].key[0] != key[0] || strcmp(entries[i].key, key) != 0)
+            continue;
+        if (*found != NULL)
+            return false;
+        *found = &entries[i];
+    }
+    return true;
+}
+
 /* The token of the metadata: without one it has no bytes. */
 static mesh_code read_token(guarded *one, const char **token, size_t *size, mesh_error *err)
 {
     static const char scheme[] = "bearer ";
-    const mesh_metadata *entry = mesh_call_metadata(one->call, "authorization", 0);
     size_t skip = sizeof scheme - 1;
+    const mesh_metadata *entry;
+    bool clear = find_only(one->call, "authorization", &entry);
 
     *token = "";
     *size = 0;
-    if (entry == NULL)
+    if (clear && entry == NULL)
         return MESH_OK;
-    if (entry->size <= skip || strncasecmp(entry->value, scheme, skip) != 0 ||
-        mesh_call_metadata(one->call, "authorization", 1) != NULL)
+    if (!clear || entry->size <= skip || strncasecmp(entry->value, scheme, skip) != 0)
         return mesh__v1__auth_error_reason__set(
             err, MESH_UNAUTHENTICATED, MESH__V1__AUTH_ERROR_REASON__TOKEN_INVALID,
             "the metadata \"authorization\" must be one \"Bearer\" token");
@@ -249,13 +266,14 @@ static mesh_code refuse_service(mesh_error *err)
 static mesh_code identify_service(const mesh_guard *guard, mesh_call *call, const char **name,
                                   mesh_error *err)
 {
-    const mesh_metadata *token = mesh_call_metadata(call, "mesh-service-token", 0);
+    const mesh_metadata *token;
     const mesh_claims *claims;
     mesh_code code;
+    bool clear = find_only(call, "mesh-service-token", &token);
 
-    if (token == NULL || guard->options.service_verifier == NULL)
+    if ((clear && token == NULL) || guard->options.service_verifier == NULL)
         return refuse_service(err);
-    if (mesh_call_metadata(call, "mesh-service-token", 1) != NULL)
+    if (!clear)
         return mesh__v1__auth_error_reason__set(
             err, MESH_UNAUTHENTICATED, MESH__V1__AUTH_ERROR_REASON__TOKEN_INVALID,
             "the metadata \"mesh-service-token\" must be one token");

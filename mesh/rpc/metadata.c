@@ -47,11 +47,11 @@ static bool is_printable(const uint8_t *value, size_t size)
     return true;
 }
 
-static bool push(mesh_metadata_list *list, mesh_arena *arena, mesh_metadata entry)
+static bool push(mesh_metadata_list *list, mesh_arena *arena, const mesh_metadata *entry)
 {
     if (list->count == list->capacity) {
         size_t capacity = list->capacity == 0 ? FIRST_CAPACITY : list->capacity * 2;
-        mesh_metadata *grown = mesh_arena_calloc(arena, capacity, sizeof *grown);
+        mesh_metadata *grown = mesh_arena_alloc(arena, capacity * sizeof *grown);
 
         if (grown == NULL)
             return false;
@@ -60,7 +60,7 @@ static bool push(mesh_metadata_list *list, mesh_arena *arena, mesh_metadata entr
         list->entries = grown;
         list->capacity = capacity;
     }
-    list->entries[list->count++] = entry;
+    list->entries[list->count++] = *entry;
     return true;
 }
 
@@ -105,7 +105,7 @@ mesh_code mesh_metadata_add(mesh_metadata_list *list, const mesh_metadata_list *
                               key);
     entry.key = mesh_arena_strdup(arena, key);
     entry.value = mesh_arena_memdup(arena, entry.value, entry.size);
-    if (mesh_arena_overflowed(arena) || !push(list, arena, entry))
+    if (mesh_arena_overflowed(arena) || !push(list, arena, &entry))
         return mesh_error_set(err, MESH_RESOURCE_EXHAUSTED, "metadata \"%s\": out of memory", key);
     return MESH_OK;
 }
@@ -120,7 +120,7 @@ mesh_code mesh_metadata_copy(mesh_tcall *call, bool trailing, mesh_arena *arena,
     while (call->ops->metadata(call, trailing, &at, &received)) {
         entry->key = mesh_arena_strndup(arena, entry->key, received.key_size);
         entry->value = mesh_arena_memdup(arena, entry->value, entry->size);
-        if (entry->value == NULL || !push(list, arena, *entry))
+        if (entry->value == NULL || !push(list, arena, entry))
             return MESH_RESOURCE_EXHAUSTED;
     }
     return MESH_OK;
@@ -134,7 +134,7 @@ mesh_code mesh_metadata_list_received(mesh_tcall *call, mesh_arena *arena, mesh_
     while (call->ops->metadata(call, false, &at, &received)) {
         if (!received.terminated)
             received.entry.key = mesh_arena_strndup(arena, received.entry.key, received.key_size);
-        if (received.entry.key == NULL || !push(list, arena, received.entry))
+        if (!push(list, arena, &received.entry))
             return MESH_RESOURCE_EXHAUSTED;
     }
     return MESH_OK;

@@ -17,7 +17,15 @@ import time
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 START_LIMIT_S = 30
 RUN_LIMIT_S = 300
-TOKEN_BYTES = 440  # about what tokens of users have
+# What a guard has printed, for servers that look at none: as long, and no quicker to decode.
+TOKEN = (
+    "eyJhbGciOiJFZERTQSIsInR5cCI6IkpXVCIsImtpZCI6IkRTQ0p5NmpGbTRrNkZXejJVV3ZwUDNjeE56YXVDQWhkRHc1c0"
+    "o5MHA2NEUifQ.eyJpc3MiOiJ1c2VyIiwiYXVkIjoibWVzaCIsInN1YiI6IjAxYTIyYzk0LTYwMzEtN2UxMi05YjFhLWQyY"
+    "2M1ZTE3MTVlZCIsImp0aSI6IjAxYTIyYzk0LTYwMzEtN2UyYi1iZWJjLWJkY2I3NDM5N2YwNyIsInNpZCI6IjAxYTIyYzk"
+    "0LTYwMzEtN2UyYS04ODA4LTI0YmQ0NzY1NjA5MiIsInJvbGVzIjpbInJlZ3VsYXIiLCJjb25zdW1lciJdLCJpYXQiOjE3O"
+    "TYwNDQyNTEsImV4cCI6MTc5NjA0Nzg1MX0.9yGX-SlQ4h3cKdX12wZlmtQl7lCfTbkF47MBJ8cHy1kgbWcvkYs8jpV_JjB"
+    "HMC8UtHV7RGME0behPvskS-uIAg"
+)
 CORES = sorted(os.sched_getaffinity(0))
 
 Program = collections.namedtuple("Program", "kind name command build ships serves")
@@ -181,10 +189,10 @@ class Server:
         self.process.wait()
 
     def token(self):
-        """That of its guard, or one as long for a server that looks at none."""
+        """That of its guard, or one of another for a server that looks at none."""
         self.log.seek(0)
         printed = re.search(rb"^token (\S+)$", self.log.read(), re.M)
-        return printed.group(1).decode() if printed else "x" * TOKEN_BYTES
+        return printed.group(1).decode() if printed else TOKEN
 
     def said(self):
         self.log.seek(0)
