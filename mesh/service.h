@@ -34,7 +34,7 @@
  * Draining, after SIGTERM, SIGINT, SIGHUP or mesh_app_stop:
  *   1. Health is NOT_SERVING for good; watchers are told.
  *   2. MESH_DRAIN_DELAY passes, so that balancers can notice (default: none).
- *   3. on_drain; every health Watch is ended.
+ *   3. on_drain; every health Watch is ended, and what operators watch.
  *   4. No new calls; those running have MESH_DRAIN_TIMEOUT, then they are cancelled.
  *   5. Consumers stop, what waits to be published is published, within what is left of that time,
  *      but at least a second. A consumer's handler that takes longer is waited for: its transaction
@@ -51,6 +51,10 @@
  * (mesh/auth/caller.h). With the user service away signed-in users go on; a permission that is not
  * known then is UNAVAILABLE, never allowed. With the broker away the service is NOT_SERVING. Why a
  * user is let in or not is told by mesh.access.v1.AccessService, which such a service has besides.
+ *
+ * What becomes of its events operators see and steer by mesh.events.v1.EventsService, which a
+ * service has that consumes or publishes some and is guarded: a public one has nobody who could
+ * decide who may read what events hold of users.
  *
  * Settings (--help lists them with defaults and meaning): MESH_LISTEN, MESH_METRICS_LISTEN,
  * MESH_DATABASE_URL, MESH_NATS_URL, MESH_<PEER>_TARGET, MESH_SERVICE_KEY, MESH_SERVICE_KEYS,
@@ -97,6 +101,7 @@ typedef enum mesh_run {
 enum {
     MESH_SERVICE_MAX_APIS = 8,
     MESH_SERVICE_MAX_CONSUMERS = 16,
+    MESH_SERVICE_MAX_EVENTS = 16,
     MESH_SERVICE_MAX_PEERS = 8
 };
 
@@ -125,9 +130,10 @@ typedef struct mesh_service {
                                                             gets a setting MESH_<NAME>_TARGET, upper
                                                             case, with '_' for '-' */
     const mesh_migration *migrations; /* not NULL: it has a database (MESH_DATABASE_URL) */
-    bool events;                      /* publishes events though it consumes none (MESH_NATS_URL);
-                                         needs migrations */
-    const mesh_setting *settings;     /* settings of its own, beside the runtime's */
+    const mesh_event_descriptor
+        *publishes[MESH_SERVICE_MAX_EVENTS]; /* events that it adds, up to NULL; needs migrations
+                                                (MESH_NATS_URL) */
+    const mesh_setting *settings;            /* settings of its own, beside the runtime's */
     size_t setting_count;
 
     /*

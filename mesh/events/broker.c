@@ -263,6 +263,7 @@ static natsStatus make_stream(jsCtx *js, jsErrCode *reason)
     config.MaxAge = (int64_t)MESH_EVENTS_MAX_AGE_DAYS * 24 * 3600 * 1000000000;
     config.MaxBytes = MESH_EVENTS_MAX_BYTES;
     config.MaxMsgSize = MESH_EVENT_MAX_BYTES + MESH_EVENTS_MAX_HEADER_BYTES;
+    config.AllowDirect = true; /* for tails */
     config.Duplicates = (int64_t)MESH_EVENTS_DUPLICATE_WINDOW_S * 1000000000;
     status = js_AddStream(NULL, js, &config, NULL, reason);
     /* Another service may have been faster. */

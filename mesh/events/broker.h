@@ -43,6 +43,9 @@ typedef struct mesh_broker_settings {
     int64_t ack_wait_ms;
 } mesh_broker_settings;
 
+/* The one that a service's events come and go by. */
+mesh_broker *mesh_events_broker(mesh_events *events);
+
 /* INVALID_ARGUMENT unless it may be the name of a durable consumer and a part of a URI: 1 to 64 of
  * a-z 0-9 - _. */
 mesh_code mesh_broker_check_service(const char *service, mesh_error *err);

@@ -160,6 +160,11 @@ mesh_code mesh_events_create(const mesh_events_options *given, mesh_events **out
     return MESH_OK;
 }
 
+mesh_broker *mesh_events_broker(mesh_events *self)
+{
+    return self->broker;
+}
+
 mesh_code mesh_events_start(mesh_events *self, mesh_error *err)
 {
     mesh_code code = mesh_broker_start(self->broker, err);

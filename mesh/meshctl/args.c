@@ -1,34 +1,56 @@
 #include "mesh/meshctl/args.h"
 
+#include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
+#include "mesh/base/clock.h"
 #include "mesh/base/config.h"
 #include "mesh/meshctl/suggest.h"
 
 #define REMOTE (CTL_LIST | CTL_DESCRIBE | CTL_CALL | CTL_STATUS | CTL_COMPLETE)
-#define ACCOUNT (CTL_SIGN_IN | CTL_SIGN_OUT | CTL_WHOAMI | CTL_AUTHZ)
+#define OPERATE (CTL_EVENTS | CTL_CONSUMERS | CTL_DLQ | CTL_OUTBOX | CTL_SAGA)
+#define ACCOUNT (CTL_SIGN_IN | CTL_SIGN_OUT | CTL_WHOAMI | CTL_AUTHZ | OPERATE)
 #define TYPED (CTL_LIST | CTL_DESCRIBE | CTL_CALL | CTL_COMPLETE)
 
 static const struct {
     const char *name;
     ctl_command command;
 } commands[] = {
-    {"list", CTL_LIST},         {"describe", CTL_DESCRIBE}, {"call", CTL_CALL},
-    {"status", CTL_STATUS},     {"sign-in", CTL_SIGN_IN},   {"sign-out", CTL_SIGN_OUT},
-    {"whoami", CTL_WHOAMI},     {"authz", CTL_AUTHZ},       {"completion", CTL_COMPLETION},
-    {"complete", CTL_COMPLETE}, {"help", CTL_HELP},         {"version", CTL_VERSION},
+    {"list", CTL_LIST},         {"describe", CTL_DESCRIBE},
+    {"call", CTL_CALL},         {"status", CTL_STATUS},
+    {"sign-in", CTL_SIGN_IN},   {"sign-out", CTL_SIGN_OUT},
+    {"whoami", CTL_WHOAMI},     {"authz", CTL_AUTHZ},
+    {"events", CTL_EVENTS},     {"consumers", CTL_CONSUMERS},
+    {"dlq", CTL_DLQ},           {"outbox", CTL_OUTBOX},
+    {"saga", CTL_SAGA},         {"completion", CTL_COMPLETION},
+    {"complete", CTL_COMPLETE}, {"help", CTL_HELP},
+    {"version", CTL_VERSION},
 };
 
 /* In the order of the help. parse_option below says what each does. */
 static const ctl_option options[] = {
-    {"--header", "-H", "'KEY: VALUE'", REMOTE | CTL_WHOAMI | CTL_AUTHZ,
+    {"--header", "-H", "'KEY: VALUE'", REMOTE | CTL_WHOAMI | CTL_AUTHZ | OPERATE,
      "send metadata; may be repeated; the value of a key in -bin is base64"},
     {"--staff", NULL, NULL, CTL_SIGN_IN, "sign in as one of the staff"},
+    {"--subject", NULL, "SUBJECT", CTL_EVENTS,
+     "tail: only these: order.v1.OrderCreated, order (all of order), '*.v1.*'"},
+    {"--from", NULL, "WHERE", CTL_EVENTS,
+     "tail: also what was: beginning, a place (42), 10m ago, 2026-11-30T09:00:00Z"},
+    {"--count", NULL, "N", CTL_EVENTS, "tail: end after so many"},
+    {"--force", NULL, NULL, CTL_DLQ,
+     "replay, drop: past earlier versions of the aggregate that are missing"},
+    {"--status", NULL, "STATUS", CTL_SAGA,
+     "list: only those running, waiting, parked, completed or compensated"},
+    {"--as", NULL, "HOW", CTL_SAGA,
+     "resolve: done (the step was), back (undo it all), undone (all was)"},
+    {"--reason", NULL, "TEXT", CTL_SAGA, "retry, resolve: why, for the history"},
     {"--deadline", NULL, "DURATION", CTL_CALL,
      "give the call up after 250ms, 2s, 1m; default 30s, none for streams"},
     {"--max-time", NULL, "DURATION", REMOTE | ACCOUNT, "give everything up after this time"},
-    {"--protoset", NULL, "FILE", TYPED,
+    {"--protoset", NULL, "FILE", TYPED | CTL_EVENTS | CTL_DLQ,
      "types from a descriptor set instead of the server's reflection"},
     {"--emit-defaults", NULL, NULL, CTL_CALL, "show fields that are zero, too"},
     {"--proto-names", NULL, NULL, CTL_CALL | CTL_DESCRIBE,
@@ -43,7 +65,7 @@ static const ctl_option options[] = {
     {"--key", NULL, "FILE", REMOTE | ACCOUNT, "its private key"},
     {"--servername", NULL, "NAME", REMOTE | ACCOUNT,
      "name that the server's certificate must have"},
-    {"--verbose", "-v", NULL, REMOTE, "headers, trailers and times on stderr"},
+    {"--verbose", "-v", NULL, REMOTE | CTL_EVENTS, "headers, trailers and times on stderr"},
     {"--json", NULL, NULL, REMOTE | ACCOUNT, "output for programs; errors as JSON on stderr"},
     {"--help", "-h", NULL, REMOTE | ACCOUNT | CTL_COMPLETION | CTL_HELP | CTL_VERSION,
      "show this help"},
@@ -97,6 +119,45 @@ static bool parse_duration(const char *option, const char *text, int64_t *ms, me
     return false;
 }
 
+bool ctl_number(const char *text, uint64_t *number)
+{
+    char *end;
+    if (text[0] < '1' || text[0] > '9')
+        return false;
+    errno = 0;
+    const uint64_t read = strtoull(text, &end, 10);
+    if (*end != '\0' || errno != 0)
+        return false;
+    *number = read;
+    return true;
+}
+
+/* A place in the stream, a moment, or how long ago. */
+static bool parse_from(const char *text, ctl_args *args, mesh_arena *arena,
+                       char message[CTL_MESSAGE_BYTES])
+{
+    struct tm moment = {.tm_year = 0};
+    int64_t ago_ms;
+    args->from_sequence = 0;
+    args->from_ns = 0;
+    const char *rest = strptime(text, "%Y-%m-%dT%H:%M:%SZ", &moment);
+    if (strcmp(text, "beginning") == 0) {
+        args->from_sequence = 1;
+    } else if (rest != NULL && *rest == '\0' && timegm(&moment) > 0) {
+        args->from_ns = timegm(&moment) * INT64_C(1000000000);
+    } else if (!ctl_number(text, &args->from_sequence)) {
+        if (!parse_duration("--from", text, &ago_ms, arena, message)) {
+            snprintf(message, CTL_MESSAGE_BYTES,
+                     "--from %s: it is beginning, a place in the stream (42), how long ago (10m) "
+                     "or a moment (2026-11-30T09:00:00Z)",
+                     text);
+            return false;
+        }
+        args->from_ns = mesh_clock_wall_ns() - ago_ms * 1000000;
+    }
+    return true;
+}
+
 static bool set_flag(ctl_args *args, const char *name)
 {
     const struct {
@@ -113,6 +174,7 @@ static bool set_flag(ctl_args *args, const char *name)
         {"--json", &args->json},
         {"--help", &args->help},
         {"--staff", &args->staff},
+        {"--force", &args->force},
     };
     for (size_t i = 0; i < sizeof flags / sizeof flags[0]; i++)
         if (strcmp(flags[i].name, name) == 0) {
@@ -132,7 +194,9 @@ static bool set_value(ctl_args *args, const char *name, const char *value, mesh_
     } texts[] = {
         {"--protoset", &args->protoset, false},     {"--ca", &args->ca_file, true},
         {"--cert", &args->certificate_file, true},  {"--key", &args->key_file, true},
-        {"--servername", &args->server_name, true},
+        {"--servername", &args->server_name, true}, {"--subject", &args->subject, false},
+        {"--status", &args->status, false},         {"--as", &args->as, false},
+        {"--reason", &args->reason, false},
     };
     for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++)
         if (strcmp(texts[i].name, name) == 0) {
@@ -144,6 +208,18 @@ static bool set_value(ctl_args *args, const char *name, const char *value, mesh_
         return parse_duration(name, value, &args->deadline_ms, arena, message);
     if (strcmp(name, "--max-time") == 0)
         return parse_duration(name, value, &args->max_time_ms, arena, message);
+    if (strcmp(name, "--from") == 0)
+        return parse_from(value, args, arena, message);
+    if (strcmp(name, "--count") == 0) {
+        uint64_t count;
+        bool right = ctl_number(value, &count) && count <= INT64_MAX;
+        if (right)
+            args->count = (int64_t)count;
+        else
+            snprintf(message, CTL_MESSAGE_BYTES, "--count %s: how many is a number from 1 on",
+                     value);
+        return right;
+    }
     if (args->header_count == CTL_MAX_HEADERS) {
         snprintf(message, CTL_MESSAGE_BYTES, "more than %d headers", CTL_MAX_HEADERS);
         return false;

@@ -25,10 +25,15 @@ typedef enum ctl_command {
     CTL_SIGN_OUT = 1 << 5,
     CTL_WHOAMI = 1 << 6,
     CTL_AUTHZ = 1 << 7,
-    CTL_COMPLETION = 1 << 8,
-    CTL_COMPLETE = 1 << 9, /* for the completion script; not shown in the help */
-    CTL_HELP = 1 << 10,
-    CTL_VERSION = 1 << 11 /* the last one */
+    CTL_EVENTS = 1 << 8,
+    CTL_CONSUMERS = 1 << 9,
+    CTL_DLQ = 1 << 10,
+    CTL_OUTBOX = 1 << 11,
+    CTL_SAGA = 1 << 12,
+    CTL_COMPLETION = 1 << 13,
+    CTL_COMPLETE = 1 << 14, /* for the completion script; not shown in the help */
+    CTL_HELP = 1 << 15,
+    CTL_VERSION = 1 << 16 /* the last one */
 } ctl_command;
 
 typedef struct ctl_args {
@@ -55,6 +60,16 @@ typedef struct ctl_args {
     bool json;
     bool template;
     bool staff;
+
+    /* Of events, dead letters and sagas; not given: NULL, 0, false. */
+    const char *subject;
+    uint64_t from_sequence; /* one of both at most */
+    int64_t from_ns;        /* since the Unix epoch */
+    int64_t count;
+    const char *status;
+    const char *as;
+    const char *reason;
+    bool force;
 } ctl_args;
 
 /* An option as the help and the completion show it. */
@@ -71,6 +86,9 @@ const ctl_option *ctl_options(size_t *count);
 /* The name of a command, NULL for none; its value, 0 when there is no such name. */
 const char *ctl_command_name(ctl_command command);
 ctl_command ctl_command_find(const char *name);
+
+/* A whole number from 1 on; false: it is none. */
+bool ctl_number(const char *text, uint64_t *number);
 
 /*
  * Reads argv (without the program's name). Words are borrowed from it, the list is in the arena.

@@ -14,9 +14,9 @@ static int by_name(const void *a, const void *b)
     return strcmp(*(const char *const *)a, *(const char *const *)b);
 }
 
-static mesh_code read_protoset(ctl *run, ctl_catalog *catalog, ctl_failure *failure)
+static mesh_code read_protoset(ctl *run, const char *path, ctl_catalog *catalog,
+                               ctl_failure *failure)
 {
-    const char *path = run->args.protoset;
     const char *data;
     size_t size;
     int problem = ctl_file_read(path, run->arena, &data, &size);
@@ -29,6 +29,11 @@ static mesh_code read_protoset(ctl *run, ctl_catalog *catalog, ctl_failure *fail
         failure->hint = "make it with protoc --include_imports --descriptor_set_out=FILE";
         return code;
     }
+    return MESH_OK;
+}
+
+static mesh_code list_services(ctl *run, ctl_catalog *catalog, ctl_failure *failure)
+{
     size_t count = mesh_dyn_service_count(catalog->pool);
     catalog->services = mesh_arena_calloc(run->arena, count, sizeof *catalog->services);
     if (catalog->services == NULL)
@@ -56,22 +61,58 @@ static mesh_code reflect(ctl *run, ctl_connection *connection, ctl_catalog *cata
     return code;
 }
 
-mesh_code ctl_catalog_open(ctl *run, ctl_connection *connection, ctl_catalog *catalog,
-                           ctl_failure *failure)
+static mesh_code open_pool(ctl_catalog *catalog, ctl_failure *failure)
 {
     *catalog = (ctl_catalog){.pool = NULL};
     mesh_code code = mesh_dyn_pool_create(&catalog->pool, &failure->err);
     failure->remote = false;
     failure->hint = NULL;
-    if (code == MESH_OK)
-        code = run->args.protoset != NULL ? read_protoset(run, catalog, failure)
-                                          : reflect(run, connection, catalog, failure);
+    return code;
+}
+
+mesh_code ctl_catalog_open(ctl *run, ctl_connection *connection, ctl_catalog *catalog,
+                           ctl_failure *failure)
+{
+    mesh_code code = open_pool(catalog, failure);
+    if (code == MESH_OK && run->args.protoset != NULL) {
+        code = read_protoset(run, run->args.protoset, catalog, failure);
+        if (code == MESH_OK)
+            code = list_services(run, catalog, failure);
+    } else if (code == MESH_OK) {
+        code = reflect(run, connection, catalog, failure);
+    }
     if (code != MESH_OK) {
         ctl_catalog_close(catalog);
         return code;
     }
     qsort(catalog->services, catalog->service_count, sizeof *catalog->services, by_name);
     return MESH_OK;
+}
+
+mesh_code ctl_catalog_open_mesh(ctl *run, ctl_connection *connection, ctl_catalog *catalog,
+                                ctl_failure *failure)
+{
+    const char *path = run->args.protoset != NULL ? run->args.protoset : ctl_services_types(run);
+    mesh_code code = open_pool(catalog, failure);
+    if (code == MESH_OK && path != NULL)
+        code = read_protoset(run, path, catalog, failure);
+    if (code == MESH_OK && run->args.protoset == NULL)
+        code = ctl_reflection_open(run, connection, &catalog->reflection, failure);
+    if (code != MESH_OK)
+        ctl_catalog_close(catalog);
+    return code;
+}
+
+const mesh_dyn_message *ctl_catalog_message(ctl_catalog *catalog, const char *name)
+{
+    ctl_failure failure;
+    const mesh_dyn_message *found = mesh_dyn_find_message(catalog->pool, name);
+    if (found != NULL || catalog->reflection == NULL || name[0] == '\0')
+        return found;
+    if (ctl_reflection_load(catalog->reflection, name, catalog->pool, &failure) == MESH_OK)
+        found = mesh_dyn_find_message(catalog->pool, name);
+    ctl_reflection_rest(catalog->reflection);
+    return found;
 }
 
 void ctl_catalog_close(ctl_catalog *catalog)

@@ -14,6 +14,18 @@ typedef struct ctl_catalog {
 /* `connection` may be NULL with --protoset, and is borrowed. */
 mesh_code ctl_catalog_open(ctl *run, ctl_connection *connection, ctl_catalog *catalog,
                            ctl_failure *failure);
+
+/*
+ * For types that the service which is asked need not know, such as those of others' events: from
+ * --protoset; else from the descriptor set that scripts/up leaves in the data folder, and what that
+ * lacks from the server's reflection. `services` stays empty.
+ */
+mesh_code ctl_catalog_open_mesh(ctl *run, ctl_connection *connection, ctl_catalog *catalog,
+                                ctl_failure *failure);
+
+/* A message by its full name; NULL when nobody knows it. */
+const mesh_dyn_message *ctl_catalog_message(ctl_catalog *catalog, const char *name);
+
 void ctl_catalog_close(ctl_catalog *catalog);
 
 /* An encoded message as JSON; types of Any's that are missing are asked of the server. */

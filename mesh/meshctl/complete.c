@@ -129,6 +129,28 @@ static void complete_authz(ctl *run, const ctl_args *line, const char *typed)
     }
 }
 
+/* The verbs of a command, and which of them a target follows. */
+static void complete_operate(ctl *run, const ctl_args *line, const char *typed)
+{
+    static const struct {
+        ctl_command command;
+        const char *verbs[5];
+    } verbs[] = {{CTL_EVENTS, {"publish", "tail"}},
+                 {CTL_CONSUMERS, {"pause", "resume"}},
+                 {CTL_DLQ, {"drop", "list", "replay", "show"}},
+                 {CTL_SAGA, {"list", "resolve", "retry", "show"}}};
+    bool has_verbs = false;
+    for (size_t i = 0; i < sizeof verbs / sizeof verbs[0]; i++)
+        if (verbs[i].command == line->command) {
+            has_verbs = true;
+            for (size_t v = 0; line->word_count == 0 && verbs[i].verbs[v] != NULL; v++)
+                offer(run, typed, verbs[i].verbs[v]);
+        }
+    if (line->word_count == (has_verbs ? 1 : 0) ||
+        (line->word_count == 0 && line->command == CTL_CONSUMERS))
+        offer_targets(run, typed);
+}
+
 int ctl_complete(ctl *run)
 {
     const ctl_args *args = &run->args;
@@ -153,6 +175,10 @@ int ctl_complete(ctl *run)
     }
     if (line.command == CTL_AUTHZ) {
         complete_authz(run, &line, typed);
+        return CTL_EXIT_OK;
+    }
+    if (line.command & (CTL_EVENTS | CTL_CONSUMERS | CTL_DLQ | CTL_OUTBOX | CTL_SAGA)) {
+        complete_operate(run, &line, typed);
         return CTL_EXIT_OK;
     }
     size_t targets = line.protoset != NULL && line.command != CTL_CALL ? 0 : 1;

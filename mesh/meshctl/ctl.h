@@ -58,6 +58,11 @@ int ctl_sign_in_command(ctl *run);
 int ctl_sign_out_command(ctl *run);
 int ctl_whoami(ctl *run);
 int ctl_authz(ctl *run);
+int ctl_events(ctl *run);
+int ctl_consumers(ctl *run);
+int ctl_dlq(ctl *run);
+int ctl_outbox(ctl *run);
+int ctl_saga(ctl *run);
 int ctl_complete(ctl *run);
 int ctl_completion(ctl *run);
 

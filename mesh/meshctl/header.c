@@ -98,17 +98,23 @@ mesh_code ctl_headers(ctl *run, ctl_failure *failure)
     return MESH_OK;
 }
 
-static void print_base64(FILE *out, const unsigned char *data, size_t size)
+void ctl_base64_next(const uint8_t *data, size_t left, char digits[CTL_BASE64_DIGITS])
 {
-    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    for (size_t i = 0; i < size; i += 3) {
-        size_t left = size - i;
-        unsigned held = (unsigned)data[i] << 16 | (left > 1 ? (unsigned)data[i + 1] << 8 : 0) |
-                        (left > 2 ? data[i + 2] : 0);
-        fputc(digits[held >> 18], out);
-        fputc(digits[held >> 12 & 63], out);
-        fputc(left > 1 ? digits[held >> 6 & 63] : '=', out);
-        fputc(left > 2 ? digits[held & 63] : '=', out);
+    static const char all[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    unsigned held = (unsigned)data[0] << 16 | (left > 1 ? (unsigned)data[1] << 8 : 0) |
+                    (left > 2 ? data[2] : 0);
+    digits[0] = all[held >> 18];
+    digits[1] = all[held >> 12 & 63];
+    digits[2] = left > 1 ? all[held >> 6 & 63] : '=';
+    digits[3] = left > 2 ? all[held & 63] : '=';
+}
+
+static void print_base64(FILE *out, const uint8_t *data, size_t size)
+{
+    char digits[CTL_BASE64_DIGITS];
+    for (size_t i = 0; i < size; i += CTL_BASE64_BYTES) {
+        ctl_base64_next(data + i, size - i, digits);
+        fwrite(digits, 1, sizeof digits, out);
     }
 }
 

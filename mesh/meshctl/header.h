@@ -20,4 +20,12 @@ bool ctl_base64_decode(char *text, size_t *size);
 /* Shows an entry: "key: value", binary values as base64. */
 void ctl_header_print(FILE *out, const mesh_metadata *entry);
 
+enum {
+    CTL_BASE64_BYTES = 3, /* become */
+    CTL_BASE64_DIGITS = 4
+};
+
+/* The digits of the next bytes, of which `left` are there, 1 at least. */
+void ctl_base64_next(const uint8_t *data, size_t left, char digits[CTL_BASE64_DIGITS]);
+
 #endif

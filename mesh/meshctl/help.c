@@ -70,6 +70,77 @@ static const struct {
      "Exit code: 0 when the call is allowed, 1 when it is not or that is not known.\n",
      "  meshctl authz explain 01981c3e-7b1f-7d6a-9c55-1f0a8d1b2c3d CreateProduct\n"
      "  meshctl authz explain $ID 127.0.0.1:20012 ProductService.CreateProduct --json\n"},
+    {CTL_EVENTS,
+     "meshctl events tail [TARGET]\n"
+     "meshctl events publish [TARGET] SUBJECT JSON | @FILE | -",
+     "see events as they happen; publish one",
+     "tail shows events of all services, from now on or from a place or time, as they are stored "
+     "in\n"
+     "the broker, and leaves the consumers alone. Any service can show them; without TARGET the\n"
+     "first one does that can. Each is a line: when it was added, #place in the stream, subject,\n"
+     "aggregate and version, and what it says. Ctrl-C ends it, and so does --max-time.\n"
+     "\n"
+     "publish adds an event to the outbox of the service that it is of, to repair what was told\n"
+     "wrongly or not at all. It gets a new id; aggregate and version are what the JSON says, and\n"
+     "consumers leave out a version that they have had.\n"
+     "\n"
+     "Types come from --protoset, else from descriptors.protoset in the mesh's data folder and "
+     "the\n"
+     "reflection of the service. To tail takes the permission event.read, to publish "
+     "event.operate.\n",
+     "  meshctl events tail\n"
+     "  meshctl events tail --subject order --from 10m\n"
+     "  meshctl events tail --from beginning --max-time 5s --json | jq .payload\n"
+     "  meshctl events publish order.v1.OrderCreated @event.json\n"},
+    {CTL_CONSUMERS,
+     "meshctl consumers [TARGET]\n"
+     "meshctl consumers pause | resume TARGET",
+     "who lags, is paused or stalled",
+     "How services stand to the stream of events, all of the mesh or one:\n"
+     "  WAITING     events that no instance was given yet: the lag\n"
+     "  UNANSWERED  given to an instance, or sent back for later\n"
+     "  OLDEST      how long the oldest of them waits in the instance that was asked\n"
+     "  DELIVERED   place in the stream of the last event that was given out\n"
+     "  DONE        all up to this place are done\n"
+     "  DEAD        dead letters: meshctl dlq list\n"
+     "  STATE       RUNNING, PAUSED, or STALLED: there is work, and none gets done\n"
+     "pause stops all instances of a service from taking events, until resume; it outlasts their\n"
+     "restarts. To look takes the permission event.read, to pause and resume event.operate.\n",
+     "  meshctl consumers\n"
+     "  meshctl consumers pause notification\n"
+     "  meshctl consumers resume notification\n"},
+    {CTL_DLQ,
+     "meshctl dlq list [TARGET]\n"
+     "meshctl dlq show | replay | drop TARGET NUMBER",
+     "events that services have given up",
+     "What a service could not handle, however often it tried, it keeps as a dead letter; what\n"
+     "follows it in its aggregate waits. show tells what it says and how each attempt ended. When\n"
+     "the cause is mended, replay handles it now; drop skips it for good. The first letter of an\n"
+     "aggregate comes first. To look takes the permission event.read, to change event.operate.\n",
+     "  meshctl dlq list\n"
+     "  meshctl dlq show notification 3\n"
+     "  meshctl dlq replay notification 3\n"
+     "  meshctl dlq drop notification 3\n"},
+    {CTL_OUTBOX, "meshctl outbox [TARGET]", "what waits to be published",
+     "Events that are committed in a service and not in the broker yet, when the oldest of them "
+     "was\n"
+     "added, how many are kept for the case that the broker loses them, and the aggregates of "
+     "which\n"
+     "the broker has refused an event. It takes the permission event.read.\n",
+     "  meshctl outbox\n"
+     "  meshctl outbox order --json\n"},
+    {CTL_SAGA,
+     "meshctl saga list [TARGET]\n"
+     "meshctl saga show | retry | resolve TARGET SAGA ID",
+     "where sagas stand, and moving on those that are parked",
+     "A saga whose step has failed too often is parked: it waits for an operator. show tells how "
+     "it\n"
+     "came to that. retry tries the step again; resolve goes on without it, as --as says.\n"
+     "To look takes the permission event.read, to change event.operate.\n",
+     "  meshctl saga list --status parked\n"
+     "  meshctl saga show order order 01981c3e-7b1f-7d6a-9c55-1f0a8d1b2c3d\n"
+     "  meshctl saga retry order order $ID --reason 'the bank is back'\n"
+     "  meshctl saga resolve order order $ID --as back\n"},
     {CTL_COMPLETION, "meshctl completion bash", "completion for the shell",
      "Prints a script for the shell. It completes commands, options, services of the mesh and,\n"
      "by asking the server, services, methods and types.\n",

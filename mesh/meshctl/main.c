@@ -43,6 +43,16 @@ static int dispatch(ctl *run)
         return ctl_whoami(run);
     case CTL_AUTHZ:
         return ctl_authz(run);
+    case CTL_EVENTS:
+        return ctl_events(run);
+    case CTL_CONSUMERS:
+        return ctl_consumers(run);
+    case CTL_DLQ:
+        return ctl_dlq(run);
+    case CTL_OUTBOX:
+        return ctl_outbox(run);
+    case CTL_SAGA:
+        return ctl_saga(run);
     case CTL_COMPLETION:
         return ctl_completion(run);
     case CTL_COMPLETE:

@@ -69,6 +69,16 @@ static const char *find_file(mesh_arena *arena)
     }
 }
 
+const char *ctl_services_types(ctl *run)
+{
+    const char *services = find_file(run->arena);
+    if (services == NULL)
+        return NULL;
+    const char *path = mesh_arena_printf(run->arena, "%.*s/descriptors.protoset",
+                                         (int)(strrchr(services, '/') - services), services);
+    return path != NULL && access(path, R_OK) == 0 ? path : NULL;
+}
+
 mesh_code ctl_services_read(ctl *run, ctl_services *services, ctl_failure *failure)
 {
     const char *path = find_file(run->arena);

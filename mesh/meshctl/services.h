@@ -31,6 +31,9 @@ typedef struct ctl_services {
  */
 mesh_code ctl_services_read(ctl *run, ctl_services *services, ctl_failure *failure);
 
+/* The file `descriptors.protoset` beside it, with the types of the mesh; NULL: there is none. */
+const char *ctl_services_types(ctl *run);
+
 /* Reads the text of such a file, for which `path` is named in errors. */
 mesh_code ctl_services_parse(const char *text, const char *path, mesh_arena *arena,
                              ctl_services *services, ctl_failure *failure);

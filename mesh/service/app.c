@@ -126,26 +126,35 @@ static mesh_code add_apis(mesh_app *app, mesh_error *err)
     return code;
 }
 
-static bool is_own(const mesh_service *service, const mesh_api_descriptor *descriptor)
+/* The service's own, and what operators have of its events. */
+static bool needs_tables(const mesh_app *app, const mesh_api_descriptor *descriptor)
 {
-    for (size_t i = 0; i < MESH_SERVICE_MAX_APIS && service->apis[i].descriptor != NULL; i++)
-        if (service->apis[i].descriptor == descriptor)
+    const mesh_api *apis = app->service->apis;
+    for (size_t i = 0; i < MESH_SERVICE_MAX_APIS && apis[i].descriptor != NULL; i++)
+        if (apis[i].descriptor == descriptor)
             return true;
-    return false;
+    return app->operate != NULL && mesh_operate_api(app->operate).descriptor == descriptor;
 }
 
-/* No handler meets a database without its tables; what the runtime adds needs none. */
+/* No handler meets a database without its tables; what else the runtime adds needs none. */
 static mesh_code refuse_early(void *self, mesh_call *call, mesh_error *err)
 {
     const mesh_app *app = self;
     if (atomic_load_explicit(&app->migrated, memory_order_acquire) ||
-        !is_own(app->service, mesh_call_method(call)->api))
+        !needs_tables(app, mesh_call_method(call)->api))
         return MESH_OK;
     (void)mesh__v1__service_error_reason__set(
         err, MESH_UNAVAILABLE, MESH__V1__SERVICE_ERROR_REASON__SERVICE_STARTING,
         "the service %s has just started: its database is not ready", app->service->name);
     mesh_error_retry_after(err, STARTING_RETRY_MS);
     return MESH_UNAVAILABLE;
+}
+
+static mesh_code create_operate(mesh_app *app, mesh_error *err)
+{
+    if (app->events == NULL || app->access == NULL)
+        return MESH_OK;
+    return mesh_operate_create(app->service, app->db, app->events, &app->operate, err);
 }
 
 static mesh_code create_server(mesh_app *app, mesh_error *err)
@@ -185,6 +194,8 @@ static mesh_code create_server(mesh_app *app, mesh_error *err)
         code = mesh_server_add(app->server, mesh_health_api(app->health), err);
     if (code == MESH_OK && app->access != NULL)
         code = mesh_access_add(app->access, app->server, err);
+    if (code == MESH_OK && app->operate != NULL)
+        code = mesh_server_add(app->server, mesh_operate_api(app->operate), err);
     if (code == MESH_OK)
         code = mesh_reflection_create(app->server, &app->reflection, err);
     if (code == MESH_OK)
@@ -218,6 +229,8 @@ mesh_code mesh_app_create(const mesh_service *service, const mesh_service_config
         code = create_peers(made, err);
     if (code == MESH_OK)
         code = create_access(made, err);
+    if (code == MESH_OK)
+        code = create_operate(made, err);
     if (code == MESH_OK)
         code = create_server(made, err);
     if (code == MESH_OK)
@@ -265,6 +278,7 @@ bool mesh_app_drain_calls(mesh_app *app)
         poll(NULL, 0, (int)app->config->drain_delay_ms);
     if (service->on_drain != NULL)
         service->on_drain(service->self);
+    mesh_operate_end(app->operate);
     mesh_health_end(app->health);
     return mesh_server_drain(app->server, app->config->drain_timeout_ms);
 }
@@ -286,6 +300,7 @@ void mesh_app_destroy(mesh_app *app)
     mesh_service_metrics_stop(&app->metrics);
     mesh_access_stop(app->access);
     mesh_server_destroy(app->server);
+    mesh_operate_destroy(app->operate);
     mesh_access_destroy(app->access);
     mesh_reflection_destroy(app->reflection);
     mesh_health_destroy(app->health);

@@ -16,6 +16,7 @@
 #include "mesh/service.h"
 #include "mesh/service/access.h"
 #include "mesh/service/metrics.h"
+#include "mesh/service/operate.h"
 #include "mesh/service/settings.h"
 
 struct mesh_app {
@@ -28,7 +29,8 @@ struct mesh_app {
     mesh_key *key; /* what proves to peers who calls; NULL: none, or a certificate does */
     mesh_identity *identities[MESH_SERVICE_PEERS];
     mesh_channel *peers[MESH_SERVICE_PEERS];
-    mesh_access *access; /* NULL: everybody may call everything */
+    mesh_access *access;   /* NULL: everybody may call everything */
+    mesh_operate *operate; /* NULL: no events, or nobody to ask who may see them */
     mesh_server *server;
     mesh_health *health;
     mesh_reflection *reflection;

@@ -350,13 +350,20 @@ program_of() {
     esac
 }
 
+# install_file MODE FROM TO: so that who reads TO finds the old file or the new one.
+install_file() {
+    local new
+    if ! cmp -s -- "$2" "$3"; then
+        new=${3%/*}/.${3##*/}.new
+        cp -- "$2" "$new"
+        chmod "$1" "$new"
+        mv -f -- "$new" "$3"
+    fi
+}
+
 install_program() {
     [ -x "$2" ] || die "$1: there is no program $2"
-    if ! cmp -s -- "$2" "$data/bin/$1"; then
-        cp -- "$2" "$data/bin/.$1.new"
-        chmod 755 "$data/bin/.$1.new"
-        mv -f -- "$data/bin/.$1.new" "$data/bin/$1"
-    fi
+    install_file 755 "$2" "$data/bin/$1"
 }
 
 install_programs() {
@@ -365,6 +372,10 @@ install_programs() {
         [ -z "${service_target[$name]-}" ] || install_program "$name" "$(program_of "$name")"
     done
     install_program meshctl "${MESHCTL:-$MESH_ROOT/bazel-bin/mesh/meshctl/meshctl}"
+    # What meshctl reads events with.
+    if [ -f "$MESH_ROOT/bazel-bin/gen/descriptors.protoset" ]; then
+        install_file 644 "$MESH_ROOT/bazel-bin/gen/descriptors.protoset" "$data/descriptors.protoset"
+    fi
 }
 
 # --- what runs ---------------------------------------------------------------------------------

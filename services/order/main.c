@@ -1,5 +1,6 @@
 /* The order service: what was bought. */
 #include "mesh/service.h"
+#include "order/v1/events.mesh.h"
 #include "services/order/order.h"
 #include "services/order/order_migrations.h"
 
@@ -22,7 +23,7 @@ int main(int argc, char **argv)
                                  .apis = {order__v1__order_service__api(&order_handlers, &order)},
                                  .peers = {"product"},
                                  .migrations = order_migrations,
-                                 .events = true,
+                                 .publishes = {&order__v1__order_created__event},
                                  .on_start = start,
                                  .self = &order,
                              });

@@ -5,6 +5,7 @@
 #include "services/user/admin.h"
 #include "services/user/user.h"
 #include "services/user/user_migrations.h"
+#include "user/v1/events.mesh.h"
 
 static user_service user = {.limits.window_ms = 15 * 60 * 1000};
 static user_passwords_options hashing;
@@ -141,7 +142,11 @@ int main(int argc, char **argv)
         argc, argv,
         MESH_OPTIONS(mesh_service, .name = "user",
                      .apis = {user__v1__user_service__api(&user_handlers, &user)},
-                     .migrations = user_migrations, .events = true, .settings = settings,
-                     .setting_count = sizeof settings / sizeof settings[0], .on_start = start,
-                     .on_stop = stop, .self = &user, .commands = commands, .on_check = check));
+                     .migrations = user_migrations,
+                     .publishes = {&user__v1__user_created__event, &user__v1__user_updated__event,
+                                   &user__v1__user_banned__event, &user__v1__user_unbanned__event,
+                                   &user__v1__user_deleted__event},
+                     .settings = settings, .setting_count = sizeof settings / sizeof settings[0],
+                     .on_start = start, .on_stop = stop, .self = &user, .commands = commands,
+                     .on_check = check));
 }

@@ -24,6 +24,11 @@ static const golden_case cases[] = {
     {"help_sign_out", {"sign-out", "--help"}},
     {"help_whoami", {"whoami", "--help"}},
     {"help_authz", {"authz", "--help"}},
+    {"help_events", {"events", "--help"}},
+    {"help_consumers", {"consumers", "--help"}},
+    {"help_dlq", {"dlq", "--help"}},
+    {"help_outbox", {"outbox", "--help"}},
+    {"help_saga", {"saga", "--help"}},
     {"help_completion", {"completion", "--help"}},
     {"completion_bash", {"completion", "bash"}},
     {"list", {"list", "ADDRESS"}},
@@ -55,6 +60,10 @@ static const golden_case cases[] = {
     {"usage_describe", {"describe"}},
     {"usage_sign_in", {"sign-in", "ada", "secret"}},
     {"usage_authz", {"authz", "explain", "ada"}},
+    {"usage_events", {"events", "publish", "{}"}},
+    {"usage_consumers", {"consumers", "pause"}},
+    {"usage_dlq", {"dlq", "replay", "order"}},
+    {"usage_saga", {"saga", "resolve", "order", "order", "1"}},
     {"usage_completion", {"completion", "tcsh"}},
 };
 

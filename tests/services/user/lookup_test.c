@@ -433,6 +433,7 @@ static void a_member_has_what_the_group_holds(void **state)
         {"admins", {"user.manage", "user.read"}},
         {"merchants", {"product.write"}},
         {"notifiers", {"notification.read_any", "notification.send"}},
+        {"operators", {"event.operate", "event.read"}},
         {"support", {"order.cancel_any", "order.read_any", "user.read"}},
     };
     const ProtobufCEnumDescriptor *all = &user__v1__permission__descriptor;
@@ -517,6 +518,7 @@ static void groups_are_shown_with_what_they_hold_and_which_roles_bring_them(void
                               "empty:\n"
                               "merchants: product.write admin\n"
                               "notifiers: notification.read_any notification.send admin level2\n"
+                              "operators: event.operate event.read admin\n"
                               "support: order.cancel_any order.read_any user.read admin\n");
 }
 

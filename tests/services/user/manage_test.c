@@ -338,7 +338,8 @@ static void what_a_level_brings_goes_with_it(void **state)
         {"user.manage", true, false},      {"user.read", true, false},
         {"notification.send", true, true}, {"notification.read_any", true, true},
         {"product.write", true, false},    {"order.read_any", true, false},
-        {"order.cancel_any", true, false},
+        {"order.cancel_any", true, false}, {"event.read", true, false},
+        {"event.operate", true, false},
     };
     User__V1__User *user;
     const char *id = office_add("grace", KIND(STAFF), ROLE(LEVEL1));

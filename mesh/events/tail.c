@@ -1,0 +1,227 @@
+#include "mesh/events/tail.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "mesh/db/time_text.h"
+#include "mesh/events/broker.h"
+#include "mesh/events/escape.h"
+
+enum {
+    ACQUIRE_TIMEOUT_MS = 500
+};
+
+/* ---- subjects ---- */
+
+static bool is_word(const char *text, size_t size)
+{
+    if (size == 1 && *text == '*')
+        return true;
+    for (size_t i = 0; i < size; i++)
+        if (strchr("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-", text[i]) ==
+            NULL)
+            return false;
+    return size > 0;
+}
+
+bool mesh_tail_subject_valid(const char *subject)
+{
+    if (subject == NULL || *subject == '\0')
+        return true;
+    if (strnlen(subject, MESH_TAIL_SUBJECT_BYTES) == MESH_TAIL_SUBJECT_BYTES)
+        return false;
+    for (;;) {
+        size_t size = strcspn(subject, ".");
+        if (strcmp(subject, ">") == 0)
+            return true;
+        if (!is_word(subject, size))
+            return false;
+        if (subject[size] == '\0')
+            return true;
+        subject += size + 1;
+    }
+}
+
+/* ---- the broker ---- */
+
+static mesh_code use(mesh_events *events, mesh_link **link, mesh_error *err)
+{
+    mesh_broker *broker = mesh_events_broker(events);
+    *link = mesh_broker_acquire(broker, ACQUIRE_TIMEOUT_MS);
+    if (*link != NULL)
+        return MESH_OK;
+    mesh_code code = mesh_broker_ready(broker, err);
+    return code != MESH_OK ? code
+                           : mesh_error_set(err, MESH_UNAVAILABLE, "the broker does not answer");
+}
+
+static mesh_code cannot_read(natsStatus status, mesh_error *err)
+{
+    if (status == NATS_NO_MEMORY)
+        return mesh_error_set(err, MESH_RESOURCE_EXHAUSTED, "out of memory");
+    if (status == NATS_NO_RESPONDERS)
+        return mesh_error_set(err, MESH_UNAVAILABLE,
+                              "the stream " MESH_EVENTS_STREAM
+                              " does not let single messages be read (allow_direct)");
+    return mesh_error_set(err, MESH_UNAVAILABLE,
+                          "the stream " MESH_EVENTS_STREAM " cannot be read: %s",
+                          natsStatus_GetText(status));
+}
+
+/* The first message at this place or behind it. */
+static natsStatus get(mesh_link *link, const char *filter, uint64_t from, natsMsg **message)
+{
+    jsDirectGetMsgOptions options;
+    natsStatus status = jsDirectGetMsgOptions_Init(&options);
+    if (status != NATS_OK)
+        return status;
+    options.Sequence = from;
+    options.NextBySubject = filter;
+    return js_DirectGetMsg(message, link->js, MESH_EVENTS_STREAM, NULL, &options);
+}
+
+typedef struct bounds {
+    uint64_t first, last;
+} bounds;
+
+static natsStatus look(mesh_link *link, bounds *bounds)
+{
+    jsStreamInfo *info = NULL;
+    jsErrCode reason = 0;
+    natsStatus status = js_GetStreamInfo(&info, link->js, MESH_EVENTS_STREAM, NULL, &reason);
+    if (status == NATS_OK) {
+        bounds->first = info->State.FirstSeq;
+        bounds->last = info->State.LastSeq;
+    }
+    jsStreamInfo_Destroy(info);
+    return status;
+}
+
+/* The first place whose message was stored then or later, by halves. */
+static natsStatus find_time(mesh_link *link, const bounds *bounds, int64_t time_ns,
+                            uint64_t *sequence)
+{
+    uint64_t low = bounds->first, high = bounds->last + 1;
+    while (low < high) {
+        uint64_t middle = low + (high - low) / 2;
+        natsMsg *message = NULL;
+        natsStatus status = get(link, MESH_EVENTS_PREFIX ">", middle, &message);
+        if (status == NATS_NOT_FOUND || (status == NATS_OK && natsMsg_GetTime(message) >= time_ns))
+            high = middle;
+        else if (status == NATS_OK)
+            low = natsMsg_GetSequence(message) + 1;
+        natsMsg_Destroy(message);
+        if (status != NATS_OK && status != NATS_NOT_FOUND)
+            return status;
+    }
+    *sequence = low;
+    return NATS_OK;
+}
+
+mesh_code mesh_tail_begin(mesh_events *events, const mesh_tail_start *start, mesh_tail *tail,
+                          mesh_error *err)
+{
+    const bool all = start->subject == NULL || start->subject[0] == '\0';
+    bounds bounds = {0, 0};
+    mesh_link *link;
+    mesh_tail made = {.next = 0};
+    if (!mesh_tail_subject_valid(start->subject))
+        return mesh_error_set(err, MESH_INVALID_ARGUMENT, "the subject is malformed");
+    snprintf(made.filter, sizeof made.filter, MESH_EVENTS_PREFIX "%s", all ? ">" : start->subject);
+    mesh_code code = use(events, &link, err);
+    if (code != MESH_OK)
+        return code;
+    natsStatus status = look(link, &bounds);
+    made.next = start->sequence > 0 && start->sequence <= bounds.last ? start->sequence
+                                                                      : bounds.last + 1;
+    if (status == NATS_OK && start->sequence == 0 && start->time_ns > 0)
+        status = find_time(link, &bounds, start->time_ns, &made.next);
+    mesh_broker_release(mesh_events_broker(events), link);
+    if (status != NATS_OK)
+        return cannot_read(status, err);
+    *tail = made;
+    return MESH_OK;
+}
+
+mesh_code mesh_tail_last(mesh_events *events, uint64_t *last, mesh_error *err)
+{
+    bounds bounds;
+    mesh_link *link;
+    mesh_code code = use(events, &link, err);
+    if (code != MESH_OK)
+        return code;
+    natsStatus status = look(link, &bounds);
+    mesh_broker_release(mesh_events_broker(events), link);
+    if (status != NATS_OK)
+        return cannot_read(status, err);
+    *last = bounds.last;
+    return MESH_OK;
+}
+
+/* ---- an event ---- */
+
+static const char *header(natsMsg *message, const char *name)
+{
+    const char *value = NULL;
+    return natsMsgHeader_Get(message, name, &value) == NATS_OK ? value : "";
+}
+
+static const char *kept_header(natsMsg *message, const char *name, mesh_arena *arena)
+{
+    return mesh_arena_strdup(arena, header(message, name));
+}
+
+static void read_event(natsMsg *message, mesh_arena *arena, mesh_tail_event *event)
+{
+    const size_t size = (size_t)natsMsg_GetDataLength(message);
+    *event = (mesh_tail_event){
+        .sequence = natsMsg_GetSequence(message),
+        .stored_ns = natsMsg_GetTime(message),
+        .subject = mesh_arena_strdup(arena,
+                                     natsMsg_GetSubject(message) + strlen(MESH_EVENTS_PREFIX)),
+        .id = kept_header(message, "ce-id", arena),
+        .type = kept_header(message, "ce-type", arena),
+        .source = kept_header(message, "ce-source", arena),
+        .aggregate_type = kept_header(message, "ce-aggregatetype", arena),
+        .aggregate_id = mesh_event_unescape(arena, header(message, "ce-subject")),
+        .version = strtoll(header(message, "ce-aggregateversion"), NULL, 10),
+        .traceparent = kept_header(message, "traceparent", arena),
+        .payload = mesh_arena_memdup(arena, natsMsg_GetData(message), size),
+        .payload_size = size,
+    };
+    if (event->aggregate_id == NULL)
+        event->aggregate_id = "";
+    (void)mesh_time_parse(header(message, "ce-time"), &event->time_ns);
+}
+
+mesh_code mesh_tail_next(mesh_events *events, mesh_tail *tail, uint64_t last, mesh_arena *arena,
+                         mesh_tail_event *event, mesh_error *err)
+{
+    natsMsg *message = NULL;
+    mesh_link *link;
+    if (tail->next > last + 1)
+        tail->next = 1;
+    if (tail->next > last)
+        return MESH_EOF;
+    mesh_code code = use(events, &link, err);
+    if (code != MESH_OK)
+        return code;
+    natsStatus status = get(link, tail->filter, tail->next, &message);
+    mesh_broker_release(mesh_events_broker(events), link);
+    if (status == NATS_NOT_FOUND) {
+        tail->next = last + 1;
+        return MESH_EOF;
+    }
+    if (status != NATS_OK) {
+        code = cannot_read(status, err);
+        mesh_error_prefix(err, "at the place %" PRIu64, tail->next);
+        return code;
+    }
+    read_event(message, arena, event);
+    natsMsg_Destroy(message);
+    return mesh_arena_overflowed(arena)
+               ? mesh_error_set(err, MESH_RESOURCE_EXHAUSTED, "out of memory")
+               : MESH_OK;
+}

@@ -1,0 +1,274 @@
+/* meshctl saga: where sagas stand, and how those go on that do not end by themselves. */
+#include <inttypes.h>
+#include <string.h>
+#include <strings.h>
+
+#include "mesh/meshctl/ask.h"
+#include "mesh/meshctl/grid.h"
+#include "mesh/meshctl/payload.h"
+#include "mesh/meshctl/report.h"
+
+enum {
+    SHOWN_MAX = 1000 /* sagas of a service in a list */
+};
+
+typedef Mesh__Events__V1__Saga saga;
+
+/* --- showing ---------------------------------------------------------------------------------- */
+
+static const ctl_column columns[] = {
+    {"SERVICE", "service"}, {"SAGA", "definition"},  {"ID", "id"},
+    {"STEP", "step"},       {NULL, "compensating"},  {"TRIES", "attempts"},
+    {NULL, "max_attempts"}, {"BEGUN", "begin_time"}, {"CHANGED", "change_time"},
+    {NULL, "due_time"},     {NULL, "deadline"},      {NULL, "code"},
+    {NULL, "cause"},        {"STATUS", "status"},
+};
+
+static const char *status_name(const saga *one)
+{
+    const ProtobufCEnumValue *known = protobuf_c_enum_descriptor_get_value(
+        &mesh__events__v1__saga__status__descriptor, (int)one->status);
+    return known != NULL ? known->name : "?";
+}
+
+static void add_status(ctl_grid *grid, const saga *one)
+{
+    const ctl *run = grid->run;
+    ctl_colour colour = one->status == MESH__EVENTS__V1__SAGA__STATUS__PARKED      ? CTL_RED
+                        : one->status == MESH__EVENTS__V1__SAGA__STATUS__COMPLETED ? CTL_GREEN
+                                                                                   : CTL_YELLOW;
+    const char *name = status_name(one);
+    const char *because =
+        one->cause[0] == '\0' || one->status == MESH__EVENTS__V1__SAGA__STATUS__COMPLETED
+            ? ""
+            : mesh_arena_printf(run->arena, "  %s: %s", one->code, ctl_legible(run, one->cause));
+    ctl_grid_add(grid,
+                 mesh_arena_printf(run->arena, "%s%s%s%s", ctl_style(run->colour_out, colour), name,
+                                   ctl_style(run->colour_out, CTL_PLAIN), because),
+                 mesh_arena_printf(run->arena, "\"%s\"", name));
+}
+
+static void add_saga(ctl_grid *grid, const char *service, const saga *one)
+{
+    const ctl *run = grid->run;
+    ctl_grid_text(grid, service);
+    ctl_grid_text(grid, one->definition);
+    ctl_grid_text(grid, one->id);
+    ctl_grid_text(grid, one->step);
+    if (one->compensating && grid->count > 0) /* people read it with the step */
+        grid->cells[grid->count - 1].shown = mesh_arena_printf(run->arena, "undo %s",
+                                                               ctl_legible(run, one->step));
+    ctl_grid_flag(grid, one->compensating);
+    ctl_grid_add(grid, mesh_arena_printf(run->arena, "%d/%d", one->attempts, one->max_attempts),
+                 mesh_arena_printf(run->arena, "%d", one->attempts));
+    ctl_grid_number(grid, (uint64_t)one->max_attempts);
+    ctl_grid_time(grid, one->begin_time);
+    ctl_grid_time(grid, one->change_time);
+    ctl_grid_time(grid, one->due_time);
+    ctl_grid_time(grid, one->deadline);
+    ctl_grid_text(grid, one->code);
+    ctl_grid_text(grid, one->cause);
+    add_status(grid, one);
+}
+
+static const ctl_column entry_columns[] = {
+    {"TIME", "time"}, {"STEP", "step"}, {NULL, "compensating"}, {"TRY", "attempt"},
+    {"WHAT", "what"}, {"CODE", "code"}, {"CAUSE", "cause"},
+};
+
+static ctl_grid history_of(ctl *run, const saga *one)
+{
+    ctl_grid grid = CTL_GRID(run, entry_columns);
+    for (size_t i = 0; i < one->n_history; i++) {
+        const Mesh__Events__V1__SagaEntry *entry = one->history[i];
+        ctl_grid_time(&grid, entry->time);
+        ctl_grid_text(&grid, entry->step);
+        if (entry->compensating && grid.count > 0)
+            grid.cells[grid.count - 1].shown = mesh_arena_printf(run->arena, "undo %s",
+                                                                 ctl_legible(run, entry->step));
+        ctl_grid_flag(&grid, entry->compensating);
+        ctl_grid_number(&grid, (uint64_t)entry->attempt);
+        ctl_grid_text(&grid, entry->what);
+        ctl_grid_text(&grid, entry->code);
+        ctl_grid_text(&grid, entry->cause);
+    }
+    return grid;
+}
+
+static void show(ctl *run, const saga *one)
+{
+    ctl_grid grid = CTL_GRID(run, columns), history = history_of(run, one);
+    mesh_text more = MESH_TEXT_INIT(run->arena, 0);
+    add_saga(&grid, run->args.words[1], one);
+    if (run->args.json) {
+        mesh_text_puts(&more, "\"context_base64\":");
+        ctl_payload_add_base64(&one->context, &more);
+        mesh_text_printf(&more, ",\"history\":");
+        mesh_text_puts(&more, ctl_grid_json(&history));
+    }
+    ctl_grid_print_record(&grid, mesh_text_string(&more));
+    if (run->args.json)
+        return;
+    fprintf(run->out, "\n");
+    ctl_grid_print(&history, "It has no history.");
+    if (one->status == MESH__EVENTS__V1__SAGA__STATUS__PARKED)
+        fprintf(run->out,
+                "\nmeshctl saga retry %s %s %s tries the step again; saga resolve --as done, back "
+                "or undone goes on without it\n",
+                run->args.words[1], ctl_legible(run, one->definition), ctl_legible(run, one->id));
+}
+
+/* --- list ------------------------------------------------------------------------------------- */
+
+/* False: there is no such status. */
+static bool find_status(const char *text, Mesh__Events__V1__Saga__Status *status)
+{
+    const ProtobufCEnumDescriptor *all = &mesh__events__v1__saga__status__descriptor;
+    *status = MESH__EVENTS__V1__SAGA__STATUS__STATUS_UNSPECIFIED;
+    if (text == NULL)
+        return true;
+    for (unsigned i = 1; i < all->n_values; i++)
+        if (strcasecmp(all->values[i].name, text) == 0) {
+            *status = (Mesh__Events__V1__Saga__Status)all->values[i].value;
+            return true;
+        }
+    return false;
+}
+
+typedef struct listing {
+    ctl_grid grid;
+    Mesh__Events__V1__Saga__Status status;
+} listing;
+
+static mesh_code list_at(void *context, ctl_connection *connection, const char *service,
+                         ctl_failure *failure)
+{
+    listing *list = context;
+    ctl *run = list->grid.run;
+    Mesh__Events__V1__ListSagasRequest request = MESH__EVENTS__V1__LIST_SAGAS_REQUEST__INIT;
+    Mesh__Events__V1__ListSagasResponse *said;
+    request.status = list->status;
+    request.page_size = 100;
+    for (size_t shown = 0; shown < SHOWN_MAX; shown += said->n_sagas) {
+        mesh_code code = ctl_ask(run, connection, CTL_EVENTS_METHOD(LIST_SAGAS), &request, &said,
+                                 failure);
+        if (code != MESH_OK)
+            return code;
+        for (size_t i = 0; i < said->n_sagas; i++)
+            add_saga(&list->grid, service, said->sagas[i]);
+        if (said->next_page_token[0] == '\0')
+            return MESH_OK;
+        request.page_token = said->next_page_token;
+    }
+    fprintf(run->err,
+            "(%s has more than these %d; --status parked shows those that wait for you)\n", service,
+            SHOWN_MAX);
+    return MESH_OK;
+}
+
+static int list_sagas(ctl *run)
+{
+    const ctl_args *args = &run->args;
+    listing list = {.grid = CTL_GRID(run, columns)};
+    if (args->word_count > 2)
+        return ctl_report_usage(run, "saga list takes the name of one service, or none");
+    if (!find_status(args->status, &list.status))
+        return ctl_report_usage(run,
+                                "--status %s: it is running, waiting, parked, completed or "
+                                "compensated",
+                                args->status);
+    int exit_code = ctl_ask_each(run, args->word_count == 2 ? args->words[1] : NULL, list_at,
+                                 &list);
+    if (list.grid.count > 0 || exit_code == CTL_EXIT_OK)
+        ctl_grid_print(&list.grid, args->status == NULL ? "no sagas" : "no sagas of that status");
+    return exit_code;
+}
+
+/* --- one saga --------------------------------------------------------------------------------- */
+
+static bool names_one(const ctl *run)
+{
+    return run->args.word_count == 4;
+}
+
+static int missing_name(const ctl *run)
+{
+    return ctl_report_usage(run,
+                            "saga %s needs a service, a saga and its id: meshctl saga %s TARGET "
+                            "SAGA ID; meshctl saga list shows them",
+                            run->args.words[0], run->args.words[0]);
+}
+
+/* Asks, and shows the saga that is the answer. */
+static int ask_and_show(ctl *run, const mesh_method *method, const void *request)
+{
+    saga *said;
+    ctl_failure failure;
+    mesh_code code = ctl_ask_once(run, run->args.words[1], method, request, &said, &failure);
+    if (code == MESH_NOT_FOUND && failure.remote)
+        failure.hint = "meshctl saga list shows those that are there";
+    if (code == MESH_FAILED_PRECONDITION && failure.remote)
+        failure.hint = "meshctl saga show tells where it stands";
+    if (code != MESH_OK)
+        return ctl_report(run, &failure, NULL);
+    show(run, said);
+    return CTL_EXIT_OK;
+}
+
+static int show_saga(ctl *run)
+{
+    Mesh__Events__V1__GetSagaRequest request = MESH__EVENTS__V1__GET_SAGA_REQUEST__INIT;
+    if (!names_one(run))
+        return missing_name(run);
+    request.definition = (char *)run->args.words[2];
+    request.id = (char *)run->args.words[3];
+    return ask_and_show(run, CTL_EVENTS_METHOD(GET_SAGA), &request);
+}
+
+static int retry_saga(ctl *run)
+{
+    Mesh__Events__V1__RetrySagaRequest request = MESH__EVENTS__V1__RETRY_SAGA_REQUEST__INIT;
+    if (!names_one(run))
+        return missing_name(run);
+    request.definition = (char *)run->args.words[2];
+    request.id = (char *)run->args.words[3];
+    if (run->args.reason != NULL)
+        request.reason = (char *)run->args.reason;
+    return ask_and_show(run, CTL_EVENTS_METHOD(RETRY_SAGA), &request);
+}
+
+static int resolve_saga(ctl *run)
+{
+    static const char *const words[] = {NULL, "done", "back", "undone"};
+    Mesh__Events__V1__ResolveSagaRequest request = MESH__EVENTS__V1__RESOLVE_SAGA_REQUEST__INIT;
+    const char *as = run->args.as != NULL ? run->args.as : "";
+    if (!names_one(run))
+        return missing_name(run);
+    for (unsigned i = 1; i < sizeof words / sizeof words[0]; i++)
+        if (strcmp(words[i], as) == 0)
+            request.resolution = (Mesh__Events__V1__ResolveSagaRequest__Resolution)i;
+    if (request.resolution == 0)
+        return ctl_report_usage(run, "saga resolve needs to know how: --as done (the step was done "
+                                     "by hand), back (undo from here on) or undone (all was undone "
+                                     "by hand)");
+    request.definition = (char *)run->args.words[2];
+    request.id = (char *)run->args.words[3];
+    if (run->args.reason != NULL)
+        request.reason = (char *)run->args.reason;
+    return ask_and_show(run, CTL_EVENTS_METHOD(RESOLVE_SAGA), &request);
+}
+
+int ctl_saga(ctl *run)
+{
+    const char *verb = run->args.word_count > 0 ? run->args.words[0] : "";
+    if (strcmp(verb, "list") == 0)
+        return list_sagas(run);
+    if (strcmp(verb, "show") == 0)
+        return show_saga(run);
+    if (strcmp(verb, "retry") == 0)
+        return retry_saga(run);
+    if (strcmp(verb, "resolve") == 0)
+        return resolve_saga(run);
+    return ctl_report_usage(run,
+                            "saga needs to know what: meshctl saga list, show, retry or resolve");
+}

@@ -1,0 +1,12 @@
+/* What is known of events, letters and sagas as messages of mesh.events.v1. Internal. */
+#ifndef MESH_SERVICE_EVENTS_TEXT_H
+#define MESH_SERVICE_EVENTS_TEXT_H
+
+#include "mesh/events/tail.h"
+#include "mesh/events/v1/events.mesh.h"
+
+/* The message, which points to the event and lives in the arena as what it needs besides; NULL: the
+ * arena has overflowed. */
+Mesh__Events__V1__Event *mesh_events_text_stored(const mesh_tail_event *event, mesh_arena *arena);
+
+#endif

@@ -1,0 +1,170 @@
+#include "mesh/service/operate.h"
+
+#include <string.h>
+
+#include "mesh/auth/caller.h"
+#include "mesh/base/alloc.h"
+#include "mesh/events/v1/events.mesh.h"
+#include "mesh/resource/check.h"
+#include "mesh/rpc/unpack.h"
+#include "mesh/service/tails.h"
+
+/* All immutable. */
+struct mesh_operate {
+    const mesh_service *service;
+    mesh_db *db;
+    mesh_events *events;
+    mesh_tails *tails;
+};
+
+/* --- tails ------------------------------------------------------------------------------------ */
+
+static mesh_code check_tail(const Mesh__Events__V1__TailEventsRequest *request, mesh_error *err)
+{
+    mesh_check check = {.err = err};
+    mesh_check_that(&check, mesh_tail_subject_valid(request->subject), "subject",
+                    "must be empty or words of letters, digits, _ and - with dots between them; "
+                    "* stands for any word, > at the end for all that follow");
+    if (request->start_case == MESH__EVENTS__V1__TAIL_EVENTS_REQUEST__START_SEQUENCE)
+        mesh_check_that(&check, request->sequence > 0, "sequence", "must not be 0");
+    if (request->start_case == MESH__EVENTS__V1__TAIL_EVENTS_REQUEST__START_TIME)
+        mesh_check_that(&check,
+                        request->time->seconds > 0 &&
+                            request->time->seconds < INT64_MAX / 1000000000 &&
+                            request->time->nanos >= 0 && request->time->nanos < 1000000000,
+                        "time", "must be after 1970 and before 2262");
+    return check.code;
+}
+
+static mesh_code open_tail(void *self, mesh_stream *stream,
+                           const Mesh__Events__V1__TailEventsRequest *request, mesh_error *err)
+{
+    const mesh_operate *operate = self;
+    mesh_tail_start start = {.subject = request->subject};
+    mesh_code code = check_tail(request, err);
+    if (code != MESH_OK)
+        return code;
+    if (request->start_case == MESH__EVENTS__V1__TAIL_EVENTS_REQUEST__START_SEQUENCE)
+        start.sequence = request->sequence;
+    if (request->start_case == MESH__EVENTS__V1__TAIL_EVENTS_REQUEST__START_TIME)
+        start.time_ns = request->time->seconds * 1000000000 + request->time->nanos;
+    return mesh_tails_add(operate->tails, stream, &start, err);
+}
+
+static void go_on(void *self, mesh_stream *stream)
+{
+    const mesh_operate *operate = self;
+    mesh_tails_go_on(operate->tails, stream);
+}
+
+static void close_tail(void *self, mesh_stream *stream, mesh_code code)
+{
+    const mesh_operate *operate = self;
+    (void)code;
+    mesh_tails_remove(operate->tails, stream);
+}
+
+static const mesh__events__v1__events_service__tail_events__events tail_events = {
+    .on_open = open_tail,
+    .on_writable = go_on,
+    .on_close = close_tail,
+};
+
+/* --- publishing ------------------------------------------------------------------------------- */
+
+static const mesh_event_descriptor *find_event(const mesh_service *service, const char *subject)
+{
+    for (size_t i = 0; i < MESH_SERVICE_MAX_EVENTS && service->publishes[i] != NULL; i++)
+        if (strcmp(service->publishes[i]->subject, subject) == 0)
+            return service->publishes[i];
+    return NULL;
+}
+
+static mesh_code add_event(const mesh_operate *operate, mesh_call *call,
+                           const mesh_event_descriptor *event, const ProtobufCMessage *message,
+                           mesh_error *err)
+{
+    const mesh_tx_options options = {.size = sizeof options,
+                                     .deadline_ns = mesh_call_deadline_ns(call)};
+    mesh_tx *tx = NULL;
+    mesh_code code = mesh_tx_begin(operate->db, &options, &tx, err);
+    if (code != MESH_OK)
+        return code;
+    code = mesh_event_add(tx, event, message, err);
+    if (code == MESH_OK)
+        return mesh_tx_commit(tx, err);
+    mesh_tx_rollback(tx);
+    return code;
+}
+
+static mesh_code publish_event(void *self, mesh_call *call,
+                               const Mesh__Events__V1__PublishEventRequest *request,
+                               Mesh__Events__V1__PublishEventResponse *response, mesh_error *err)
+{
+    const mesh_operate *operate = self;
+    const mesh_event_descriptor *event = find_event(operate->service, request->subject);
+    ProtobufCMessage *message;
+    (void)response;
+    if (event == NULL)
+        return mesh_error_set(err, MESH_NOT_FOUND, "%s publishes no event \"%.*s\"",
+                              operate->service->name, MESH_TAIL_SUBJECT_BYTES, request->subject);
+    mesh_code code = mesh_unpack(event->message, request->payload.data, request->payload.len,
+                                 mesh_call_arena(call), &message, err);
+    if (code == MESH_INVALID_ARGUMENT) {
+        mesh_error_prefix(err, "the payload");
+        return code;
+    }
+    if (code == MESH_OK)
+        code = add_event(operate, call, event, message, err);
+    if (code == MESH_OK)
+        mesh_log(MESH_LOG_INFO, "an operator published an event",
+                 MESH_LOG_S("subject", event->subject),
+                 MESH_LOG_S("aggregate_id", event->aggregate_id(message)),
+                 MESH_LOG_I("version", event->version != NULL ? event->version(message) : 0),
+                 MESH_LOG_S("user", mesh_call_caller(call)->user));
+    return code;
+}
+
+/* --- life ------------------------------------------------------------------------------------- */
+
+static const mesh__events__v1__events_service__handlers handlers = {
+    .tail_events__events = &tail_events,
+    .publish_event = publish_event,
+};
+
+mesh_code mesh_operate_create(const mesh_service *service, mesh_db *db, mesh_events *events,
+                              mesh_operate **operate, mesh_error *err)
+{
+    mesh_operate *made = mesh_calloc(1, sizeof *made);
+    if (made == NULL)
+        return mesh_error_set(err, MESH_RESOURCE_EXHAUSTED, "out of memory");
+    made->service = service;
+    made->db = db;
+    made->events = events;
+    mesh_code code = mesh_tails_create(events, &made->tails, err);
+    if (code != MESH_OK) {
+        mesh_operate_destroy(made);
+        return code;
+    }
+    *operate = made;
+    return MESH_OK;
+}
+
+mesh_api mesh_operate_api(mesh_operate *operate)
+{
+    return mesh__events__v1__events_service__api(&handlers, operate);
+}
+
+void mesh_operate_end(mesh_operate *operate)
+{
+    if (operate != NULL)
+        mesh_tails_end(operate->tails);
+}
+
+void mesh_operate_destroy(mesh_operate *operate)
+{
+    if (operate == NULL)
+        return;
+    mesh_tails_destroy(operate->tails);
+    mesh_free(operate);
+}
