@@ -74,6 +74,7 @@ test_what_starts_bazel_refuses_a_path_with_a_space() {
         case $name in
         sanitize) set -- tsan ;;
         bench) set -- rpc ;;
+        chaos) set -- events ;;
         install) set -- --prefix "$WORK/prefix" ;;
         *) set -- ;;
         esac
