@@ -34,9 +34,9 @@ int main(int argc, char **argv)
     }
     if (mesh_db_create(&(mesh_db_options){.url = argv[1]}, &db, NULL) != MESH_OK)
         return 1;
+    mesh_log(MESH_LOG_INFO, "running"); /* before a step can kill it */
     (void)orders_start(
         &(orders_options){.db = db, .plan = &plan, .takeover_ms = 200, .attempt_timeout_ms = 2000});
-    mesh_log(MESH_LOG_INFO, "running");
     for (;;)
         pause();
 }

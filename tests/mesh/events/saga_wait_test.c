@@ -213,12 +213,16 @@ static void a_word_or_the_time_wins(void **state)
     int told = 0;
     bool taken[COUNT];
     mesh_sagas *sagas = orders_start(
-        &(orders_options){.db = db, .plan = &plan, .pay_timeout_ms = 150});
+        &(orders_options){.db = db, .plan = &plan, .pay_timeout_ms = 600000});
     for (int i = 0; i < COUNT; i++) {
         snprintf(id, sizeof id, "%d", i);
         orders_begin(sagas, db, id);
     }
-    for (int i = 0; i < COUNT; i++) {
+    WAIT_FOR(strcmp(postgres_value(db, "SELECT count(*) FROM mesh_saga WHERE status = 'waiting'"),
+                    "60") == 0);
+    /* The times end one after the other, while the words come from the other end. */
+    postgres_value(db, "UPDATE mesh_saga SET due = clock_timestamp() + id::int * interval '2 ms'");
+    for (int i = COUNT - 1; i >= 0; i--) {
         snprintf(id, sizeof id, "%d", i);
         taken[i] = orders_tell(sagas, db, id, MESH_OK);
         told += taken[i];
