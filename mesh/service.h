@@ -36,9 +36,9 @@
  *   2. MESH_DRAIN_DELAY passes, so that balancers can notice (default: none).
  *   3. on_drain; every health Watch is ended, and what operators watch.
  *   4. No new calls; those running have MESH_DRAIN_TIMEOUT, then they are cancelled.
- *   5. Consumers stop, what waits to be published is published, within what is left of that time,
- *      but at least a second. A consumer's handler that takes longer is waited for: its transaction
- *      has a deadline.
+ *   5. Sagas and consumers stop, what waits to be published is published, within what is left of
+ *      that time, but at least a second. An action or a consumer's handler that takes longer is
+ *      waited for: its transaction has a deadline.
  *   6. on_stop, exit status 0.
  * A second signal ends the process at once with status 1.
  *
@@ -78,6 +78,7 @@
 #include "mesh/db/db.h"
 #include "mesh/db/migrate.h"
 #include "mesh/events/events.h"
+#include "mesh/events/saga.h"
 #include "mesh/obs/metrics.h"
 #include "mesh/rpc/channel.h"
 #include "mesh/rpc/server.h"
@@ -94,8 +95,9 @@ typedef struct mesh_app mesh_app; /* a running service */
 typedef enum mesh_run {
     MESH_RUN_SERVER = 1,    /* the apis */
     MESH_RUN_CONSUMERS = 2, /* handlers of events */
-    MESH_RUN_WORKERS = 4 /* what goes on by itself: events on their way to the broker, and what the
-                               service starts in on_start if mesh_app_runs says so */
+    /* What goes on by itself: events on their way to the broker, sagas, and what the service starts
+     * in on_start if mesh_app_runs says so. */
+    MESH_RUN_WORKERS = 4
 } mesh_run;
 
 enum {
@@ -133,7 +135,10 @@ typedef struct mesh_service {
     const mesh_event_descriptor
         *publishes[MESH_SERVICE_MAX_EVENTS]; /* events that it adds, up to NULL; needs migrations
                                                 (MESH_NATS_URL) */
-    const mesh_setting *settings;            /* settings of its own, beside the runtime's */
+    const mesh_saga_definition *sagas; /* ended by one without a name; NULL: none. Their actions get
+                                          `self`. Needs migrations (and MESH_NATS_URL: the tables
+                                          are those of events) */
+    const mesh_setting *settings;      /* settings of its own, beside the runtime's */
     size_t setting_count;
 
     /*
@@ -176,6 +181,7 @@ MESH_API int mesh_service_main(int argc, char **argv, const mesh_service *servic
 /* Parts of the running service, borrowed, for its life. NULL when it has none. Any thread. */
 MESH_API mesh_db *mesh_app_db(mesh_app *app);
 MESH_API mesh_events *mesh_app_events(mesh_app *app);
+MESH_API mesh_sagas *mesh_app_sagas(mesh_app *app); /* to begin and signal them */
 MESH_API mesh_channel *mesh_app_peer(mesh_app *app, const char *name);
 MESH_API mesh_server *mesh_app_server(mesh_app *app);
 

@@ -42,6 +42,16 @@ static mesh_code create_events(mesh_app *app, mesh_error *err)
     return code;
 }
 
+static mesh_code create_sagas(mesh_app *app, mesh_error *err)
+{
+    if (app->service->sagas == NULL)
+        return MESH_OK;
+    return mesh_sagas_create(MESH_OPTIONS(mesh_sagas_options, .db = app->db,
+                                          .definitions = app->service->sagas,
+                                          .self = app->service->self),
+                             &app->sagas, err);
+}
+
 static const mesh_tls_options *tls_options(const mesh_service_config *config, bool server,
                                            mesh_tls_options *tls)
 {
@@ -154,7 +164,7 @@ static mesh_code create_operate(mesh_app *app, mesh_error *err)
 {
     if (app->events == NULL || app->access == NULL)
         return MESH_OK;
-    return mesh_operate_create(app->service, app->db, app->events, &app->operate, err);
+    return mesh_operate_create(app->service, app->db, app->events, app->sagas, &app->operate, err);
 }
 
 static mesh_code create_server(mesh_app *app, mesh_error *err)
@@ -226,6 +236,8 @@ mesh_code mesh_app_create(const mesh_service *service, const mesh_service_config
     if (code == MESH_OK)
         code = create_events(made, err);
     if (code == MESH_OK)
+        code = create_sagas(made, err);
+    if (code == MESH_OK)
         code = create_peers(made, err);
     if (code == MESH_OK)
         code = create_access(made, err);
@@ -235,7 +247,7 @@ mesh_code mesh_app_create(const mesh_service *service, const mesh_service_config
         code = create_server(made, err);
     if (code == MESH_OK)
         code = mesh_service_metrics_watch(&made->metrics, service->apis, made->db, made->events,
-                                          err);
+                                          made->sagas, err);
     if (code != MESH_OK) {
         mesh_app_destroy(made);
         return code;
@@ -285,8 +297,12 @@ bool mesh_app_drain_calls(mesh_app *app)
 
 void mesh_app_drain_events(mesh_app *app, int64_t timeout_ms)
 {
-    while (app->events != NULL && !mesh_events_drain(app->events, timeout_ms))
-        continue; /* a handler must not outlive what on_stop frees */
+    const int64_t end_ns = mesh_clock_deadline_ns(timeout_ms);
+    /* An action or a handler must not outlive what on_stop frees. What actions add is published. */
+    while (app->sagas != NULL && !mesh_sagas_drain(app->sagas, timeout_ms))
+        continue;
+    while (app->events != NULL && !mesh_events_drain(app->events, mesh_clock_left_ms(end_ns)))
+        continue;
 }
 
 /*
@@ -304,6 +320,7 @@ void mesh_app_destroy(mesh_app *app)
     mesh_access_destroy(app->access);
     mesh_reflection_destroy(app->reflection);
     mesh_health_destroy(app->health);
+    mesh_sagas_destroy(app->sagas);
     mesh_events_destroy(app->events);
     for (size_t i = 0; i < MESH_SERVICE_PEERS; i++) {
         mesh_channel_destroy(app->peers[i]);
@@ -332,6 +349,11 @@ mesh_db *mesh_app_db(mesh_app *app)
 mesh_events *mesh_app_events(mesh_app *app)
 {
     return app->events;
+}
+
+mesh_sagas *mesh_app_sagas(mesh_app *app)
+{
+    return app->sagas;
 }
 
 mesh_channel *mesh_app_peer(mesh_app *app, const char *name)

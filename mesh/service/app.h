@@ -26,6 +26,7 @@ struct mesh_app {
     mesh_service_metrics metrics;
     mesh_db *db;
     mesh_events *events;
+    mesh_sagas *sagas;
     mesh_key *key; /* what proves to peers who calls; NULL: none, or a certificate does */
     mesh_identity *identities[MESH_SERVICE_PEERS];
     mesh_channel *peers[MESH_SERVICE_PEERS];

@@ -27,8 +27,7 @@ static char *legible(mesh_arena *arena, const char *text)
     return copy != NULL ? copy : (char *)text;
 }
 
-/* Not set where it is not known. */
-static Google__Protobuf__Timestamp *time_of(mesh_arena *arena, int64_t wall_ns)
+Google__Protobuf__Timestamp *mesh_events_text_time(mesh_arena *arena, int64_t wall_ns)
 {
     return wall_ns != 0 ? mesh_timestamp(arena, wall_ns) : NULL;
 }
@@ -40,7 +39,7 @@ Mesh__Events__V1__Event *mesh_events_text_stored(const mesh_tail_event *event, m
         return NULL;
     mesh__events__v1__event__init(said);
     said->sequence = event->sequence;
-    said->store_time = time_of(arena, event->stored_ns);
+    said->store_time = mesh_events_text_time(arena, event->stored_ns);
     said->subject = legible(arena, event->subject);
     said->id = legible(arena, event->id);
     said->type = legible(arena, event->type);
@@ -48,7 +47,7 @@ Mesh__Events__V1__Event *mesh_events_text_stored(const mesh_tail_event *event, m
     said->aggregate_type = legible(arena, event->aggregate_type);
     said->aggregate_id = legible(arena, event->aggregate_id);
     said->version = event->version;
-    said->time = time_of(arena, event->time_ns);
+    said->time = mesh_events_text_time(arena, event->time_ns);
     said->traceparent = legible(arena, event->traceparent);
     said->payload.data = (uint8_t *)event->payload;
     said->payload.len = event->payload_size;

@@ -9,4 +9,7 @@
  * arena has overflowed. */
 Mesh__Events__V1__Event *mesh_events_text_stored(const mesh_tail_event *event, mesh_arena *arena);
 
+/* Nanoseconds since the Unix epoch; NULL, which is not set, for 0. */
+Google__Protobuf__Timestamp *mesh_events_text_time(mesh_arena *arena, int64_t wall_ns);
+
 #endif

@@ -68,6 +68,38 @@ static void read_events(void *context, double *values)
     *values++ = (double)stats.publish_refused;
 }
 
+/* The order is that of read_sagas. */
+static const mesh_metric saga_figures[] = {
+    GAUGE("mesh_sagas_running", "Sagas at work, or to be tried again."),
+    GAUGE("mesh_sagas_waiting", "Sagas that wait for a signal."),
+    GAUGE("mesh_sagas_parked", "Sagas that wait for an operator."),
+    GAUGE("mesh_sagas_oldest_due_seconds", "How long one has waited to be taken."),
+    GAUGE("mesh_sagas_active", "Actions that run here now."),
+    COUNTER("mesh_sagas_attempts_total", "Actions and compensations begun."),
+    COUNTER("mesh_sagas_failed_total", "Of them failed, and tried again."),
+    COUNTER("mesh_sagas_timed_out_total", "Steps that took too long."),
+    COUNTER("mesh_sagas_completed_total", "Sagas that came to their end."),
+    COUNTER("mesh_sagas_compensated_total", "Sagas that were undone."),
+    COUNTER("mesh_sagas_given_up_total", "Sagas that were parked."),
+};
+
+static void read_sagas(void *context, double *values)
+{
+    mesh_sagas_stats stats;
+    mesh_sagas_get_stats(context, &stats);
+    *values++ = (double)stats.running;
+    *values++ = (double)stats.waiting;
+    *values++ = (double)stats.parked;
+    *values++ = (double)stats.oldest_due_ms * 1e-3;
+    *values++ = (double)stats.active;
+    *values++ = (double)stats.attempts;
+    *values++ = (double)stats.failed;
+    *values++ = (double)stats.timed_out;
+    *values++ = (double)stats.completed;
+    *values++ = (double)stats.compensated;
+    *values++ = (double)stats.parked_total;
+}
+
 mesh_code mesh_service_metrics_create(mesh_service_metrics *metrics, mesh_error *err)
 {
     *metrics = (mesh_service_metrics){.registry = mesh_metrics_create()};
@@ -83,7 +115,8 @@ mesh_code mesh_service_metrics_create(mesh_service_metrics *metrics, mesh_error 
 }
 
 mesh_code mesh_service_metrics_watch(mesh_service_metrics *metrics, const mesh_api *apis,
-                                     mesh_db *db, mesh_events *events, mesh_error *err)
+                                     mesh_db *db, mesh_events *events, mesh_sagas *sagas,
+                                     mesh_error *err)
 {
     mesh_code code = MESH_OK;
     for (size_t i = 0; i < MESH_SERVICE_MAX_APIS && apis[i].descriptor != NULL && code == MESH_OK;
@@ -98,6 +131,11 @@ mesh_code mesh_service_metrics_watch(mesh_service_metrics *metrics, const mesh_a
         code = mesh_metrics_read(metrics->registry, events_figures,
                                  sizeof events_figures / sizeof events_figures[0], read_events,
                                  events, err);
+    metrics->sagas = sagas;
+    if (code == MESH_OK && sagas != NULL)
+        code = mesh_metrics_read(metrics->registry, saga_figures,
+                                 sizeof saga_figures / sizeof saga_figures[0], read_sagas, sagas,
+                                 err);
     return code;
 }
 
@@ -118,8 +156,11 @@ void mesh_service_metrics_stop(mesh_service_metrics *metrics)
         mesh_metrics_forget(metrics->registry, metrics->db);
     if (metrics->events != NULL)
         mesh_metrics_forget(metrics->registry, metrics->events);
+    if (metrics->sagas != NULL)
+        mesh_metrics_forget(metrics->registry, metrics->sagas);
     metrics->db = NULL;
     metrics->events = NULL;
+    metrics->sagas = NULL;
 }
 
 void mesh_service_metrics_destroy(mesh_service_metrics *metrics)

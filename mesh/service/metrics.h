@@ -27,21 +27,23 @@ typedef struct mesh_service_metrics {
     mesh_gauge *serving; /* 1 while the health is SERVING, else 0 */
     mesh_db *db;         /* whose figures are shown; NULL: none */
     mesh_events *events; /* the same */
+    mesh_sagas *sagas;   /* the same */
 } mesh_service_metrics;
 
 /* The registry, and the metrics of process and calls. To be destroyed also when it fails. */
 mesh_code mesh_service_metrics_create(mesh_service_metrics *metrics, mesh_error *err);
 
-/* Lets methods appear before they are called; adds the figures of pool and events (each may be
- * NULL, and is borrowed until stop). */
+/* Lets methods appear before they are called; adds the figures of pool, events and sagas (each may
+ * be NULL, and is borrowed until stop). */
 mesh_code mesh_service_metrics_watch(mesh_service_metrics *metrics, const mesh_api *apis,
-                                     mesh_db *db, mesh_events *events, mesh_error *err);
+                                     mesh_db *db, mesh_events *events, mesh_sagas *sagas,
+                                     mesh_error *err);
 
 /* Serves them. UNAVAILABLE: the address cannot be bound. */
 mesh_code mesh_service_metrics_start(mesh_service_metrics *metrics, const char *listen,
                                      mesh_error *err);
 
-/* Serves them no longer, and lets go of pool and events. */
+/* Serves them no longer, and lets go of pool, events and sagas. */
 void mesh_service_metrics_stop(mesh_service_metrics *metrics);
 
 void mesh_service_metrics_destroy(mesh_service_metrics *metrics);

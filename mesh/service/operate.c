@@ -4,18 +4,9 @@
 
 #include "mesh/auth/caller.h"
 #include "mesh/base/alloc.h"
-#include "mesh/events/v1/events.mesh.h"
 #include "mesh/resource/check.h"
 #include "mesh/rpc/unpack.h"
-#include "mesh/service/tails.h"
-
-/* All immutable. */
-struct mesh_operate {
-    const mesh_service *service;
-    mesh_db *db;
-    mesh_events *events;
-    mesh_tails *tails;
-};
+#include "mesh/service/operate_impl.h"
 
 /* --- tails ------------------------------------------------------------------------------------ */
 
@@ -130,10 +121,14 @@ static mesh_code publish_event(void *self, mesh_call *call,
 static const mesh__events__v1__events_service__handlers handlers = {
     .tail_events__events = &tail_events,
     .publish_event = publish_event,
+    .list_sagas = mesh_operate_list_sagas,
+    .get_saga = mesh_operate_get_saga,
+    .retry_saga = mesh_operate_retry_saga,
+    .resolve_saga = mesh_operate_resolve_saga,
 };
 
 mesh_code mesh_operate_create(const mesh_service *service, mesh_db *db, mesh_events *events,
-                              mesh_operate **operate, mesh_error *err)
+                              mesh_sagas *sagas, mesh_operate **operate, mesh_error *err)
 {
     mesh_operate *made = mesh_calloc(1, sizeof *made);
     if (made == NULL)
@@ -141,6 +136,7 @@ mesh_code mesh_operate_create(const mesh_service *service, mesh_db *db, mesh_eve
     made->service = service;
     made->db = db;
     made->events = events;
+    made->sagas = sagas;
     mesh_code code = mesh_tails_create(events, &made->tails, err);
     if (code != MESH_OK) {
         mesh_operate_destroy(made);

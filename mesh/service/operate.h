@@ -9,9 +9,9 @@
 
 typedef struct mesh_operate mesh_operate;
 
-/* What it works with is borrowed for its life. RESOURCE_EXHAUSTED. */
+/* What it works with is borrowed for its life; `sagas` may be NULL. RESOURCE_EXHAUSTED. */
 mesh_code mesh_operate_create(const mesh_service *service, mesh_db *db, mesh_events *events,
-                              mesh_operate **operate, mesh_error *err);
+                              mesh_sagas *sagas, mesh_operate **operate, mesh_error *err);
 
 /* For mesh_server_add; it lives as long as `operate`. */
 mesh_api mesh_operate_api(mesh_operate *operate);

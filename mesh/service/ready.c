@@ -67,6 +67,9 @@ static mesh_code look(struct mesh_ready *ready, mesh_error *err)
     if (app->events != NULL) {
         if (!ready->consuming)
             code = mesh_events_start(app->events, err);
+        if (!ready->consuming && code == MESH_OK && app->sagas != NULL &&
+            mesh_app_runs(app, MESH_RUN_WORKERS))
+            code = mesh_sagas_start(app->sagas, err);
         ready->consuming = ready->consuming || code == MESH_OK;
         if (code == MESH_OK)
             code = mesh_events_ready(app->events, err);

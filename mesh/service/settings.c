@@ -12,7 +12,8 @@ enum {
 
 bool mesh_service_has_events(const mesh_service *service)
 {
-    return service->publishes[0] != NULL || service->consumers[0].event != NULL;
+    return service->publishes[0] != NULL || service->consumers[0].event != NULL ||
+           service->sagas != NULL;
 }
 
 static bool has_policy(const mesh_service *service, mesh_policy_kind kind)

@@ -124,11 +124,18 @@ mesh_db *shop_open(const char *service)
 void instance_start(instance *one, const char *service, const char *products,
                     const char *const *settings)
 {
+    char path[64];
+    snprintf(path, sizeof path, "services/%s/%s", service, service);
+    instance_start_program(one, path, service, products, settings);
+}
+
+void instance_start_program(instance *one, const char *path, const char *service,
+                            const char *products, const char *const *settings)
+{
     static char own[3][SETTING_BYTES];
     static const mesh_client_interceptor token = {.name = "token", .on_start = authorize};
     const char *all[SETTINGS] = {"MESH_LISTEN=127.0.0.1:0", own[0], own[1]};
     size_t count = 3;
-    char path[64];
     snprintf(own[0], sizeof own[0], "MESH_DATABASE_URL=%s", shop_url(service));
     snprintf(own[1], sizeof own[1], "MESH_NATS_URL=%s", nats_url());
     if (products != NULL) {
@@ -143,7 +150,6 @@ void instance_start(instance *one, const char *service, const char *products,
         assert_true(count < SETTINGS - 1);
         all[count++] = *settings;
     }
-    snprintf(path, sizeof path, "services/%s/%s", service, service);
     one->program = program_start((const char *[]){path, NULL}, all);
     snprintf(one->address, sizeof one->address, "%s",
              program_field(program_wait_log(one->program, "listening"), "address"));

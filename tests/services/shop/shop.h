@@ -61,6 +61,10 @@ typedef struct instance {
 void instance_start(instance *one, const char *service, const char *products,
                     const char *const *settings);
 
+/* The same with another program that takes the place of the service. */
+void instance_start_program(instance *one, const char *path, const char *service,
+                            const char *products, const char *const *settings);
+
 /* Ends it with SIGTERM, which must end well. An instance that does not run is left alone. */
 void instance_stop(instance *one);
 

@@ -1,0 +1,32 @@
+/* What the files of mesh/service/operate.h share. Internal. */
+#ifndef MESH_SERVICE_OPERATE_IMPL_H
+#define MESH_SERVICE_OPERATE_IMPL_H
+
+#include "mesh/events/v1/events.mesh.h"
+#include "mesh/service/operate.h"
+#include "mesh/service/tails.h"
+
+/* All immutable. */
+struct mesh_operate {
+    const mesh_service *service;
+    mesh_db *db;
+    mesh_events *events;
+    mesh_sagas *sagas; /* NULL: it has none */
+    mesh_tails *tails;
+};
+
+/* Handlers of operate_sagas.c. */
+mesh_code mesh_operate_list_sagas(void *self, mesh_call *call,
+                                  const Mesh__Events__V1__ListSagasRequest *request,
+                                  Mesh__Events__V1__ListSagasResponse *response, mesh_error *err);
+mesh_code mesh_operate_get_saga(void *self, mesh_call *call,
+                                const Mesh__Events__V1__GetSagaRequest *request,
+                                Mesh__Events__V1__Saga *response, mesh_error *err);
+mesh_code mesh_operate_retry_saga(void *self, mesh_call *call,
+                                  const Mesh__Events__V1__RetrySagaRequest *request,
+                                  Mesh__Events__V1__Saga *response, mesh_error *err);
+mesh_code mesh_operate_resolve_saga(void *self, mesh_call *call,
+                                    const Mesh__Events__V1__ResolveSagaRequest *request,
+                                    Mesh__Events__V1__Saga *response, mesh_error *err);
+
+#endif
