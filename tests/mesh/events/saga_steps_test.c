@@ -254,14 +254,40 @@ static void two_processes_share_the_sagas(void **state)
     mesh_sagas_destroy(other);
 }
 
-static _Atomic bool inside, go_on;
+static _Atomic int inside;
+static _Atomic bool go_on;
 
+/* Only the first saga does. */
 static void stay(const mesh_saga_run *run)
 {
-    (void)run;
-    inside = true;
+    if (strcmp(run->id, "1") != 0)
+        return;
+    inside++;
     while (!go_on)
         wait_a_moment();
+}
+
+/* Others look for what is due, and leave alone what is in somebody's hands. */
+static void a_step_that_takes_long_is_not_begun_beside_itself(void **state)
+{
+    (void)state;
+    plan plan = {.lock = {.meanwhile = stay}};
+    const orders_options options = {.db = db, .plan = &plan, .takeover_ms = 1};
+    mesh_sagas *one = orders_start(&options), *other = orders_start(&options);
+    inside = 0;
+    go_on = false;
+    orders_begin(one, db, "1");
+    WAIT_FOR(inside == 1);
+    orders_begin(one, db, "2");
+    orders_begin(other, db, "3");
+    ORDERS_WAIT(db, "2", "completed");
+    ORDERS_WAIT(db, "3", "completed");
+    assert_int_equal(inside, 1);
+    go_on = true;
+    ORDERS_WAIT(db, "1", "completed");
+    assert_string_equal(orders_trail(db, "1"), "lock pay ship");
+    mesh_sagas_destroy(one);
+    mesh_sagas_destroy(other);
 }
 
 static void a_drain_waits_for_what_runs_and_takes_no_more(void **state)
@@ -269,9 +295,10 @@ static void a_drain_waits_for_what_runs_and_takes_no_more(void **state)
     (void)state;
     plan plan = {.lock = {.meanwhile = stay}};
     mesh_sagas *sagas = orders_start(&(orders_options){.db = db, .plan = &plan});
-    inside = go_on = false;
+    inside = 0;
+    go_on = false;
     orders_begin(sagas, db, "1");
-    WAIT_FOR(inside);
+    WAIT_FOR(inside == 1);
     assert_false(mesh_sagas_drain(sagas, 10));
     orders_begin(sagas, db, "2");
     go_on = true;
@@ -301,6 +328,7 @@ int main(void)
         cmocka_unit_test_setup(a_context_goes_from_step_to_step, empty_tables),
         cmocka_unit_test_setup(steps_run_in_the_trace_of_the_beginning, empty_tables),
         cmocka_unit_test_setup(two_processes_share_the_sagas, empty_tables),
+        cmocka_unit_test_setup(a_step_that_takes_long_is_not_begun_beside_itself, empty_tables),
         cmocka_unit_test_setup(a_drain_waits_for_what_runs_and_takes_no_more, empty_tables),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
