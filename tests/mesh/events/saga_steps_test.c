@@ -272,7 +272,7 @@ static void a_step_that_takes_long_is_not_begun_beside_itself(void **state)
 {
     (void)state;
     plan plan = {.lock = {.meanwhile = stay}};
-    const orders_options options = {.db = db, .plan = &plan, .takeover_ms = 1};
+    const orders_options options = {.db = db, .plan = &plan, .attempts = 1000, .takeover_ms = 1};
     mesh_sagas *one = orders_start(&options), *other = orders_start(&options);
     inside = 0;
     go_on = false;
