@@ -41,6 +41,9 @@ struct mesh_broker {
     mesh_link *link;     /* NULL: not connected */
     uint64_t connects;
     uint64_t lag;
+    bool history_cut;
+    bool seen;           /* the durable consumer was */
+    uint64_t delivered;  /* to it, then */
     int64_t max_payload; /* of the last link; 0: there was none */
     mesh_broker *next;   /* guarded by registry_mu */
 };
@@ -286,8 +289,56 @@ static natsStatus ask_stream(jsCtx *js, jsErrCode *reason)
     return *reason == JSStreamNotMatchErr ? NATS_OK : status;
 }
 
+/* Full, it takes no more and forgets nothing: what is to be given up waits then. */
+static natsStatus make_dead_stream(jsCtx *js, const char *service, jsErrCode *reason)
+{
+    char name[MESH_DEAD_STREAM_BYTES], subjects[MESH_DEAD_STREAM_BYTES];
+    const char *subject = subjects;
+    jsStreamInfo *info = NULL;
+    snprintf(name, sizeof name, MESH_DEAD_STREAM "%s", service);
+    snprintf(subjects, sizeof subjects, MESH_DEAD_PREFIX "%s.>", service);
+    natsStatus status = js_GetStreamInfo(&info, js, name, NULL, reason);
+    jsStreamInfo_Destroy(info);
+    if (status != NATS_NOT_FOUND)
+        return status;
+    jsStreamConfig config;
+    jsStreamConfig_Init(&config);
+    config.Name = name;
+    config.Subjects = &subject;
+    config.SubjectsLen = 1;
+    config.Storage = js_FileStorage;
+    config.MaxBytes = MESH_DEAD_MAX_BYTES;
+    config.Discard = js_DiscardNew;
+    config.AllowDirect = true;
+    config.Duplicates = (int64_t)MESH_EVENTS_DUPLICATE_WINDOW_S * 1000000000;
+    status = js_AddStream(NULL, js, &config, NULL, reason);
+    return *reason == JSStreamNameExistErr ? NATS_OK : status; /* by another instance */
+}
+
+/* Where it begins is said once, when it is made. */
+static void set_start(const mesh_broker_settings *settings, const jsConsumerInfo *made,
+                      jsConsumerConfig *config)
+{
+    if (made != NULL) {
+        config->DeliverPolicy = made->Config->DeliverPolicy;
+        config->OptStartSeq = made->Config->OptStartSeq;
+        config->OptStartTime = made->Config->OptStartTime;
+    } else if (settings->start_sequence > 0) {
+        config->DeliverPolicy = js_DeliverByStartSequence;
+        config->OptStartSeq = settings->start_sequence;
+    } else if (settings->start_time_ns > 0) {
+        config->DeliverPolicy = js_DeliverByStartTime;
+        config->OptStartTime = settings->start_time_ns;
+    }
+}
+
 static natsStatus make_consumer(mesh_broker *broker, jsCtx *js, jsErrCode *reason)
 {
+    jsConsumerInfo *made = NULL;
+    natsStatus status = js_GetConsumerInfo(&made, js, MESH_EVENTS_STREAM, broker->settings.service,
+                                           NULL, reason);
+    if (status != NATS_OK && status != NATS_NOT_FOUND)
+        return status;
     jsConsumerConfig config;
     jsConsumerConfig_Init(&config);
     config.Durable = broker->settings.service;
@@ -295,12 +346,16 @@ static natsStatus make_consumer(mesh_broker *broker, jsCtx *js, jsErrCode *reaso
     config.AckPolicy = js_AckExplicit;
     config.AckWait = broker->settings.ack_wait_ms * 1000000;
     config.FilterSubject = MESH_EVENTS_PREFIX ">";
-    /* Attempts are counted by the consumers (consume.c), who can say more about the last one. */
+    config.MaxAckPending = MESH_EVENTS_MAX_UNANSWERED;
+    /* Attempts are counted by the consumers (attempt.h), who know which of them count. */
     config.MaxDeliver = -1;
-    return js_AddConsumer(NULL, js, MESH_EVENTS_STREAM, &config, NULL, reason);
+    set_start(&broker->settings, made, &config);
+    status = js_AddConsumer(NULL, js, MESH_EVENTS_STREAM, &config, NULL, reason);
+    jsConsumerInfo_Destroy(made);
+    return status;
 }
 
-/* Stream and consumer, made when missing. */
+/* Streams and consumer, made when missing. */
 static bool put_in_place(mesh_broker *broker, mesh_link *link)
 {
     jsErrCode reason = 0;
@@ -309,6 +364,10 @@ static bool put_in_place(mesh_broker *broker, mesh_link *link)
     if (status == NATS_OK) {
         what = "the stream " MESH_EVENTS_STREAM " takes no events yet";
         status = ask_stream(link->js, &reason);
+    }
+    if (status == NATS_OK && broker->settings.consumes) {
+        what = "the stream of dead letters is not there yet";
+        status = make_dead_stream(link->js, broker->settings.service, &reason);
     }
     if (status == NATS_OK && broker->settings.consumes) {
         what = "the durable consumer is not there yet";
@@ -323,21 +382,29 @@ static bool put_in_place(mesh_broker *broker, mesh_link *link)
     return false;
 }
 
-static bool read_lag(mesh_broker *broker, mesh_link *link)
+static bool read_figures(mesh_broker *broker, mesh_link *link)
 {
-    jsConsumerInfo *info = NULL;
+    jsConsumerInfo *consumer = NULL;
+    jsStreamInfo *stream = NULL;
     jsErrCode reason = 0;
     if (!broker->settings.consumes)
         return true;
-    if (js_GetConsumerInfo(&info, link->js, MESH_EVENTS_STREAM, broker->settings.service, NULL,
-                           &reason) != NATS_OK) {
-        return false;
+    bool read = js_GetConsumerInfo(&consumer, link->js, MESH_EVENTS_STREAM,
+                                   broker->settings.service, NULL, &reason) == NATS_OK &&
+                js_GetStreamInfo(&stream, link->js, MESH_EVENTS_STREAM, NULL, &reason) == NATS_OK;
+    if (read) {
+        pthread_mutex_lock(&broker->mu);
+        if (!broker->seen)
+            broker->delivered = consumer->Delivered.Stream;
+        broker->seen = true;
+        broker->lag = consumer->NumPending;
+        broker->history_cut = consumer->Config->DeliverPolicy != js_DeliverAll ||
+                              stream->State.FirstSeq > 1;
+        pthread_mutex_unlock(&broker->mu);
     }
-    pthread_mutex_lock(&broker->mu);
-    broker->lag = info->NumPending;
-    pthread_mutex_unlock(&broker->mu);
-    jsConsumerInfo_Destroy(info);
-    return true;
+    jsConsumerInfo_Destroy(consumer);
+    jsStreamInfo_Destroy(stream);
+    return read;
 }
 
 static void close_link(mesh_link *link)
@@ -381,7 +448,7 @@ static void keep_link(mesh_broker *broker, mesh_link *link)
         pthread_mutex_unlock(&broker->mu);
         if (stopping)
             return;
-        bool in_place = (known || put_in_place(broker, link)) && read_lag(broker, link);
+        bool in_place = (known || put_in_place(broker, link)) && read_figures(broker, link);
         known = in_place;
         pthread_mutex_lock(&broker->mu);
         if (in_place && !broker->in_place)
@@ -542,6 +609,23 @@ int64_t mesh_broker_max_payload(mesh_broker *broker)
     int64_t bytes = broker->max_payload;
     pthread_mutex_unlock(&broker->mu);
     return bytes;
+}
+
+bool mesh_broker_delivered(mesh_broker *broker, uint64_t *delivered)
+{
+    pthread_mutex_lock(&broker->mu);
+    bool seen = broker->seen;
+    *delivered = broker->delivered;
+    pthread_mutex_unlock(&broker->mu);
+    return seen;
+}
+
+bool mesh_broker_history_cut(mesh_broker *broker)
+{
+    pthread_mutex_lock(&broker->mu);
+    bool cut = broker->history_cut;
+    pthread_mutex_unlock(&broker->mu);
+    return cut;
 }
 
 void mesh_broker_figures(mesh_broker *broker, uint64_t *lag, uint64_t *reconnects)

@@ -13,6 +13,9 @@
 #define MESH_EVENTS_PREFIX "events." /* of every subject on the bus */
 /* Published to see whether the stream answers; it is never stored. */
 #define MESH_EVENTS_PROBE MESH_EVENTS_PREFIX "probe"
+/* Dead letters of the service "order": the stream DEAD-order, subjects dead.order.> */
+#define MESH_DEAD_STREAM "DEAD-"
+#define MESH_DEAD_PREFIX "dead."
 /* Answers come to "_INBOX_order." and more: what a service may hear is said by its name. */
 #define MESH_EVENTS_INBOX "_INBOX_"
 
@@ -21,11 +24,16 @@ enum {
     MESH_EVENTS_DUPLICATE_WINDOW_S = 600, /* publishing again within it is harmless */
     MESH_EVENTS_MAX_HEADER_BYTES = 16 * 1024,
     MESH_EVENTS_SERVICE_MAX = 64, /* characters of a service's name */
+    MESH_DEAD_STREAM_BYTES = MESH_EVENTS_SERVICE_MAX + 8,
+    /* Deliveries without an answer that the broker keeps of a consumer, those sent back for later
+     * included: what waits must not keep others from coming. */
+    MESH_EVENTS_MAX_UNANSWERED = 65536,
     /* Feeds of one service that read at once. Their consumers are called "order-feed-1" and so on:
      * what a service's user may do is said by names (scripts/lib/nats). */
     MESH_EVENTS_FEEDS = 8
 };
 #define MESH_EVENTS_MAX_BYTES ((int64_t)4 << 30) /* of the stream; the oldest go first */
+#define MESH_DEAD_MAX_BYTES ((int64_t)1 << 30)   /* then no more are taken */
 
 typedef struct mesh_broker mesh_broker;
 
@@ -39,8 +47,10 @@ typedef struct mesh_link {
 typedef struct mesh_broker_settings {
     const char *url;     /* borrowed for the broker's life */
     const char *service; /* the same */
-    bool consumes;       /* make and watch the durable consumer */
+    bool consumes;       /* make and watch durable consumer and stream of dead letters */
     int64_t ack_wait_ms;
+    uint64_t start_sequence; /* as in mesh_events_options */
+    int64_t start_time_ns;
 } mesh_broker_settings;
 
 /* The one that a service's events come and go by. */
@@ -74,6 +84,14 @@ mesh_code mesh_broker_ready(mesh_broker *broker, mesh_error *err);
 /* The largest message that the broker takes, headers included, as it said when it was
  * connected to last; 0: it never was. */
 int64_t mesh_broker_max_payload(mesh_broker *broker);
+
+/* Whether the consumer cannot be given the first events of each aggregate: the stream has lost its
+ * beginning, or the consumer did not start there. As of a few seconds ago. */
+bool mesh_broker_history_cut(mesh_broker *broker);
+
+/* The number of the last event that the durable consumer had been given when it was seen first;
+ * false: it was not seen yet. */
+bool mesh_broker_delivered(mesh_broker *broker, uint64_t *delivered);
 
 /* Events that the durable consumer has not been given yet, as of a few seconds ago; connections
  * made after the first one. */

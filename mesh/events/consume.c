@@ -6,51 +6,19 @@
 #include "mesh/base/alloc.h"
 #include "mesh/base/clock.h"
 #include "mesh/base/cond.h"
-#include "mesh/base/hash.h"
 #include "mesh/base/log.h"
 #include "mesh/events/envelope.h"
-#include "mesh/events/inbox.h"
+#include "mesh/events/lanes.h"
 
 enum {
-    BATCH = 64,                    /* fetched at once */
-    WAITING_PER_LANE = 16,         /* fetched ahead of the handlers */
+    BATCH = 256,                   /* fetched at once */
     FETCH_WAIT_MS = 1000,          /* for the first event of a batch, at most */
     UNSUBSCRIBE_TIMEOUT_MS = 5000, /* for the broker to know */
     LOOK_PERIOD_MS = 10,           /* at what still comes, meanwhile */
     ACQUIRE_TIMEOUT_MS = 500,
     RETRY_FIRST_MS = 50, /* after a failure; doubles up to the next one */
     RETRY_LAST_MS = 1000,
-    DATABASE_RETRY_MS = 250, /* while the database is away */
-    PRUNE_PERIOD_MS = 3600 * 1000
-};
-
-typedef struct lane {
-    mesh_consumption *owner;
-    pthread_t thread;
-    pthread_cond_t work;
-    mesh_arena *arena; /* of the thread */
-    /* Guarded by the owner's mu. */
-    mesh_delivery *first;
-    mesh_delivery **last;
-} lane;
-
-struct mesh_consumption {
-    mesh_consumption_settings settings; /* immutable */
-    lane *lanes;                        /* immutable */
-    pthread_t fetcher;
-    int64_t pruned_ns; /* of the fetcher */
-
-    pthread_mutex_t mu;
-    pthread_cond_t changed; /* for the fetcher, and who drains */
-    /* Guarded by mu. */
-    size_t threads;   /* lanes started */
-    bool fetching;    /* the fetcher was started, and has not ended */
-    bool started;     /* the fetcher was started; it is joined by destroy */
-    bool stopping;    /* fetch no more */
-    bool ending;      /* lanes end when they have no work */
-    size_t in_flight; /* deliveries fetched and not answered yet */
-    bool away;        /* a handler found no database */
-    uint64_t consumed, duplicates, redelivered, failed, dead;
+    NO_MEMORY_PAUSE_MS = 100
 };
 
 static void wait_change(mesh_consumption *self, int64_t timeout_ms)
@@ -58,133 +26,38 @@ static void wait_change(mesh_consumption *self, int64_t timeout_ms)
     mesh_cond_wait_until(&self->changed, &self->mu, mesh_clock_deadline_ns(timeout_ms));
 }
 
-static size_t capacity(const mesh_consumption *self)
-{
-    return self->settings.lanes * WAITING_PER_LANE;
-}
-
-/* ---- lanes ---- */
-
-static mesh_delivery *take(lane *self)
-{
-    mesh_consumption *owner = self->owner;
-    mesh_delivery *delivery;
-    pthread_mutex_lock(&owner->mu);
-    while (self->first == NULL && !owner->ending)
-        pthread_cond_wait(&self->work, &owner->mu);
-    delivery = self->first;
-    if (delivery != NULL) {
-        self->first = delivery->next;
-        if (self->first == NULL)
-            self->last = &self->first;
-    }
-    pthread_mutex_unlock(&owner->mu);
-    return delivery;
-}
-
-/* Frees a delivery and counts what became of it. */
-static void done(mesh_consumption *self, mesh_delivery *delivery, mesh_delivery_result result,
-                 bool redelivered)
-{
-    natsMsg_Destroy(delivery->message);
-    mesh_free(delivery);
-    pthread_mutex_lock(&self->mu);
-    self->consumed += result == MESH_DELIVERY_HANDLED;
-    self->duplicates += result == MESH_DELIVERY_DUPLICATE;
-    self->failed += result != MESH_DELIVERY_HANDLED && result != MESH_DELIVERY_DUPLICATE;
-    self->dead += result == MESH_DELIVERY_DEAD;
-    self->redelivered += redelivered;
-    if (result == MESH_DELIVERY_AWAY)
-        self->away = true;
-    self->in_flight--;
-    pthread_cond_broadcast(&self->changed);
-    pthread_mutex_unlock(&self->mu);
-}
-
-static void *run_lane(void *context)
-{
-    lane *self = context;
-    mesh_delivery *delivery;
-    while ((delivery = take(self)) != NULL) {
-        bool redelivered = false;
-        mesh_delivery_result result = mesh_delivery_handle(&self->owner->settings.delivery,
-                                                           delivery, self->arena, &redelivered);
-        done(self->owner, delivery, result, redelivered);
-    }
-    return NULL;
-}
-
-/* The lane of an aggregate. */
-static lane *lane_of(mesh_consumption *self, natsMsg *message)
-{
-    const char *aggregate_id = NULL;
-    if (natsMsgHeader_Get(message, "ce-subject", &aggregate_id) != NATS_OK)
-        aggregate_id = ""; /* malformed; any lane will find out */
-    uint64_t hash = mesh_hash_text(MESH_HASH_EMPTY, aggregate_id);
-    return &self->lanes[(hash >> 32) % self->settings.lanes];
-}
-
 /* ---- fetching ---- */
-
-/* An event has its own consumer rather than that of the one that takes its place. */
-static const mesh_consumer *consumer_of(const mesh_consumption *self, const char *subject)
-{
-    const mesh_consumer *takes = NULL;
-    for (const mesh_consumer *c = self->settings.consumers; c->event != NULL; c++) {
-        if (mesh_event_has_subject(c->event, subject))
-            return c;
-        if (takes == NULL && mesh_event_takes(c->event, subject))
-            takes = c;
-    }
-    return takes;
-}
 
 /* Hands a message over to its lane, and with it the message. */
 static void dispatch(mesh_consumption *self, natsMsg *message)
 {
-    const mesh_consumer *consumer = consumer_of(self, natsMsg_GetSubject(message));
-    mesh_delivery *delivery = consumer != NULL ? mesh_calloc(1, sizeof *delivery) : NULL;
+    mesh_delivery *delivery = mesh_calloc(1, sizeof *delivery);
     if (delivery == NULL) {
-        if (consumer == NULL)
-            natsMsg_Ack(message, NULL); /* an event that this service does not care for */
-        else
-            natsMsg_NakWithDelay(message, mesh_delivery_pause_ms(1), NULL); /* out of memory */
+        natsMsg_NakWithDelay(message, NO_MEMORY_PAUSE_MS, NULL);
         natsMsg_Destroy(message);
         return;
     }
-    *delivery = (mesh_delivery){
-        .message = message,
-        .consumer = consumer,
-        .touched_ns = mesh_clock_monotonic_ns(),
-    };
-    lane *lane = lane_of(self, message);
-    pthread_mutex_lock(&self->mu);
-    *lane->last = delivery;
-    lane->last = &delivery->next;
-    self->in_flight++;
-    pthread_cond_signal(&lane->work);
-    pthread_mutex_unlock(&self->mu);
-}
-
-/* Tells the broker that what waits for a lane is not forgotten. Called with mu held. */
-static void touch_waiting(mesh_consumption *self)
-{
-    int64_t now_ns = mesh_clock_monotonic_ns();
-    int64_t third_ns = self->settings.delivery.ack_wait_ms * 1000000 / 3;
-    for (size_t i = 0; i < self->settings.lanes; i++) {
-        for (mesh_delivery *d = self->lanes[i].first; d != NULL; d = d->next) {
-            if (now_ns - d->touched_ns < third_ns)
-                continue;
-            natsMsg_InProgress(d->message, NULL);
-            d->touched_ns = now_ns;
-        }
+    mesh_delivery_read(delivery, message);
+    if (!mesh_delivery_address(delivery, self->settings.consumers)) {
+        natsMsg_Ack(message, NULL); /* an event that this service does not care for */
+        natsMsg_Destroy(message);
+        mesh_free(delivery);
+        return;
     }
+    delivery->late = self->late[delivery->related - self->settings.consumers];
+    delivery->alone = delivery->number > 1; /* it may be the one that all others would wait for */
+    delivery->fetched_ns = delivery->touched_ns = mesh_clock_monotonic_ns();
+    pthread_mutex_lock(&self->mu);
+    mesh_lanes_put(self, delivery);
+    if (self->paused) /* since it was asked for */
+        mesh_lanes_give_back(self);
+    pthread_mutex_unlock(&self->mu);
 }
 
 /* At most a second, and often enough to touch what waits. */
 static int64_t fetch_wait_ms(const mesh_consumption *self)
 {
-    int64_t sixth_ms = self->settings.delivery.ack_wait_ms / 6;
+    int64_t sixth_ms = self->settings.ack_wait_ms / 6;
     return sixth_ms < 1 ? 1 : sixth_ms < FETCH_WAIT_MS ? sixth_ms : FETCH_WAIT_MS;
 }
 
@@ -192,29 +65,24 @@ static int64_t fetch_wait_ms(const mesh_consumption *self)
 static int wait_room(mesh_consumption *self)
 {
     pthread_mutex_lock(&self->mu);
-    touch_waiting(self);
-    while (!self->stopping && self->in_flight > capacity(self) / 2) {
+    mesh_lanes_touch(self);
+    while (!self->stopping && self->in_flight > mesh_lanes_capacity(self) / 2) {
         wait_change(self, fetch_wait_ms(self));
-        touch_waiting(self);
+        mesh_lanes_touch(self);
     }
-    size_t room = self->stopping ? 0 : capacity(self) - self->in_flight;
+    size_t room = self->stopping ? 0 : mesh_lanes_capacity(self) - self->in_flight;
     pthread_mutex_unlock(&self->mu);
     return room < BATCH ? (int)room : BATCH;
 }
 
-/* While the database is away nothing is fetched, so that no delivery is wasted. */
-static void wait_database(mesh_consumption *self)
+/* While the database is away nothing is fetched, so that no delivery is wasted, and while the
+ * consumer is paused, or it is not known yet whether it is. */
+static void wait_leave(mesh_consumption *self)
 {
     pthread_mutex_lock(&self->mu);
-    bool away = self->away;
-    while (away && !self->stopping) {
-        pthread_mutex_unlock(&self->mu);
-        away = mesh_db_ping(self->settings.delivery.db, NULL) != MESH_OK;
-        pthread_mutex_lock(&self->mu);
-        self->away = away;
-        touch_waiting(self);
-        if (away && !self->stopping)
-            wait_change(self, DATABASE_RETRY_MS);
+    while (!self->stopping && (self->away || self->paused || !self->told)) {
+        mesh_lanes_touch(self);
+        wait_change(self, fetch_wait_ms(self));
     }
     pthread_mutex_unlock(&self->mu);
 }
@@ -282,7 +150,7 @@ static void end_subscription(mesh_consumption *self, natsSubscription *subscript
     while (!ended) {
         natsMsgList list;
         pthread_mutex_lock(&self->mu);
-        touch_waiting(self);
+        mesh_lanes_touch(self);
         pthread_mutex_unlock(&self->mu);
         ended = natsSubscription_WaitForDrainCompletion(subscription, LOOK_PERIOD_MS) !=
                     NATS_TIMEOUT ||
@@ -295,23 +163,11 @@ static void end_subscription(mesh_consumption *self, natsSubscription *subscript
     }
 }
 
-static void prune(mesh_consumption *self)
-{
-    int64_t now_ns = mesh_clock_monotonic_ns();
-    mesh_error err = {.code = MESH_OK};
-    if (now_ns - self->pruned_ns < (int64_t)PRUNE_PERIOD_MS * 1000000)
-        return;
-    self->pruned_ns = now_ns;
-    if (mesh_inbox_prune(self->settings.delivery.db, MESH_EVENTS_MAX_AGE_DAYS + 1, &err) != MESH_OK)
-        mesh_log(MESH_LOG_WARN, "old rows of the inbox could not be removed",
-                 MESH_LOG_S("cause", err.message));
-}
-
 static void wait_answered(mesh_consumption *self)
 {
     pthread_mutex_lock(&self->mu);
     while (self->in_flight > 0) {
-        touch_waiting(self);
+        mesh_lanes_touch(self);
         wait_change(self, fetch_wait_ms(self));
     }
     pthread_mutex_unlock(&self->mu);
@@ -343,10 +199,9 @@ static bool fetch_on(mesh_consumption *self, mesh_link *link)
                  MESH_LOG_I("jetstream_code", reason));
         return false;
     }
-    do {
-        wait_database(self);
-        prune(self);
-    } while (!stopping(self) && fetch_round(self, subscription));
+    do
+        wait_leave(self);
+    while (!stopping(self) && fetch_round(self, subscription));
     end_subscription(self, subscription);
     /* Messages point to their subscription. */
     wait_answered(self);
@@ -385,41 +240,33 @@ mesh_code mesh_consumption_create(const mesh_consumption_settings *settings, mes
                                   mesh_error *err)
 {
     mesh_consumption *self = mesh_calloc(1, sizeof *self);
-    lane *lanes = mesh_calloc(settings->lanes, sizeof *lanes);
-    if (self == NULL || lanes == NULL) {
-        mesh_free(self);
-        mesh_free(lanes);
+    if (self == NULL)
         return mesh_error_set(err, MESH_RESOURCE_EXHAUSTED, "out of memory");
-    }
     self->settings = *settings;
-    self->lanes = lanes;
-    self->pruned_ns = mesh_clock_monotonic_ns();
+    self->progress_ns = mesh_clock_monotonic_ns();
     pthread_mutex_init(&self->mu, NULL);
     pthread_cond_init(&self->changed, NULL);
-    bool complete = true;
-    for (size_t i = 0; i < settings->lanes; i++) {
-        lanes[i].owner = self;
-        lanes[i].last = &lanes[i].first;
-        pthread_cond_init(&lanes[i].work, NULL);
-        lanes[i].arena = mesh_arena_create(MESH_EVENT_ARENA_BYTES, MESH_EVENT_ARENA_LIMIT_BYTES);
-        complete = complete && lanes[i].arena != NULL;
-    }
-    if (!complete) {
+    size_t count = 0;
+    while (settings->consumers[count].event != NULL)
+        count++;
+    self->late = mesh_calloc(count, sizeof *self->late);
+    mesh_code code = self->late != NULL
+                         ? mesh_lanes_create(self, err)
+                         : mesh_error_set(err, MESH_RESOURCE_EXHAUSTED, "out of memory");
+    if (code == MESH_OK)
+        *out = self;
+    else
         mesh_consumption_destroy(self);
-        return mesh_error_set(err, MESH_RESOURCE_EXHAUSTED, "out of memory");
-    }
-    *out = self;
-    return MESH_OK;
+    return code;
 }
 
 mesh_code mesh_consumption_start(mesh_consumption *self, mesh_error *err)
 {
-    int status = 0;
     pthread_mutex_lock(&self->mu); /* the threads wait until everything is noted down */
-    while (status == 0 && self->threads < self->settings.lanes) {
-        lane *next = &self->lanes[self->threads];
-        status = pthread_create(&next->thread, NULL, run_lane, next);
-        self->threads += status == 0;
+    int status = mesh_lanes_start(self);
+    if (status == 0 && !self->watching) {
+        status = pthread_create(&self->watcher, NULL, mesh_consumption_watch, self);
+        self->watching = status == 0;
     }
     if (status == 0 && !self->started) {
         status = pthread_create(&self->fetcher, NULL, fetch, self);
@@ -432,24 +279,6 @@ mesh_code mesh_consumption_start(mesh_consumption *self, mesh_error *err)
     return MESH_OK;
 }
 
-/* What waits for a lane goes back to the broker, which gives it to another instance at once. Called
- * with mu held. */
-static void give_back_waiting(mesh_consumption *self)
-{
-    for (size_t i = 0; i < self->settings.lanes; i++) {
-        lane *lane = &self->lanes[i];
-        while (lane->first != NULL) {
-            mesh_delivery *delivery = lane->first;
-            lane->first = delivery->next;
-            natsMsg_Nak(delivery->message, NULL);
-            natsMsg_Destroy(delivery->message);
-            mesh_free(delivery);
-            self->in_flight--;
-        }
-        lane->last = &lane->first;
-    }
-}
-
 bool mesh_consumption_drain(mesh_consumption *self, int64_t timeout_ms)
 {
     int64_t deadline_ns = mesh_clock_deadline_ns(timeout_ms);
@@ -457,7 +286,7 @@ bool mesh_consumption_drain(mesh_consumption *self, int64_t timeout_ms)
     self->stopping = true;
     pthread_cond_broadcast(&self->changed);
     for (;;) {
-        give_back_waiting(self);
+        mesh_lanes_give_back(self);
         int64_t left_ms = mesh_clock_left_ms(deadline_ns);
         if ((self->in_flight == 0 && !self->fetching) || left_ms == 0)
             break;
@@ -476,30 +305,28 @@ void mesh_consumption_destroy(mesh_consumption *self)
         continue;
     if (self->started)
         pthread_join(self->fetcher, NULL);
-    pthread_mutex_lock(&self->mu);
-    self->ending = true;
-    for (size_t i = 0; i < self->settings.lanes; i++)
-        pthread_cond_signal(&self->lanes[i].work);
-    pthread_mutex_unlock(&self->mu);
-    for (size_t i = 0; i < self->settings.lanes; i++) {
-        if (i < self->threads)
-            pthread_join(self->lanes[i].thread, NULL);
-        pthread_cond_destroy(&self->lanes[i].work);
-        mesh_arena_destroy(self->lanes[i].arena);
-    }
+    if (self->watching)
+        pthread_join(self->watcher, NULL);
+    mesh_lanes_end(self);
+    mesh_free(self->late);
     pthread_cond_destroy(&self->changed);
     pthread_mutex_destroy(&self->mu);
-    mesh_free(self->lanes);
     mesh_free(self);
 }
 
 void mesh_consumption_figures(mesh_consumption *self, mesh_events_stats *stats)
 {
     pthread_mutex_lock(&self->mu);
-    stats->consumed = self->consumed;
-    stats->duplicates = self->duplicates;
+    const uint64_t *results = self->results;
+    stats->consumed = results[MESH_DELIVERY_HANDLED];
+    stats->duplicates = results[MESH_DELIVERY_DUPLICATE];
+    stats->past = results[MESH_DELIVERY_PAST];
+    stats->gaps = results[MESH_DELIVERY_GAP];
+    stats->dead = results[MESH_DELIVERY_DEAD];
+    stats->failed = results[MESH_DELIVERY_FAILED] + results[MESH_DELIVERY_AWAY] + stats->dead;
     stats->redelivered = self->redelivered;
-    stats->failed = self->failed;
-    stats->dead = self->dead;
+    stats->paused = self->paused;
+    stats->stalled = self->stalled;
+    stats->oldest_held_ms = mesh_lanes_oldest_ms(self);
     pthread_mutex_unlock(&self->mu);
 }

@@ -1,6 +1,6 @@
 /*
- * Consuming: one thread fetches from the durable consumer in batches, a few lanes handle. The
- * events of one aggregate go to one lane, so they are handled in order. Thread-safe.
+ * Consuming: one thread fetches from the durable consumer in batches, a few lanes handle
+ * (lanes.h), and one watches over it. Thread-safe.
  */
 #ifndef MESH_EVENTS_CONSUME_H
 #define MESH_EVENTS_CONSUME_H
@@ -15,6 +15,8 @@ typedef struct mesh_consumption_settings {
     mesh_broker *broker;            /* borrowed */
     const mesh_consumer *consumers; /* borrowed, ended by one without event */
     size_t lanes;
+    int64_t ack_wait_ms;
+    int64_t stall_ms;
 } mesh_consumption_settings;
 
 mesh_code mesh_consumption_create(const mesh_consumption_settings *settings,
@@ -30,7 +32,10 @@ bool mesh_consumption_drain(mesh_consumption *consumption, int64_t timeout_ms);
 /* Drains without a limit. NULL is accepted. */
 void mesh_consumption_destroy(mesh_consumption *consumption);
 
-/* Fills consumed, duplicates, redelivered, failed and dead. */
+/* Fills what events.h says of events consumed. */
 void mesh_consumption_figures(mesh_consumption *consumption, mesh_events_stats *stats);
+
+/* That of a service's events; NULL without consumers. In events.c, for operators (operate.c). */
+mesh_consumption *mesh_events_consumption(mesh_events *events);
 
 #endif

@@ -1,45 +1,94 @@
 /*
- * One delivery of an event: from the message to the handler, and the answer to the broker.
+ * Deliveries of events: from the messages to the handlers, in one transaction for several, and what
+ * the broker is to be told then.
  */
 #ifndef MESH_EVENTS_DELIVERY_H
 #define MESH_EVENTS_DELIVERY_H
 
 #include <nats/nats.h>
 
+#include "mesh/events/attempt.h"
+#include "mesh/events/broker.h"
 #include "mesh/events/events.h"
+#include "mesh/events/inbox.h"
+
+enum {
+    MESH_DELIVERY_BATCH = 64, /* in one transaction, at most */
+    MESH_EVENT_KEY_BYTES = 48
+};
+
+typedef enum mesh_delivery_result {
+    MESH_DELIVERY_HANDLED,   /* committed */
+    MESH_DELIVERY_PASSED,    /* nobody handles it: its aggregate's version is noted */
+    MESH_DELIVERY_DUPLICATE, /* the inbox had it */
+    MESH_DELIVERY_PAST,      /* its version, or a later one, was handled: dropped */
+    MESH_DELIVERY_GAP,       /* a version before it is missing: comes again after a pause */
+    MESH_DELIVERY_FAILED,    /* rolled back, comes again after a pause */
+    MESH_DELIVERY_DEAD,      /* given up: it is a dead letter now */
+    MESH_DELIVERY_HELD,      /* the same, but for so short a time that it is better kept here */
+    MESH_DELIVERY_AWAY,      /* the database cannot be reached, comes again after a pause */
+    MESH_DELIVERY_RESULTS
+} mesh_delivery_result;
 
 typedef struct mesh_delivery {
     natsMsg *message;              /* owned */
-    const mesh_consumer *consumer; /* whose event it is, borrowed */
-    int64_t touched_ns;            /* when the broker's ack wait began (anew) */
+    const mesh_consumer *consumer; /* whose event it is, borrowed; NULL: nobody handles it */
+    const mesh_consumer *related;  /* the same, or one of events of the same aggregates */
+    const char *aggregate_type;    /* static */
+    bool late;                     /* the consumer passed over earlier events of such aggregates */
+    const char *subject;           /* without "events.", of the message */
+    uint64_t sequence;             /* in the stream */
+    int64_t stored_ns;             /* there, since the Unix epoch */
+    int number;                    /* 1 for the first delivery */
+    bool alone;                    /* in a transaction of its own */
+    bool forced;                   /* also when earlier versions are missing */
+    int64_t fetched_ns;
+    int64_t touched_ns; /* when the broker's ack wait began (anew) */
     struct mesh_delivery *next;
+
+    mesh_delivery_result result;
+    int64_t pause_ms; /* with GAP, FAILED and AWAY */
+
+    /* While it is handled. */
+    char key[MESH_EVENT_KEY_BYTES]; /* of its attempts */
+    mesh_attempts before;
+    mesh_event meta;
+    mesh_trace parent; /* who added the event */
+    const ProtobufCMessage *event;
+    mesh_aggregate *aggregate; /* NULL: it has no version */
+    int64_t gap_ns;            /* when it was found to come too early; 0: it was not */
+    int64_t missing;           /* with GAP: the version before which it cannot be handled */
+    bool missing_dead;         /* that one may be among the dead letters */
 } mesh_delivery;
 
 /* Immutable. */
 typedef struct mesh_delivery_settings {
     mesh_db *db;
+    mesh_broker *broker;
     const char *service;
-    int64_t ack_wait_ms;
+    int64_t handler_timeout_ms;
+    int64_t gap_wait_ms;
     int max_deliver;
 } mesh_delivery_settings;
 
-typedef enum mesh_delivery_result {
-    MESH_DELIVERY_HANDLED,   /* committed, acknowledged */
-    MESH_DELIVERY_DUPLICATE, /* the inbox had it, acknowledged */
-    MESH_DELIVERY_FAILED,    /* rolled back, comes again after a pause */
-    MESH_DELIVERY_DEAD,      /* the same for the last time: given up, and logged */
-    MESH_DELIVERY_AWAY       /* the database cannot be reached, comes again after a pause */
-} mesh_delivery_result;
+/* Fills message, subject and what the broker says of the delivery. */
+void mesh_delivery_read(mesh_delivery *delivery, natsMsg *message);
+
+/* Finds who handles it, or of which aggregate's version it is to be noted; false: it is nothing to
+ * these consumers. */
+bool mesh_delivery_address(mesh_delivery *delivery, const mesh_consumer *consumers);
 
 /*
- * Handles it on the calling thread, in a transaction of its own. `arena` is reset first; it holds
- * the event while the handler runs. `redelivered` tells whether it was not the first delivery.
+ * Handles one, or several of which each is the first delivery, on the calling thread, and says in
+ * each what became of it. False: one of several cannot be handled, nothing has changed, and each
+ * has to be handled alone. `arena` is reset; it holds the events meanwhile.
  */
-mesh_delivery_result mesh_delivery_handle(const mesh_delivery_settings *settings,
-                                          mesh_delivery *delivery, mesh_arena *arena,
-                                          bool *redelivered);
+bool mesh_delivery_handle(const mesh_delivery_settings *settings, mesh_delivery **deliveries,
+                          size_t count, mesh_arena *arena);
 
-/* How long an event rests after its n-th delivery (from 1) failed. */
-int64_t mesh_delivery_pause_ms(int number);
+/* Handles one without a word of failure to anybody but the caller. Its result is HANDLED, PASSED,
+ * DUPLICATE, PAST or, when the code is FAILED_PRECONDITION, perhaps GAP. */
+mesh_code mesh_delivery_try(const mesh_delivery_settings *settings, mesh_delivery *delivery,
+                            mesh_arena *arena, mesh_error *err);
 
 #endif

@@ -10,17 +10,15 @@
 #include "mesh/events/escape.h"
 #include "mesh/rpc/unpack.h"
 
-bool mesh_event_has_subject(const mesh_event_descriptor *event, const char *subject)
+const char *mesh_envelope_subject(natsMsg *message)
 {
-    size_t prefix = strlen(MESH_EVENTS_PREFIX);
-    return strncmp(subject, MESH_EVENTS_PREFIX, prefix) == 0 &&
-           strcmp(subject + prefix, event->subject) == 0;
+    return natsMsg_GetSubject(message) + strlen(MESH_EVENTS_PREFIX);
 }
 
 bool mesh_event_takes(const mesh_event_descriptor *event, const char *subject)
 {
     for (; event != NULL; event = event->older)
-        if (mesh_event_has_subject(event, subject))
+        if (strcmp(event->subject, subject) == 0)
             return true;
     return false;
 }
@@ -47,35 +45,46 @@ static bool read_version(const char *text, int64_t *version)
     }
     errno = 0;
     *version = strtoll(text, &end, 10);
-    return errno == 0 && end != text && *end == '\0';
+    return errno == 0 && end != text && *end == '\0' && *version >= 0;
+}
+
+const char *mesh_envelope_id(natsMsg *message)
+{
+    const char *id = header(message, "ce-id");
+    /* Version 7: the inbox finds its old rows by the time in them. */
+    return id != NULL && mesh_uuid_valid(id) && id[14] == '7' ? id : NULL;
+}
+
+const char *mesh_envelope_aggregate_type(natsMsg *message)
+{
+    return header(message, "ce-aggregatetype");
 }
 
 static mesh_code read_headers(natsMsg *message, mesh_arena *arena, mesh_event *meta,
                               mesh_error *err)
 {
-    const char *id = header(message, "ce-id");
-    /* Version 7: the inbox finds its old rows by the time in them. */
-    if (id == NULL || !mesh_uuid_valid(id) || id[14] != '7')
+    const char *id = mesh_envelope_id(message);
+    if (id == NULL)
         return bad_header(err, "ce-id");
+    meta->id = id;
     const char *spec = header(message, "ce-specversion");
     if (spec == NULL || strcmp(spec, "1.0") != 0)
         return bad_header(err, "ce-specversion");
     const char *source = header(message, "ce-source");
     if (source == NULL || source[0] == '\0')
         return bad_header(err, "ce-source");
+    meta->source = source;
     const char *aggregate_id = header(message, "ce-subject");
     if (aggregate_id != NULL)
         aggregate_id = mesh_event_unescape(arena, aggregate_id);
     if (aggregate_id == NULL || aggregate_id[0] == '\0')
         return bad_header(err, "ce-subject");
+    meta->aggregate_id = aggregate_id;
     const char *time = header(message, "ce-time");
     if (time == NULL || !mesh_time_parse(time, &meta->time_ns))
         return bad_header(err, "ce-time");
     if (!read_version(header(message, "ce-aggregateversion"), &meta->version))
         return bad_header(err, "ce-aggregateversion");
-    meta->id = id;
-    meta->source = source;
-    meta->aggregate_id = aggregate_id;
     return MESH_OK;
 }
 

@@ -14,16 +14,21 @@ enum {
     MESH_EVENT_ARENA_LIMIT_BYTES = 16 * 1024 * 1024
 };
 
-/* Whether a message with this subject on the bus is such an event. */
-bool mesh_event_has_subject(const mesh_event_descriptor *event, const char *subject);
+/* The event's subject, without "events."; borrowed. */
+const char *mesh_envelope_subject(natsMsg *message);
 
-/* The same, or one of those whose place it takes. */
+/* Whether that is the subject of an event, or of one whose place it takes. */
 bool mesh_event_takes(const mesh_event_descriptor *event, const char *subject);
+
+/* The event's id and the type of its aggregate, borrowed; NULL: the message has none (or, of an id,
+ * no UUIDv7). */
+const char *mesh_envelope_id(natsMsg *message);
+const char *mesh_envelope_aggregate_type(natsMsg *message);
 
 /*
  * Reads the headers of a message of the stream. Strings are borrowed from the message or live in
  * the arena. `trace` is the trace of who added the event, or none. INVALID_ARGUMENT: a header is
- * missing or malformed.
+ * missing or malformed; what came before it is filled in.
  */
 mesh_code mesh_envelope_read(natsMsg *message, mesh_arena *arena, mesh_event *meta,
                              mesh_trace *trace, mesh_error *err);

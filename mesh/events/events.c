@@ -14,7 +14,10 @@
 
 enum {
     DEFAULT_ACK_WAIT_MS = 30000,
-    MAX_ACK_WAIT_MS = 24 * 3600 * 1000,
+    MAX_WAIT_MS = 24 * 3600 * 1000,
+    DEFAULT_HANDLER_TIMEOUT_MS = 300000,
+    DEFAULT_GAP_WAIT_MS = 300000,
+    DEFAULT_STALL_MS = 60000,
     DEFAULT_MAX_DELIVER = 10,
     MAX_MAX_DELIVER = 1000000,
     DEFAULT_CONCURRENCY = 4,
@@ -83,6 +86,8 @@ static mesh_code create_parts(mesh_events *self, const mesh_events_options *opti
         .service = self->service,
         .consumes = self->consumers != NULL,
         .ack_wait_ms = options->ack_wait_ms,
+        .start_sequence = options->start_sequence,
+        .start_time_ns = options->start_time_ns,
     };
     mesh_code code = mesh_broker_create(&broker, &self->broker, err);
     if (code == MESH_OK)
@@ -93,15 +98,49 @@ static mesh_code create_parts(mesh_events *self, const mesh_events_options *opti
         .delivery =
             {
                 .db = self->db,
+                .broker = self->broker,
                 .service = self->service,
-                .ack_wait_ms = broker.ack_wait_ms,
+                .handler_timeout_ms = options->handler_timeout_ms,
+                .gap_wait_ms = options->gap_wait_ms,
                 .max_deliver = options->max_deliver,
             },
         .broker = self->broker,
         .consumers = self->consumers,
         .lanes = options->concurrency,
+        .ack_wait_ms = options->ack_wait_ms,
+        .stall_ms = options->stall_ms,
     };
     return mesh_consumption_create(&consumption, &self->consumption, err);
+}
+
+static mesh_code check_wait(const char *name, int64_t wait_ms, mesh_error *err)
+{
+    if (wait_ms < 0 || wait_ms > MAX_WAIT_MS)
+        return mesh_error_set(err, MESH_INVALID_ARGUMENT,
+                              "%s is out of range; it is at most %d, a day", name, MAX_WAIT_MS);
+    return MESH_OK;
+}
+
+static mesh_code check_options(const mesh_events_options *options, mesh_error *err)
+{
+    mesh_code code = mesh_broker_check_service(options->service, err);
+    if (code == MESH_OK)
+        code = check_wait("ack_wait_ms", options->ack_wait_ms, err);
+    if (code == MESH_OK)
+        code = check_wait("handler_timeout_ms", options->handler_timeout_ms, err);
+    if (code == MESH_OK)
+        code = check_wait("gap_wait_ms", options->gap_wait_ms, err);
+    if (code == MESH_OK)
+        code = check_wait("stall_ms", options->stall_ms, err);
+    if (code != MESH_OK)
+        return code;
+    if (options->max_deliver < 0 || options->max_deliver > MAX_MAX_DELIVER ||
+        options->concurrency > MAX_CONCURRENCY)
+        return mesh_error_set(err, MESH_INVALID_ARGUMENT, "a limit of the events is out of range");
+    if (options->start_time_ns < 0 || (options->start_time_ns > 0 && options->start_sequence > 0))
+        return mesh_error_set(err, MESH_INVALID_ARGUMENT,
+                              "the events begin at a time or at a number in the stream");
+    return MESH_OK;
 }
 
 /* The caller's options, as far as they are known, with all defaults. */
@@ -113,19 +152,12 @@ static mesh_code read_options(const mesh_events_options *given, mesh_events_opti
         return code;
     MESH_OPTION_DEFAULT(options->url, "");
     MESH_OPTION_DEFAULT(options->ack_wait_ms, DEFAULT_ACK_WAIT_MS);
+    MESH_OPTION_DEFAULT(options->handler_timeout_ms, DEFAULT_HANDLER_TIMEOUT_MS);
+    MESH_OPTION_DEFAULT(options->gap_wait_ms, DEFAULT_GAP_WAIT_MS);
+    MESH_OPTION_DEFAULT(options->stall_ms, DEFAULT_STALL_MS);
     MESH_OPTION_DEFAULT(options->max_deliver, DEFAULT_MAX_DELIVER);
     MESH_OPTION_DEFAULT(options->concurrency, DEFAULT_CONCURRENCY);
-    code = mesh_broker_check_service(options->service, err);
-    if (code != MESH_OK)
-        return code;
-    if (options->ack_wait_ms < 0 || options->ack_wait_ms > MAX_ACK_WAIT_MS)
-        return mesh_error_set(err, MESH_INVALID_ARGUMENT,
-                              "ack_wait_ms is out of range; it is at most %d, a day",
-                              MAX_ACK_WAIT_MS);
-    if (options->max_deliver < 0 || options->max_deliver > MAX_MAX_DELIVER ||
-        options->concurrency > MAX_CONCURRENCY)
-        return mesh_error_set(err, MESH_INVALID_ARGUMENT, "a limit of the events is out of range");
-    return MESH_OK;
+    return check_options(options, err);
 }
 
 mesh_code mesh_events_create(const mesh_events_options *given, mesh_events **out, mesh_error *err)
@@ -187,6 +219,11 @@ void mesh_events_get_stats(mesh_events *self, mesh_events_stats *stats)
     if (self->consumption != NULL)
         mesh_consumption_figures(self->consumption, stats);
     mesh_broker_figures(self->broker, &stats->lag, &stats->reconnects);
+}
+
+mesh_consumption *mesh_events_consumption(mesh_events *self)
+{
+    return self->consumption;
 }
 
 bool mesh_events_drain(mesh_events *self, int64_t timeout_ms)

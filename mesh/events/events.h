@@ -68,8 +68,9 @@ typedef struct mesh_event {
  * code: rolled back and delivered again later; INVALID_ARGUMENT, NOT_FOUND and FAILED_PRECONDITION
  * are final causes for operators to read, but are tried again all the same until the last attempt;
  * trouble that passes (UNAVAILABLE, DEADLINE_EXCEEDED, ABORTED, RESOURCE_EXHAUSTED, CANCELLED) is
- * not held against the event, which then comes up to 60 times as often. The transaction's deadline
- * is the moment when the broker would deliver the event to another instance.
+ * not held against the event, which then comes up to 60 times as often. The transaction may be
+ * shared with other events, each of which is handled again alone when one fails: what a handler
+ * does elsewhere belongs into mesh_tx_after_commit. Its deadline is handler_timeout_ms.
  */
 typedef mesh_code mesh_consume_fn(void (*handler)(void), void *self, mesh_tx *tx,
                                   const mesh_event *meta, const ProtobufCMessage *event,
@@ -120,9 +121,18 @@ typedef struct mesh_events_options {
     const mesh_consumer *consumers; /* ended by an entry without event; copied; NULL: none */
     int64_t ack_wait_ms; /* redelivery of what was not acknowledged, default 30,000, at most a
                             day */
-    int max_deliver;     /* attempts, default 10, at most 1,000,000 */
-    size_t concurrency;  /* handlers at once, default 4; events of one aggregate stay in order, but
-                            for one that fails, and between instances (README.md) */
+    int max_deliver;     /* attempts, default 10, at most 1,000,000; then it is a dead letter */
+    size_t concurrency;  /* handlers at once, default 4; events of one aggregate stay in order */
+    int64_t handler_timeout_ms; /* until then the broker hears that a handler still runs, and its
+                                   transaction has time; default 300,000, at most a day */
+    int64_t gap_wait_ms;        /* an event that comes before a version that precedes it waits so
+                                   long, then it is a dead letter; default 300,000, at most a day */
+    int64_t stall_ms;           /* with work there and none done for so long, it is logged and
+                                   told in the stats; default 60,000, at most a day */
+    /* Where the durable consumer begins that is not there yet: all zero, with the first event in
+     * the stream. Not more than one of them. */
+    uint64_t start_sequence; /* the first one at or after this number in the stream */
+    int64_t start_time_ns;   /* the first one stored at or after this time, since the epoch */
 } mesh_events_options;
 
 /*
@@ -151,9 +161,14 @@ typedef struct mesh_events_stats {
     size_t pending;           /* events that wait to be published, or for the broker's word */
     uint64_t consumed;        /* events handled: committed, then acknowledged */
     uint64_t duplicates;      /* acknowledged without the handler: the inbox had them */
+    uint64_t past;            /* the same: their version, or a later one, was handled */
+    uint64_t gaps;            /* deliveries sent back for later: an earlier version was missing */
     uint64_t redelivered;     /* deliveries other than the first */
     uint64_t failed;          /* deliveries whose handler or transaction failed, or malformed */
-    uint64_t dead;            /* events given up after the last attempt */
+    uint64_t dead;            /* events given up: they are dead letters */
+    bool paused;              /* the consumer is */
+    bool stalled;             /* there is work, and none gets done */
+    int64_t oldest_held_ms;   /* age of the oldest event that waits for a handler or has one */
     uint64_t lag;             /* events in the stream that this service has not been given yet */
     uint64_t reconnects;
     uint64_t publish_refused; /* of those pending: refused, and tried again; each holds back what

@@ -139,7 +139,7 @@ static void count(mesh_feed *self, outcome outcome)
 /* Until it is handled, or left out. False: the feed ends instead. */
 static bool handle(mesh_feed *self, natsMsg *message, uint64_t sequence)
 {
-    const mesh_feed_event *event = event_of(self, natsMsg_GetSubject(message));
+    const mesh_feed_event *event = event_of(self, mesh_envelope_subject(message));
     int64_t pause_ms = RETRY_FIRST_MS;
     if (event == NULL)
         return true; /* the filter is wider than the table */

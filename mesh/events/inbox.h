@@ -1,18 +1,59 @@
 /*
- * The inbox: which events were handled here (the table mesh_inbox).
+ * The inbox: what was handled here. Event ids (the table mesh_inbox) keep one event from being
+ * handled twice, versions (mesh_inbox_version) keep those of an aggregate in order.
+ *
+ * A transaction locks versions first, then sets them, then notes ids, each in one order: so
+ * instances that handle the same events wait for each other and never in a circle.
  */
 #ifndef MESH_EVENTS_INBOX_H
 #define MESH_EVENTS_INBOX_H
 
 #include "mesh/db/db.h"
 
-/* Notes in the transaction that the event is handled; `first` is false when it was before. Waits
- * for another transaction that handles the same event just now. Errors of mesh_tx_query. */
-mesh_code mesh_inbox_note(mesh_tx *tx, const char *event_id, const char *consumer, bool *first,
+/* An aggregate as one consumer knows it. */
+typedef struct mesh_aggregate {
+    const char *type;
+    const char *id;
+    bool known;      /* there is a row */
+    int64_t version; /* the last one applied or skipped */
+    int64_t dead;    /* the first version among the dead letters; 0: none */
+    int64_t reached; /* what `version` shall be */
+} mesh_aggregate;
+
+/* Notes in the transaction that these events are handled; first[i] is false when ids[i] was before,
+ * or stands in the list before. Waits for other transactions that handle the same events just now.
+ * Errors of mesh_tx_query. */
+mesh_code mesh_inbox_note(mesh_tx *tx, const char *consumer, const char *const *ids, bool *first,
+                          size_t count, mesh_error *err);
+
+/* Reads and locks the versions of aggregates, which are in the order of type and id: fills `known`,
+ * `version`, `dead` and `reached` (= version). Errors of mesh_tx_query. */
+mesh_code mesh_inbox_lock(mesh_tx *tx, const char *consumer, mesh_aggregate *aggregates,
+                          size_t count, mesh_error *err);
+
+/* Sets the versions that are to be others. ABORTED: another transaction made one of the rows
+ * meanwhile. Errors of mesh_tx_query. */
+mesh_code mesh_inbox_advance(mesh_tx *tx, const char *consumer, const mesh_aggregate *aggregates,
+                             size_t count, mesh_error *err);
+
+/* Notes that a version of an aggregate is among the dead letters, unless it is past. Errors of
+ * mesh_tx_query. */
+mesh_code mesh_inbox_bury(mesh_tx *tx, const char *consumer, const char *type, const char *id,
+                          int64_t version, mesh_error *err);
+
+/* Notes that the consumer keeps the versions of such aggregates from now on, and whether it is
+ * `late`: it passed over events of them. `late` then says so of the time when it began with them.
+ * Errors of mesh_db_query. */
+mesh_code mesh_inbox_join(mesh_db *db, const char *consumer, const char *aggregate_type, bool *late,
                           mesh_error *err);
 
-/* Removes what the stream can no longer deliver, older than `max_age_days`, in steps of a bounded
- * size. Errors of mesh_tx_begin and mesh_tx_query. */
+/* Whether operators paused the consumer, and since when (`since_ns` may be NULL). Errors of
+ * mesh_db_query. */
+mesh_code mesh_inbox_read_control(mesh_db *db, const char *consumer, bool *paused,
+                                  int64_t *since_ns, mesh_error *err);
+
+/* Removes ids that the stream can no longer deliver and attempts of events that it has not any
+ * more, older than `max_age_days`, in steps of a bounded size. Errors of mesh_db_exec. */
 mesh_code mesh_inbox_prune(mesh_db *db, int max_age_days, mesh_error *err);
 
 #endif

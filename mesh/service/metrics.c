@@ -44,7 +44,12 @@ static const mesh_metric events_figures[] = {
     COUNTER("mesh_events_duplicates_total", "Events that had been handled before."),
     COUNTER("mesh_events_redelivered_total", "Deliveries other than the first."),
     COUNTER("mesh_events_failed_total", "Deliveries whose handling failed."),
-    COUNTER("mesh_events_dead_total", "Events given up after the last attempt."),
+    COUNTER("mesh_events_past_total", "Events dropped, since their version was handled before."),
+    COUNTER("mesh_events_gaps_total", "Deliveries sent back since an earlier version was missing."),
+    COUNTER("mesh_events_dead_total", "Events given up: they are dead letters."),
+    GAUGE("mesh_events_paused", "1 while the consumer is paused, else 0."),
+    GAUGE("mesh_events_stalled", "1 while there are events and none gets done, else 0."),
+    GAUGE("mesh_events_oldest_held_seconds", "Age of the oldest event held by the instance."),
     GAUGE("mesh_events_lag", "Events in the stream that were not delivered yet."),
     COUNTER("mesh_events_reconnects_total", "Connections to the broker made again."),
     GAUGE("mesh_events_publish_refused", "Events refused, each holding back its aggregate."),
@@ -62,7 +67,12 @@ static void read_events(void *context, double *values)
     *values++ = (double)stats.duplicates;
     *values++ = (double)stats.redelivered;
     *values++ = (double)stats.failed;
+    *values++ = (double)stats.past;
+    *values++ = (double)stats.gaps;
     *values++ = (double)stats.dead;
+    *values++ = stats.paused;
+    *values++ = stats.stalled;
+    *values++ = (double)stats.oldest_held_ms * 1e-3;
     *values++ = (double)stats.lag;
     *values++ = (double)stats.reconnects;
     *values++ = (double)stats.publish_refused;

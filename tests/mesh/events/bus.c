@@ -39,6 +39,7 @@ instance bus_start(const instance_options *options)
         consumers[0] = stock__v1__stock_lowered__consumer(options->handler, options->self);
     assert_int_equal(mesh_db_create(&db, &self.db, NULL), MESH_OK);
     const mesh_events_options events = {
+        .size = sizeof events,
         .url = nats_url_of(options->service),
         .service = options->service,
         .db = self.db,
@@ -46,6 +47,11 @@ instance bus_start(const instance_options *options)
         .ack_wait_ms = options->ack_wait_ms,
         .max_deliver = options->max_deliver,
         .concurrency = options->concurrency,
+        .handler_timeout_ms = options->handler_timeout_ms,
+        .gap_wait_ms = options->gap_wait_ms,
+        .stall_ms = options->stall_ms,
+        .start_sequence = options->start_sequence,
+        .start_time_ns = options->start_time_ns,
     };
     if (mesh_events_create(&events, &self.events, &err) != MESH_OK ||
         mesh_events_start(self.events, &err) != MESH_OK)
@@ -141,6 +147,15 @@ bool bus_has_consumer(const char *service)
     jsCtx_Destroy(js);
     natsConnection_Destroy(connection);
     return status == NATS_OK;
+}
+
+void bus_delete_stream(const char *name)
+{
+    jsCtx *js = NULL;
+    natsConnection *connection = connect_raw(&js);
+    assert_int_equal(js_DeleteStream(js, name, NULL, NULL), NATS_OK);
+    jsCtx_Destroy(js);
+    natsConnection_Destroy(connection);
 }
 
 void bus_set_subjects(const char *subjects)

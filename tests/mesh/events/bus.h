@@ -32,6 +32,11 @@ typedef struct instance_options {
     int64_t ack_wait_ms;
     int max_deliver;
     size_t concurrency;
+    int64_t handler_timeout_ms;
+    int64_t gap_wait_ms;
+    int64_t stall_ms;
+    uint64_t start_sequence;
+    int64_t start_time_ns;
 } instance_options;
 
 /* Makes a database with the tables, `handled` included, and writes its URL. */
@@ -59,6 +64,9 @@ int64_t bus_unanswered(const char *service);
 
 /* Whether the service's durable consumer is there. */
 bool bus_has_consumer(const char *service);
+
+/* Takes a stream away. */
+void bus_delete_stream(const char *name);
 
 /* Changes what the stream takes. */
 void bus_set_subjects(const char *subjects);

@@ -18,7 +18,7 @@ static void events_reach_the_handler(void **state)
     (void)state;
     instance self = open_consumer(bus_note, NULL);
     for (int i = 0; i < 100; i++)
-        bus_add(&publisher, i % 2 ? "odyssey" : "ilias", i);
+        bus_add(&publisher, i % 2 ? "odyssey" : "ilias", i / 2 + 1);
     WAIT_FOR(bus_stats(&self).consumed == 100);
     assert_int_equal(bus_handled(&self), 100);
     assert_string_equal(postgres_value(self.db, "SELECT count(*) FROM mesh_inbox"), "100");
@@ -31,12 +31,12 @@ static void events_reach_the_handler(void **state)
 static void a_service_that_was_down_catches_up(void **state)
 {
     (void)state;
-    for (int i = 0; i < 10; i++)
+    for (int i = 1; i <= 10; i++)
         bus_add(&publisher, "odyssey", i);
     instance self = open_consumer(bus_note, NULL);
     WAIT_FOR(bus_stats(&self).consumed == 10);
     bus_close(&self);
-    for (int i = 10; i < 20; i++)
+    for (int i = 11; i <= 20; i++)
         bus_add(&publisher, "odyssey", i);
     self = open_consumer(bus_note, NULL);
     WAIT_FOR(bus_stats(&self).consumed == 10);
@@ -54,13 +54,14 @@ static void two_instances_share_the_work_and_each_event_is_handled_once(void **s
     char id[32];
     for (int i = 0; i < 1000; i++) {
         snprintf(id, sizeof id, "product-%d", i % 50);
-        bus_add(&publisher, id, i);
+        bus_add(&publisher, id, i / 50 + 1);
     }
     WAIT_FOR(bus_stats(&first).consumed + bus_stats(&second).consumed == 1000);
     assert_true(bus_stats(&first).consumed > 0);
     assert_true(bus_stats(&second).consumed > 0);
     assert_string_equal(
-        postgres_value(first.db, "SELECT count(*) || ' ' || count(DISTINCT version) FROM handled"),
+        postgres_value(first.db, "SELECT count(*) || ' ' || count(DISTINCT (product_id, version))"
+                                 " FROM handled"),
         "1000 1000");
     bus_close(&first);
     bus_close(&second);
@@ -74,7 +75,7 @@ static void two_services_each_get_every_event(void **state)
     instance stock = open_consumer(bus_note, NULL);
     instance other = bus_open(
         &(instance_options){.service = "other", .url = other_url, .handler = bus_note});
-    for (int i = 0; i < 50; i++)
+    for (int i = 1; i <= 50; i++)
         bus_add(&publisher, "odyssey", i);
     WAIT_FOR(bus_stats(&stock).consumed == 50 && bus_stats(&other).consumed == 50);
     bus_close(&stock);
@@ -90,7 +91,7 @@ static const char *fresh_headers(void)
     mesh_uuid_v7(id);
     snprintf(headers, sizeof headers,
              "ce-specversion: 1.0\nce-id: %s\nce-type: stock.v1.StockLowered\nce-source: /shop\n"
-             "ce-subject: odyssey\nce-time: 2026-11-21T08:15:30Z\nce-aggregateversion: 1",
+             "ce-subject: odyssey\nce-time: 2026-11-21T08:15:30Z",
              id);
     return headers;
 }
@@ -158,7 +159,7 @@ static void a_failing_event_is_given_up_after_the_last_attempt(void **state)
     bus_add(&publisher, "odyssey", 1);
     WAIT_FOR(bus_stats(&self).dead == 1);
     atomic_store(&handler.left, 0);
-    bus_add(&publisher, "odyssey", 2);
+    bus_add(&publisher, "ilias", 1);
     WAIT_FOR(bus_stats(&self).consumed == 1);
     assert_int_equal(handler.calls, 4);
     WAIT_FOR(bus_unanswered("stock") == 0); /* the broker, too, has given it up */
@@ -226,7 +227,7 @@ static void a_malformed_event_is_a_failed_delivery_and_no_crash(void **state)
     free(deep);
     free(many);
     WAIT_FOR(bus_stats(&self).dead == count + 2);
-    bus_add(&publisher, "odyssey", 2);
+    bus_add(&publisher, "odyssey", 1);
     WAIT_FOR(bus_stats(&self).consumed == 1);
     assert_int_equal(bus_handled(&self), 1);
     bus_close(&self);
@@ -261,7 +262,7 @@ static void events_of_one_aggregate_are_handled_in_order(void **state)
     char id[32];
     for (int i = 0; i < 400; i++) {
         snprintf(id, sizeof id, "product-%d", i % 20);
-        bus_add(&publisher, id, i);
+        bus_add(&publisher, id, i / 20 + 1);
     }
     WAIT_FOR(bus_stats(&self).consumed == 400);
     assert_string_equal(
@@ -338,10 +339,10 @@ static void what_the_handler_sees_is_what_was_sent(void **state)
     (void)state;
     instance self = open_consumer(look, NULL);
     int64_t before_ns = mesh_clock_wall_ns();
-    bus_add(&publisher, "caf\u00e9 100%\r\n", 42);
+    bus_add(&publisher, "caf\u00e9 100%\r\n", 1);
     WAIT_FOR(atomic_load(&seen_count) == 1);
     assert_string_equal(seen_text, "stock.v1.StockLowered /shop caf\u00e9 100%\r\n");
-    assert_int_equal(seen.version, 42);
+    assert_int_equal(seen.version, 1);
     assert_int_equal(seen.delivery, 1);
     assert_int_equal(seen.sequence, 1);
     assert_true(seen.time_ns > before_ns - 1000000 && seen.time_ns <= mesh_clock_wall_ns());

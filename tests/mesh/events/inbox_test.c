@@ -25,7 +25,7 @@ static int teardown(void **state)
 static bool note(mesh_tx *tx, const char *id, const char *consumer)
 {
     bool first = false;
-    assert_int_equal(mesh_inbox_note(tx, id, consumer, &first, NULL), MESH_OK);
+    assert_int_equal(mesh_inbox_note(tx, consumer, &id, &first, 1, NULL), MESH_OK);
     return first;
 }
 

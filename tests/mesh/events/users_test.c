@@ -12,6 +12,7 @@
 #include "mesh/base/log.h"
 #include "mesh/events/broker.h"
 #include "mesh/events/feed.h"
+#include "mesh/events/operate.h"
 #include "tests/mesh/events/bus.h"
 
 enum {
@@ -173,6 +174,40 @@ static void what_services_may_is_enough_for_them(void **state)
     }
 }
 
+static mesh_code refuse(void *self, mesh_tx *tx, const mesh_event *meta,
+                        const Stock__V1__StockLowered *event, mesh_error *err)
+{
+    (void)self;
+    (void)tx;
+    (void)meta;
+    (void)event;
+    return mesh_error_set(err, MESH_INVALID_ARGUMENT, "not this one");
+}
+
+/* S4.10, S4.16: ... also for its dead letters. */
+static void a_service_looks_after_its_dead_letters(void **state)
+{
+    (void)state;
+    mesh_dead_letter *letters = NULL;
+    size_t count = 0;
+    mesh_arena *arena = mesh_arena_create(4096, 0);
+    log_to_file();
+    instance stock = bus_open(&(instance_options){
+        .service = "post-office", .url = urls[2], .handler = refuse, .max_deliver = 1});
+    instance shop = bus_open(&(instance_options){.service = "stock", .url = urls[1]});
+    bus_add(&shop, "aeneis", 1);
+    WAIT_FOR(bus_stats(&stock).dead == 1);
+    assert_int_equal(mesh_dead_letters_list(stock.events, 0, 10, arena, &letters, &count, NULL),
+                     MESH_OK);
+    assert_int_equal(count, 1);
+    assert_int_equal(mesh_dead_letter_drop(stock.events, letters[0].number, false, NULL), MESH_OK);
+    bus_close(&shop);
+    bus_close(&stock);
+    assert_false(logged("does not permit"));
+    log_as_before();
+    mesh_arena_destroy(arena);
+}
+
 static mesh_code count_event(void *self, const mesh_event *meta, const ProtobufCMessage *event,
                              mesh_error *err)
 {
@@ -273,9 +308,20 @@ static void what_is_not_the_service_s_own_is_refused(void **state)
         /* The consumer's name is in the body, and may be that of another service's. */
         "$JS.API.CONSUMER.CREATE.EVENTS",
         "$JS.ACK.EVENTS.stock.1.1.1.1796032028120983358.0",
+        /* Dead letters, and the stream that holds them. */
+        "dead.stock.stock.v1.StockLowered",
+        "$JS.API.STREAM.INFO.DEAD-stock",
+        "$JS.API.STREAM.CREATE.DEAD-stock",
+        "$JS.API.STREAM.DELETE.DEAD-shop",
+        "$JS.API.STREAM.PURGE.DEAD-shop",
+        "$JS.API.STREAM.UPDATE.DEAD-shop",
+        "$JS.API.DIRECT.GET.DEAD-stock",
+        "$JS.API.STREAM.MSG.DELETE.DEAD-stock",
+        "$JS.API.CONSUMER.CREATE.DEAD-stock",
+        "$JS.API.CONSUMER.CREATE.DEAD-shop",
     };
     static const char *const subscribe[] = {
-        ">",        "events.>",  "events.shop.>",    "_INBOX_stock.>",
+        ">",        "events.>",  "events.shop.>",    "_INBOX_stock.>",    "dead.>",
         "_INBOX.>", "$JS.API.>", "$JS.ACK.EVENTS.>", "_INBOX_shopping.>",
     };
     natsConnection *shop = NULL;
@@ -304,7 +350,7 @@ static void what_is_not_the_service_s_own_is_refused(void **state)
     assert_int_equal(count_refusals(), before);
     natsSubscription_Destroy(subscription);
     natsConnection_Destroy(shop);
-    bus_add(&stock, "odyssey", 1000);
+    bus_add(&stock, "ilias", 1);
     WAIT_FOR(bus_handled(&stock) == handled + 1);
     bus_close(&stock);
 }
@@ -315,6 +361,7 @@ int main(void)
         cmocka_unit_test_setup(strangers_are_refused, test_setup),
         cmocka_unit_test_setup(a_service_that_is_refused_says_so, test_setup),
         cmocka_unit_test_setup(what_services_may_is_enough_for_them, test_setup),
+        cmocka_unit_test_setup(a_service_looks_after_its_dead_letters, test_setup),
         cmocka_unit_test_setup(feeds_of_a_service_read_beside_each_other, test_setup),
         cmocka_unit_test_setup(an_event_of_another_service_is_refused_and_logged, test_setup),
         cmocka_unit_test_setup(what_is_not_the_service_s_own_is_refused, test_setup),

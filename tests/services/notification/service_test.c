@@ -525,6 +525,7 @@ static void emit(const char *id, int64_t version, const char *username)
     mesh_events_destroy(events);
 }
 
+/* Events that were handled. */
 static int taken(void)
 {
     return atoi(postgres_value(db, "SELECT count(*) FROM mesh_inbox"));
@@ -535,17 +536,14 @@ static void events_that_are_emitted_again_change_nothing(void **state)
 {
     (void)state;
     char before[128];
-    snprintf(before, sizeof before, "%s", row_of(&ada, "xmin, version, username"));
     int version = atoi(row_of(&ada, "version"));
-    for (int v = version; v > 0; v--) {
-        int count = taken();
-        emit(ada.id, v, "another");
-        WAIT_FOR(taken() == count + 1);
-    }
-    assert_string_equal(row_of(&ada, "xmin, version, username"), before);
-    /* It was heard, since a later one counts. */
+    int count = taken();
+    for (int v = version; v > 0; v--)
+        emit(ada.id, v, "somebody else");
+    /* Of one user the events are handled in order, so they were heard when a later one counts. */
     emit(ada.id, version + 1, "another");
     WAIT_FOR(strcmp(row_of(&ada, "username"), "another") == 0);
+    assert_int_equal(taken(), count + 1);
     snprintf(before, sizeof before, "%d", version);
     instance_stop(&there);
     instance_start(&there, "notification", NULL, often); /* puts it right */

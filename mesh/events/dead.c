@@ -1,0 +1,162 @@
+#include "mesh/events/dead.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "mesh/base/clock.h"
+#include "mesh/db/time_text.h"
+#include "mesh/events/escape.h"
+
+static const char *subject_of(mesh_arena *arena, const char *service, const char *rest)
+{
+    return mesh_arena_printf(arena, MESH_DEAD_PREFIX "%s.%s", service, rest);
+}
+
+/* ---- writing ---- */
+
+static natsStatus set_text(natsMsg *letter, mesh_arena *arena, const char *name, const char *text)
+{
+    char *escaped = mesh_arena_alloc(arena, mesh_event_escaped_size(text));
+    if (escaped == NULL)
+        return NATS_NO_MEMORY;
+    mesh_event_escape(text, escaped);
+    return natsMsgHeader_Set(letter, name, escaped);
+}
+
+/* All but what was said to the broker. */
+static natsStatus copy_headers(natsMsg *letter, natsMsg *event)
+{
+    const char **names = NULL;
+    const char *value = NULL;
+    int count = 0;
+    natsStatus status = natsMsgHeader_Keys(event, &names, &count);
+    if (status == NATS_NOT_FOUND)
+        return NATS_OK;
+    for (int i = 0; status == NATS_OK && i < count; i++) {
+        if (strncasecmp(names[i], "Nats-", 5) == 0 ||
+            natsMsgHeader_Get(event, names[i], &value) != NATS_OK)
+            continue;
+        status = natsMsgHeader_Set(letter, names[i], value);
+    }
+    free((void *)names);
+    return status;
+}
+
+static natsStatus set_cause(natsMsg *letter, const mesh_dead_cause *cause, mesh_arena *arena)
+{
+    char now[MESH_TIME_TEXT_BYTES];
+    mesh_clock_format(mesh_clock_wall_ns(), now);
+    const char *id = mesh_arena_printf(arena, "%s/%" PRIu64, cause->key, cause->sequence);
+    const char *sequence = mesh_arena_printf(arena, "%" PRIu64, cause->sequence);
+    const char *deliveries = mesh_arena_printf(arena, "%d", cause->deliveries);
+    natsStatus status = natsMsgHeader_Set(letter, "Nats-Msg-Id", id);
+    if (status == NATS_OK)
+        status = natsMsgHeader_Set(letter, "Mesh-Dead-Time", now);
+    if (status == NATS_OK)
+        status = natsMsgHeader_Set(letter, "Mesh-Dead-Sequence", sequence);
+    if (status == NATS_OK)
+        status = natsMsgHeader_Set(letter, "Mesh-Dead-Deliveries", deliveries);
+    if (status == NATS_OK)
+        status = natsMsgHeader_Set(letter, "Mesh-Dead-Code", mesh_code_name(cause->error->code));
+    if (status == NATS_OK)
+        status = set_text(letter, arena, "Mesh-Dead-Cause", cause->error->message);
+    if (status == NATS_OK)
+        status = set_text(letter, arena, "Mesh-Dead-History", cause->history);
+    return status;
+}
+
+natsStatus mesh_dead_store(jsCtx *js, const char *service, natsMsg *event,
+                           const mesh_dead_cause *cause, mesh_arena *arena)
+{
+    natsMsg *letter = NULL;
+    natsStatus status = natsMsg_Create(&letter, subject_of(arena, service, cause->subject), NULL,
+                                       natsMsg_GetData(event), natsMsg_GetDataLength(event));
+    if (status == NATS_OK)
+        status = copy_headers(letter, event);
+    if (status == NATS_OK)
+        status = set_cause(letter, cause, arena);
+    if (status == NATS_OK && mesh_arena_overflowed(arena))
+        status = NATS_NO_MEMORY;
+    if (status == NATS_OK)
+        status = js_PublishMsg(NULL, js, letter, NULL, NULL);
+    natsMsg_Destroy(letter);
+    return status;
+}
+
+/* ---- reading ---- */
+
+natsStatus mesh_dead_next(jsCtx *js, const char *service, uint64_t number, natsMsg **message)
+{
+    char stream[MESH_DEAD_STREAM_BYTES], subjects[MESH_DEAD_STREAM_BYTES + 8];
+    jsDirectGetMsgOptions options;
+    natsStatus status = jsDirectGetMsgOptions_Init(&options);
+    if (status != NATS_OK)
+        return status;
+    snprintf(stream, sizeof stream, MESH_DEAD_STREAM "%s", service);
+    snprintf(subjects, sizeof subjects, MESH_DEAD_PREFIX "%s.>", service);
+    options.Sequence = number;
+    options.NextBySubject = subjects;
+    return js_DirectGetMsg(message, js, stream, NULL, &options);
+}
+
+static const char *raw_header(natsMsg *message, const char *name)
+{
+    const char *value = NULL;
+    return natsMsgHeader_Get(message, name, &value) == NATS_OK ? value : "";
+}
+
+static const char *header(natsMsg *message, mesh_arena *arena, const char *name)
+{
+    return mesh_arena_strdup(arena, raw_header(message, name));
+}
+
+static const char *text_header(natsMsg *message, mesh_arena *arena, const char *name)
+{
+    const char *text = mesh_event_unescape(arena, raw_header(message, name));
+    return text != NULL ? text : "";
+}
+
+static int64_t time_header(natsMsg *message, const char *name)
+{
+    int64_t wall_ns = 0;
+    mesh_time_parse(raw_header(message, name), &wall_ns);
+    return wall_ns;
+}
+
+void mesh_dead_read(natsMsg *message, const char *service, mesh_arena *arena,
+                    mesh_dead_letter *letter)
+{
+    size_t prefix = strlen(MESH_DEAD_PREFIX) + strlen(service) + 1;
+    *letter = (mesh_dead_letter){
+        .number = natsMsg_GetSequence(message),
+        .subject = mesh_arena_strdup(arena, natsMsg_GetSubject(message) + prefix),
+        .event_id = header(message, arena, "ce-id"),
+        .type = header(message, arena, "ce-type"),
+        .source = header(message, arena, "ce-source"),
+        .aggregate_type = header(message, arena, "ce-aggregatetype"),
+        .aggregate_id = text_header(message, arena, "ce-subject"),
+        .version = strtoll(raw_header(message, "ce-aggregateversion"), NULL, 10),
+        .time_ns = time_header(message, "ce-time"),
+        .traceparent = header(message, arena, "traceparent"),
+        .sequence = strtoull(raw_header(message, "Mesh-Dead-Sequence"), NULL, 10),
+        .given_up_ns = time_header(message, "Mesh-Dead-Time"),
+        .deliveries = (int)strtol(raw_header(message, "Mesh-Dead-Deliveries"), NULL, 10),
+        .code = header(message, arena, "Mesh-Dead-Code"),
+        .cause = text_header(message, arena, "Mesh-Dead-Cause"),
+        .history = text_header(message, arena, "Mesh-Dead-History"),
+        .payload = (const uint8_t *)natsMsg_GetData(message),
+        .payload_size = (size_t)natsMsg_GetDataLength(message),
+    };
+}
+
+natsStatus mesh_dead_remove(jsCtx *js, const char *service, uint64_t number)
+{
+    char stream[MESH_DEAD_STREAM_BYTES];
+    jsErrCode reason = 0;
+    snprintf(stream, sizeof stream, MESH_DEAD_STREAM "%s", service);
+    natsStatus status = js_DeleteMsg(js, stream, number, NULL, &reason);
+    return reason == JSSequenceNotFoundErr ? NATS_OK : status;
+}

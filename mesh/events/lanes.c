@@ -1,0 +1,331 @@
+#include "mesh/events/lanes.h"
+
+#include "mesh/base/alloc.h"
+#include "mesh/base/clock.h"
+#include "mesh/base/cond.h"
+#include "mesh/base/hash.h"
+#include "mesh/events/envelope.h"
+
+enum {
+    WAITING_PER_LANE = 2 * MESH_DELIVERY_BATCH, /* fetched ahead of the handlers */
+    BATCH_BYTES = 256 * 1024,                   /* of payload in a transaction, about */
+    /* A transaction that takes longer has fewer events next time, so that none is held up long by
+     * others; one that takes less than half of it may have twice as many. */
+    BATCH_TIME_MS = 50,
+    HELD_RETRY_MS = 20,
+    LATE_PAUSE_MS = 500 /* of an event whose lane is stuck, until another instance may have it */
+};
+
+size_t mesh_lanes_capacity(const mesh_consumption *self)
+{
+    return self->settings.lanes * WAITING_PER_LANE;
+}
+
+/* ---- the queue of a lane ---- */
+
+static mesh_delivery *pop(mesh_lane *self)
+{
+    mesh_delivery *delivery = self->first;
+    self->first = delivery->next;
+    if (self->first == NULL)
+        self->last = &self->first;
+    return delivery;
+}
+
+static void put_first(mesh_lane *self, mesh_delivery *delivery)
+{
+    delivery->next = self->first;
+    if (self->first == NULL)
+        self->last = &delivery->next;
+    self->first = delivery;
+}
+
+/* Those that are held come first again. */
+static void release_held(mesh_lane *self)
+{
+    if (self->held == NULL)
+        return;
+    *self->held_last = self->first;
+    if (self->first == NULL)
+        self->last = self->held_last;
+    self->first = self->held;
+    self->held = NULL;
+    self->held_last = &self->held;
+}
+
+static bool is_late(const mesh_lane *self)
+{
+    int64_t cap_ms = self->owner->settings.delivery.handler_timeout_ms;
+    return self->running > 0 &&
+           mesh_clock_monotonic_ns() > mesh_clock_add_ms(self->began_ns, cap_ms);
+}
+
+static void send_back(mesh_consumption *self, mesh_delivery *delivery, int64_t pause_ms)
+{
+    if (pause_ms > 0)
+        natsMsg_NakWithDelay(delivery->message, pause_ms, NULL);
+    else
+        natsMsg_Nak(delivery->message, NULL);
+    natsMsg_Destroy(delivery->message);
+    mesh_free(delivery);
+    self->in_flight--;
+}
+
+static void give_back(mesh_lane *self, int64_t pause_ms)
+{
+    release_held(self);
+    while (self->first != NULL)
+        send_back(self->owner, pop(self), pause_ms);
+}
+
+void mesh_lanes_put(mesh_consumption *self, mesh_delivery *delivery)
+{
+    const char *aggregate_id = NULL;
+    if (natsMsgHeader_Get(delivery->message, "ce-subject", &aggregate_id) != NATS_OK)
+        aggregate_id = ""; /* malformed; any lane will find out */
+    uint64_t hash = mesh_hash_text(MESH_HASH_EMPTY, aggregate_id);
+    mesh_lane *lane = &self->lanes[(hash >> 32) % self->settings.lanes];
+    delivery->next = NULL;
+    *lane->last = delivery;
+    lane->last = &delivery->next;
+    self->in_flight++;
+    if (is_late(lane))
+        give_back(lane, LATE_PAUSE_MS);
+    else
+        pthread_cond_signal(&lane->work);
+}
+
+static void wait_work(mesh_lane *self)
+{
+    mesh_consumption *owner = self->owner;
+    for (;;) {
+        if (mesh_clock_monotonic_ns() >= self->retry_ns)
+            release_held(self);
+        if (owner->ending || (self->first != NULL && !owner->away))
+            return;
+        mesh_cond_wait_until(&self->work, &owner->mu,
+                             self->held != NULL ? self->retry_ns : MESH_NO_DEADLINE);
+    }
+}
+
+/* Takes what is to be handled in one transaction; 0: the lane ends. */
+static size_t take(mesh_lane *self)
+{
+    mesh_consumption *owner = self->owner;
+    size_t bytes = 0;
+    pthread_mutex_lock(&owner->mu);
+    wait_work(self);
+    while (self->first != NULL && self->running < self->limit && bytes < BATCH_BYTES) {
+        if (self->running > 0 && (self->batch[0]->alone || self->first->alone))
+            break;
+        mesh_delivery *delivery = pop(self);
+        bytes += (size_t)natsMsg_GetDataLength(delivery->message);
+        self->batch[self->running++] = delivery;
+    }
+    self->began_ns = mesh_clock_monotonic_ns();
+    size_t count = self->running;
+    pthread_mutex_unlock(&owner->mu);
+    return count;
+}
+
+/* ---- what becomes of deliveries ---- */
+
+static void answer(mesh_delivery *delivery)
+{
+    switch (delivery->result) {
+    case MESH_DELIVERY_DEAD:
+        natsMsg_Term(delivery->message, NULL);
+        break;
+    case MESH_DELIVERY_GAP:
+    case MESH_DELIVERY_FAILED:
+    case MESH_DELIVERY_AWAY:
+        natsMsg_NakWithDelay(delivery->message, delivery->pause_ms, NULL);
+        break;
+    default:
+        natsMsg_Ack(delivery->message, NULL);
+    }
+    natsMsg_Destroy(delivery->message);
+}
+
+/* Keeps what waits for others, which another instance may handle just now. How many are left. */
+static size_t hold(mesh_lane *self, mesh_delivery **batch, size_t count)
+{
+    size_t left = 0;
+    for (size_t i = 0; i < count; i++) {
+        if (batch[i]->result != MESH_DELIVERY_HELD) {
+            batch[left++] = batch[i];
+            continue;
+        }
+        batch[i]->next = NULL;
+        *self->held_last = batch[i];
+        self->held_last = &batch[i]->next;
+        self->retry_ns = mesh_clock_deadline_ns(HELD_RETRY_MS);
+    }
+    return left;
+}
+
+static void finish(mesh_lane *self, mesh_delivery **batch, size_t count)
+{
+    mesh_consumption *owner = self->owner;
+    pthread_mutex_lock(&owner->mu);
+    self->running = 0; /* from here on nobody else has them */
+    count = hold(self, batch, count);
+    pthread_mutex_unlock(&owner->mu);
+    for (size_t i = 0; i < count; i++)
+        answer(batch[i]);
+    pthread_mutex_lock(&owner->mu);
+    for (size_t i = 0; i < count; i++) {
+        owner->results[batch[i]->result]++;
+        owner->redelivered += batch[i]->number > 1;
+        if (batch[i]->result == MESH_DELIVERY_AWAY)
+            owner->away = true;
+        mesh_free(batch[i]);
+    }
+    owner->in_flight -= count;
+    if (count > 0)
+        owner->progress_ns = mesh_clock_monotonic_ns();
+    pthread_cond_broadcast(&owner->changed);
+    pthread_mutex_unlock(&owner->mu);
+}
+
+/* One of them cannot be handled: each is handled alone, in the same order. */
+static void separate(mesh_lane *self, mesh_delivery **batch, size_t count)
+{
+    pthread_mutex_lock(&self->owner->mu);
+    while (count-- > 0) {
+        batch[count]->alone = true;
+        put_first(self, batch[count]);
+    }
+    self->running = 0;
+    pthread_mutex_unlock(&self->owner->mu);
+    self->limit = 1;
+}
+
+/* As many as a short transaction holds. */
+static void adapt(mesh_lane *self, int64_t took_ns)
+{
+    const int64_t time_ns = (int64_t)BATCH_TIME_MS * 1000000;
+    if (took_ns > time_ns)
+        self->limit = self->limit > 1 ? self->limit / 2 : 1;
+    else if (took_ns < time_ns / 2 && self->limit < MESH_DELIVERY_BATCH)
+        self->limit *= 2;
+}
+
+static void *run_lane(void *context)
+{
+    mesh_lane *self = context;
+    size_t count;
+    while ((count = take(self)) != 0) {
+        mesh_delivery *batch[MESH_DELIVERY_BATCH];
+        for (size_t i = 0; i < count; i++)
+            batch[i] = self->batch[i];
+        int64_t began_ns = mesh_clock_monotonic_ns();
+        if (!mesh_delivery_handle(&self->owner->settings.delivery, batch, count, self->arena)) {
+            separate(self, batch, count);
+            continue;
+        }
+        adapt(self, mesh_clock_monotonic_ns() - began_ns);
+        finish(self, batch, count);
+    }
+    return NULL;
+}
+
+/* ---- for the others ---- */
+
+static void touch(mesh_delivery *delivery, int64_t now_ns, int64_t period_ns)
+{
+    if (now_ns - delivery->touched_ns < period_ns)
+        return;
+    natsMsg_InProgress(delivery->message, NULL);
+    delivery->touched_ns = now_ns;
+}
+
+void mesh_lanes_touch(mesh_consumption *self)
+{
+    int64_t now_ns = mesh_clock_monotonic_ns();
+    int64_t period_ns = self->settings.ack_wait_ms * 1000000 / 3;
+    for (mesh_lane *lane = self->lanes; lane < self->lanes + self->settings.lanes; lane++) {
+        /* What takes longer another instance may have, and what waits for it, too. */
+        if (is_late(lane)) {
+            give_back(lane, LATE_PAUSE_MS);
+            continue;
+        }
+        for (mesh_delivery *d = lane->first; d != NULL; d = d->next)
+            touch(d, now_ns, period_ns);
+        for (mesh_delivery *d = lane->held; d != NULL; d = d->next)
+            touch(d, now_ns, period_ns);
+        for (size_t i = 0; i < lane->running; i++)
+            touch(lane->batch[i], now_ns, period_ns);
+    }
+}
+
+void mesh_lanes_give_back(mesh_consumption *self)
+{
+    for (size_t i = 0; i < self->settings.lanes; i++)
+        give_back(&self->lanes[i], 0);
+    pthread_cond_broadcast(&self->changed);
+}
+
+int64_t mesh_lanes_oldest_ms(const mesh_consumption *self)
+{
+    int64_t now_ns = mesh_clock_monotonic_ns();
+    int64_t oldest_ns = now_ns;
+    for (mesh_lane *lane = self->lanes; lane < self->lanes + self->settings.lanes; lane++) {
+        for (const mesh_delivery *d = lane->first; d != NULL; d = d->next)
+            oldest_ns = mesh_clock_earlier(oldest_ns, d->fetched_ns);
+        for (const mesh_delivery *d = lane->held; d != NULL; d = d->next)
+            oldest_ns = mesh_clock_earlier(oldest_ns, d->fetched_ns);
+        for (size_t i = 0; i < lane->running; i++)
+            oldest_ns = mesh_clock_earlier(oldest_ns, lane->batch[i]->fetched_ns);
+    }
+    return (now_ns - oldest_ns) / 1000000;
+}
+
+/* ---- life ---- */
+
+mesh_code mesh_lanes_create(mesh_consumption *self, mesh_error *err)
+{
+    bool complete = true;
+    self->lanes = mesh_calloc(self->settings.lanes, sizeof *self->lanes);
+    if (self->lanes == NULL)
+        return mesh_error_set(err, MESH_RESOURCE_EXHAUSTED, "out of memory");
+    for (mesh_lane *lane = self->lanes; lane < self->lanes + self->settings.lanes; lane++) {
+        lane->owner = self;
+        lane->last = &lane->first;
+        lane->held_last = &lane->held;
+        lane->limit = 1;
+        pthread_cond_init(&lane->work, NULL);
+        lane->arena = mesh_arena_create(MESH_EVENT_ARENA_BYTES, MESH_EVENT_ARENA_LIMIT_BYTES);
+        complete = complete && lane->arena != NULL;
+    }
+    return complete ? MESH_OK : mesh_error_set(err, MESH_RESOURCE_EXHAUSTED, "out of memory");
+}
+
+int mesh_lanes_start(mesh_consumption *self)
+{
+    int status = 0;
+    while (status == 0 && self->threads < self->settings.lanes) {
+        mesh_lane *next = &self->lanes[self->threads];
+        status = pthread_create(&next->thread, NULL, run_lane, next);
+        self->threads += status == 0;
+    }
+    return status;
+}
+
+void mesh_lanes_end(mesh_consumption *self)
+{
+    if (self->lanes == NULL)
+        return;
+    pthread_mutex_lock(&self->mu);
+    self->ending = true;
+    for (size_t i = 0; i < self->settings.lanes; i++)
+        pthread_cond_signal(&self->lanes[i].work);
+    pthread_mutex_unlock(&self->mu);
+    for (size_t i = 0; i < self->settings.lanes; i++) {
+        if (i < self->threads)
+            pthread_join(self->lanes[i].thread, NULL);
+        pthread_cond_destroy(&self->lanes[i].work);
+        mesh_arena_destroy(self->lanes[i].arena);
+    }
+    mesh_free(self->lanes);
+}

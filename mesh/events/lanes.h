@@ -1,0 +1,75 @@
+/*
+ * Lanes: threads that handle what the fetcher brings. All events of an aggregate go to one lane,
+ * which handles them in the order in which they came, several in one transaction. For the files of
+ * a consumption, which share its state.
+ */
+#ifndef MESH_EVENTS_LANES_H
+#define MESH_EVENTS_LANES_H
+
+#include <pthread.h>
+
+#include "mesh/events/consume.h"
+
+typedef struct mesh_lane {
+    mesh_consumption *owner; /* immutable */
+    pthread_t thread;
+    pthread_cond_t work;
+    mesh_arena *arena; /* of the thread */
+    size_t limit;      /* of the thread: how many it takes at once */
+    /* Guarded by the owner's mu. */
+    mesh_delivery *first; /* of those that wait */
+    mesh_delivery **last;
+    mesh_delivery *batch[MESH_DELIVERY_BATCH]; /* those that are handled */
+    size_t running;
+    int64_t began_ns;
+    mesh_delivery *held; /* those that wait for others before them, in order */
+    mesh_delivery **held_last;
+    int64_t retry_ns; /* when they are tried again */
+} mesh_lane;
+
+struct mesh_consumption {
+    mesh_consumption_settings settings; /* immutable */
+    mesh_lane *lanes;                   /* immutable */
+    bool *late;                         /* of each consumer's aggregates; immutable once `told` */
+    pthread_t fetcher;
+    pthread_t watcher;
+    int64_t pruned_ns; /* of the watcher */
+    bool joined;       /* the same: `late` is filled */
+
+    pthread_mutex_t mu;
+    pthread_cond_t changed; /* for the fetcher, the watcher, and who drains */
+    /* Guarded by mu. */
+    size_t threads;   /* lanes started */
+    bool watching;    /* the watcher was started; it is joined by destroy */
+    bool started;     /* so was the fetcher */
+    bool fetching;    /* it has not ended */
+    bool stopping;    /* fetch no more */
+    bool ending;      /* lanes end when they have no work */
+    bool told;        /* what the database says is known */
+    bool paused;      /* by operators */
+    bool away;        /* a handler found no database */
+    bool stalled;     /* there is work, and none got done for long */
+    size_t in_flight; /* deliveries fetched and not answered yet */
+    int64_t progress_ns;
+    uint64_t results[MESH_DELIVERY_RESULTS];
+    uint64_t redelivered;
+};
+
+/* Called with mu held where it says so. */
+mesh_code mesh_lanes_create(mesh_consumption *consumption, mesh_error *err);
+int mesh_lanes_start(mesh_consumption *consumption); /* held; a status of pthread_create */
+void mesh_lanes_end(mesh_consumption *consumption);  /* once nothing is in flight */
+size_t mesh_lanes_capacity(const mesh_consumption *consumption);
+void mesh_lanes_put(mesh_consumption *consumption, mesh_delivery *delivery); /* held */
+/* Tells the broker that what waits or is handled is not forgotten. Held. */
+void mesh_lanes_touch(mesh_consumption *consumption);
+/* What waits goes back to the broker, which gives it to another instance at once. Held. */
+void mesh_lanes_give_back(mesh_consumption *consumption);
+/* The age of the oldest in flight. Held. */
+int64_t mesh_lanes_oldest_ms(const mesh_consumption *consumption);
+
+/* The thread that looks every half second whether the consumer is paused, the database is back, or
+ * the work stalls, and removes old rows. */
+void *mesh_consumption_watch(void *consumption);
+
+#endif
