@@ -62,9 +62,9 @@
  * MESH_WORKERS, MESH_WORKER_QUEUE, MESH_MAX_CALLS, MESH_MAX_RECEIVE_BYTES, MESH_MEMORY_BUDGET,
  * MESH_CONNECTION_SHARE, MESH_SEND_TIMEOUT, MESH_SERVER, MESH_MAX_CONNECTIONS,
  * MESH_MAX_ADDRESS_CONNECTIONS, MESH_MAX_HANDSHAKES, MESH_HANDSHAKE_TIMEOUT,
- * MESH_MAX_CONNECTION_STREAMS, MESH_BUFFER_BUDGET, MESH_DB_POOL, MESH_STARTUP_TIMEOUT,
- * MESH_DRAIN_DELAY, MESH_DRAIN_TIMEOUT, MESH_LOG_LEVEL, MESH_RUN, MESH_CONFIG, and
- * the service's own. mesh/base/config.h says where they come from.
+ * MESH_MAX_CONNECTION_STREAMS, MESH_BUFFER_BUDGET, MESH_DB_POOL, MESH_EVENT_ATTEMPTS,
+ * MESH_STARTUP_TIMEOUT, MESH_DRAIN_DELAY, MESH_DRAIN_TIMEOUT, MESH_LOG_LEVEL, MESH_RUN,
+ * MESH_CONFIG, and the service's own. mesh/base/config.h says where they come from.
  *
  * Log lines that programs may wait for, by "message": "listening" (fields address, metrics) when
  * the server has its ports, "waiting" (field error) for what is missing at start, "serving" and

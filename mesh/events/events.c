@@ -32,6 +32,7 @@ struct mesh_events {
     mesh_broker *broker;
     mesh_publisher *publisher;
     mesh_consumption *consumption; /* NULL without consumers */
+    bool consumes;                 /* by itself */
 };
 
 const mesh_migration *mesh_events_migrations(void)
@@ -110,6 +111,7 @@ static mesh_code create_parts(mesh_events *self, const mesh_events_options *opti
         .ack_wait_ms = options->ack_wait_ms,
         .stall_ms = options->stall_ms,
     };
+    self->consumes = !options->no_consume;
     return mesh_consumption_create(&consumption, &self->consumption, err);
 }
 
@@ -202,7 +204,7 @@ mesh_code mesh_events_start(mesh_events *self, mesh_error *err)
     mesh_code code = mesh_broker_start(self->broker, err);
     if (code == MESH_OK)
         code = mesh_publisher_start(self->publisher, err);
-    if (code == MESH_OK && self->consumption != NULL)
+    if (code == MESH_OK && self->consumes)
         code = mesh_consumption_start(self->consumption, err);
     return code;
 }

@@ -121,8 +121,10 @@ typedef struct mesh_events_options {
     const mesh_consumer *consumers; /* ended by an entry without event; copied; NULL: none */
     int64_t ack_wait_ms; /* redelivery of what was not acknowledged, default 30,000, at most a
                             day */
-    int max_deliver;     /* attempts, default 10, at most 1,000,000; then it is a dead letter */
-    size_t concurrency;  /* handlers at once, default 4; events of one aggregate stay in order */
+    bool no_consume; /* this process leaves the events to others of its service; the consumers are
+                        there to be looked after (operate.h) */
+    int max_deliver; /* attempts, default 10, at most 1,000,000; then it is a dead letter */
+    size_t concurrency; /* handlers at once, default 4; events of one aggregate stay in order */
     int64_t handler_timeout_ms; /* until then the broker hears that a handler still runs, and its
                                    transaction has time; default 300,000, at most a day */
     int64_t gap_wait_ms;        /* an event that comes before a version that precedes it waits so

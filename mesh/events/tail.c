@@ -10,7 +10,8 @@
 #include "mesh/events/escape.h"
 
 enum {
-    ACQUIRE_TIMEOUT_MS = 500
+    ACQUIRE_TIMEOUT_MS = 500,
+    UNSEEN_MAX = 1000 /* places that are passed over at once */
 };
 
 /* ---- subjects ---- */
@@ -61,10 +62,6 @@ static mesh_code cannot_read(natsStatus status, mesh_error *err)
 {
     if (status == NATS_NO_MEMORY)
         return mesh_error_set(err, MESH_RESOURCE_EXHAUSTED, "out of memory");
-    if (status == NATS_NO_RESPONDERS)
-        return mesh_error_set(err, MESH_UNAVAILABLE,
-                              "the stream " MESH_EVENTS_STREAM
-                              " does not let single messages be read (allow_direct)");
     return mesh_error_set(err, MESH_UNAVAILABLE,
                           "the stream " MESH_EVENTS_STREAM " cannot be read: %s",
                           natsStatus_GetText(status));
@@ -82,26 +79,38 @@ static natsStatus get(mesh_link *link, const char *filter, uint64_t from, natsMs
     return js_DirectGetMsg(message, link->js, MESH_EVENTS_STREAM, NULL, &options);
 }
 
+/* A stored message that looks to the library like a word of the broker's own, by its header Status,
+ * and so is kept from us. */
+static bool is_unseen(natsStatus status)
+{
+    return status == NATS_NO_RESPONDERS || status == NATS_ERR;
+}
+
 typedef struct bounds {
     uint64_t first, last;
 } bounds;
 
-static natsStatus look(mesh_link *link, bounds *bounds)
+/* Whether the stream is one that can be read so, and from where to where. */
+static mesh_code look(mesh_link *link, bounds *bounds, mesh_error *err)
 {
     jsStreamInfo *info = NULL;
     jsErrCode reason = 0;
     natsStatus status = js_GetStreamInfo(&info, link->js, MESH_EVENTS_STREAM, NULL, &reason);
-    if (status == NATS_OK) {
-        bounds->first = info->State.FirstSeq;
-        bounds->last = info->State.LastSeq;
-    }
+    if (status != NATS_OK)
+        return cannot_read(status, err);
+    const bool direct = info->Config->AllowDirect;
+    bounds->first = info->State.FirstSeq;
+    bounds->last = info->State.LastSeq;
     jsStreamInfo_Destroy(info);
-    return status;
+    return direct ? MESH_OK
+                  : mesh_error_set(err, MESH_UNAVAILABLE,
+                                   "the stream " MESH_EVENTS_STREAM
+                                   " does not let single messages be read (allow_direct)");
 }
 
 /* The first place whose message was stored then or later, by halves. */
-static natsStatus find_time(mesh_link *link, const bounds *bounds, int64_t time_ns,
-                            uint64_t *sequence)
+static mesh_code find_time(mesh_link *link, const bounds *bounds, int64_t time_ns,
+                           uint64_t *sequence, mesh_error *err)
 {
     uint64_t low = bounds->first, high = bounds->last + 1;
     while (low < high) {
@@ -112,12 +121,14 @@ static natsStatus find_time(mesh_link *link, const bounds *bounds, int64_t time_
             high = middle;
         else if (status == NATS_OK)
             low = natsMsg_GetSequence(message) + 1;
+        else if (is_unseen(status))
+            low = middle + 1;
+        else
+            return cannot_read(status, err);
         natsMsg_Destroy(message);
-        if (status != NATS_OK && status != NATS_NOT_FOUND)
-            return status;
     }
     *sequence = low;
-    return NATS_OK;
+    return MESH_OK;
 }
 
 mesh_code mesh_tail_begin(mesh_events *events, const mesh_tail_start *start, mesh_tail *tail,
@@ -125,7 +136,7 @@ mesh_code mesh_tail_begin(mesh_events *events, const mesh_tail_start *start, mes
 {
     const bool all = start->subject == NULL || start->subject[0] == '\0';
     bounds bounds = {0, 0};
-    mesh_link *link;
+    mesh_link *link = NULL;
     mesh_tail made = {.next = 0};
     if (!mesh_tail_subject_valid(start->subject))
         return mesh_error_set(err, MESH_INVALID_ARGUMENT, "the subject is malformed");
@@ -133,31 +144,29 @@ mesh_code mesh_tail_begin(mesh_events *events, const mesh_tail_start *start, mes
     mesh_code code = use(events, &link, err);
     if (code != MESH_OK)
         return code;
-    natsStatus status = look(link, &bounds);
+    code = look(link, &bounds, err);
     made.next = start->sequence > 0 && start->sequence <= bounds.last ? start->sequence
                                                                       : bounds.last + 1;
-    if (status == NATS_OK && start->sequence == 0 && start->time_ns > 0)
-        status = find_time(link, &bounds, start->time_ns, &made.next);
+    if (code == MESH_OK && start->sequence == 0 && start->time_ns > 0)
+        code = find_time(link, &bounds, start->time_ns, &made.next, err);
     mesh_broker_release(mesh_events_broker(events), link);
-    if (status != NATS_OK)
-        return cannot_read(status, err);
-    *tail = made;
-    return MESH_OK;
+    if (code == MESH_OK)
+        *tail = made;
+    return code;
 }
 
 mesh_code mesh_tail_last(mesh_events *events, uint64_t *last, mesh_error *err)
 {
-    bounds bounds;
-    mesh_link *link;
+    bounds bounds = {0, 0};
+    mesh_link *link = NULL;
     mesh_code code = use(events, &link, err);
     if (code != MESH_OK)
         return code;
-    natsStatus status = look(link, &bounds);
+    code = look(link, &bounds, err);
     mesh_broker_release(mesh_events_broker(events), link);
-    if (status != NATS_OK)
-        return cannot_read(status, err);
-    *last = bounds.last;
-    return MESH_OK;
+    if (code == MESH_OK)
+        *last = bounds.last;
+    return code;
 }
 
 /* ---- an event ---- */
@@ -196,11 +205,25 @@ static void read_event(natsMsg *message, mesh_arena *arena, mesh_tail_event *eve
     (void)mesh_time_parse(header(message, "ce-time"), &event->time_ns);
 }
 
+/* The next message up to `last`; those that are unseen are passed over, one place after another. */
+static natsStatus find_next(mesh_link *link, mesh_tail *tail, uint64_t last, natsMsg **message)
+{
+    for (int i = 0; i < UNSEEN_MAX && tail->next <= last; i++) {
+        natsStatus status = get(link, tail->filter, tail->next, message);
+        if (status == NATS_NOT_FOUND)
+            tail->next = last + 1;
+        if (!is_unseen(status))
+            return status;
+        tail->next++;
+    }
+    return NATS_NOT_FOUND;
+}
+
 mesh_code mesh_tail_next(mesh_events *events, mesh_tail *tail, uint64_t last, mesh_arena *arena,
                          mesh_tail_event *event, mesh_error *err)
 {
     natsMsg *message = NULL;
-    mesh_link *link;
+    mesh_link *link = NULL;
     if (tail->next > last + 1)
         tail->next = 1;
     if (tail->next > last)
@@ -208,12 +231,10 @@ mesh_code mesh_tail_next(mesh_events *events, mesh_tail *tail, uint64_t last, me
     mesh_code code = use(events, &link, err);
     if (code != MESH_OK)
         return code;
-    natsStatus status = get(link, tail->filter, tail->next, &message);
+    natsStatus status = find_next(link, tail, last, &message);
     mesh_broker_release(mesh_events_broker(events), link);
-    if (status == NATS_NOT_FOUND) {
-        tail->next = last + 1;
+    if (status == NATS_NOT_FOUND)
         return MESH_EOF;
-    }
     if (status != NATS_OK) {
         code = cannot_read(status, err);
         mesh_error_prefix(err, "at the place %" PRIu64, tail->next);

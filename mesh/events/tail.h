@@ -63,7 +63,8 @@ mesh_code mesh_tail_last(mesh_events *events, uint64_t *last, mesh_error *err);
 /*
  * The next event up to the place `last`, which is one of mesh_tail_last; what it points to is in
  * the arena. The tail stays where it is, so that an event that could not be passed on is found
- * again. MESH_EOF: there is none, and the tail stands behind `last`. A stream whose end lies before
+ * again. MESH_EOF: there is none, and the tail stands behind `last`; or it takes longer to find
+ * one, which the next call goes on with. A stream whose end lies before
  * the tail is another one, and is read from its beginning. UNAVAILABLE; RESOURCE_EXHAUSTED.
  */
 mesh_code mesh_tail_next(mesh_events *events, mesh_tail *tail, uint64_t last, mesh_arena *arena,

@@ -203,8 +203,8 @@ static void advise(const ctl *run, mesh_code code, ctl_failure *failure)
     if (code == MESH_NOT_FOUND)
         failure->hint = "meshctl dlq list shows those that are there";
     else if (code == MESH_FAILED_PRECONDITION && !run->args.force)
-        failure->hint = "an earlier letter of the same aggregate comes first (meshctl dlq list "
-                        "shows them); --force goes past what is missing, for good";
+        failure->hint = "where an earlier version is missing its letter comes first (meshctl dlq "
+                        "list shows them); --force goes past it, for good";
     else if (failure->hint == NULL)
         failure->hint = "the letter is still there";
 }

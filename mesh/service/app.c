@@ -31,11 +31,12 @@ static mesh_code create_events(mesh_app *app, mesh_error *err)
     mesh_consumer consumers[MESH_SERVICE_MAX_CONSUMERS + 1] = {0};
     if (!mesh_service_has_events(app->service))
         return MESH_OK;
-    if (mesh_app_runs(app, MESH_RUN_CONSUMERS))
-        memcpy(consumers, app->service->consumers, sizeof app->service->consumers);
+    memcpy(consumers, app->service->consumers, sizeof app->service->consumers);
     mesh_code code = mesh_events_create(
         MESH_OPTIONS(mesh_events_options, .url = app->config->nats_url,
-                     .service = app->service->name, .db = app->db, .consumers = consumers),
+                     .service = app->service->name, .db = app->db, .consumers = consumers,
+                     .no_consume = !mesh_app_runs(app, MESH_RUN_CONSUMERS),
+                     .max_deliver = (int)app->config->event_attempts),
         &app->events, err);
     if (code != MESH_OK)
         mesh_error_prefix(err, "MESH_NATS_URL");

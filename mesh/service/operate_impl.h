@@ -15,6 +15,32 @@ struct mesh_operate {
     mesh_tails *tails;
 };
 
+/* Handlers of operate_consumer.c. */
+mesh_code mesh_operate_get_consumer(void *self, mesh_call *call,
+                                    const Mesh__Events__V1__GetConsumerRequest *request,
+                                    Mesh__Events__V1__Consumer *response, mesh_error *err);
+mesh_code mesh_operate_pause_consumer(void *self, mesh_call *call,
+                                      const Mesh__Events__V1__PauseConsumerRequest *request,
+                                      Mesh__Events__V1__Consumer *response, mesh_error *err);
+mesh_code mesh_operate_resume_consumer(void *self, mesh_call *call,
+                                       const Mesh__Events__V1__ResumeConsumerRequest *request,
+                                       Mesh__Events__V1__Consumer *response, mesh_error *err);
+mesh_code mesh_operate_list_dead_letters(void *self, mesh_call *call,
+                                         const Mesh__Events__V1__ListDeadLettersRequest *request,
+                                         Mesh__Events__V1__ListDeadLettersResponse *response,
+                                         mesh_error *err);
+mesh_code mesh_operate_get_dead_letter(void *self, mesh_call *call,
+                                       const Mesh__Events__V1__GetDeadLetterRequest *request,
+                                       Mesh__Events__V1__DeadLetter *response, mesh_error *err);
+mesh_code mesh_operate_replay_dead_letter(void *self, mesh_call *call,
+                                          const Mesh__Events__V1__ReplayDeadLetterRequest *request,
+                                          Mesh__Events__V1__ReplayDeadLetterResponse *response,
+                                          mesh_error *err);
+mesh_code mesh_operate_drop_dead_letter(void *self, mesh_call *call,
+                                        const Mesh__Events__V1__DropDeadLetterRequest *request,
+                                        Mesh__Events__V1__DropDeadLetterResponse *response,
+                                        mesh_error *err);
+
 /* Handlers of operate_sagas.c. */
 mesh_code mesh_operate_list_sagas(void *self, mesh_call *call,
                                   const Mesh__Events__V1__ListSagasRequest *request,

@@ -7,7 +7,7 @@
 #include "mesh/service/run.h"
 
 enum {
-    RUNTIME_SETTINGS_MAX = 33 /* of the runtime, without those of peers */
+    RUNTIME_SETTINGS_MAX = 34 /* of the runtime, without those of peers */
 };
 
 bool mesh_service_has_events(const mesh_service *service)
@@ -201,6 +201,16 @@ mesh_code mesh_service_settings(const mesh_service *service, mesh_service_config
                                     .target = &config->nats_url,
                                     .help = "the broker, "
                                             "nats://[USER:PASSWORD@]HOST:PORT[,...]"};
+    if (service->consumers[0].event != NULL)
+        table[n++] = (mesh_setting){.name = "MESH_EVENT_ATTEMPTS",
+                                    .type = MESH_SETTING_INTEGER,
+                                    .target = &config->event_attempts,
+                                    .fallback = "10",
+                                    .min = 1,
+                                    .max = 1000,
+                                    .help = "how often an event is handled in vain before it is "
+                                            "a dead letter; with the default that takes two "
+                                            "minutes"};
     n = add_peers(service, config, arena, table, n);
     table[n++] = (mesh_setting){.name = "MESH_TLS_CERT",
                                 .type = MESH_SETTING_STRING,

@@ -49,6 +49,7 @@ typedef struct mesh_service_config {
     int64_t buffer_budget_bytes;
     int64_t send_timeout_ms;
     int64_t db_pool;
+    int64_t event_attempts;
     int64_t startup_timeout_ms;
     int64_t drain_delay_ms;
     int64_t drain_timeout_ms;

@@ -11,7 +11,7 @@
 
 enum {
     LANES = 2,
-    THREADS = 2 + LANES + 1, /* of the broker, the publisher, the lanes, the fetcher */
+    THREADS = 2 + LANES + 2, /* of the broker, publisher, lanes, fetcher, and who watches it */
     FEED_THREADS = 2         /* of the broker, the feed */
 };
 

@@ -122,6 +122,139 @@ static void sagas_that_are_none_are_told(void **state)
     desk_expect(NULL, 0, "notification\nuser\n", "complete -- saga list ''");
 }
 
+/* --- dead letters ----------------------------------------------------------------------------- */
+
+/* The number of the letter about this event, which has to be there. */
+static unsigned long letter_of(const char *name)
+{
+    desk_expect(NULL, 0, name, "dlq list notification --json");
+    const char *at = strstr(desk_output, name), *found = NULL;
+    for (const char *n = desk_output; n != NULL && n < at; n = strstr(n + 1, "\"number\":"))
+        found = n;
+    return strtoul(found + strlen("\"number\":"), NULL, 10);
+}
+
+static bool is_dead(const char *name)
+{
+    (void)desk_run(NULL, "dlq list notification");
+    return strstr(desk_output, name) != NULL;
+}
+
+/* S0.6: what cannot be handled is kept, with what was the matter, until it can. */
+static void a_dead_letter_is_shown_and_handled(void **state)
+{
+    (void)state;
+    begin();
+    tell("bad-1");
+    tell("good-1");
+    WAIT_FOR(is_dead("bad-1"));
+    assert_non_null(strstr(desk_output, "demo.v1.Added"));
+    assert_non_null(strstr(desk_output, "INTERNAL: bad-1 is not mended"));
+    WAIT_FOR(is_heard("good-1"));
+    const unsigned long number = letter_of("bad-1");
+    desk_expect(NULL, 0, "\"name\": \"bad-1\"", "dlq show notification %lu --protoset " TYPES,
+                number);
+    assert_non_null(strstr(desk_output, "deliveries  2\n"));
+    desk_expect(NULL, 0, "\"payload\":{\"name\":\"bad-1\"}",
+                "dlq show notification %lu --protoset " TYPES " --json", number);
+    desk_expect(NULL, 64 + 13, "the letter is still there", "dlq replay notification %lu", number);
+    assert_false(is_heard("bad-1"));
+    mend("bad-1");
+    desk_expect(NULL, 0, "is handled", "dlq replay notification %lu", number);
+    assert_true(is_heard("bad-1"));
+    assert_false(is_dead("bad-1"));
+    desk_expect(NULL, 64 + 5, "meshctl dlq list shows those that are there",
+                "dlq replay notification %lu", number);
+}
+
+static void a_dead_letter_is_dropped(void **state)
+{
+    (void)state;
+    begin();
+    tell("bad-2");
+    WAIT_FOR(is_dead("bad-2"));
+    const unsigned long number = letter_of("bad-2");
+    desk_expect(NULL, 0, "{\"number\":", "dlq drop notification %lu --json", number);
+    assert_false(is_dead("bad-2"));
+    assert_false(is_heard("bad-2"));
+    desk_expect(NULL, 64 + 5, "meshctl dlq list", "dlq show notification %lu", number);
+    desk_expect(NULL, 2, "dlq drop needs a service and a number", "dlq drop notification two");
+    desk_expect(NULL, 0, "no dead letters", "dlq list");
+    desk_expect(NULL, 64 + 9, "consumes no events", "dlq list user");
+}
+
+/* A process that leaves the events to others looks after them, too. */
+static void a_server_alone_can_be_asked(void **state)
+{
+    instance server = {.program = NULL};
+    char more[640];
+    (void)state;
+    begin();
+    instance_start_program(&server, OPERATED, "notification", NULL,
+                           (const char *const[]){"MESH_RUN=server", NULL});
+    snprintf(more, sizeof more, "notification %s\n%s", server.address, services);
+    desk_list_services(more);
+    tell("bad-3");
+    WAIT_FOR(is_dead("bad-3"));
+    const unsigned long number = letter_of("bad-3");
+    desk_expect(NULL, 0, "RUNNING", "consumers %s", server.address);
+    mend("bad-3");
+    desk_expect(NULL, 0, "is handled", "dlq replay %s %lu", server.address, number);
+    assert_true(is_heard("bad-3"));
+    instance_stop(&server);
+}
+
+/* --- consumers -------------------------------------------------------------------------------- */
+
+/* One waits, and goes on to wait: who is not paused takes it in no time. */
+static bool stays_waiting(void)
+{
+    for (int i = 0; i < 5; i++)
+        if (!says("consumers notification --json", "\"waiting\":1"))
+            return false;
+    return true;
+}
+
+/* S4.10: paused, a service takes nothing, and when it goes on it misses nothing. */
+static void a_consumer_is_paused(void **state)
+{
+    (void)state;
+    begin();
+    desk_expect(NULL, 0, "RUNNING", "consumers");
+    assert_non_null(strstr(desk_output, "notification"));
+    assert_null(strstr(desk_output, "user")); /* which consumes nothing */
+    desk_expect(NULL, 0, "PAUSED", "consumers pause notification");
+    WAIT_FOR(says("consumers notification", "PAUSED"));
+    desk_expect(NULL, 0, "\"paused\":true,\"pause_time\":\"2", "consumers notification --json");
+    /* They are told within a second, and may take some until then. */
+    char name[32];
+    int count = 0;
+    do {
+        snprintf(name, sizeof name, "paused-%d", count++);
+        tell(name);
+    } while (!stays_waiting() && count < 1000);
+    assert_false(is_heard(name));
+    desk_expect(NULL, 0, "RUNNING", "consumers resume notification");
+    WAIT_FOR(is_heard(name));
+    WAIT_FOR(says("consumers notification --json", "\"waiting\":0,\"unanswered\":0"));
+    desk_expect(NULL, 64 + 9, "consumes no events", "consumers pause user");
+    desk_expect(NULL, 2, "pause and resume need one", "consumers pause");
+}
+
+/* The others are shown all the same. */
+static void a_service_that_is_away_is_told(void **state)
+{
+    char more[640];
+    (void)state;
+    snprintf(more, sizeof more, "ghost 127.0.0.1:1\n%s", services);
+    desk_make_mesh(more);
+    desk_sign_in("--staff ada");
+    desk_expect(NULL, 64 + 14, "UNAVAILABLE: ghost: ", "consumers");
+    assert_non_null(strstr(desk_output, "RUNNING"));
+    desk_expect(NULL, 64 + 14, "UNAVAILABLE: ghost: ", "saga list");
+    desk_expect(NULL, 0, "demo.v1.Added", "events tail --from beginning --count 1 --subject demo");
+}
+
 /* --- who may ---------------------------------------------------------------------------------- */
 
 /* S0.5: who lacks the permissions sees nothing and changes nothing. */
@@ -130,6 +263,14 @@ static void operators_need_permissions(void **state)
     static const struct {
         const char *command, *permission;
     } cases[] = {
+        {"consumers notification", "event.read"},
+        {"consumers", "event.read"},
+        {"consumers pause notification", "event.operate"},
+        {"consumers resume notification", "event.operate"},
+        {"dlq list notification", "event.read"},
+        {"dlq show notification 1", "event.read"},
+        {"dlq replay notification 1", "event.operate"},
+        {"dlq drop notification 1", "event.operate"},
         {"saga list notification", "event.read"},
         {"saga show notification journey x", "event.read"},
         {"saga retry notification journey x", "event.operate"},
@@ -151,7 +292,8 @@ static int open_all(void **state)
     if (shop_setup(state) != 0)
         return -1;
     people_make_admin("ada", "ada@example.com");
-    instance_start_program(&operated, OPERATED, "notification", NULL, NULL);
+    instance_start_program(&operated, OPERATED, "notification", NULL,
+                           (const char *const[]){"MESH_EVENT_ATTEMPTS=2", NULL});
     db = shop_open("notification");
     snprintf(services, sizeof services, "notification %s\nuser %s\n", operated.address,
              mesh_channel_target(shop_users()));
@@ -168,6 +310,11 @@ static int close_all(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_dead_letter_is_shown_and_handled),
+        cmocka_unit_test(a_dead_letter_is_dropped),
+        cmocka_unit_test(a_server_alone_can_be_asked),
+        cmocka_unit_test(a_consumer_is_paused),
+        cmocka_unit_test(a_service_that_is_away_is_told),
         cmocka_unit_test(a_parked_saga_is_retried),
         cmocka_unit_test(a_parked_saga_is_resolved),
         cmocka_unit_test(sagas_that_are_none_are_told),
