@@ -154,11 +154,17 @@ static mesh_code list_aggregates(work *self, mesh_error *err)
     return MESH_OK;
 }
 
-/* An aggregate may begin in the middle where what was before cannot come. */
+/* An aggregate may begin in the middle where what was before cannot come: with the lowest version
+ * that was seen, after some time for a lower one. */
 static bool may_begin(const work *self, const mesh_delivery *d)
 {
-    return !d->aggregate->known && d->aggregate->reached == 0 && d->number >= ADOPT_DELIVERIES &&
-           (d->late || mesh_broker_history_cut(self->settings->broker));
+    mesh_aggregate *a = d->aggregate;
+    if (a->reached != 0 || a->dead != 0 ||
+        !(d->late || mesh_broker_history_cut(self->settings->broker)))
+        return false;
+    if (a->begins == 0 || d->meta.version < a->begins)
+        a->begins = d->meta.version;
+    return d->number >= ADOPT_DELIVERIES && d->meta.version == a->begins;
 }
 
 static bool is_held(mesh_delivery *d)

@@ -61,6 +61,7 @@ typedef struct version_lists {
     const char *types;
     const char *ids;
     const char *versions;
+    const char *begins;
     size_t count;
 } version_lists;
 
@@ -74,12 +75,13 @@ static bool any(const mesh_aggregate *aggregate)
 
 static bool is_new(const mesh_aggregate *aggregate)
 {
-    return !aggregate->known && aggregate->reached != 0;
+    return !aggregate->known && (aggregate->reached != 0 || aggregate->begins != 0);
 }
 
 static bool is_further(const mesh_aggregate *aggregate)
 {
-    return aggregate->known && aggregate->reached != aggregate->version;
+    return aggregate->known &&
+           (aggregate->reached != aggregate->version || aggregate->begins != aggregate->begun);
 }
 
 /* Those that are chosen, as parameters of a statement. */
@@ -90,19 +92,22 @@ static mesh_code list_versions(mesh_tx *tx, const mesh_aggregate *aggregates, si
     const char **types = mesh_arena_calloc(arena, count, sizeof *types);
     const char **ids = mesh_arena_calloc(arena, count, sizeof *ids);
     int64_t *versions = mesh_arena_calloc(arena, count, sizeof *versions);
+    int64_t *begins = mesh_arena_calloc(arena, count, sizeof *begins);
     lists->count = 0;
-    if (types == NULL || ids == NULL || versions == NULL)
+    if (types == NULL || ids == NULL || versions == NULL || begins == NULL)
         return check_memory(tx, err);
     for (const mesh_aggregate *a = aggregates; a < aggregates + count; a++) {
         if (!chosen(a))
             continue;
         types[lists->count] = a->type;
         ids[lists->count] = a->id;
+        begins[lists->count] = a->begins;
         versions[lists->count++] = a->reached;
     }
     lists->types = mesh_array_of_texts(arena, types, lists->count);
     lists->ids = mesh_array_of_texts(arena, ids, lists->count);
     lists->versions = mesh_array_of_integers(arena, versions, lists->count);
+    lists->begins = mesh_array_of_integers(arena, begins, lists->count);
     return check_memory(tx, err);
 }
 
@@ -111,16 +116,14 @@ mesh_code mesh_inbox_lock(mesh_tx *tx, const char *consumer, mesh_aggregate *agg
 {
     /* LATERAL: each row is found by the key, however large the table was when this was planned. */
     static const char sql[] =
-        "SELECT given.n, held.version, held.dead"
+        "SELECT given.n, held.version, held.dead, held.begins"
         " FROM unnest($2::text[], $3::text[]) WITH ORDINALITY AS given (type, id, n),"
-        " LATERAL (SELECT version, dead FROM mesh_inbox_version WHERE consumer = $1"
+        " LATERAL (SELECT version, dead, begins FROM mesh_inbox_version WHERE consumer = $1"
         "  AND aggregate_type = given.type AND aggregate_id = given.id FOR UPDATE) AS held";
     version_lists lists;
     mesh_rows *rows = NULL;
-    for (size_t i = 0; i < count; i++) {
-        aggregates[i].known = false;
-        aggregates[i].version = aggregates[i].dead = aggregates[i].reached = 0;
-    }
+    for (mesh_aggregate *a = aggregates; a < aggregates + count; a++)
+        *a = (mesh_aggregate){.type = a->type, .id = a->id};
     mesh_code code = list_versions(tx, aggregates, count, any, &lists, err);
     if (code == MESH_OK)
         code = mesh_tx_query(tx, sql,
@@ -132,14 +135,17 @@ mesh_code mesh_inbox_lock(mesh_tx *tx, const char *consumer, mesh_aggregate *agg
         a->known = true;
         a->version = a->reached = mesh_rows_int(rows, i, 1);
         a->dead = mesh_rows_int(rows, i, 2);
+        a->begun = a->begins = mesh_rows_int(rows, i, 3);
     }
     return code;
 }
 
-#define INSERT_VERSIONS                                                                     \
-    "INSERT INTO mesh_inbox_version AS v (consumer, aggregate_type, aggregate_id, version)" \
-    " SELECT $1, type, id, version"                                                         \
-    " FROM unnest($2::text[], $3::text[], $4::bigint[]) AS given (type, id, version)"
+#define INSERT_VERSIONS                                                \
+    "INSERT INTO mesh_inbox_version AS v"                              \
+    " (consumer, aggregate_type, aggregate_id, version, begins)"       \
+    " SELECT $1, type, id, version, begins"                            \
+    " FROM unnest($2::text[], $3::text[], $4::bigint[], $5::bigint[])" \
+    " AS given (type, id, version, begins)"
 
 static mesh_code put_versions(mesh_tx *tx, const char *sql, const char *consumer,
                               const version_lists *lists, mesh_error *err)
@@ -150,7 +156,8 @@ static mesh_code put_versions(mesh_tx *tx, const char *sql, const char *consumer
     mesh_code code = mesh_tx_query(
         tx, sql,
         MESH_SQL_PARAMS(MESH_SQL_TEXT(consumer), MESH_SQL_TEXT(lists->types),
-                        MESH_SQL_TEXT(lists->ids), MESH_SQL_TEXT(lists->versions)),
+                        MESH_SQL_TEXT(lists->ids), MESH_SQL_TEXT(lists->versions),
+                        MESH_SQL_TEXT(lists->begins)),
         NULL, &affected, err);
     if (code == MESH_OK && affected != (int64_t)lists->count)
         code = mesh_error_set(err, MESH_ABORTED,
@@ -165,7 +172,7 @@ mesh_code mesh_inbox_advance(mesh_tx *tx, const char *consumer, const mesh_aggre
     /* Found by the key, as in mesh_inbox_lock: all of them are there. */
     static const char update[] = INSERT_VERSIONS
         " ON CONFLICT (consumer, aggregate_type, aggregate_id) DO UPDATE"
-        " SET version = excluded.version,"
+        " SET version = excluded.version, begins = excluded.begins,"
         " dead = CASE WHEN v.dead > excluded.version THEN v.dead ELSE 0 END";
     version_lists lists;
     mesh_code code = list_versions(tx, aggregates, count, is_new, &lists, err);
@@ -182,9 +189,9 @@ mesh_code mesh_inbox_bury(mesh_tx *tx, const char *consumer, const char *type, c
                           int64_t version, mesh_error *err)
 {
     static const char sql[] =
-        "INSERT INTO mesh_inbox_version AS v (consumer, aggregate_type, aggregate_id, version, "
-        "dead)"
-        " VALUES ($1, $2, $3, 0, $4)"
+        "INSERT INTO mesh_inbox_version AS v"
+        " (consumer, aggregate_type, aggregate_id, version, begins, dead)"
+        " VALUES ($1, $2, $3, 0, 0, $4)"
         " ON CONFLICT (consumer, aggregate_type, aggregate_id) DO UPDATE SET dead = excluded.dead"
         " WHERE v.version < excluded.dead AND (v.dead = 0 OR v.dead > excluded.dead)";
     return mesh_tx_query(tx, sql,

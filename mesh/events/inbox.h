@@ -17,7 +17,9 @@ typedef struct mesh_aggregate {
     bool known;      /* there is a row */
     int64_t version; /* the last one applied or skipped */
     int64_t dead;    /* the first version among the dead letters; 0: none */
+    int64_t begun;   /* the version that it begins with, if not with 1; 0: not known */
     int64_t reached; /* what `version` shall be */
+    int64_t begins;  /* what `begun` shall be */
 } mesh_aggregate;
 
 /* Notes in the transaction that these events are handled; first[i] is false when ids[i] was before,
@@ -26,12 +28,12 @@ typedef struct mesh_aggregate {
 mesh_code mesh_inbox_note(mesh_tx *tx, const char *consumer, const char *const *ids, bool *first,
                           size_t count, mesh_error *err);
 
-/* Reads and locks the versions of aggregates, which are in the order of type and id: fills `known`,
- * `version`, `dead` and `reached` (= version). Errors of mesh_tx_query. */
+/* Reads and locks the versions of aggregates, which are in the order of type and id: fills all but
+ * those. Errors of mesh_tx_query. */
 mesh_code mesh_inbox_lock(mesh_tx *tx, const char *consumer, mesh_aggregate *aggregates,
                           size_t count, mesh_error *err);
 
-/* Sets the versions that are to be others. ABORTED: another transaction made one of the rows
+/* Sets what is to be another. ABORTED: another transaction made one of the rows
  * meanwhile. Errors of mesh_tx_query. */
 mesh_code mesh_inbox_advance(mesh_tx *tx, const char *consumer, const mesh_aggregate *aggregates,
                              size_t count, mesh_error *err);

@@ -143,7 +143,8 @@ static mesh_code skip_version(mesh_tx *tx, const char *consumer, mesh_aggregate 
     mesh_code code = mesh_inbox_lock(tx, consumer, aggregate, 1, err);
     if (code != MESH_OK || version <= aggregate->version)
         return code;
-    if (version != aggregate->version + 1 && !delivery->forced)
+    bool first = aggregate->version == 0 && version == aggregate->begun;
+    if (version != aggregate->version + 1 && !first && !delivery->forced)
         return mesh_error_set(err, MESH_FAILED_PRECONDITION,
                               "version %" PRId64 " of the aggregate is missing before version "
                               "%" PRId64 ": it has to be replayed or dropped first",

@@ -6,6 +6,7 @@ CREATE TABLE mesh_inbox_version (
     aggregate_type text NOT NULL,
     aggregate_id text NOT NULL,
     version bigint NOT NULL, -- the last one that was applied or skipped; 0: none
+    begins bigint NOT NULL, -- the lowest one seen where the first ones cannot come; 0: it is 1
     dead bigint NOT NULL DEFAULT 0, -- the first one that is among the dead letters; 0: none is
     PRIMARY KEY (consumer, aggregate_type, aggregate_id)
 ) WITH (fillfactor = 80);
