@@ -315,6 +315,12 @@ static natsStatus make_dead_stream(jsCtx *js, const char *service, jsErrCode *re
     return *reason == JSStreamNameExistErr ? NATS_OK : status; /* by another instance */
 }
 
+int64_t mesh_broker_start_time(int64_t wall_ns)
+{
+    const int64_t second_ns = 1000000000;
+    return wall_ns > second_ns ? wall_ns - wall_ns % second_ns : second_ns; /* 0: no time */
+}
+
 /* Where it begins is said once, when it is made. */
 static void set_start(const mesh_broker_settings *settings, const jsConsumerInfo *made,
                       jsConsumerConfig *config)
@@ -328,7 +334,7 @@ static void set_start(const mesh_broker_settings *settings, const jsConsumerInfo
         config->OptStartSeq = settings->start_sequence;
     } else if (settings->start_time_ns > 0) {
         config->DeliverPolicy = js_DeliverByStartTime;
-        config->OptStartTime = settings->start_time_ns;
+        config->OptStartTime = mesh_broker_start_time(settings->start_time_ns);
     }
 }
 

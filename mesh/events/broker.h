@@ -85,6 +85,10 @@ mesh_code mesh_broker_ready(mesh_broker *broker, mesh_error *err);
  * connected to last; 0: it never was. */
 int64_t mesh_broker_max_payload(mesh_broker *broker);
 
+/* A time that a consumer begins with (OptStartTime), down to the second: nats.c 3.4 writes
+ * fractions without their leading zeros, and so begins up to 0.9 s too late. */
+int64_t mesh_broker_start_time(int64_t wall_ns);
+
 /* Whether the consumer cannot be given the first events of each aggregate: the stream has lost its
  * beginning, or the consumer did not start there. As of a few seconds ago. */
 bool mesh_broker_history_cut(mesh_broker *broker);

@@ -134,7 +134,7 @@ typedef struct mesh_events_options {
     /* Where the durable consumer begins that is not there yet: all zero, with the first event in
      * the stream. Not more than one of them. */
     uint64_t start_sequence; /* the first one at or after this number in the stream */
-    int64_t start_time_ns;   /* the first one stored at or after this time, since the epoch */
+    int64_t start_time_ns;   /* the first one stored in or after this second, since the epoch */
 } mesh_events_options;
 
 /*
