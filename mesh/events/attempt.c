@@ -1,53 +1,70 @@
 #include "mesh/events/attempt.h"
 
-mesh_code mesh_attempt_begin(mesh_db *db, const mesh_attempt_key *key, mesh_attempts *before,
-                             mesh_error *err)
+#include "mesh/db/array.h"
+
+mesh_code mesh_attempts_begin(mesh_db *db, mesh_arena *arena, const mesh_attempts_begun *begun,
+                              mesh_attempts *before, mesh_error *err)
 {
+    /* The counts are those from before the statement. */
     static const char sql[] =
-        "WITH noted AS (INSERT INTO mesh_inbox_attempt AS a"
-        "  (consumer, event, delivery, outcome, code, cause) VALUES ($1, $2, $3, 'begun', '', '')"
+        "WITH given AS (SELECT event, delivery, n FROM unnest($2::text[], $3::integer[])"
+        "  WITH ORDINALITY AS g (event, delivery, n)),"
+        " noted AS (INSERT INTO mesh_inbox_attempt"
+        "  (consumer, event, delivery, outcome, code, cause)"
+        "  SELECT DISTINCT $1, event, delivery, 'begun', '', '' FROM given ORDER BY event"
         "  ON CONFLICT (consumer, event, delivery) DO UPDATE"
         "  SET outcome = 'begun', code = '', cause = '', noted_at = now())"
-        " SELECT count(*) FILTER (WHERE outcome IN ('begun', 'failed')),"
-        " coalesce(extract(epoch FROM now() - min(noted_at) FILTER (WHERE outcome = 'gap')) * 1000,"
-        "  0)::bigint"
-        " FROM mesh_inbox_attempt WHERE consumer = $1 AND event = $2"; /* as it was before */
+        " SELECT g.n, count(*) FILTER (WHERE a.outcome IN ('begun', 'failed')),"
+        "  count(*) FILTER (WHERE a.outcome = 'passing')"
+        " FROM given AS g, LATERAL (SELECT outcome FROM mesh_inbox_attempt WHERE consumer = $1"
+        "  AND event = g.event AND delivery <> g.delivery) AS a GROUP BY g.n";
+    const char *events = mesh_array_of_texts(arena, begun->events, begun->count);
+    const char *deliveries = mesh_array_of_integers(arena, begun->deliveries, begun->count);
     mesh_rows *rows = NULL;
+    if (mesh_arena_overflowed(arena))
+        return mesh_error_set(err, MESH_RESOURCE_EXHAUSTED, "out of memory");
     mesh_code code = mesh_db_query(db, 0, sql,
-                                   MESH_SQL_PARAMS(MESH_SQL_TEXT(key->consumer),
-                                                   MESH_SQL_TEXT(key->event),
-                                                   MESH_SQL_INT(key->delivery)),
+                                   MESH_SQL_PARAMS(MESH_SQL_TEXT(begun->consumer),
+                                                   MESH_SQL_TEXT(events),
+                                                   MESH_SQL_TEXT(deliveries)),
                                    &rows, err);
     if (code != MESH_OK)
         return code;
-    before->failures = (int)mesh_rows_int(rows, 0, 0);
-    before->gap_wait_ms = mesh_rows_int(rows, 0, 1);
+    for (size_t i = 0; i < begun->count; i++)
+        before[i] = (mesh_attempts){.failures = 0};
+    for (size_t i = 0; i < mesh_rows_count(rows); i++)
+        before[mesh_rows_int(rows, i, 0) - 1] = (mesh_attempts){
+            .failures = mesh_rows_int(rows, i, 1), .passing = mesh_rows_int(rows, i, 2)};
     mesh_rows_end(rows);
     return MESH_OK;
 }
 
-mesh_code mesh_attempt_end(mesh_db *db, mesh_tx *tx, const mesh_attempt_key *key,
-                           mesh_attempt_outcome outcome, const mesh_error *cause, mesh_error *err)
+mesh_code mesh_attempt_end(mesh_db *db, const mesh_attempt_key *key, mesh_attempt_outcome outcome,
+                           const mesh_error *cause, mesh_error *err)
 {
     static const char sql[] =
         "INSERT INTO mesh_inbox_attempt (consumer, event, delivery, outcome, code, cause)"
         " VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (consumer, event, delivery) DO UPDATE"
         " SET outcome = excluded.outcome, code = excluded.code, cause = excluded.cause,"
         " noted_at = now()";
-    static const char *const outcomes[] = {"failed", "passing", "gap"};
-    const mesh_params params = MESH_SQL_PARAMS(
-        MESH_SQL_TEXT(key->consumer), MESH_SQL_TEXT(key->event), MESH_SQL_INT(key->delivery),
-        MESH_SQL_TEXT(outcomes[outcome]), MESH_SQL_TEXT(mesh_code_name(cause->code)),
-        MESH_SQL_TEXT(cause->message));
-    return tx != NULL ? mesh_tx_query(tx, sql, params, NULL, NULL, err)
-                      : mesh_db_exec(db, 0, sql, params, NULL, err);
+    static const char *const outcomes[] = {"failed", "passing"};
+    return mesh_db_exec(
+        db, 0, sql,
+        MESH_SQL_PARAMS(MESH_SQL_TEXT(key->consumer), MESH_SQL_TEXT(key->event),
+                        MESH_SQL_INT(key->delivery), MESH_SQL_TEXT(outcomes[outcome]),
+                        MESH_SQL_TEXT(mesh_code_name(cause->code)), MESH_SQL_TEXT(cause->message)),
+        NULL, err);
 }
 
-mesh_code mesh_attempt_forget(mesh_tx *tx, const mesh_attempt_key *key, mesh_error *err)
+mesh_code mesh_attempts_forget(mesh_tx *tx, const char *consumer, const char *const *events,
+                               size_t count, mesh_error *err)
 {
-    return mesh_tx_query(tx, "DELETE FROM mesh_inbox_attempt WHERE consumer = $1 AND event = $2",
-                         MESH_SQL_PARAMS(MESH_SQL_TEXT(key->consumer), MESH_SQL_TEXT(key->event)),
-                         NULL, NULL, err);
+    const char *list = mesh_array_of_texts(mesh_tx_arena(tx), events, count);
+    if (mesh_arena_overflowed(mesh_tx_arena(tx)))
+        return mesh_error_set(err, MESH_RESOURCE_EXHAUSTED, "out of memory");
+    return mesh_tx_query(
+        tx, "DELETE FROM mesh_inbox_attempt WHERE consumer = $1 AND event = ANY ($2::text[])",
+        MESH_SQL_PARAMS(MESH_SQL_TEXT(consumer), MESH_SQL_TEXT(list)), NULL, NULL, err);
 }
 
 mesh_code mesh_attempt_history(mesh_db *db, const mesh_attempt_key *key, mesh_arena *arena,

@@ -14,31 +14,39 @@ typedef struct mesh_attempt_key {
     int delivery;
 } mesh_attempt_key;
 
-/* What was before. */
+/* How many there were in earlier deliveries. */
 typedef struct mesh_attempts {
-    int failures;        /* of the handler, those that never ended included */
-    int64_t gap_wait_ms; /* since it was found to come too early; 0: it was not */
+    int64_t failures; /* of the handler, those that never ended included */
+    int64_t passing;  /* that failed for trouble of the surroundings */
 } mesh_attempts;
 
-/* Notes that an attempt begins, before it does: what takes its process along is seen by the row
- * that stays. Errors of mesh_db_query. */
-mesh_code mesh_attempt_begin(mesh_db *db, const mesh_attempt_key *key, mesh_attempts *before,
-                             mesh_error *err);
+/* Attempts of one consumer that begin together. */
+typedef struct mesh_attempts_begun {
+    const char *consumer;
+    const char **events;
+    int64_t *deliveries;
+    size_t count;
+} mesh_attempts_begun;
 
-/* How an attempt ended: MESH_ATTEMPT_FAILED counts against the event, the others do not. */
+/* Notes that attempts begin, before they do: what takes its process along is seen by the rows that
+ * stay. Fills before[i] for each; the texts of the statement are allocated from the arena. Errors
+ * of mesh_db_query. */
+mesh_code mesh_attempts_begin(mesh_db *db, mesh_arena *arena, const mesh_attempts_begun *begun,
+                              mesh_attempts *before, mesh_error *err);
+
+/* How an attempt ended: MESH_ATTEMPT_FAILED counts against the event, the other does not. */
 typedef enum mesh_attempt_outcome {
     MESH_ATTEMPT_FAILED,
-    MESH_ATTEMPT_PASSING, /* trouble of the surroundings */
-    MESH_ATTEMPT_GAP      /* a version before it is missing */
+    MESH_ATTEMPT_PASSING /* trouble of the surroundings */
 } mesh_attempt_outcome;
 
-/* Notes it in the transaction, or (`tx` NULL) in one of its own. Errors of mesh_tx_query, or of
- * mesh_db_exec. */
-mesh_code mesh_attempt_end(mesh_db *db, mesh_tx *tx, const mesh_attempt_key *key,
-                           mesh_attempt_outcome outcome, const mesh_error *cause, mesh_error *err);
+/* Notes it. Errors of mesh_db_exec. */
+mesh_code mesh_attempt_end(mesh_db *db, const mesh_attempt_key *key, mesh_attempt_outcome outcome,
+                           const mesh_error *cause, mesh_error *err);
 
-/* Forgets the event's attempts. Errors of mesh_tx_query. */
-mesh_code mesh_attempt_forget(mesh_tx *tx, const mesh_attempt_key *key, mesh_error *err);
+/* Forgets the attempts of events. Errors of mesh_tx_query. */
+mesh_code mesh_attempts_forget(mesh_tx *tx, const char *consumer, const char *const *events,
+                               size_t count, mesh_error *err);
 
 /* The last of them as one text in the arena, a line each: delivery, time, outcome, code, cause.
  * Errors of mesh_db_query. */

@@ -45,7 +45,6 @@ static void dispatch(mesh_consumption *self, natsMsg *message)
         return;
     }
     delivery->late = self->late[delivery->related - self->settings.consumers];
-    delivery->alone = delivery->number > 1; /* it may be the one that all others would wait for */
     delivery->fetched_ns = delivery->touched_ns = mesh_clock_monotonic_ns();
     pthread_mutex_lock(&self->mu);
     mesh_lanes_put(self, delivery);
@@ -66,11 +65,12 @@ static int wait_room(mesh_consumption *self)
 {
     pthread_mutex_lock(&self->mu);
     mesh_lanes_touch(self);
-    while (!self->stopping && self->in_flight > mesh_lanes_capacity(self) / 2) {
+    while (!self->stopping && self->in_flight - self->held > mesh_lanes_capacity(self) / 2) {
         wait_change(self, fetch_wait_ms(self));
         mesh_lanes_touch(self);
     }
-    size_t room = self->stopping ? 0 : mesh_lanes_capacity(self) - self->in_flight;
+    size_t waiting = self->in_flight - self->held;
+    size_t room = self->stopping ? 0 : mesh_lanes_capacity(self) - waiting;
     pthread_mutex_unlock(&self->mu);
     return room < BATCH ? (int)room : BATCH;
 }

@@ -10,16 +10,11 @@
 #include "mesh/events/envelope.h"
 
 enum {
-    /* A delivery's number also counts those that failed for trouble of the surroundings. So many
-     * times `max_deliver` is an event in itself. */
+    /* So many times `max_deliver` may an event fail for trouble of the surroundings. */
     PATIENCE = 60,
     /* Deliveries after which an aggregate may begin in the middle: what other instances had of it
      * they have handled by then. */
     ADOPT_DELIVERIES = 3,
-    /* Before an event that comes too early is sent back: another instance may handle what is
-     * missing, and what is sent back comes again alone. */
-    HOLD_MS = 2000,
-    GAP_PAUSE_MAX_MS = 10000,
     /* Behind a dead letter an event waits for its replay only so long. */
     DEAD_GAP_WAIT_MS = 10000,
     LINK_TIMEOUT_MS = 500,
@@ -36,9 +31,11 @@ typedef struct work {
     mesh_aggregate *aggregates;
     size_t aggregate_count;
     bool away; /* no transaction was to be had */
+    mesh_delivery *ready[MESH_DELIVERY_BATCH];
 } work;
 
-static int64_t pause_ms(int number)
+/* After the n-th attempt that failed, from 1 on. */
+static int64_t pause_ms(int64_t number)
 {
     static const int64_t pauses_ms[] = {100, 500, 1000, 2000, 5000, 10000, 20000, 30000, 60000};
     int count = (int)(sizeof pauses_ms / sizeof pauses_ms[0]);
@@ -50,6 +47,8 @@ void mesh_delivery_read(mesh_delivery *d, natsMsg *message)
     jsMsgMetaData *metadata = NULL;
     d->message = message;
     d->subject = mesh_envelope_subject(message);
+    d->aggregate_id = mesh_envelope_aggregate_id(message);
+    d->version = mesh_envelope_version(message);
     d->number = 1;
     if (natsMsg_GetMetaData(&metadata, message) == NATS_OK) {
         d->sequence = metadata->Sequence.Stream;
@@ -98,23 +97,36 @@ bool mesh_delivery_address(mesh_delivery *d, const mesh_consumer *consumers)
     return d->related != NULL;
 }
 
+bool mesh_delivery_same_aggregate(const mesh_delivery *a, const mesh_delivery *b)
+{
+    return strcmp(a->aggregate_type, b->aggregate_type) == 0 &&
+           strcmp(a->aggregate_id, b->aggregate_id) == 0;
+}
+
 /* ---- reading ---- */
+
+static mesh_code read_headers(mesh_delivery *d, mesh_arena *arena, mesh_error *err)
+{
+    d->meta = (mesh_event){.subject = d->subject, .sequence = d->sequence, .delivery = d->number};
+    return mesh_envelope_read(d->message, arena, &d->meta, &d->parent, err);
+}
 
 static mesh_code read_event(mesh_delivery *d, mesh_arena *arena, mesh_error *err)
 {
-    d->meta = (mesh_event){.subject = d->subject, .sequence = d->sequence, .delivery = d->number};
-    mesh_code code = mesh_envelope_read(d->message, arena, &d->meta, &d->parent, err);
+    mesh_code code = read_headers(d, arena, err);
     if (code == MESH_OK && d->consumer != NULL)
         code = mesh_envelope_unpack(d->message, d->consumer->event, arena, &d->event, err);
     return code;
 }
 
-static mesh_code read_all(work *self, mesh_error *err)
+typedef mesh_code read_fn(mesh_delivery *delivery, mesh_arena *arena, mesh_error *err);
+
+static mesh_code read_all(work *self, read_fn *read, mesh_error *err)
 {
     mesh_code code = MESH_OK;
     mesh_arena_reset(self->arena);
     for (size_t i = 0; i < self->count && code == MESH_OK; i++)
-        code = read_event(self->deliveries[i], self->arena, err);
+        code = read(self->deliveries[i], self->arena, err);
     return code;
 }
 
@@ -158,21 +170,35 @@ static mesh_code list_aggregates(work *self, mesh_error *err)
  * that was seen, after some time for a lower one. */
 static bool may_begin(const work *self, const mesh_delivery *d)
 {
+    const mesh_aggregate *a = d->aggregate;
+    return a->reached == 0 && a->dead == 0 &&
+           (d->late || mesh_broker_history_cut(self->settings->broker));
+}
+
+static bool begins(mesh_delivery *d)
+{
     mesh_aggregate *a = d->aggregate;
-    if (a->reached != 0 || a->dead != 0 ||
-        !(d->late || mesh_broker_history_cut(self->settings->broker)))
-        return false;
     if (a->begins == 0 || d->meta.version < a->begins)
         a->begins = d->meta.version;
     return d->number >= ADOPT_DELIVERIES && d->meta.version == a->begins;
 }
 
-static bool is_held(mesh_delivery *d)
+/* Whether it has waited for long enough; from the aggregate's last progress on. */
+static bool waits_in_vain(const work *self, const mesh_delivery *d)
 {
-    int64_t now_ns = mesh_clock_monotonic_ns();
-    if (d->gap_ns == 0)
-        d->gap_ns = now_ns;
-    return d->number == 1 && !d->missing_dead && now_ns < mesh_clock_add_ms(d->gap_ns, HOLD_MS);
+    int64_t limit_ms = self->settings->gap_wait_ms;
+    if (d->missing_dead && limit_ms > DEAD_GAP_WAIT_MS)
+        limit_ms = DEAD_GAP_WAIT_MS;
+    return mesh_clock_monotonic_ns() >= mesh_clock_add_ms(d->gap_ns, limit_ms);
+}
+
+static void note_gap(mesh_delivery *d)
+{
+    const mesh_aggregate *a = d->aggregate;
+    if (d->gap_ns == 0 || d->missing != a->reached + 1)
+        d->gap_ns = mesh_clock_monotonic_ns();
+    d->missing = a->reached + 1;
+    d->missing_dead = a->dead != 0 && a->dead < d->meta.version;
 }
 
 /* What the version says of an event, in the order of the stream. */
@@ -185,27 +211,43 @@ static mesh_delivery_result place(const work *self, mesh_delivery *d)
         return placed;
     if (d->meta.version <= a->reached)
         return MESH_DELIVERY_PAST;
-    if (d->meta.version != a->reached + 1 && !d->forced && !may_begin(self, d)) {
-        d->missing = a->reached + 1;
-        d->missing_dead = a->dead != 0 && a->dead < d->meta.version;
-        return is_held(d) ? MESH_DELIVERY_HELD : MESH_DELIVERY_GAP;
+    d->may_begin = may_begin(self, d);
+    bool next = d->meta.version == a->reached + 1 || d->forced;
+    if (!next && !(d->may_begin && begins(d))) {
+        note_gap(d);
+        return d->may_begin || waits_in_vain(self, d) ? MESH_DELIVERY_GAP : MESH_DELIVERY_HELD;
     }
     a->reached = d->meta.version;
     return placed;
 }
 
-static mesh_code place_all(work *self, mesh_error *err)
+typedef mesh_code versions_fn(mesh_tx *tx, const char *consumer, mesh_aggregate *aggregates,
+                              size_t count, mesh_error *err);
+
+static mesh_code place_all(work *self, versions_fn *read_versions, mesh_error *err)
 {
-    const char *consumer = self->settings->service;
     mesh_code code = list_aggregates(self, err);
     if (code == MESH_OK && self->aggregate_count > 0)
-        code = mesh_inbox_lock(self->tx, consumer, self->aggregates, self->aggregate_count, err);
+        code = read_versions(self->tx, self->settings->service, self->aggregates,
+                             self->aggregate_count, err);
+    for (size_t i = 0; i < self->count && code == MESH_OK; i++)
+        self->deliveries[i]->result = place(self, self->deliveries[i]);
+    return code;
+}
+
+/* What the versions say of them at this moment. */
+static mesh_code peek(work *self, mesh_error *err)
+{
+    const mesh_tx_options options = {.autocommit = true};
+    mesh_code code = read_all(self, read_headers, err);
     if (code != MESH_OK)
         return code;
-    for (size_t i = 0; i < self->count; i++)
-        self->deliveries[i]->result = place(self, self->deliveries[i]);
-    if (self->aggregate_count > 0)
-        code = mesh_inbox_advance(self->tx, consumer, self->aggregates, self->aggregate_count, err);
+    code = mesh_tx_begin(self->settings->db, &options, &self->tx, err);
+    if (code == MESH_OK)
+        code = place_all(self, mesh_inbox_peek, err);
+    self->away = code != MESH_OK;
+    mesh_tx_rollback(self->tx);
+    self->tx = NULL;
     return code;
 }
 
@@ -248,22 +290,19 @@ static void explain_gap(const mesh_delivery *d, mesh_error *err)
                    d->missing_dead ? "; an earlier one is a dead letter" : "");
 }
 
-/* Attempts go with the event, and a gap is one. */
-static mesh_code note_attempts(work *self, mesh_error *err)
+/* Attempts go with the event. */
+static mesh_code forget_attempts(work *self, mesh_error *err)
 {
-    mesh_code code = MESH_OK;
-    for (size_t i = 0; i < self->count && code == MESH_OK; i++) {
+    const char *events[MESH_DELIVERY_BATCH];
+    size_t count = 0;
+    for (size_t i = 0; i < self->count; i++) {
         const mesh_delivery *d = self->deliveries[i];
-        const mesh_attempt_key key = key_of(self, d);
-        mesh_error cause;
-        if (d->result == MESH_DELIVERY_GAP) {
-            explain_gap(d, &cause);
-            code = mesh_attempt_end(NULL, self->tx, &key, MESH_ATTEMPT_GAP, &cause, err);
-        } else if (d->number > 1) {
-            code = mesh_attempt_forget(self->tx, &key, err);
-        }
+        if (d->number > 1 && d->result != MESH_DELIVERY_HELD && d->result != MESH_DELIVERY_GAP)
+            events[count++] = d->key;
     }
-    return code;
+    if (count == 0)
+        return MESH_OK;
+    return mesh_attempts_forget(self->tx, self->settings->service, events, count, err);
 }
 
 static mesh_code call_handler(work *self, mesh_delivery *d, mesh_error *err)
@@ -279,11 +318,14 @@ static mesh_code call_handler(work *self, mesh_delivery *d, mesh_error *err)
 
 static mesh_code handle_all(work *self, mesh_error *err)
 {
-    mesh_code code = place_all(self, err);
+    mesh_code code = place_all(self, mesh_inbox_lock, err);
+    if (code == MESH_OK && self->aggregate_count > 0)
+        code = mesh_inbox_advance(self->tx, self->settings->service, self->aggregates,
+                                  self->aggregate_count, err);
     if (code == MESH_OK)
         code = note_ids(self, err);
     if (code == MESH_OK)
-        code = note_attempts(self, err);
+        code = forget_attempts(self, err);
     for (size_t i = 0; i < self->count && code == MESH_OK; i++) {
         if (self->deliveries[i]->result == MESH_DELIVERY_HANDLED)
             code = call_handler(self, self->deliveries[i], err);
@@ -296,7 +338,7 @@ static mesh_code run(work *self, mesh_error *err)
 {
     const mesh_tx_options options = {
         .deadline_ns = mesh_clock_deadline_ns(self->settings->handler_timeout_ms)};
-    mesh_code code = read_all(self, err);
+    mesh_code code = read_all(self, read_event, err);
     if (code != MESH_OK)
         return code;
     code = mesh_tx_begin(self->settings->db, &options, &self->tx, err);
@@ -350,14 +392,14 @@ static mesh_code store_letter(const work *self, const mesh_delivery *d, const me
 /* Its attempts are told by the letter now, and its aggregate ends before it. */
 static mesh_code bury(const work *self, const mesh_delivery *d, mesh_error *err)
 {
-    const mesh_attempt_key key = key_of(self, d);
     mesh_tx *tx = NULL;
     mesh_code code = mesh_tx_begin(self->settings->db, NULL, &tx, err);
     if (code == MESH_OK && d->meta.version > 0)
         code = mesh_inbox_bury(tx, self->settings->service, d->aggregate_type, d->meta.aggregate_id,
                                d->meta.version, err);
+    const char *events[] = {d->key};
     if (code == MESH_OK)
-        code = mesh_attempt_forget(tx, &key, err);
+        code = mesh_attempts_forget(tx, self->settings->service, events, 1, err);
     if (code == MESH_OK)
         return mesh_tx_commit(tx, err);
     mesh_tx_rollback(tx);
@@ -395,9 +437,10 @@ static bool is_environment(mesh_code code)
 
 static bool is_last(const work *self, const mesh_delivery *d, bool passes)
 {
+    int64_t most = self->settings->max_deliver;
     if (passes) /* without end nothing is tried, either */
-        return d->number / PATIENCE >= self->settings->max_deliver;
-    return d->before.failures + 1 >= self->settings->max_deliver;
+        return d->before.passing + 1 >= most * PATIENCE;
+    return d->before.failures + 1 >= most;
 }
 
 static void fail(const work *self, mesh_delivery *d, const mesh_error *cause)
@@ -405,30 +448,38 @@ static void fail(const work *self, mesh_delivery *d, const mesh_error *cause)
     const mesh_attempt_key key = key_of(self, d);
     bool passes = is_environment(cause->code);
     mesh_error err = {.code = MESH_OK};
-    mesh_code code = mesh_attempt_end(self->settings->db, NULL, &key,
-                                      passes ? MESH_ATTEMPT_PASSING : MESH_ATTEMPT_FAILED, cause,
-                                      &err);
+    mesh_code code = mesh_attempt_end(
+        self->settings->db, &key, passes ? MESH_ATTEMPT_PASSING : MESH_ATTEMPT_FAILED, cause, &err);
     if (code == MESH_OK && is_last(self, d, passes)) {
         give_up(self, d, cause);
         return;
     }
     mesh_envelope_log(MESH_LOG_WARN, "an event failed and comes again", &d->meta, &d->parent,
                       cause);
-    come_again(d, MESH_DELIVERY_FAILED, pause_ms(d->number));
+    come_again(d, MESH_DELIVERY_FAILED, pause_ms(d->before.failures + d->before.passing + 1));
 }
 
-static void wait_for_missing(const work *self, mesh_delivery *d)
+/* What comes too early and is not to be held comes again; what has waited in vain is given up. */
+static void send_gap_back(const work *self, mesh_delivery *d)
 {
-    int64_t limit_ms = self->settings->gap_wait_ms;
-    int64_t pause = pause_ms(d->number);
-    if (d->missing_dead && limit_ms > DEAD_GAP_WAIT_MS)
-        limit_ms = DEAD_GAP_WAIT_MS;
-    come_again(d, MESH_DELIVERY_GAP, pause < GAP_PAUSE_MAX_MS ? pause : GAP_PAUSE_MAX_MS);
-    if (d->before.gap_wait_ms <= limit_ms)
-        return;
     mesh_error cause;
+    come_again(d, MESH_DELIVERY_GAP, MESH_DELIVERY_GAP_PAUSE_MS);
     explain_gap(d, &cause);
-    give_up(self, d, &cause);
+    if (waits_in_vain(self, d))
+        give_up(self, d, &cause);
+}
+
+static void send_gaps_back(const work *self)
+{
+    for (size_t i = 0; i < self->count; i++)
+        if (self->deliveries[i]->result == MESH_DELIVERY_GAP)
+            send_gap_back(self, self->deliveries[i]);
+}
+
+static void all_away(const work *self)
+{
+    for (size_t i = 0; i < self->count; i++)
+        come_again(self->deliveries[i], MESH_DELIVERY_AWAY, pause_ms(1));
 }
 
 /* ---- */
@@ -443,25 +494,76 @@ static void write_key(mesh_delivery *d)
         snprintf(d->key, sizeof d->key, "%" PRIu64 "@%" PRId64, d->sequence, d->stored_ns);
 }
 
-/* Of a delivery again it is noted that it begins. False: it is not to. */
-static bool begin(work *self, mesh_delivery *d)
+/* Of deliveries again it is noted that they begin, with one word for all. */
+static mesh_code note_begin(work *self, mesh_error *err)
 {
-    const mesh_attempt_key key = key_of(self, d);
-    mesh_error err = {.code = MESH_OK};
-    d->before = (mesh_attempts){.failures = 0};
-    if (d->number == 1)
-        return true;
-    if (mesh_attempt_begin(self->settings->db, &key, &d->before, &err) != MESH_OK) {
-        self->away = true;
-        return false;
+    mesh_delivery *again[MESH_DELIVERY_BATCH];
+    const char *events[MESH_DELIVERY_BATCH];
+    int64_t deliveries[MESH_DELIVERY_BATCH];
+    mesh_attempts before[MESH_DELIVERY_BATCH];
+    mesh_attempts_begun begun = {
+        .consumer = self->settings->service, .events = events, .deliveries = deliveries};
+    for (size_t i = 0; i < self->count; i++) {
+        mesh_delivery *d = self->deliveries[i];
+        if (d->number == 1)
+            continue;
+        events[begun.count] = d->key;
+        deliveries[begun.count] = d->number;
+        again[begun.count++] = d;
     }
-    if (d->before.failures < self->settings->max_deliver)
-        return true;
-    /* It took its processes with it so often that it may not be the processes' fault. */
-    read_all(self, &err);
-    mesh_error_set(&err, MESH_INTERNAL, "%d attempts failed or never ended", d->before.failures);
-    give_up(self, d, &err);
+    if (begun.count == 0)
+        return MESH_OK;
+    mesh_code code = mesh_attempts_begin(self->settings->db, self->arena, &begun, before, err);
+    self->away = code != MESH_OK;
+    for (size_t i = 0; i < begun.count && code == MESH_OK; i++)
+        again[i]->before = before[i];
+    return code;
+}
+
+/* One that failed before, or took its process with it, must not do so to others. */
+static bool has_suspect(const work *self)
+{
+    for (size_t i = 0; i < self->count; i++)
+        if (self->deliveries[i]->before.failures > 0)
+            return true;
     return false;
+}
+
+static bool has_redelivered(const work *self)
+{
+    for (size_t i = 0; i < self->count; i++)
+        if (self->deliveries[i]->number > 1)
+            return true;
+    return false;
+}
+
+/* Leaves those to be handled that do not have to wait for others. (Of one that may begin its
+ * aggregate the version is noted.) */
+static void set_ready(work *self)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < self->count; i++) {
+        mesh_delivery *d = self->deliveries[i];
+        if (d->result == MESH_DELIVERY_GAP && !d->may_begin)
+            send_gap_back(self, d);
+        else if (d->result != MESH_DELIVERY_HELD)
+            self->ready[count++] = d;
+    }
+    self->deliveries = self->ready;
+    self->count = count;
+}
+
+/* What comes again: what only waits for others is no attempt at it. */
+static mesh_code prepare(work *self, mesh_error *err)
+{
+    if (!has_redelivered(self))
+        return MESH_OK;
+    mesh_code code = peek(self, err);
+    if (code == MESH_OK)
+        set_ready(self);
+    else if (!self->away)
+        code = MESH_OK; /* malformed, as will be said again */
+    return code == MESH_OK ? note_begin(self, err) : code;
 }
 
 static void handle_one(work *self)
@@ -469,37 +571,61 @@ static void handle_one(work *self)
     mesh_delivery *d = self->deliveries[0];
     mesh_error err = {.code = MESH_OK};
     mesh_code code = MESH_OK;
-    bool begun = begin(self, d);
-    if (begun)
-        code = run(self, &err);
+    if (d->before.failures >= self->settings->max_deliver) {
+        /* It took its processes with it so often that it may not be the processes' fault. */
+        read_all(self, read_headers, &err);
+        mesh_error_set(&err, MESH_INTERNAL, "%" PRId64 " attempts failed or never ended",
+                       d->before.failures);
+        give_up(self, d, &err);
+        return;
+    }
+    code = run(self, &err);
     err.code = code; /* also when a handler set no error */
     if (self->away)
-        come_again(d, MESH_DELIVERY_AWAY, pause_ms(d->number));
-    else if (begun && code != MESH_OK)
+        all_away(self);
+    else if (code != MESH_OK)
         fail(self, d, &err);
-    else if (begun && d->result == MESH_DELIVERY_GAP)
-        wait_for_missing(self, d);
+    else
+        send_gaps_back(self);
 }
 
 bool mesh_delivery_handle(const mesh_delivery_settings *settings, mesh_delivery **deliveries,
                           size_t count, mesh_arena *arena)
 {
     work self = {.settings = settings, .deliveries = deliveries, .count = count, .arena = arena};
-    for (size_t i = 0; i < count; i++)
+    mesh_error err = {.code = MESH_OK}; /* each says it again when it is handled alone */
+    for (size_t i = 0; i < count; i++) {
         write_key(deliveries[i]);
-    if (count == 1) {
-        handle_one(&self);
+        deliveries[i]->before = (mesh_attempts){.failures = 0};
+    }
+    if (prepare(&self, &err) != MESH_OK) {
+        all_away(&self);
         return true;
     }
-    mesh_error err = {.code = MESH_OK}; /* each says it again when it is handled alone */
-    mesh_code code = run(&self, &err);
-    for (size_t i = 0; i < count; i++) {
-        if (self.away)
-            come_again(deliveries[i], MESH_DELIVERY_AWAY, pause_ms(1));
-        else if (code == MESH_OK && deliveries[i]->result == MESH_DELIVERY_GAP)
-            wait_for_missing(&self, deliveries[i]);
+    if (self.count <= 1) {
+        if (self.count == 1)
+            handle_one(&self);
+        return true;
     }
+    if (has_suspect(&self))
+        return false;
+    mesh_code code = run(&self, &err);
+    if (self.away)
+        all_away(&self);
+    else if (code == MESH_OK)
+        send_gaps_back(&self);
     return code == MESH_OK || self.away;
+}
+
+void mesh_delivery_look(const mesh_delivery_settings *settings, mesh_delivery **deliveries,
+                        size_t count, mesh_arena *arena)
+{
+    work self = {.settings = settings, .deliveries = deliveries, .count = count, .arena = arena};
+    mesh_error err = {.code = MESH_OK};
+    if (peek(&self, &err) == MESH_OK)
+        return;
+    for (size_t i = 0; i < count; i++)
+        deliveries[i]->result = MESH_DELIVERY_HELD;
 }
 
 mesh_code mesh_delivery_try(const mesh_delivery_settings *settings, mesh_delivery *delivery,
@@ -508,7 +634,8 @@ mesh_code mesh_delivery_try(const mesh_delivery_settings *settings, mesh_deliver
     work self = {.settings = settings, .deliveries = &delivery, .count = 1, .arena = arena};
     write_key(delivery);
     mesh_code code = run(&self, err);
-    if (code == MESH_OK && delivery->result == MESH_DELIVERY_GAP) {
+    if (code == MESH_OK &&
+        (delivery->result == MESH_DELIVERY_GAP || delivery->result == MESH_DELIVERY_HELD)) {
         explain_gap(delivery, err);
         code = MESH_FAILED_PRECONDITION;
     }

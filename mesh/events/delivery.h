@@ -14,6 +14,9 @@
 
 enum {
     MESH_DELIVERY_BATCH = 64, /* in one transaction, at most */
+    /* Until what comes too early comes again: the same for all, so that those that are sent back
+     * together come again in their order. */
+    MESH_DELIVERY_GAP_PAUSE_MS = 500,
     MESH_EVENT_KEY_BYTES = 48
 };
 
@@ -22,10 +25,10 @@ typedef enum mesh_delivery_result {
     MESH_DELIVERY_PASSED,    /* nobody handles it: its aggregate's version is noted */
     MESH_DELIVERY_DUPLICATE, /* the inbox had it */
     MESH_DELIVERY_PAST,      /* its version, or a later one, was handled: dropped */
-    MESH_DELIVERY_GAP,       /* a version before it is missing: comes again after a pause */
+    MESH_DELIVERY_HELD,      /* a version before it is missing: to be kept here until that came */
+    MESH_DELIVERY_GAP,       /* the same, and comes again after a pause instead */
     MESH_DELIVERY_FAILED,    /* rolled back, comes again after a pause */
     MESH_DELIVERY_DEAD,      /* given up: it is a dead letter now */
-    MESH_DELIVERY_HELD,      /* the same, but for so short a time that it is better kept here */
     MESH_DELIVERY_AWAY,      /* the database cannot be reached, comes again after a pause */
     MESH_DELIVERY_RESULTS
 } mesh_delivery_result;
@@ -37,6 +40,8 @@ typedef struct mesh_delivery {
     const char *aggregate_type;    /* static */
     bool late;                     /* the consumer passed over earlier events of such aggregates */
     const char *subject;           /* without "events.", of the message */
+    const char *aggregate_id;      /* as it stands in the message */
+    int64_t version;               /* of the aggregate; 0: none */
     uint64_t sequence;             /* in the stream */
     int64_t stored_ns;             /* there, since the Unix epoch */
     int number;                    /* 1 for the first delivery */
@@ -56,9 +61,10 @@ typedef struct mesh_delivery {
     mesh_trace parent; /* who added the event */
     const ProtobufCMessage *event;
     mesh_aggregate *aggregate; /* NULL: it has no version */
-    int64_t gap_ns;            /* when it was found to come too early; 0: it was not */
-    int64_t missing;           /* with GAP: the version before which it cannot be handled */
+    int64_t gap_ns;            /* since when it waits for `missing`; 0: it does not */
+    int64_t missing;           /* the version before which it cannot be handled */
     bool missing_dead;         /* that one may be among the dead letters */
+    bool may_begin;            /* its aggregate may begin with it, though that is not 1 */
 } mesh_delivery;
 
 /* Immutable. */
@@ -78,16 +84,24 @@ void mesh_delivery_read(mesh_delivery *delivery, natsMsg *message);
  * these consumers. */
 bool mesh_delivery_address(mesh_delivery *delivery, const mesh_consumer *consumers);
 
+/* Two that belong to one aggregate. */
+bool mesh_delivery_same_aggregate(const mesh_delivery *a, const mesh_delivery *b);
+
 /*
- * Handles one, or several of which each is the first delivery, on the calling thread, and says in
- * each what became of it. False: one of several cannot be handled, nothing has changed, and each
- * has to be handled alone. `arena` is reset; it holds the events meanwhile.
+ * Handles one or several on the calling thread, and says in each what became of it. False: one of
+ * several cannot be handled, nothing has changed, and each has to be handled alone. `arena` is
+ * reset; it holds the events meanwhile.
  */
 bool mesh_delivery_handle(const mesh_delivery_settings *settings, mesh_delivery **deliveries,
                           size_t count, mesh_arena *arena);
 
+/* Looks whether those that are HELD still have to wait: what has not any more gets another result,
+ * and is to be handled. Changes nothing else. `arena` is reset. */
+void mesh_delivery_look(const mesh_delivery_settings *settings, mesh_delivery **deliveries,
+                        size_t count, mesh_arena *arena);
+
 /* Handles one without a word of failure to anybody but the caller. Its result is HANDLED, PASSED,
- * DUPLICATE, PAST or, when the code is FAILED_PRECONDITION, perhaps GAP. */
+ * DUPLICATE, PAST or, when the code is FAILED_PRECONDITION, perhaps HELD or GAP. */
 mesh_code mesh_delivery_try(const mesh_delivery_settings *settings, mesh_delivery *delivery,
                             mesh_arena *arena, mesh_error *err);
 

@@ -60,6 +60,18 @@ const char *mesh_envelope_aggregate_type(natsMsg *message)
     return header(message, "ce-aggregatetype");
 }
 
+const char *mesh_envelope_aggregate_id(natsMsg *message)
+{
+    const char *id = header(message, "ce-subject");
+    return id != NULL ? id : "";
+}
+
+int64_t mesh_envelope_version(natsMsg *message)
+{
+    int64_t version = 0;
+    return read_version(header(message, "ce-aggregateversion"), &version) ? version : 0;
+}
+
 static mesh_code read_headers(natsMsg *message, mesh_arena *arena, mesh_event *meta,
                               mesh_error *err)
 {

@@ -25,6 +25,11 @@ bool mesh_event_takes(const mesh_event_descriptor *event, const char *subject);
 const char *mesh_envelope_id(natsMsg *message);
 const char *mesh_envelope_aggregate_type(natsMsg *message);
 
+/* The id of the aggregate as it stands there, borrowed, and its version: "" and 0 when there is
+ * none, or a malformed one. */
+const char *mesh_envelope_aggregate_id(natsMsg *message);
+int64_t mesh_envelope_version(natsMsg *message);
+
 /*
  * Reads the headers of a message of the stream. Strings are borrowed from the message or live in
  * the arena. `trace` is the trace of who added the event, or none. INVALID_ARGUMENT: a header is

@@ -5,7 +5,6 @@
 #include <string.h>
 #include <strings.h>
 
-#include "mesh/base/clock.h"
 #include "mesh/base/uuid.h"
 #include "mesh/db/array.h"
 
@@ -111,15 +110,16 @@ static mesh_code list_versions(mesh_tx *tx, const mesh_aggregate *aggregates, si
     return check_memory(tx, err);
 }
 
-mesh_code mesh_inbox_lock(mesh_tx *tx, const char *consumer, mesh_aggregate *aggregates,
-                          size_t count, mesh_error *err)
+/* LATERAL: each row is found by the key, however large the table was when this was planned. */
+#define READ_VERSIONS(lock)                                                              \
+    "SELECT given.n, held.version, held.dead, held.begins"                               \
+    " FROM unnest($2::text[], $3::text[]) WITH ORDINALITY AS given (type, id, n),"       \
+    " LATERAL (SELECT version, dead, begins FROM mesh_inbox_version WHERE consumer = $1" \
+    "  AND aggregate_type = given.type AND aggregate_id = given.id" lock ") AS held"
+
+static mesh_code read_versions(mesh_tx *tx, const char *sql, const char *consumer,
+                               mesh_aggregate *aggregates, size_t count, mesh_error *err)
 {
-    /* LATERAL: each row is found by the key, however large the table was when this was planned. */
-    static const char sql[] =
-        "SELECT given.n, held.version, held.dead, held.begins"
-        " FROM unnest($2::text[], $3::text[]) WITH ORDINALITY AS given (type, id, n),"
-        " LATERAL (SELECT version, dead, begins FROM mesh_inbox_version WHERE consumer = $1"
-        "  AND aggregate_type = given.type AND aggregate_id = given.id FOR UPDATE) AS held";
     version_lists lists;
     mesh_rows *rows = NULL;
     for (mesh_aggregate *a = aggregates; a < aggregates + count; a++)
@@ -138,6 +138,20 @@ mesh_code mesh_inbox_lock(mesh_tx *tx, const char *consumer, mesh_aggregate *agg
         a->begun = a->begins = mesh_rows_int(rows, i, 3);
     }
     return code;
+}
+
+mesh_code mesh_inbox_lock(mesh_tx *tx, const char *consumer, mesh_aggregate *aggregates,
+                          size_t count, mesh_error *err)
+{
+    static const char sql[] = READ_VERSIONS(" FOR UPDATE");
+    return read_versions(tx, sql, consumer, aggregates, count, err);
+}
+
+mesh_code mesh_inbox_peek(mesh_tx *tx, const char *consumer, mesh_aggregate *aggregates,
+                          size_t count, mesh_error *err)
+{
+    static const char sql[] = READ_VERSIONS("");
+    return read_versions(tx, sql, consumer, aggregates, count, err);
 }
 
 #define INSERT_VERSIONS                                                \
@@ -257,6 +271,18 @@ static mesh_code prune(mesh_db *db, const char *sql, mesh_param oldest, mesh_err
     return code;
 }
 
+/* The database's, which all instances have in common: one of theirs may be wrong. */
+static mesh_code read_clock(mesh_db *db, int64_t *now_ns, mesh_error *err)
+{
+    mesh_rows *rows = NULL;
+    mesh_code code = mesh_db_query(db, 0, "SELECT now()", MESH_SQL_NO_PARAMS, &rows, err);
+    if (code != MESH_OK)
+        return code;
+    *now_ns = mesh_rows_time(rows, 0, 0);
+    mesh_rows_end(rows);
+    return MESH_OK;
+}
+
 mesh_code mesh_inbox_prune(mesh_db *db, int max_age_days, mesh_error *err)
 {
     static const char ids[] = "DELETE FROM mesh_inbox WHERE (event_id, consumer) IN"
@@ -267,8 +293,12 @@ mesh_code mesh_inbox_prune(mesh_db *db, int max_age_days, mesh_error *err)
         " (SELECT consumer, event, delivery FROM mesh_inbox_attempt WHERE noted_at < $1"
         " LIMIT $2 FOR UPDATE SKIP LOCKED)";
     char oldest[MESH_UUID_TEXT_BYTES];
-    int64_t oldest_ns = mesh_clock_wall_ns() - (int64_t)max_age_days * 24 * 3600 * 1000000000;
+    int64_t now_ns = 0;
+    mesh_code code = read_clock(db, &now_ns, err);
+    if (code != MESH_OK)
+        return code;
+    int64_t oldest_ns = now_ns - (int64_t)max_age_days * 24 * 3600 * 1000000000;
     first_id_of(oldest_ns, oldest);
-    mesh_code code = prune(db, ids, MESH_SQL_TEXT(oldest), err);
+    code = prune(db, ids, MESH_SQL_TEXT(oldest), err);
     return code == MESH_OK ? prune(db, attempts, MESH_SQL_TIME(oldest_ns), err) : code;
 }

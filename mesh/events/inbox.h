@@ -29,8 +29,10 @@ mesh_code mesh_inbox_note(mesh_tx *tx, const char *consumer, const char *const *
                           size_t count, mesh_error *err);
 
 /* Reads and locks the versions of aggregates, which are in the order of type and id: fills all but
- * those. Errors of mesh_tx_query. */
+ * those. mesh_inbox_peek reads without a lock. Errors of mesh_tx_query. */
 mesh_code mesh_inbox_lock(mesh_tx *tx, const char *consumer, mesh_aggregate *aggregates,
+                          size_t count, mesh_error *err);
+mesh_code mesh_inbox_peek(mesh_tx *tx, const char *consumer, mesh_aggregate *aggregates,
                           size_t count, mesh_error *err);
 
 /* Sets what is to be another. ABORTED: another transaction made one of the rows

@@ -8,11 +8,15 @@
 
 enum {
     WAITING_PER_LANE = 2 * MESH_DELIVERY_BATCH, /* fetched ahead of the handlers */
-    BATCH_BYTES = 256 * 1024,                   /* of payload in a transaction, about */
+    /* Beside them, of those that come too early; and of their payloads. */
+    HELD_PER_LANE = 4 * MESH_DELIVERY_BATCH,
+    HELD_BYTES = 4 * 1024 * 1024,
+    BATCH_BYTES = 256 * 1024, /* of payload in a transaction, about */
     /* A transaction that takes longer has fewer events next time, so that none is held up long by
      * others; one that takes less than half of it may have twice as many. */
     BATCH_TIME_MS = 50,
-    HELD_RETRY_MS = 20,
+    LOOK_FIRST_MS = 5, /* whether others handled what the held ones wait for; doubles in vain */
+    LOOK_LAST_MS = 500,
     LATE_PAUSE_MS = 500 /* of an event whose lane is stuck, until another instance may have it */
 };
 
@@ -40,17 +44,83 @@ static void put_first(mesh_lane *self, mesh_delivery *delivery)
     self->first = delivery;
 }
 
-/* Those that are held come first again. */
-static void release_held(mesh_lane *self)
+/* ---- those that come too early ---- */
+
+static void keep(mesh_lane *self, mesh_delivery *delivery)
 {
-    if (self->held == NULL)
-        return;
-    *self->held_last = self->first;
+    delivery->next = NULL;
+    *self->held_last = delivery;
+    self->held_last = &delivery->next;
+    self->held_count++;
+    self->held_bytes += (size_t)natsMsg_GetDataLength(delivery->message);
+    self->owner->held++;
+}
+
+static bool has_room_to_hold(const mesh_lane *self)
+{
+    return self->held_count < HELD_PER_LANE && self->held_bytes < HELD_BYTES;
+}
+
+/* Takes out the one that `place`, a link of the list, points to. */
+static mesh_delivery *take_held(mesh_lane *self, mesh_delivery **place)
+{
+    mesh_delivery *delivery = *place;
+    *place = delivery->next;
+    if (self->held_last == &delivery->next)
+        self->held_last = place;
+    self->held_count--;
+    self->held_bytes -= (size_t)natsMsg_GetDataLength(delivery->message);
+    self->owner->held--;
+    return delivery;
+}
+
+static void insert_by_version(mesh_delivery **list, mesh_delivery *delivery)
+{
+    while (*list != NULL && (*list)->version <= delivery->version)
+        list = &(*list)->next;
+    delivery->next = *list;
+    *list = delivery;
+}
+
+/* Those of an aggregate come first in the queue, in the order of their versions. */
+static void release_held(mesh_lane *self, const mesh_delivery *of)
+{
+    mesh_delivery *released = NULL;
+    for (mesh_delivery **place = &self->held; *place != NULL;) {
+        if (mesh_delivery_same_aggregate(*place, of))
+            insert_by_version(&released, take_held(self, place));
+        else
+            place = &(*place)->next;
+    }
+    mesh_delivery **last = &released;
+    while (*last != NULL)
+        last = &(*last)->next;
+    *last = self->first;
     if (self->first == NULL)
-        self->last = self->held_last;
-    self->first = self->held;
-    self->held = NULL;
-    self->held_last = &self->held;
+        self->last = last;
+    self->first = released;
+}
+
+/* What an event that got done was waited for by. */
+static void release_followers(mesh_lane *self, const mesh_delivery *done)
+{
+    if (done->version == 0)
+        return;
+    for (const mesh_delivery *held = self->held; held != NULL; held = held->next) {
+        if (held->version != done->version + 1 || !mesh_delivery_same_aggregate(held, done))
+            continue;
+        release_held(self, done);
+        return;
+    }
+}
+
+/* An earlier one of the aggregate is held. */
+static bool is_behind(const mesh_lane *self, const mesh_delivery *delivery)
+{
+    for (const mesh_delivery *held = self->held; held != NULL; held = held->next)
+        if (held->version < delivery->version && mesh_delivery_same_aggregate(held, delivery))
+            return true;
+    return false;
 }
 
 static bool is_late(const mesh_lane *self)
@@ -73,7 +143,8 @@ static void send_back(mesh_consumption *self, mesh_delivery *delivery, int64_t p
 
 static void give_back(mesh_lane *self, int64_t pause_ms)
 {
-    release_held(self);
+    while (self->held != NULL)
+        send_back(self->owner, take_held(self, &self->held), pause_ms);
     while (self->first != NULL)
         send_back(self->owner, pop(self), pause_ms);
 }
@@ -95,32 +166,88 @@ void mesh_lanes_put(mesh_consumption *self, mesh_delivery *delivery)
         pthread_cond_signal(&lane->work);
 }
 
+static bool has_to_look(const mesh_lane *self)
+{
+    return self->held != NULL && !self->owner->away && mesh_clock_monotonic_ns() >= self->look_ns;
+}
+
 static void wait_work(mesh_lane *self)
 {
     mesh_consumption *owner = self->owner;
-    for (;;) {
-        if (mesh_clock_monotonic_ns() >= self->retry_ns)
-            release_held(self);
-        if (owner->ending || (self->first != NULL && !owner->away))
-            return;
+    while (!owner->ending && (self->first == NULL || owner->away) && !has_to_look(self))
         mesh_cond_wait_until(&self->work, &owner->mu,
-                             self->held != NULL ? self->retry_ns : MESH_NO_DEADLINE);
+                             self->held != NULL && !owner->away ? self->look_ns : MESH_NO_DEADLINE);
+}
+
+/* The place in the batch of one of the same aggregate; `running` when there is none. */
+static size_t find_in_batch(const mesh_lane *self, const mesh_delivery *delivery)
+{
+    size_t i = 0;
+    while (i < self->running && !mesh_delivery_same_aggregate(self->batch[i], delivery))
+        i++;
+    return i;
+}
+
+/* Of each aggregate the one that is held with the lowest version, to be looked at. What does not fit
+ * is the first the next time. */
+static void fill_with_held(mesh_lane *self)
+{
+    for (mesh_delivery **place = &self->held; *place != NULL;) {
+        size_t i = find_in_batch(self, *place);
+        if (i == self->running && i < MESH_DELIVERY_BATCH) {
+            self->batch[self->running++] = take_held(self, place);
+        } else if (i < self->running && (*place)->version < self->batch[i]->version) {
+            mesh_delivery *lower = take_held(self, place);
+            keep(self, self->batch[i]);
+            self->batch[i] = lower;
+        } else {
+            place = &(*place)->next;
+        }
     }
 }
 
-/* Takes what is to be handled in one transaction; 0: the lane ends. */
-static size_t take(mesh_lane *self)
+/* Without a question to the database. */
+static void put_off(mesh_lane *self, mesh_delivery *delivery)
 {
-    mesh_consumption *owner = self->owner;
+    if (has_room_to_hold(self)) {
+        delivery->gap_ns = mesh_clock_monotonic_ns();
+        keep(self, delivery);
+        return;
+    }
+    self->owner->results[MESH_DELIVERY_GAP]++;
+    send_back(self->owner, delivery, MESH_DELIVERY_GAP_PAUSE_MS);
+}
+
+static void fill(mesh_lane *self)
+{
     size_t bytes = 0;
-    pthread_mutex_lock(&owner->mu);
-    wait_work(self);
     while (self->first != NULL && self->running < self->limit && bytes < BATCH_BYTES) {
         if (self->running > 0 && (self->batch[0]->alone || self->first->alone))
             break;
         mesh_delivery *delivery = pop(self);
+        if (is_behind(self, delivery)) {
+            put_off(self, delivery);
+            continue;
+        }
         bytes += (size_t)natsMsg_GetDataLength(delivery->message);
         self->batch[self->running++] = delivery;
+    }
+}
+
+/* Takes what is to be looked at, or handled in one transaction; 0: the lane ends. */
+static size_t take(mesh_lane *self)
+{
+    mesh_consumption *owner = self->owner;
+    pthread_mutex_lock(&owner->mu);
+    while (self->running == 0) {
+        wait_work(self);
+        self->looking = has_to_look(self);
+        if (self->looking)
+            fill_with_held(self);
+        else if (self->first != NULL)
+            fill(self);
+        else
+            break;
     }
     self->began_ns = mesh_clock_monotonic_ns();
     size_t count = self->running;
@@ -147,21 +274,33 @@ static void answer(mesh_delivery *delivery)
     natsMsg_Destroy(delivery->message);
 }
 
-/* Keeps what waits for others, which another instance may handle just now. How many are left. */
+/* Keeps what waits for others as far as there is room. How many are left. */
 static size_t hold(mesh_lane *self, mesh_delivery **batch, size_t count)
 {
     size_t left = 0;
     for (size_t i = 0; i < count; i++) {
-        if (batch[i]->result != MESH_DELIVERY_HELD) {
-            batch[left++] = batch[i];
+        mesh_delivery *delivery = batch[i];
+        if (delivery->result == MESH_DELIVERY_HELD && has_room_to_hold(self)) {
+            if (self->held == NULL) {
+                self->look_ms = LOOK_FIRST_MS;
+                self->look_ns = mesh_clock_deadline_ns(self->look_ms);
+            }
+            keep(self, delivery);
             continue;
         }
-        batch[i]->next = NULL;
-        *self->held_last = batch[i];
-        self->held_last = &batch[i]->next;
-        self->retry_ns = mesh_clock_deadline_ns(HELD_RETRY_MS);
+        if (delivery->result == MESH_DELIVERY_HELD) {
+            delivery->result = MESH_DELIVERY_GAP;
+            delivery->pause_ms = MESH_DELIVERY_GAP_PAUSE_MS;
+        }
+        batch[left++] = delivery;
     }
     return left;
+}
+
+static bool got_done(const mesh_delivery *delivery)
+{
+    return delivery->result == MESH_DELIVERY_HANDLED || delivery->result == MESH_DELIVERY_PASSED ||
+           delivery->result == MESH_DELIVERY_DUPLICATE || delivery->result == MESH_DELIVERY_PAST;
 }
 
 static void finish(mesh_lane *self, mesh_delivery **batch, size_t count)
@@ -170,6 +309,9 @@ static void finish(mesh_lane *self, mesh_delivery **batch, size_t count)
     pthread_mutex_lock(&owner->mu);
     self->running = 0; /* from here on nobody else has them */
     count = hold(self, batch, count);
+    for (size_t i = 0; i < count; i++)
+        if (got_done(batch[i]))
+            release_followers(self, batch[i]);
     pthread_mutex_unlock(&owner->mu);
     for (size_t i = 0; i < count; i++)
         answer(batch[i]);
@@ -186,6 +328,28 @@ static void finish(mesh_lane *self, mesh_delivery **batch, size_t count)
         owner->progress_ns = mesh_clock_monotonic_ns();
     pthread_cond_broadcast(&owner->changed);
     pthread_mutex_unlock(&owner->mu);
+}
+
+/* Those that still wait are held on; the others come first in the queue, with what follows them. */
+static void look(mesh_lane *self, mesh_delivery **batch, size_t count)
+{
+    bool in_vain = true;
+    mesh_delivery_look(&self->owner->settings.delivery, batch, count, self->arena);
+    pthread_mutex_lock(&self->owner->mu);
+    self->running = 0;
+    for (size_t i = 0; i < count; i++) {
+        keep(self, batch[i]);
+        if (batch[i]->result == MESH_DELIVERY_HELD)
+            continue;
+        in_vain = false;
+        release_held(self, batch[i]);
+    }
+    self->look_ms = !in_vain                           ? LOOK_FIRST_MS
+                    : self->look_ms * 2 < LOOK_LAST_MS ? self->look_ms * 2
+                                                       : LOOK_LAST_MS;
+    self->look_ns = mesh_clock_deadline_ns(self->look_ms);
+    pthread_cond_broadcast(&self->owner->changed); /* for who drains */
+    pthread_mutex_unlock(&self->owner->mu);
 }
 
 /* One of them cannot be handled: each is handled alone, in the same order. */
@@ -219,6 +383,10 @@ static void *run_lane(void *context)
         mesh_delivery *batch[MESH_DELIVERY_BATCH];
         for (size_t i = 0; i < count; i++)
             batch[i] = self->batch[i];
+        if (self->looking) {
+            look(self, batch, count);
+            continue;
+        }
         int64_t began_ns = mesh_clock_monotonic_ns();
         if (!mesh_delivery_handle(&self->owner->settings.delivery, batch, count, self->arena)) {
             separate(self, batch, count);
@@ -294,6 +462,7 @@ mesh_code mesh_lanes_create(mesh_consumption *self, mesh_error *err)
         lane->last = &lane->first;
         lane->held_last = &lane->held;
         lane->limit = 1;
+        lane->look_ms = LOOK_FIRST_MS;
         pthread_cond_init(&lane->work, NULL);
         lane->arena = mesh_arena_create(MESH_EVENT_ARENA_BYTES, MESH_EVENT_ARENA_LIMIT_BYTES);
         complete = complete && lane->arena != NULL;

@@ -16,15 +16,18 @@ typedef struct mesh_lane {
     pthread_cond_t work;
     mesh_arena *arena; /* of the thread */
     size_t limit;      /* of the thread: how many it takes at once */
+    int64_t look_ms;   /* the same: the pause between looks at those that are held */
+    bool looking;      /* the same: the batch are those, to be looked at */
     /* Guarded by the owner's mu. */
     mesh_delivery *first; /* of those that wait */
     mesh_delivery **last;
     mesh_delivery *batch[MESH_DELIVERY_BATCH]; /* those that are handled */
     size_t running;
     int64_t began_ns;
-    mesh_delivery *held; /* those that wait for others before them, in order */
+    mesh_delivery *held; /* those that wait for others before them, in the order of their coming */
     mesh_delivery **held_last;
-    int64_t retry_ns; /* when they are tried again */
+    size_t held_count, held_bytes;
+    int64_t look_ns; /* when it is looked whether they still have to */
 } mesh_lane;
 
 struct mesh_consumption {
@@ -50,6 +53,7 @@ struct mesh_consumption {
     bool away;        /* a handler found no database */
     bool stalled;     /* there is work, and none got done for long */
     size_t in_flight; /* deliveries fetched and not answered yet */
+    size_t held;      /* of them those that wait for others, which may have to be fetched */
     int64_t progress_ns;
     uint64_t results[MESH_DELIVERY_RESULTS];
     uint64_t redelivered;

@@ -24,7 +24,7 @@ CREATE TABLE mesh_inbox_attempt (
     consumer text NOT NULL,
     event text NOT NULL, -- its id, or its place in the stream when it has none
     delivery integer NOT NULL,
-    outcome text NOT NULL CHECK (outcome IN ('begun', 'failed', 'passing', 'gap')),
+    outcome text NOT NULL CHECK (outcome IN ('begun', 'failed', 'passing')),
     code text NOT NULL,
     cause text NOT NULL,
     noted_at timestamptz NOT NULL DEFAULT now(),
