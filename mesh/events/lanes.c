@@ -188,8 +188,8 @@ static size_t find_in_batch(const mesh_lane *self, const mesh_delivery *delivery
     return i;
 }
 
-/* Of each aggregate the one that is held with the lowest version, to be looked at. What does not fit
- * is the first the next time. */
+/* Of each aggregate the one that is held with the lowest version, to be looked at. What does not
+ * fit is the first the next time. */
 static void fill_with_held(mesh_lane *self)
 {
     for (mesh_delivery **place = &self->held; *place != NULL;) {

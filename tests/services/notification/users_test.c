@@ -24,6 +24,24 @@
     "SELECT concat_ws(' ', version, deleted, username, first_name, last_name, kind, " \
     "roles, banned) FROM user_copy WHERE id = '"
 
+/* Whom the consumers are of; nobody watches. */
+static notification_service service;
+
+static int open_service(void **state)
+{
+    if (database_setup(state) != 0)
+        return -1;
+    service.db = db;
+    return notification_feed_create(db, 60000, &service.feed, &err) != MESH_OK;
+}
+
+static int close_service(void **state)
+{
+    notification_feed_end(service.feed);
+    notification_feed_destroy(service.feed);
+    return database_teardown(state);
+}
+
 static int begin_test(void **state)
 {
     (void)state;
@@ -87,31 +105,31 @@ static mesh_code consume(mesh_tx *tx, int stage)
         User__V1__UserCreated event = USER__V1__USER_CREATED__INIT;
         event.user_id = (char *)ADA;
         event.user = person(ADA, stage);
-        return notification_user_created(NULL, tx, NULL, &event, &err);
+        return notification_user_created(&service, tx, NULL, &event, &err);
     }
     case 2: {
         User__V1__UserUpdated event = USER__V1__USER_UPDATED__INIT;
         event.user_id = (char *)ADA;
         event.user = person(ADA, stage);
-        return notification_user_updated(NULL, tx, NULL, &event, &err);
+        return notification_user_updated(&service, tx, NULL, &event, &err);
     }
     case 3: {
         User__V1__UserBanned event = USER__V1__USER_BANNED__INIT;
         event.user_id = (char *)ADA;
         event.user = person(ADA, stage);
-        return notification_user_banned(NULL, tx, NULL, &event, &err);
+        return notification_user_banned(&service, tx, NULL, &event, &err);
     }
     case 4: {
         User__V1__UserUnbanned event = USER__V1__USER_UNBANNED__INIT;
         event.user_id = (char *)ADA;
         event.user = person(ADA, stage);
-        return notification_user_unbanned(NULL, tx, NULL, &event, &err);
+        return notification_user_unbanned(&service, tx, NULL, &event, &err);
     }
     default: {
         User__V1__UserDeleted event = USER__V1__USER_DELETED__INIT;
         event.user_id = (char *)ADA;
         event.version = stage;
-        return notification_user_deleted(NULL, tx, NULL, &event, &err);
+        return notification_user_deleted(&service, tx, NULL, &event, &err);
     }
     }
 }
@@ -224,19 +242,19 @@ static void an_event_without_its_user_is_refused(void **state)
     User__V1__UserCreated created = USER__V1__USER_CREATED__INIT;
     User__V1__UserDeleted deleted = USER__V1__USER_DELETED__INIT;
     created.user_id = (char *)ADA;
-    assert_int_equal(notification_user_created(NULL, tx, NULL, &created, &err),
+    assert_int_equal(notification_user_created(&service, tx, NULL, &created, &err),
                      MESH_INVALID_ARGUMENT);
     created.user = person(BOB, 1);
-    assert_int_equal(notification_user_created(NULL, tx, NULL, &created, &err),
+    assert_int_equal(notification_user_created(&service, tx, NULL, &created, &err),
                      MESH_INVALID_ARGUMENT);
     created.user = person(ADA, 0);
-    assert_int_equal(notification_user_created(NULL, tx, NULL, &created, &err),
+    assert_int_equal(notification_user_created(&service, tx, NULL, &created, &err),
                      MESH_INVALID_ARGUMENT);
     created.user_id = created.user->id = (char *)"";
     created.user->version = 1;
-    assert_int_equal(notification_user_created(NULL, tx, NULL, &created, &err),
+    assert_int_equal(notification_user_created(&service, tx, NULL, &created, &err),
                      MESH_INVALID_ARGUMENT);
-    assert_int_equal(notification_user_deleted(NULL, tx, NULL, &deleted, &err),
+    assert_int_equal(notification_user_deleted(&service, tx, NULL, &deleted, &err),
                      MESH_INVALID_ARGUMENT);
     mesh_tx_rollback(tx);
 }
@@ -555,5 +573,5 @@ int main(void)
         TEST(a_list_of_nobody_is_not_believed),
         TEST(old_marks_go_with_what_is_left_behind_them),
     };
-    return cmocka_run_group_tests(tests, database_setup, database_teardown);
+    return cmocka_run_group_tests(tests, open_service, close_service);
 }
