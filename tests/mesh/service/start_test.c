@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "mesh/events/v1/events.mesh.h"
+
 static void gives_up_when_nothing_answers_in_time(void **state)
 {
     const char *const more[] = {"MESH_STARTUP_TIMEOUT=300ms", NULL};
@@ -62,6 +64,26 @@ static void table_of_consumers_may_be_full(void **state)
     program_free(program);
 }
 
+/* S0.5: a service that is public to everybody shows nobody what its events hold. */
+static void a_public_service_does_not_offer_its_events(void **state)
+{
+    static const int methods[] = {MESH__EVENTS__V1__EVENTS_SERVICE__GET_CONSUMER,
+                                  MESH__EVENTS__V1__EVENTS_SERVICE__PUBLISH_EVENT,
+                                  MESH__EVENTS__V1__EVENTS_SERVICE__GET_OUTBOX};
+    (void)state;
+    demo demo = demo_serve("public", demo_defaults);
+    for (size_t i = 0; i < sizeof methods / sizeof methods[0]; i++) {
+        const mesh_method *method = &mesh__events__v1__events_service__methods[methods[i]];
+        ProtobufCMessage *response;
+        ProtobufCMessage *asked = mesh_arena_calloc(demo.arena, 1, method->request->sizeof_message);
+        protobuf_c_message_init(method->request, asked);
+        assert_int_equal(mesh_unary_call(demo.channel, method, asked, &response,
+                                         &(mesh_call_options){.arena = demo.arena}, NULL),
+                         MESH_UNIMPLEMENTED);
+    }
+    demo_stop(&demo);
+}
+
 static void taken_address_is_named(void **state)
 {
     char url[POSTGRES_URL_BYTES], listen[256];
@@ -98,6 +120,7 @@ int main(void)
         cmocka_unit_test(migrations_run_once_for_two_instances),
         cmocka_unit_test(failing_migration_ends_it_at_once),
         cmocka_unit_test(table_of_consumers_may_be_full),
+        cmocka_unit_test(a_public_service_does_not_offer_its_events),
         cmocka_unit_test(taken_address_is_named),
         cmocka_unit_test(failing_on_start_ends_it),
     };
