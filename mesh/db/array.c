@@ -49,3 +49,38 @@ const char *mesh_array_of_integers(mesh_arena *arena, const int64_t *items, size
     *at = '\0';
     return text;
 }
+
+static char *put_number(char *at, uint32_t number)
+{
+    const uint8_t bytes[] = {(uint8_t)(number >> 24), (uint8_t)(number >> 16),
+                             (uint8_t)(number >> 8), (uint8_t)number};
+    memcpy(at, bytes, sizeof bytes);
+    return at + sizeof bytes;
+}
+
+mesh_bytes mesh_array_of_bytes(mesh_arena *arena, const mesh_bytes *items, size_t count)
+{
+    enum {
+        BYTEA = 17, /* its oid, a constant of PostgreSQL */
+        HEADER_BYTES = 5 * 4
+    };
+    size_t size = HEADER_BYTES;
+    for (size_t i = 0; i < count; i++)
+        size += 4 + items[i].size;
+    char *data = mesh_arena_alloc(arena, size);
+    if (data == NULL)
+        return (mesh_bytes){.data = NULL};
+    /* As array_recv of PostgreSQL reads it: dimensions, nulls, type, and of the one dimension its
+     * size and first index; then the items. */
+    char *at = put_number(data, 1);
+    at = put_number(at, 0);
+    at = put_number(at, BYTEA);
+    at = put_number(at, (uint32_t)count);
+    at = put_number(at, 1);
+    for (size_t i = 0; i < count; i++) {
+        at = put_number(at, (uint32_t)items[i].size);
+        memcpy(at, items[i].data, items[i].size);
+        at += items[i].size;
+    }
+    return (mesh_bytes){.data = data, .size = size};
+}

@@ -457,3 +457,32 @@ mesh_code mesh_db_conn_query(mesh_db_conn *conn, const char *sql, mesh_params pa
     mesh_error_clear(err);
     return run_prepared(conn, sql, &encoded, deadline_ns, result, constraint, &stale, err);
 }
+
+static bool take_notifications(PGconn *pg)
+{
+    bool some = false;
+    for (PGnotify *one; (one = PQnotifies(pg)) != NULL; PQfreemem(one))
+        some = true;
+    return some;
+}
+
+mesh_db_heard mesh_db_conn_hear(mesh_db_conn *conn, int stop_fd, int64_t timeout_ms)
+{
+    int64_t deadline_ns = mesh_clock_deadline_ns(timeout_ms);
+    struct pollfd fds[] = {{.fd = PQsocket(conn->pg), .events = POLLIN},
+                           {.fd = stop_fd, .events = POLLIN}};
+    for (;;) {
+        if (take_notifications(conn->pg))
+            return MESH_DB_HEARD_NOTIFICATION;
+        int64_t left_ms = mesh_clock_left_ms(deadline_ns);
+        int ready = poll(fds, 2, left_ms < POLL_MAX_MS ? (int)left_ms : POLL_MAX_MS);
+        if (ready < 0 && errno != EINTR)
+            return MESH_DB_HEARD_END;
+        if (ready > 0 && fds[1].revents != 0)
+            return MESH_DB_HEARD_STOP;
+        if (ready > 0 && !PQconsumeInput(conn->pg))
+            return MESH_DB_HEARD_END;
+        if (ready <= 0 && left_ms == 0)
+            return MESH_DB_HEARD_NOTHING;
+    }
+}

@@ -75,4 +75,15 @@ mesh_code mesh_db_conn_query(mesh_db_conn *conn, const char *sql, mesh_params pa
                              int64_t deadline_ns, PGresult **result, char *constraint,
                              mesh_error *err);
 
+/* What ended a wait. */
+typedef enum mesh_db_heard {
+    MESH_DB_HEARD_NOTHING,      /* the time is over */
+    MESH_DB_HEARD_NOTIFICATION, /* at least one; all that were there are taken */
+    MESH_DB_HEARD_STOP,         /* `stop_fd` is readable */
+    MESH_DB_HEARD_END           /* the connection is lost */
+} mesh_db_heard;
+
+/* Waits for notifications on an idle connection that listens. */
+mesh_db_heard mesh_db_conn_hear(mesh_db_conn *conn, int stop_fd, int64_t timeout_ms);
+
 #endif

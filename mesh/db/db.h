@@ -92,7 +92,8 @@ MESH_API mesh_code mesh_tx_begin(mesh_db *db, const mesh_tx_options *options, me
 
 /*
  * Commits and frees the transaction, whatever it returns. After a failed statement it rolls back
- * and returns that statement's code. ABORTED: a conflict with another transaction, try the whole
+ * and returns that statement's code; the same for what was to be done before the commit. ABORTED: a
+ * conflict with another transaction, try the whole
  * again; DEADLINE_EXCEEDED: the deadline passed before, it was rolled back; UNAVAILABLE: the
  * connection broke, and the commit may or may not have happened; also the codes of constraints that
  * are checked at the commit. A COMMIT once sent is waited for beyond the deadline, for at most
@@ -102,6 +103,16 @@ MESH_API mesh_code mesh_tx_commit(mesh_tx *tx, mesh_error *err);
 
 /* Rolls back and frees it. NULL is accepted, so that it can stand at a `done:` label. */
 MESH_API void mesh_tx_rollback(mesh_tx *tx);
+
+/*
+ * Runs `fn` when mesh_tx_commit is called, just before the COMMIT, in order of registration: it may
+ * run statements, and sees all that was done. What it returns other than MESH_OK rolls back, and is
+ * what mesh_tx_commit returns. Never run when a statement has failed, or for mesh_tx_rollback.
+ * FAILED_PRECONDITION: an autocommit or a read-only transaction; RESOURCE_EXHAUSTED: out of memory.
+ */
+typedef mesh_code mesh_before_commit_fn(mesh_tx *tx, void *context, mesh_error *err);
+MESH_API mesh_code mesh_tx_before_commit(mesh_tx *tx, mesh_before_commit_fn *fn, void *context,
+                                         mesh_error *err);
 
 /*
  * Runs `fn` after the transaction committed, in order of registration, on the committing thread,

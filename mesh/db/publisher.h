@@ -16,6 +16,9 @@ bool mesh_db_set_publisher(mesh_db *db, void *publisher);
 /* NULL when there is none. */
 void *mesh_db_publisher(mesh_db *db);
 
+/* The context with which `fn` is registered to run before the commit; NULL: it is not. */
+void *mesh_tx_before_commit_context(const mesh_tx *tx, mesh_before_commit_fn *fn);
+
 MESH_END_DECLS
 
 #endif

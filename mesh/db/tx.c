@@ -7,6 +7,7 @@
 #include "mesh/base/log.h"
 #include "mesh/base/options.h"
 #include "mesh/db/pool.h"
+#include "mesh/db/publisher.h"
 #include "mesh/db/rows.h"
 #include "mesh/db/sqlstate.h"
 
@@ -15,6 +16,12 @@ enum {
     SERVER_GRACE_MS = 500,
     ROLLBACK_TIMEOUT_MS = 1000
 };
+
+typedef struct before_commit {
+    mesh_before_commit_fn *fn;
+    void *context;
+    struct before_commit *next;
+} before_commit;
 
 typedef struct after_commit {
     void (*fn)(void *context);
@@ -27,9 +34,12 @@ struct mesh_tx {
     mesh_db_conn *conn; /* from the pool */
     int64_t deadline_ns;
     bool autocommit;
+    bool read_only;
     mesh_code failed; /* code of the statement that failed, else OK */
     char constraint[MESH_DB_CONSTRAINT_BYTES];
     mesh_rows *rows;
+    before_commit *first_before;
+    before_commit **last_before;
     after_commit *first_after;
     after_commit **last_after;
 };
@@ -52,10 +62,10 @@ static bool too_late(const mesh_tx *tx)
     return tx->deadline_ns != MESH_NO_DEADLINE && mesh_clock_monotonic_ns() >= tx->deadline_ns;
 }
 
-static mesh_code begin(mesh_tx *tx, bool read_only, bool fresh, mesh_error *err)
+static mesh_code begin(mesh_tx *tx, bool fresh, mesh_error *err)
 {
-    const char *sql = read_only ? "BEGIN ISOLATION LEVEL READ COMMITTED READ ONLY"
-                                : "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE";
+    const char *sql = tx->read_only ? "BEGIN ISOLATION LEVEL READ COMMITTED READ ONLY"
+                                    : "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE";
     mesh_code code = mesh_db_conn_script(tx->conn, sql, statement_deadline(tx), NULL, NULL, err);
     if (code == MESH_OK || fresh || !mesh_db_conn_broken(tx->conn) ||
         code == MESH_DEADLINE_EXCEEDED)
@@ -90,6 +100,8 @@ mesh_code mesh_tx_begin(mesh_db *db, const mesh_tx_options *given, mesh_tx **out
     tx->db = db;
     tx->deadline_ns = MESH_OPTION_DEFAULT(options.deadline_ns, MESH_NO_DEADLINE);
     tx->autocommit = options.autocommit;
+    tx->read_only = options.read_only;
+    tx->last_before = &tx->first_before;
     tx->last_after = &tx->first_after;
     bool fresh = false;
     if (too_late(tx))
@@ -97,7 +109,7 @@ mesh_code mesh_tx_begin(mesh_db *db, const mesh_tx_options *given, mesh_tx **out
     if (code == MESH_OK)
         code = mesh_db_pool_acquire(db, tx->deadline_ns, &tx->conn, &fresh, err);
     if (code == MESH_OK && !tx->autocommit)
-        code = begin(tx, options.read_only, fresh, err);
+        code = begin(tx, fresh, err);
     if (code != MESH_OK) {
         finish(tx);
         return code;
@@ -175,11 +187,21 @@ static mesh_code commit(mesh_tx *tx, mesh_error *err)
     return code;
 }
 
-mesh_code mesh_tx_commit(mesh_tx *tx, mesh_error *err)
+/* What was to be done before the commit. */
+static mesh_code prepare_commit(mesh_tx *tx, mesh_error *err)
 {
     mesh_code code = tx->failed;
+    if (code != MESH_OK)
+        return mesh_error_set(err, code, "%s", mesh_db_sqlstate_text(code));
+    for (before_commit *b = tx->first_before; code == MESH_OK && b != NULL; b = b->next)
+        code = b->fn(tx, b->context, err);
+    return code;
+}
+
+mesh_code mesh_tx_commit(mesh_tx *tx, mesh_error *err)
+{
+    mesh_code code = prepare_commit(tx, err);
     if (code != MESH_OK) {
-        mesh_error_set(err, code, "%s", mesh_db_sqlstate_text(code));
         roll_back(tx);
     } else if (tx->autocommit) {
         code = MESH_OK;
@@ -199,6 +221,31 @@ mesh_code mesh_tx_commit(mesh_tx *tx, mesh_error *err)
     }
     finish(tx);
     return code;
+}
+
+mesh_code mesh_tx_before_commit(mesh_tx *tx, mesh_before_commit_fn *fn, void *context,
+                                mesh_error *err)
+{
+    if (tx->autocommit || tx->read_only)
+        return mesh_error_set(err, MESH_FAILED_PRECONDITION,
+                              "%s transaction has nothing to do before a commit",
+                              tx->autocommit ? "an autocommit" : "a read-only");
+    before_commit *before = mesh_arena_alloc(mesh_db_conn_arena(tx->conn), sizeof *before);
+    if (before == NULL)
+        return mesh_error_set(err, MESH_RESOURCE_EXHAUSTED, "out of memory");
+    *before = (before_commit){.fn = fn, .context = context};
+    *tx->last_before = before;
+    tx->last_before = &before->next;
+    return MESH_OK;
+}
+
+void *mesh_tx_before_commit_context(const mesh_tx *tx, mesh_before_commit_fn *fn)
+{
+    for (const before_commit *before = tx->first_before; before != NULL; before = before->next) {
+        if (before->fn == fn)
+            return before->context;
+    }
+    return NULL;
 }
 
 mesh_code mesh_tx_after_commit(mesh_tx *tx, void (*fn)(void *context), void *context,

@@ -6,37 +6,39 @@
 
 #include <nats/nats.h>
 
-#include "mesh/base/clock.h"
-#include "mesh/base/uuid.h"
 #include "mesh/events/events.h"
 
 enum {
     MESH_EVENTS_AGGREGATE_ID_BYTES = 512, /* longest aggregate id */
-    MESH_EVENTS_SUBJECT_BYTES = 200       /* longest subject of an event */
+    MESH_EVENTS_SUBJECT_BYTES = 200,      /* longest subject of an event */
+    /* More than headers ever take, with all of an id escaped. */
+    MESH_ENTRY_HEADERS_MAX_BYTES = 4096
 };
 
-/* In one piece, so that it can be copied: what the pointers do not name follows the struct. */
+/* What it points to belongs to whoever made it, and lives as long. */
 typedef struct mesh_entry {
     struct mesh_entry *next; /* for whoever has it */
-    const char *subject;     /* of the descriptor, static, as the types are */
+    int64_t position;        /* in the outbox; 0 before it is there */
+    const char *id;          /* UUID */
+    const char *subject;
     const char *type;
     const char *aggregate_type;
-    char id[MESH_UUID_TEXT_BYTES];
-    char time[MESH_TIME_TEXT_BYTES];
-    char traceparent[MESH_TRACEPARENT_BYTES]; /* "": added without a trace */
-    int64_t version;
-    size_t total_size; /* of the struct and what follows it */
-    size_t aggregate_id_size;
+    const char *aggregate_id;
     uint64_t aggregate_hash; /* of its id */
-    size_t size;             /* of the payload */
-    bool refused;            /* by the broker, at least once */
-    char follows[];          /* aggregate id (escaped, with its NUL), payload */
+    int64_t version;
+    int64_t time_ns;         /* since the Unix epoch */
+    const char *traceparent; /* "": added without a trace */
+    const void *payload;
+    size_t size;
 } mesh_entry;
 
 /* Encodes an event into the arena, with a new id, the time and the thread's trace. As
  * mesh_event_add: INVALID_ARGUMENT, but for what the broker takes; RESOURCE_EXHAUSTED. */
 mesh_code mesh_entry_make(mesh_arena *arena, const mesh_event_descriptor *event,
                           const ProtobufCMessage *message, mesh_entry **entry, mesh_error *err);
+
+/* The hash of an aggregate's id. */
+uint64_t mesh_entry_hash(const char *aggregate_id);
 
 /* Its message to the broker, for the caller to destroy; `source` is the header ce-source. */
 natsStatus mesh_entry_message(const mesh_entry *entry, const char *source, natsMsg **message);

@@ -1,5 +1,6 @@
 #include "mesh/events/events.h"
 
+#include <inttypes.h>
 #include <stddef.h>
 #include <string.h>
 
@@ -9,8 +10,11 @@
 #include "mesh/base/options.h"
 #include "mesh/db/publisher.h"
 #include "mesh/events/consume.h"
+#include "mesh/events/escape.h"
 #include "mesh/events/mesh_events_tables.h"
-#include "mesh/events/publish.h"
+#include "mesh/events/notify.h"
+#include "mesh/events/outbox.h"
+#include "mesh/events/relay.h"
 
 enum {
     DEFAULT_ACK_WAIT_MS = 30000,
@@ -23,6 +27,7 @@ enum {
     DEFAULT_CONCURRENCY = 4,
     MAX_CONCURRENCY = 256
 };
+static const int64_t default_retention_ms = (int64_t)7 * 24 * 3600 * 1000;
 
 struct mesh_events {
     mesh_db *db; /* borrowed */
@@ -30,7 +35,10 @@ struct mesh_events {
     char *service;
     mesh_consumer *consumers; /* ended by one without event; NULL: none */
     mesh_broker *broker;
-    mesh_publisher *publisher;
+    char *source;          /* "/order" */
+    mesh_outbox_wake wake; /* of relay or notifier */
+    mesh_relay *relay;     /* one of the two */
+    mesh_notifier *notifier;
     mesh_consumption *consumption; /* NULL without consumers */
     bool consumes;                 /* by itself */
 };
@@ -38,6 +46,21 @@ struct mesh_events {
 const mesh_migration *mesh_events_migrations(void)
 {
     return mesh_events_tables;
+}
+
+/* Whether the broker takes it, as far as that is known. */
+static mesh_code check_size(const mesh_events *events, const mesh_entry *entry, mesh_error *err)
+{
+    int64_t most = mesh_broker_max_payload(events->broker);
+    if (most <= 0 || entry->size + MESH_ENTRY_HEADERS_MAX_BYTES <= (size_t)most)
+        return MESH_OK;
+    size_t size = mesh_entry_message_size(entry, events->source);
+    if (size <= (size_t)most)
+        return MESH_OK;
+    return mesh_error_set(err, MESH_INVALID_ARGUMENT,
+                          "%s: %zu bytes with headers are too long for the broker, whose "
+                          "max_payload is %" PRId64,
+                          entry->subject, size, most);
 }
 
 mesh_code mesh_event_add(mesh_tx *tx, const mesh_event_descriptor *event,
@@ -48,9 +71,14 @@ mesh_code mesh_event_add(mesh_tx *tx, const mesh_event_descriptor *event,
         return mesh_error_set(err, MESH_FAILED_PRECONDITION,
                               "%s: nobody publishes the events of this database", event->subject);
     mesh_code code = MESH_RESERVED_CHECK(event, err, "event %s", event->subject);
-    if (code != MESH_OK)
-        return code;
-    return mesh_publisher_add(events->publisher, tx, event, message, err);
+    mesh_entry *entry = NULL;
+    if (code == MESH_OK)
+        code = mesh_entry_make(mesh_tx_arena(tx), event, message, &entry, err);
+    if (code == MESH_OK)
+        code = check_size(events, entry, err);
+    if (code == MESH_OK)
+        code = mesh_outbox_add(tx, entry, events->wake, err);
+    return code;
 }
 
 static mesh_code copy_consumers(mesh_events *self, const mesh_consumer *consumers, mesh_error *err)
@@ -79,6 +107,38 @@ static mesh_code copy_consumers(mesh_events *self, const mesh_consumer *consumer
     return MESH_OK;
 }
 
+static char *make_source(const char *service)
+{
+    char *source = mesh_malloc(1 + mesh_event_escaped_size(service));
+    if (source != NULL) {
+        source[0] = '/';
+        mesh_event_escape(service, source + 1);
+    }
+    return source;
+}
+
+static mesh_code create_publishing(mesh_events *self, const mesh_events_options *options,
+                                   mesh_error *err)
+{
+    self->source = make_source(self->service);
+    if (self->source == NULL)
+        return mesh_error_set(err, MESH_RESOURCE_EXHAUSTED, "out of memory");
+    if (options->no_relay) {
+        mesh_code code = mesh_notifier_create(self->db, &self->notifier, err);
+        self->wake = (mesh_outbox_wake){mesh_notifier_wake, self->notifier};
+        return code;
+    }
+    const mesh_relay_settings relay = {
+        .db = self->db,
+        .broker = self->broker,
+        .source = self->source,
+        .retention_ms = options->outbox_retention_ms,
+    };
+    mesh_code code = mesh_relay_create(&relay, &self->relay, err);
+    self->wake = (mesh_outbox_wake){mesh_relay_wake, self->relay};
+    return code;
+}
+
 static mesh_code create_parts(mesh_events *self, const mesh_events_options *options,
                               mesh_error *err)
 {
@@ -92,7 +152,7 @@ static mesh_code create_parts(mesh_events *self, const mesh_events_options *opti
     };
     mesh_code code = mesh_broker_create(&broker, &self->broker, err);
     if (code == MESH_OK)
-        code = mesh_publisher_create(self->broker, self->service, &self->publisher, err);
+        code = create_publishing(self, options, err);
     if (code != MESH_OK || self->consumers == NULL)
         return code;
     const mesh_consumption_settings consumption = {
@@ -137,7 +197,7 @@ static mesh_code check_options(const mesh_events_options *options, mesh_error *e
     if (code != MESH_OK)
         return code;
     if (options->max_deliver < 0 || options->max_deliver > MAX_MAX_DELIVER ||
-        options->concurrency > MAX_CONCURRENCY)
+        options->concurrency > MAX_CONCURRENCY || options->outbox_retention_ms < 0)
         return mesh_error_set(err, MESH_INVALID_ARGUMENT, "a limit of the events is out of range");
     if (options->start_time_ns < 0 || (options->start_time_ns > 0 && options->start_sequence > 0))
         return mesh_error_set(err, MESH_INVALID_ARGUMENT,
@@ -159,6 +219,7 @@ static mesh_code read_options(const mesh_events_options *given, mesh_events_opti
     MESH_OPTION_DEFAULT(options->stall_ms, DEFAULT_STALL_MS);
     MESH_OPTION_DEFAULT(options->max_deliver, DEFAULT_MAX_DELIVER);
     MESH_OPTION_DEFAULT(options->concurrency, DEFAULT_CONCURRENCY);
+    MESH_OPTION_DEFAULT(options->outbox_retention_ms, default_retention_ms);
     return check_options(options, err);
 }
 
@@ -202,8 +263,10 @@ mesh_broker *mesh_events_broker(mesh_events *self)
 mesh_code mesh_events_start(mesh_events *self, mesh_error *err)
 {
     mesh_code code = mesh_broker_start(self->broker, err);
-    if (code == MESH_OK)
-        code = mesh_publisher_start(self->publisher, err);
+    if (code == MESH_OK && self->relay != NULL)
+        code = mesh_relay_start(self->relay, err);
+    if (code == MESH_OK && self->notifier != NULL)
+        code = mesh_notifier_start(self->notifier, err);
     if (code == MESH_OK && self->consumes)
         code = mesh_consumption_start(self->consumption, err);
     return code;
@@ -217,7 +280,8 @@ mesh_code mesh_events_ready(mesh_events *self, mesh_error *err)
 void mesh_events_get_stats(mesh_events *self, mesh_events_stats *stats)
 {
     *stats = (mesh_events_stats){.published = 0};
-    mesh_publisher_figures(self->publisher, stats);
+    if (self->relay != NULL)
+        mesh_relay_figures(self->relay, stats);
     if (self->consumption != NULL)
         mesh_consumption_figures(self->consumption, stats);
     mesh_broker_figures(self->broker, &stats->lag, &stats->reconnects);
@@ -235,8 +299,8 @@ bool mesh_events_drain(mesh_events *self, int64_t timeout_ms)
         mesh_log(MESH_LOG_WARN, "handlers of events still run after the drain");
         return false;
     }
-    if (!mesh_publisher_drain(self->publisher, mesh_clock_left_ms(deadline_ns)))
-        mesh_log(MESH_LOG_WARN, "events still wait to be published after the drain");
+    if (self->relay != NULL && !mesh_relay_drain(self->relay, mesh_clock_left_ms(deadline_ns)))
+        mesh_log(MESH_LOG_INFO, "events stay in the outbox after the drain");
     return true;
 }
 
@@ -247,10 +311,12 @@ void mesh_events_destroy(mesh_events *self)
     mesh_consumption_destroy(self->consumption);
     if (self->db != NULL)
         mesh_db_set_publisher(self->db, NULL);
-    mesh_publisher_destroy(self->publisher);
+    mesh_relay_destroy(self->relay);
+    mesh_notifier_destroy(self->notifier);
     mesh_broker_stop(self->broker);
     mesh_broker_destroy(self->broker);
     mesh_free(self->consumers);
+    mesh_free(self->source);
     mesh_free(self->service);
     mesh_free(self->url);
     mesh_free(self);

@@ -8,8 +8,8 @@
  *                                           mesh_error *err);
  *   mesh_consumer order__v1__order_created__consumer(handler, self);
  *
- * add belongs to the transaction: the event is published when it commits, and never when it does
- * not. A consumer's handler runs in a transaction that has already noted the event's id (the
+ * add belongs to the transaction: the event is written into the outbox by it, just before it
+ * commits, and published by a relay as soon as it has; never when it does not. A consumer's handler runs in a transaction that has already noted the event's id (the
  * inbox), so a redelivered event changes nothing, and the message is acknowledged after the commit.
  *
  * On the wire (CloudEvents 1.0, binary mode of the NATS protocol binding): the payload is the
@@ -96,11 +96,15 @@ static inline mesh_consumer mesh_consumer_make(const mesh_event_descriptor *even
 
 /*
  * Called by generated code. The event gets its id and time and is encoded now, with the thread's
- * current trace; it is published after the commit. INVALID_ARGUMENT: the aggregate id is empty or
- * longer than 512 bytes, the encoding is longer than MESH_EVENT_MAX_BYTES, or the message with its
- * headers than the broker takes (its max_payload, which is known from the first connection on);
- * FAILED_PRECONDITION: no mesh_events was created for the transaction's database, or the
- * transaction is an autocommit one; RESOURCE_EXHAUSTED: out of memory. Errors of mesh_tx_query.
+ * current trace, into the transaction's arena; the commit inserts all events of the transaction by
+ * one statement a thousand, and fails when that fails. Who adds an event holds a lock on its
+ * aggregate's row (has changed it), so that events of one aggregate are in the order of the commits.
+ *
+ * INVALID_ARGUMENT: the aggregate id is empty, longer than 512 bytes or not UTF-8, the encoding is
+ * longer than MESH_EVENT_MAX_BYTES, or the message with its headers than the broker takes (its
+ * max_payload, which is known from the first connection on); FAILED_PRECONDITION: no mesh_events
+ * was created for the transaction's database, or the transaction is an autocommit or a read-only
+ * one; RESOURCE_EXHAUSTED: out of memory.
  */
 enum {
     MESH_EVENT_MAX_BYTES = 512 * 1024
@@ -135,11 +139,14 @@ typedef struct mesh_events_options {
      * the stream. Not more than one of them. */
     uint64_t start_sequence; /* the first one at or after this number in the stream */
     int64_t start_time_ns;   /* the first one stored in or after this second, since the epoch */
+    bool no_relay; /* this process leaves publishing to others of its service, and tells them */
+    int64_t outbox_retention_ms; /* published events are kept for, default 7 days; what the broker
+                                    loses later than that is lost */
 } mesh_events_options;
 
 /*
- * Does not connect yet, but from now on events can be added in transactions of `db`: they wait
- * for the connection. INVALID_ARGUMENT: two consumers of one event, a malformed url, a service name
+ * Does not connect yet, but from now on events can be added in transactions of `db`: they wait in
+ * the outbox. INVALID_ARGUMENT: two consumers of one event, a malformed url, a service name
  * that is empty or has other characters than a-z 0-9 - _, a limit out of range;
  * FAILED_PRECONDITION: the db has a publisher already; RESOURCE_EXHAUSTED: out of memory.
  */
@@ -157,41 +164,42 @@ MESH_API mesh_code mesh_events_ready(mesh_events *events, mesh_error *err);
 
 /* Figures for metrics; the counts grow from the creation on. */
 typedef struct mesh_events_stats {
-    uint64_t published;       /* stored by the broker */
-    uint64_t publish_retries; /* attempts that failed and were made again */
-    uint64_t publish_lost;    /* events given up: the queue was full, or the process ended */
-    size_t pending;           /* events that wait to be published, or for the broker's word */
-    uint64_t consumed;        /* events handled: committed, then acknowledged */
-    uint64_t duplicates;      /* acknowledged without the handler: the inbox had them */
-    uint64_t past;            /* the same: their version, or a later one, was handled */
-    uint64_t gaps;            /* deliveries sent back for later: an earlier version was missing */
-    uint64_t redelivered;     /* deliveries other than the first */
-    uint64_t failed;          /* deliveries whose handler or transaction failed, or malformed */
-    uint64_t dead;            /* events given up: they are dead letters */
-    bool paused;              /* the consumer is */
-    bool stalled;             /* there is work, and none gets done */
-    int64_t oldest_held_ms;   /* age of the oldest event that waits for a handler or has one */
-    uint64_t lag;             /* events in the stream that this service has not been given yet */
+    uint64_t published;        /* stored by the broker */
+    uint64_t publish_retries;  /* attempts that failed and were made again */
+    uint64_t publish_recalled; /* published events that the broker had lost: published again */
+    size_t pending;    /* in the outbox and not published yet, of all processes; some seconds old */
+    uint64_t consumed; /* events handled: committed, then acknowledged */
+    uint64_t duplicates;    /* acknowledged without the handler: the inbox had them */
+    uint64_t past;          /* the same: their version, or a later one, was handled */
+    uint64_t gaps;          /* deliveries sent back for later: an earlier version was missing */
+    uint64_t redelivered;   /* deliveries other than the first */
+    uint64_t failed;        /* deliveries whose handler or transaction failed, or malformed */
+    uint64_t dead;          /* events given up: they are dead letters */
+    bool paused;            /* the consumer is */
+    bool stalled;           /* there is work, and none gets done */
+    int64_t oldest_held_ms; /* age of the oldest event that waits for a handler or has one */
+    uint64_t lag;           /* events in the stream that this service has not been given yet */
     uint64_t reconnects;
-    uint64_t publish_refused; /* of those pending: refused, and tried again; each holds back what
+    uint64_t publish_refused;  /* of those pending: refused, and tried again; each holds back what
                                  follows it in its aggregate */
-    uint64_t reserved[7];     /* for figures to come */
+    int64_t oldest_pending_ms; /* age of the oldest of those pending */
+    uint64_t reserved[6];      /* for figures to come */
 } mesh_events_stats;
 
 /* A snapshot; the lag is a few seconds old at most while connected. */
 MESH_API void mesh_events_get_stats(mesh_events *events, mesh_events_stats *stats);
 
-/* Stops fetching, waits for running handlers and what waits to be published, at most `timeout_ms`.
- * False: a handler still runs; called again, it goes on waiting. True: none runs any more, and none
- * will. Events can still be added until destroy, but are lost when they are not published by then.
- */
+/* Stops fetching, waits for running handlers and until what is committed is published, at most
+ * `timeout_ms`. False: a handler still runs; called again, it goes on waiting. True: none runs any
+ * more, and none will. What is not published by then is safe in the outbox, for another process or
+ * the next start, as is what is still added until destroy. */
 MESH_API bool mesh_events_drain(mesh_events *events, int64_t timeout_ms);
 
-/* No transaction of the db may be open. Events not published yet are lost (and logged): drain
- * first. NULL is accepted. */
+/* No transaction of the db may be open. Events not published yet stay in the outbox. NULL is
+ * accepted. */
 MESH_API void mesh_events_destroy(mesh_events *events);
 
-/* The tables that inbox and publishing need; the service runs them before its own migrations:
+/* The tables of outbox and inbox; the service runs them before its own migrations:
  * mesh_migrate(db, "mesh_events", mesh_events_migrations(), err). */
 MESH_API const mesh_migration *mesh_events_migrations(void);
 

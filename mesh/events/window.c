@@ -30,14 +30,17 @@ static void on_answer(jsCtx *js, natsMsg *message, jsPubAck *ack, jsPubAckErr *f
             if (at->message != message)
                 continue;
             at->message = NULL;
-            if (ack != NULL)
+            if (ack != NULL) {
                 at->outcome = MESH_STORED;
-            else if (failure != NULL && failure->ErrCode != 0)
+                at->sequence = ack->Sequence;
+                at->duplicate = ack->Duplicate;
+            } else if (failure != NULL && failure->ErrCode != 0) {
                 at->outcome = MESH_REFUSED; /* the stream's own word */
+            }
             at->cause = failure != NULL ? natsStatus_GetText(failure->Err) : NULL;
             at->jetstream_code = failure != NULL ? (int)failure->ErrCode : 0;
-            w->unanswered--;
-            pthread_cond_broadcast(&windows_changed);
+            if (--w->unanswered == 0)
+                pthread_cond_broadcast(&windows_changed);
         }
     }
     pthread_mutex_unlock(&windows_mu);

@@ -20,6 +20,8 @@ typedef struct mesh_slot {
     const mesh_entry *entry;
     natsMsg *message; /* while its answer is missing; only compared with */
     mesh_outcome outcome;
+    uint64_t sequence; /* stored: its place in the stream ... */
+    bool duplicate;    /* ... which it had already */
     const char *cause; /* why it is not stored, static; NULL: not known */
     int jetstream_code;
 } mesh_slot;

@@ -36,7 +36,8 @@ static mesh_code create_events(mesh_app *app, mesh_error *err)
         MESH_OPTIONS(mesh_events_options, .url = app->config->nats_url,
                      .service = app->service->name, .db = app->db, .consumers = consumers,
                      .no_consume = !mesh_app_runs(app, MESH_RUN_CONSUMERS),
-                     .max_deliver = (int)app->config->event_attempts),
+                     .max_deliver = (int)app->config->event_attempts,
+                     .no_relay = !mesh_app_runs(app, MESH_RUN_WORKERS)),
         &app->events, err);
     if (code != MESH_OK)
         mesh_error_prefix(err, "MESH_NATS_URL");

@@ -38,8 +38,8 @@ static void read_db(void *context, double *values)
 static const mesh_metric events_figures[] = {
     COUNTER("mesh_events_published_total", "Events stored by the broker."),
     COUNTER("mesh_events_publish_retries_total", "Attempts to publish that were made again."),
-    COUNTER("mesh_events_publish_lost_total", "Events given up before they were published."),
-    GAUGE("mesh_events_pending", "Events that wait to be published."),
+    COUNTER("mesh_events_publish_recalled_total", "Published events that the broker had lost."),
+    GAUGE("mesh_events_pending", "Events in the outbox that are not published yet."),
     COUNTER("mesh_events_consumed_total", "Events handled."),
     COUNTER("mesh_events_duplicates_total", "Events that had been handled before."),
     COUNTER("mesh_events_redelivered_total", "Deliveries other than the first."),
@@ -53,6 +53,8 @@ static const mesh_metric events_figures[] = {
     GAUGE("mesh_events_lag", "Events in the stream that were not delivered yet."),
     COUNTER("mesh_events_reconnects_total", "Connections to the broker made again."),
     GAUGE("mesh_events_publish_refused", "Events refused, each holding back its aggregate."),
+    GAUGE("mesh_events_oldest_pending_seconds",
+          "Age of the oldest event in the outbox that is not published."),
 };
 
 static void read_events(void *context, double *values)
@@ -61,7 +63,7 @@ static void read_events(void *context, double *values)
     mesh_events_get_stats(context, &stats);
     *values++ = (double)stats.published;
     *values++ = (double)stats.publish_retries;
-    *values++ = (double)stats.publish_lost;
+    *values++ = (double)stats.publish_recalled;
     *values++ = (double)stats.pending;
     *values++ = (double)stats.consumed;
     *values++ = (double)stats.duplicates;
@@ -76,6 +78,7 @@ static void read_events(void *context, double *values)
     *values++ = (double)stats.lag;
     *values++ = (double)stats.reconnects;
     *values++ = (double)stats.publish_refused;
+    *values++ = (double)stats.oldest_pending_ms * 1e-3;
 }
 
 /* The order is that of read_sagas. */

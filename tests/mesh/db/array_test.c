@@ -55,6 +55,33 @@ static void an_array_arrives_as_it_was_written(void **state)
     mesh_db_destroy(db);
 }
 
+static void bytes_arrive_as_they_are(void **state)
+{
+    (void)state;
+    static const mesh_bytes items[] = {{"\0\xff\\x00", 6}, {"", 0}, {"NULL", 4}};
+    static const char SQL[] = "SELECT string_agg(encode(item, 'hex'), ',' ORDER BY place), count(*)"
+                              " FROM unnest($1::bytea[]) WITH ORDINALITY AS bytes (item, place)";
+    static const struct {
+        size_t count;
+        const char *hex;
+    } cases[] = {{3, "00ff5c783030,,4e554c4c"}, {0, ""}};
+    mesh_db *db = postgres_open("bytes_test", NULL);
+    mesh_arena *arena = mesh_arena_create(64, 0);
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        mesh_rows *rows;
+        mesh_bytes array = mesh_array_of_bytes(arena, items, cases[i].count);
+        assert_int_equal(mesh_db_query(db, 0, SQL,
+                                       MESH_SQL_PARAMS(MESH_SQL_BYTES(array.data, array.size)),
+                                       &rows, NULL),
+                         MESH_OK);
+        assert_string_equal(mesh_rows_text(rows, 0, 0), cases[i].hex);
+        assert_int_equal(mesh_rows_int(rows, 0, 1), cases[i].count);
+        mesh_rows_end(rows);
+    }
+    mesh_arena_destroy(arena);
+    mesh_db_destroy(db);
+}
+
 static void a_full_arena_gives_an_empty_text(void **state)
 {
     (void)state;
@@ -64,6 +91,7 @@ static void a_full_arena_gives_an_empty_text(void **state)
     assert_non_null(arena);
     assert_string_equal(mesh_array_of_texts(arena, texts, 1), "");
     assert_string_equal(mesh_array_of_integers(arena, integers, 8), "");
+    assert_null(mesh_array_of_bytes(arena, &(mesh_bytes){texts[0], 32}, 1).data);
     assert_true(mesh_arena_overflowed(arena));
     mesh_arena_destroy(arena);
 }
@@ -72,6 +100,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_array_arrives_as_it_was_written),
+        cmocka_unit_test(bytes_arrive_as_they_are),
         cmocka_unit_test(a_full_arena_gives_an_empty_text),
     };
     return cmocka_run_group_tests(tests, postgres_setup, postgres_teardown);

@@ -544,6 +544,63 @@ static void after_commit_runs_in_order_and_only_after_a_commit(void **state)
     mesh_tx_rollback(tx);
 }
 
+static mesh_code insert_before(mesh_tx *tx, void *context, mesh_error *why)
+{
+    return insert(tx, context, 1, why);
+}
+
+static mesh_code refuse_before(mesh_tx *tx, void *context, mesh_error *why)
+{
+    (void)tx;
+    (void)context;
+    return mesh_error_set(why, MESH_RESOURCE_EXHAUSTED, "not today");
+}
+
+/* S0.6: what is done just before the commit is part of the transaction. */
+static void before_commit_is_part_of_the_transaction(void **state)
+{
+    (void)state;
+    mesh_error why = {0};
+    mesh_tx *tx = begin(NULL);
+    assert_int_equal(mesh_tx_before_commit(tx, insert_before, (void *)"iliad", NULL), MESH_OK);
+    assert_int_equal(mesh_tx_before_commit(tx, insert_before, (void *)"aeneid", NULL), MESH_OK);
+    assert_int_equal(mesh_tx_commit(tx, NULL), MESH_OK);
+    assert_string_equal(postgres_value(db, "SELECT string_agg(id, ' ' ORDER BY id) FROM product"),
+                        "aeneid iliad");
+
+    char committed[8] = "";
+    tx = begin(NULL);
+    assert_int_equal(insert(tx, "odyssey", 1, NULL), MESH_OK);
+    assert_int_equal(mesh_tx_after_commit(tx, note, committed, NULL), MESH_OK);
+    assert_int_equal(mesh_tx_before_commit(tx, refuse_before, NULL, NULL), MESH_OK);
+    assert_int_equal(mesh_tx_before_commit(tx, insert_before, (void *)"edda", NULL), MESH_OK);
+    assert_int_equal(mesh_tx_commit(tx, &why), MESH_RESOURCE_EXHAUSTED);
+    assert_string_equal(why.message, "not today");
+    assert_string_equal(committed, "");
+
+    tx = begin(NULL); /* the second one fails by itself */
+    assert_int_equal(insert(tx, "odyssey", 1, NULL), MESH_OK);
+    assert_int_equal(mesh_tx_before_commit(tx, insert_before, (void *)"iliad", NULL), MESH_OK);
+    assert_int_equal(mesh_tx_commit(tx, &why), MESH_ALREADY_EXISTS);
+    assert_string_equal(postgres_value(db, "SELECT count(*) FROM product"), "2");
+}
+
+static void before_commit_is_for_transactions_that_can_write(void **state)
+{
+    (void)state;
+    const mesh_tx_options cases[] = {{.autocommit = true}, {.read_only = true}};
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        mesh_tx *tx = begin(&cases[i]);
+        assert_int_equal(mesh_tx_before_commit(tx, refuse_before, NULL, NULL),
+                         MESH_FAILED_PRECONDITION);
+        assert_int_equal(mesh_tx_commit(tx, NULL), MESH_OK);
+    }
+    mesh_tx *tx = begin(NULL);
+    assert_int_equal(mesh_tx_before_commit(tx, refuse_before, NULL, NULL), MESH_OK);
+    assert_int_not_equal(insert(tx, "iliad", -1, NULL), MESH_OK);
+    assert_int_equal(mesh_tx_commit(tx, NULL), MESH_FAILED_PRECONDITION); /* of the statement */
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -572,6 +629,8 @@ int main(void)
         cmocka_unit_test(a_table_may_change_under_a_prepared_statement),
         cmocka_unit_test(a_stale_statement_is_no_failure_of_a_single_read),
         cmocka_unit_test(what_the_server_cannot_do_is_no_conflict),
+        cmocka_unit_test_setup(before_commit_is_part_of_the_transaction, empty_tables),
+        cmocka_unit_test_setup(before_commit_is_for_transactions_that_can_write, empty_tables),
         cmocka_unit_test_setup(after_commit_runs_in_order_and_only_after_a_commit, empty_tables),
     };
     return cmocka_run_group_tests(tests, setup, teardown);

@@ -7,6 +7,13 @@
 
 #include "mesh/db/migrate.h"
 
+static const char *relayed_url;
+
+void bus_has_relay(const char *url)
+{
+    relayed_url = url;
+}
+
 static const mesh_migration tables[] = {
     {.number = 1,
      .name = "0001_handled.sql",
@@ -52,6 +59,7 @@ instance bus_start(const instance_options *options)
         .stall_ms = options->stall_ms,
         .start_sequence = options->start_sequence,
         .start_time_ns = options->start_time_ns,
+        .no_relay = relayed_url != NULL && strcmp(relayed_url, options->url) == 0,
     };
     if (mesh_events_create(&events, &self.events, &err) != MESH_OK ||
         mesh_events_start(self.events, &err) != MESH_OK)
@@ -87,6 +95,11 @@ void bus_add(instance *self, const char *product_id, int64_t version)
         code = mesh_tx_commit(tx, &err);
     if (code != MESH_OK)
         fail_msg("%s", err.message);
+}
+
+void bus_forget_published(instance *self)
+{
+    postgres_value(self->db, "TRUNCATE mesh_outbox_batch");
 }
 
 mesh_code bus_note(void *self, mesh_tx *tx, const mesh_event *meta,

@@ -42,6 +42,10 @@ typedef struct instance_options {
 /* Makes a database with the tables, `handled` included, and writes its URL. */
 void bus_database(const char *name, char *url);
 
+/* From now on instances opened on this database leave publishing to one that there is, so that what
+ * that one does can be counted. NULL: each publishes. */
+void bus_has_relay(const char *url);
+
 /* Opens an instance and starts its events; bus_open also waits until they are ready. */
 instance bus_start(const instance_options *options);
 instance bus_open(const instance_options *options);
@@ -49,6 +53,10 @@ void bus_close(instance *instance);
 
 /* Adds StockLowered in a transaction of its own, and commits it. */
 void bus_add(instance *instance, const char *product_id, int64_t version);
+
+/* Makes the outbox forget what it has published, so that none of it is published again when the
+ * broker loses it. */
+void bus_forget_published(instance *instance);
 
 /* A handler that inserts a row (product_id, version, trace_id) into `handled`. */
 mesh_code bus_note(void *self, mesh_tx *tx, const mesh_event *meta,

@@ -13,7 +13,9 @@ int publisher_begin(void **state)
     snprintf(name, sizeof name, "bus_%d", ++number);
     nats_restart_empty();
     bus_database(name, url);
+    bus_has_relay(NULL);
     publisher = bus_open(&(instance_options){.service = "shop", .url = url});
+    bus_has_relay(url);
     return 0;
 }
 

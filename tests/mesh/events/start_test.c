@@ -11,8 +11,9 @@
 
 enum {
     LANES = 2,
-    THREADS = 2 + LANES + 2, /* of the broker, publisher, lanes, fetcher, and who watches it */
-    FEED_THREADS = 2         /* of the broker, the feed */
+    /* Of the broker, the listener, the relay, the lanes, the fetcher, the watcher. */
+    THREADS = 3 + LANES + 2,
+    FEED_THREADS = 2 /* of the broker, the feed */
 };
 
 static char url[POSTGRES_URL_BYTES];

@@ -23,21 +23,16 @@ enum {
 static const char *const names[SERVICES] = {"stock", "shop", "post-office", "till"};
 static char urls[SERVICES][POSTGRES_URL_BYTES];
 
-static int setup(void **state)
-{
-    if (servers_setup(state) != 0)
-        return -1;
-    for (int i = 0; i < SERVICES; i++) {
-        char database[32];
-        snprintf(database, sizeof database, "users_test_%d", i);
-        bus_database(database, urls[i]);
-    }
-    return 0;
-}
-
 static int test_setup(void **state)
 {
+    static int number;
     (void)state;
+    number++;
+    for (int i = 0; i < SERVICES; i++) {
+        char database[32];
+        snprintf(database, sizeof database, "users_test_%d_%d", number, i);
+        bus_database(database, urls[i]);
+    }
     nats_restart_with_users("stock shop post-office till");
     return 0;
 }
@@ -293,7 +288,7 @@ static void what_is_not_the_service_s_own_is_refused(void **state)
         "$JS.API.STREAM.PURGE.EVENTS",
         "$JS.API.STREAM.SNAPSHOT.EVENTS",
         "$JS.API.STREAM.RESTORE.EVENTS",
-        "$JS.API.STREAM.MSG.GET.EVENTS",
+        "$JS.API.STREAM.MSG.GET.OTHER",
         "$JS.API.STREAM.MSG.DELETE.EVENTS",
         "$JS.API.CONSUMER.NAMES.EVENTS",
         "$JS.API.CONSUMER.INFO.EVENTS.stock",
@@ -366,5 +361,5 @@ int main(void)
         cmocka_unit_test_setup(an_event_of_another_service_is_refused_and_logged, test_setup),
         cmocka_unit_test_setup(what_is_not_the_service_s_own_is_refused, test_setup),
     };
-    return cmocka_run_group_tests(tests, setup, servers_teardown);
+    return cmocka_run_group_tests(tests, servers_setup, servers_teardown);
 }

@@ -306,6 +306,7 @@ static void text_that_means_something_to_sql_is_kept_as_it_is(void **state)
     (void)state;
     static const char NAME[] = "Robert'); DROP TABLE users; -- \\ \" $1 %s {}";
     User__V1__User *user;
+    heard event;
     User__V1__SignUpRegularRequest request = people_request("bobby", "o'neill$1@example.com");
     request.password = (char *)"'); DROP TABLE users; --";
     request.first_name = request.last_name = (char *)NAME;
@@ -314,6 +315,8 @@ static void text_that_means_something_to_sql_is_kept_as_it_is(void **state)
     assert_string_equal(user->profile->first_name, NAME);
     assert_string_equal(user->profile->last_name, NAME);
     assert_string_equal(postgres_value(db, "SELECT last_name FROM profile"), NAME);
+    WAIT_FOR(find_heard(user->id, &event));
+    assert_string_equal(event.username, "bobby");
 
     request = people_request("bobby'; DROP TABLE users; --", "x' OR '1'='1@example.com");
     assert_int_equal(send_sign_up(here.channel, &request, &user), MESH_INVALID_ARGUMENT);
