@@ -4,8 +4,10 @@
 
 #include "mesh/auth/caller.h"
 #include "mesh/base/alloc.h"
+#include "mesh/events/outbox_look.h"
 #include "mesh/resource/check.h"
 #include "mesh/rpc/unpack.h"
+#include "mesh/service/events_text.h"
 #include "mesh/service/operate_impl.h"
 
 /* --- tails ------------------------------------------------------------------------------------ */
@@ -60,6 +62,40 @@ static const mesh__events__v1__events_service__tail_events__events tail_events =
     .on_writable = go_on,
     .on_close = close_tail,
 };
+
+/* --- the outbox ------------------------------------------------------------------------------- */
+
+static mesh_code get_outbox(void *self, mesh_call *call,
+                            const Mesh__Events__V1__GetOutboxRequest *request,
+                            Mesh__Events__V1__Outbox *response, mesh_error *err)
+{
+    const mesh_operate *operate = self;
+    mesh_arena *arena = mesh_call_arena(call);
+    mesh_outbox_state state;
+    (void)request;
+    mesh_code code = mesh_outbox_look(operate->db, mesh_call_deadline_ns(call), arena, &state, err);
+    if (code != MESH_OK)
+        return code;
+    response->pending = state.pending;
+    response->oldest_pending_time = mesh_events_text_time(arena, state.oldest_ns);
+    response->kept = state.kept;
+    Mesh__Events__V1__RefusedAggregate *said = mesh_arena_calloc(arena, state.refused_count,
+                                                                 sizeof *said);
+    response->refused = mesh_arena_calloc(arena, state.refused_count, sizeof *response->refused);
+    for (size_t i = 0; said != NULL && response->refused != NULL && i < state.refused_count; i++) {
+        const mesh_outbox_refused *refused = &state.refused[i];
+        mesh__events__v1__refused_aggregate__init(&said[i]);
+        said[i].aggregate_type = (char *)refused->aggregate_type;
+        said[i].aggregate_id = (char *)refused->aggregate_id;
+        said[i].subject = (char *)refused->subject;
+        said[i].event_id = (char *)refused->event_id;
+        said[i].since = mesh_events_text_time(arena, refused->since_ns);
+        said[i].attempts = refused->attempts;
+        said[i].cause = (char *)refused->cause;
+        response->refused[response->n_refused++] = &said[i];
+    }
+    return MESH_OK;
+}
 
 /* --- publishing ------------------------------------------------------------------------------- */
 
@@ -120,6 +156,7 @@ static mesh_code publish_event(void *self, mesh_call *call,
 
 static const mesh__events__v1__events_service__handlers handlers = {
     .tail_events__events = &tail_events,
+    .get_outbox = get_outbox,
     .publish_event = publish_event,
     .get_consumer = mesh_operate_get_consumer,
     .pause_consumer = mesh_operate_pause_consumer,

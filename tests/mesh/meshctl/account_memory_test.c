@@ -1,7 +1,7 @@
 /*
- * Running out of memory ends signing in, what is done with a session, and signing out with a
- * message and a status that is not 0. Whatever makes calls is in another process, since a fork of
- * this one is where meshctl runs.
+ * Running out of memory ends signing in, what is done with a session, looking at events, and
+ * signing out with a message and a status that is not 0. Whatever makes calls is in another
+ * process, since a fork of this one is where meshctl runs.
  */
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -71,6 +71,10 @@ static void each_command_says_it_and_fails(void **unused)
     expect_told(with_session, (const char *const[WORDS]){"meshctl", "whoami", "--json"});
     expect_told(with_session, (const char *const[WORDS]){"meshctl", "authz", "explain", root_id,
                                                          "user", "BanUser"});
+    expect_told(with_session, (const char *const[WORDS]){"meshctl", "outbox", "--json"});
+    expect_told(with_session, (const char *const[WORDS]){"meshctl", "outbox", "user"});
+    expect_told(with_session, (const char *const[WORDS]){"meshctl", "events", "tail", "--count=1",
+                                                         "--from=beginning", "--json"});
     expect_told(with_session, (const char *const[WORDS]){"meshctl", "sign-out"});
 }
 

@@ -204,6 +204,39 @@ static void a_server_alone_can_be_asked(void **state)
     instance_stop(&server);
 }
 
+/* --- outboxes --------------------------------------------------------------------------------- */
+
+static void run_sql(const char *sql)
+{
+    assert_int_equal(mesh_db_exec(db, 0, sql, MESH_SQL_NO_PARAMS, NULL, NULL), MESH_OK);
+}
+
+/* S0.6: what the broker does not take waits, and is seen. */
+static void what_waits_to_be_published_is_shown(void **state)
+{
+    (void)state;
+    begin();
+    tell("published");
+    WAIT_FOR(says("outbox --json", "{\"service\":\"notification\",\"pending\":0,"
+                                   "\"oldest_pending_time\":null,\"kept\":"));
+    assert_non_null(strstr(desk_output, "{\"service\":\"user\""));
+    desk_expect(NULL, 0, "SERVICE       PENDING  OLDEST", "outbox");
+    /* Longer than the stream takes; mesh_event_add would have refused it. */
+    run_sql("WITH e AS (INSERT INTO mesh_outbox (event_id, subject, type, aggregate_type,"
+            "  aggregate_id, version, time, traceparent, payload) VALUES (gen_random_uuid(),"
+            "  'demo.v1.Added', 'demo.v1.Added', 'demo', 'giant', 0, now(), '',"
+            "  convert_to(repeat('x', 600000), 'UTF8')) RETURNING position)"
+            " INSERT INTO mesh_outbox_due (position) SELECT position FROM e");
+    WAIT_FOR(says("outbox notification", "Refused by the broker"));
+    assert_non_null(strstr(desk_output, "notification  demo giant  demo.v1.Added"));
+    desk_expect(NULL, 0, "\"pending\":1,\"oldest_pending_time\":\"2", "outbox notification --json");
+    assert_non_null(
+        strstr(desk_output, "\"aggregate_id\":\"giant\",\"subject\":\"demo.v1.Added\""));
+    run_sql("DELETE FROM mesh_outbox_due");
+    WAIT_FOR(says("outbox notification --json", "\"pending\":0"));
+    WAIT_FOR(says("outbox notification --json", "\"refused\":[]"));
+}
+
 /* --- consumers -------------------------------------------------------------------------------- */
 
 /* One waits, and goes on to wait: who is not paused takes it in no time. */
@@ -263,6 +296,7 @@ static void operators_need_permissions(void **state)
     static const struct {
         const char *command, *permission;
     } cases[] = {
+        {"outbox notification", "event.read"},
         {"consumers notification", "event.read"},
         {"consumers", "event.read"},
         {"consumers pause notification", "event.operate"},
@@ -313,6 +347,7 @@ int main(void)
         cmocka_unit_test(a_dead_letter_is_shown_and_handled),
         cmocka_unit_test(a_dead_letter_is_dropped),
         cmocka_unit_test(a_server_alone_can_be_asked),
+        cmocka_unit_test(what_waits_to_be_published_is_shown),
         cmocka_unit_test(a_consumer_is_paused),
         cmocka_unit_test(a_service_that_is_away_is_told),
         cmocka_unit_test(a_parked_saga_is_retried),

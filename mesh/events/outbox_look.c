@@ -1,0 +1,69 @@
+#include "mesh/events/outbox_look.h"
+
+/* Positions have few holes, and counting all rows would take seconds. */
+static mesh_code count(mesh_db *db, int64_t deadline_ns, mesh_outbox_state *state, mesh_error *err)
+{
+    static const char COUNT[] =
+        "SELECT (SELECT count(*) FROM mesh_outbox_due),"
+        " (SELECT time FROM mesh_outbox WHERE position = (SELECT least("
+        "   (SELECT min(position) FROM mesh_outbox_due WHERE queue = 0),"
+        "   (SELECT min(queue) FROM mesh_outbox_refused)))),"
+        " (SELECT COALESCE(max(position) - min(position) + 1, 0) FROM mesh_outbox)";
+    mesh_rows *rows = NULL;
+    mesh_code code = mesh_db_query(db, deadline_ns, COUNT, MESH_SQL_NO_PARAMS, &rows, err);
+    if (code != MESH_OK)
+        return code;
+    state->pending = mesh_rows_int(rows, 0, 0);
+    state->oldest_ns = mesh_rows_time(rows, 0, 1);
+    state->kept = mesh_rows_int(rows, 0, 2);
+    mesh_rows_end(rows);
+    return MESH_OK;
+}
+
+/* The next one of such a queue; at first the event that it is named after is still in queue 0. */
+static mesh_code list_refused(mesh_db *db, int64_t deadline_ns, mesh_arena *arena,
+                              mesh_outbox_state *state, mesh_error *err)
+{
+    static const char LIST[] =
+        "SELECT r.aggregate_type, r.aggregate_id, o.subject, o.event_id::text, r.since, r.attempts,"
+        "  r.cause"
+        " FROM mesh_outbox_refused r LEFT JOIN mesh_outbox o ON o.position = COALESCE("
+        "  (SELECT min(d.position) FROM mesh_outbox_due d WHERE d.queue = r.queue), r.queue)"
+        " ORDER BY r.since, r.queue LIMIT $1::bigint";
+    mesh_rows *rows = NULL;
+    mesh_code code = mesh_db_query(db, deadline_ns, LIST,
+                                   MESH_SQL_PARAMS(MESH_SQL_INT(MESH_OUTBOX_REFUSED_SHOWN)), &rows,
+                                   err);
+    if (code != MESH_OK)
+        return code;
+    const size_t found = mesh_rows_count(rows);
+    mesh_outbox_refused *refused = mesh_arena_calloc(arena, found, sizeof *refused);
+    for (size_t i = 0; refused != NULL && i < found; i++)
+        refused[i] = (mesh_outbox_refused){
+            .aggregate_type = mesh_arena_strdup(arena, mesh_rows_text(rows, i, 0)),
+            .aggregate_id = mesh_arena_strdup(arena, mesh_rows_text(rows, i, 1)),
+            .subject = mesh_arena_strdup(arena, mesh_rows_text(rows, i, 2)),
+            .event_id = mesh_arena_strdup(arena, mesh_rows_text(rows, i, 3)),
+            .since_ns = mesh_rows_time(rows, i, 4),
+            .attempts = mesh_rows_int(rows, i, 5),
+            .cause = mesh_arena_strdup(arena, mesh_rows_text(rows, i, 6)),
+        };
+    mesh_rows_end(rows);
+    state->refused = refused;
+    state->refused_count = found;
+    return mesh_arena_overflowed(arena)
+               ? mesh_error_set(err, MESH_RESOURCE_EXHAUSTED, "out of memory")
+               : MESH_OK;
+}
+
+mesh_code mesh_outbox_look(mesh_db *db, int64_t deadline_ns, mesh_arena *arena,
+                           mesh_outbox_state *state, mesh_error *err)
+{
+    mesh_outbox_state seen = {.pending = 0};
+    mesh_code code = count(db, deadline_ns, &seen, err);
+    if (code == MESH_OK)
+        code = list_refused(db, deadline_ns, arena, &seen, err);
+    if (code == MESH_OK)
+        *state = seen;
+    return code;
+}
