@@ -2,9 +2,11 @@
 
 #include <stdlib.h>
 
+#include "mesh/base/clock.h"
 #include "mesh/db/array.h"
 
 enum {
+    MEASURE_TIMEOUT_MS = 2000,
     PRUNED_NOTES = 16, /* in one statement, of MESH_QUEUE_BATCH events at most */
     RECALLED_NOTES = 16
 };
@@ -318,7 +320,8 @@ mesh_code mesh_queue_measure(mesh_db *db, mesh_queue_figures *figures, mesh_erro
         "    (SELECT min(position) FROM mesh_outbox_due WHERE queue = 0),"
         "    (SELECT min(queue) FROM mesh_outbox_refused))))";
     mesh_rows *rows = NULL;
-    mesh_code code = mesh_db_query(db, 0, SQL, MESH_SQL_NO_PARAMS, &rows, err);
+    mesh_code code = mesh_db_query(db, mesh_clock_deadline_ns(MEASURE_TIMEOUT_MS), SQL,
+                                   MESH_SQL_NO_PARAMS, &rows, err);
     if (code != MESH_OK)
         return code;
     *figures = (mesh_queue_figures){

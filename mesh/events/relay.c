@@ -103,10 +103,10 @@ static void prune(mesh_relay *self)
 {
     int64_t until_ns = mesh_clock_deadline_ns(PRUNE_MS);
     bool left = true;
-    while (left && mesh_clock_monotonic_ns() < until_ns) {
+    while (left && !stopping(self) && mesh_clock_monotonic_ns() < until_ns) {
         if (mesh_queue_prune(self->settings.db, self->settings.retention_ms, &left, NULL) !=
             MESH_OK)
-            return; /* the log says why; next time */
+            return; /* the same */
     }
 }
 
@@ -117,13 +117,14 @@ static void tend(mesh_relay *self)
     int64_t start_ns = mesh_clock_monotonic_ns();
     if (start_ns < self->tend_ns)
         return;
-    if (mesh_queue_measure(self->settings.db, &figures, NULL) == MESH_OK) {
-        pthread_mutex_lock(&self->mu);
-        self->figures = figures;
-        pthread_mutex_unlock(&self->mu);
-    }
+    mesh_code code = mesh_queue_measure(self->settings.db, &figures, NULL);
     int64_t took_ns = mesh_clock_monotonic_ns() - start_ns;
     self->tend_ns = mesh_clock_deadline_ns(TEND_PERIOD_MS) + took_ns * TEND_SHARE;
+    if (code != MESH_OK)
+        return; /* the log says why; next time */
+    pthread_mutex_lock(&self->mu);
+    self->figures = figures;
+    pthread_mutex_unlock(&self->mu);
     prune(self);
 }
 
@@ -303,11 +304,11 @@ void mesh_relay_destroy(mesh_relay *self)
 {
     if (self == NULL)
         return;
-    mesh_db_listener_destroy(self->listener);
     pthread_mutex_lock(&self->mu);
     self->stopping = true;
     pthread_cond_broadcast(&self->changed);
     pthread_mutex_unlock(&self->mu);
+    mesh_db_listener_destroy(self->listener);
     if (self->started)
         pthread_join(self->thread, NULL);
     pthread_cond_destroy(&self->changed);
