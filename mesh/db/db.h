@@ -79,6 +79,12 @@ typedef struct mesh_tx_options {
      * a connection and every statement.
      */
     int64_t deadline_ns;
+    /*
+     * How long the server waits for the next statement: then it ends the transaction, whose locks
+     * are free, and closes the connection. For who may be frozen with a lock that others wait for.
+     * 0: without end. Not with `autocommit`.
+     */
+    int64_t silence_timeout_ms;
 } mesh_tx_options;
 
 /*

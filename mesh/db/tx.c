@@ -1,4 +1,6 @@
 #include <assert.h>
+#include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -62,10 +64,15 @@ static bool too_late(const mesh_tx *tx)
     return tx->deadline_ns != MESH_NO_DEADLINE && mesh_clock_monotonic_ns() >= tx->deadline_ns;
 }
 
-static mesh_code begin(mesh_tx *tx, bool fresh, mesh_error *err)
+static mesh_code begin(mesh_tx *tx, int64_t silence_timeout_ms, bool fresh, mesh_error *err)
 {
-    const char *sql = tx->read_only ? "BEGIN ISOLATION LEVEL READ COMMITTED READ ONLY"
-                                    : "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE";
+    char sql[160];
+    int length = snprintf(sql, sizeof sql, "BEGIN ISOLATION LEVEL READ COMMITTED READ %s",
+                          tx->read_only ? "ONLY" : "WRITE");
+    if (silence_timeout_ms > 0)
+        snprintf(sql + length, sizeof sql - (size_t)length,
+                 "; SET LOCAL idle_in_transaction_session_timeout TO %" PRId64,
+                 silence_timeout_ms < INT32_MAX ? silence_timeout_ms : INT32_MAX);
     mesh_code code = mesh_db_conn_script(tx->conn, sql, statement_deadline(tx), NULL, NULL, err);
     if (code == MESH_OK || fresh || !mesh_db_conn_broken(tx->conn) ||
         code == MESH_DEADLINE_EXCEEDED)
@@ -109,7 +116,7 @@ mesh_code mesh_tx_begin(mesh_db *db, const mesh_tx_options *given, mesh_tx **out
     if (code == MESH_OK)
         code = mesh_db_pool_acquire(db, tx->deadline_ns, &tx->conn, &fresh, err);
     if (code == MESH_OK && !tx->autocommit)
-        code = begin(tx, fresh, err);
+        code = begin(tx, options.silence_timeout_ms, fresh, err);
     if (code != MESH_OK) {
         finish(tx);
         return code;

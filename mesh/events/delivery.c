@@ -337,7 +337,10 @@ static mesh_code handle_all(work *self, mesh_error *err)
 static mesh_code run(work *self, mesh_error *err)
 {
     const mesh_tx_options options = {
-        .deadline_ns = mesh_clock_deadline_ns(self->settings->handler_timeout_ms)};
+        .size = sizeof options,
+        .deadline_ns = mesh_clock_deadline_ns(self->settings->handler_timeout_ms),
+        .silence_timeout_ms = self->settings->handler_timeout_ms,
+    };
     mesh_code code = read_all(self, read_event, err);
     if (code != MESH_OK)
         return code;

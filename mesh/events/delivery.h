@@ -14,8 +14,8 @@
 
 enum {
     MESH_DELIVERY_BATCH = 64, /* in one transaction, at most */
-    /* Until what comes too early comes again: the same for all, so that those that are sent back
-     * together come again in their order. */
+    /* Until what comes too early comes again, at least: the same for all at a time, so that those
+     * that are sent back together come again in their order. */
     MESH_DELIVERY_GAP_PAUSE_MS = 500,
     MESH_EVENT_KEY_BYTES = 48
 };

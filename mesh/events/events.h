@@ -130,7 +130,9 @@ typedef struct mesh_events_options {
     int max_deliver; /* attempts, default 10, at most 1,000,000; then it is a dead letter */
     size_t concurrency; /* handlers at once, default 4; events of one aggregate stay in order */
     int64_t handler_timeout_ms; /* until then the broker hears that a handler still runs, and its
-                                   transaction has time; default 300,000, at most a day */
+                                   transaction has time; who is frozen in the middle keeps its
+                                   aggregates from the others for so long; default 60,000, at
+                                   most a day */
     int64_t gap_wait_ms;        /* an event that comes before a version that precedes it waits so
                                    long, then it is a dead letter; default 300,000, at most a day */
     int64_t stall_ms;           /* with work there and none done for so long, it is logged and

@@ -11,6 +11,8 @@ enum {
     /* Beside them, of those that come too early; and of their payloads. */
     HELD_PER_LANE = 4 * MESH_DELIVERY_BATCH,
     HELD_BYTES = 4 * 1024 * 1024,
+    GAPS_PER_SECOND = 2000, /* sent back by an instance, about */
+    GAP_PAUSE_MAX_MS = 16000,
     BATCH_BYTES = 256 * 1024, /* of payload in a transaction, about */
     /* A transaction that takes longer has fewer events next time, so that none is held up long by
      * others; one that takes less than half of it may have twice as many. */
@@ -206,6 +208,25 @@ static void fill_with_held(mesh_lane *self)
     }
 }
 
+/* The pause of the next gap that is sent back: the longer, the more of them go round, so that they
+ * do not take all the time of the broker and of the lanes. */
+static int64_t gap_pause_ms(mesh_consumption *self)
+{
+    int64_t now_ns = mesh_clock_monotonic_ns();
+    if (now_ns >= self->gap_second_ns) {
+        int64_t pause_ms = self->gap_pause_ms;
+        if (self->gap_count > GAPS_PER_SECOND && pause_ms < GAP_PAUSE_MAX_MS)
+            pause_ms *= 2;
+        else if (self->gap_count < GAPS_PER_SECOND / 4 && pause_ms > MESH_DELIVERY_GAP_PAUSE_MS)
+            pause_ms /= 2;
+        self->gap_pause_ms = pause_ms;
+        self->gap_second_ns = mesh_clock_add_ms(now_ns, 1000);
+        self->gap_count = 0;
+    }
+    self->gap_count++;
+    return self->gap_pause_ms;
+}
+
 /* Without a question to the database. */
 static void put_off(mesh_lane *self, mesh_delivery *delivery)
 {
@@ -215,7 +236,7 @@ static void put_off(mesh_lane *self, mesh_delivery *delivery)
         return;
     }
     self->owner->results[MESH_DELIVERY_GAP]++;
-    send_back(self->owner, delivery, MESH_DELIVERY_GAP_PAUSE_MS);
+    send_back(self->owner, delivery, gap_pause_ms(self->owner));
 }
 
 static void fill(mesh_lane *self)
@@ -290,7 +311,7 @@ static size_t hold(mesh_lane *self, mesh_delivery **batch, size_t count)
         }
         if (delivery->result == MESH_DELIVERY_HELD) {
             delivery->result = MESH_DELIVERY_GAP;
-            delivery->pause_ms = MESH_DELIVERY_GAP_PAUSE_MS;
+            delivery->pause_ms = gap_pause_ms(self->owner);
         }
         batch[left++] = delivery;
     }
@@ -454,6 +475,7 @@ int64_t mesh_lanes_oldest_ms(const mesh_consumption *self)
 mesh_code mesh_lanes_create(mesh_consumption *self, mesh_error *err)
 {
     bool complete = true;
+    self->gap_pause_ms = MESH_DELIVERY_GAP_PAUSE_MS;
     self->lanes = mesh_calloc(self->settings.lanes, sizeof *self->lanes);
     if (self->lanes == NULL)
         return mesh_error_set(err, MESH_RESOURCE_EXHAUSTED, "out of memory");

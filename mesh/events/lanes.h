@@ -42,18 +42,21 @@ struct mesh_consumption {
     pthread_mutex_t mu;
     pthread_cond_t changed; /* for the fetcher, the watcher, and who drains */
     /* Guarded by mu. */
-    size_t threads;   /* lanes started */
-    bool watching;    /* the watcher was started; it is joined by destroy */
-    bool started;     /* so was the fetcher */
-    bool fetching;    /* it has not ended */
-    bool stopping;    /* fetch no more */
-    bool ending;      /* lanes end when they have no work */
-    bool told;        /* what the database says is known */
-    bool paused;      /* by operators */
-    bool away;        /* a handler found no database */
-    bool stalled;     /* there is work, and none got done for long */
-    size_t in_flight; /* deliveries fetched and not answered yet */
-    size_t held;      /* of them those that wait for others, which may have to be fetched */
+    size_t threads;        /* lanes started */
+    bool watching;         /* the watcher was started; it is joined by destroy */
+    bool started;          /* so was the fetcher */
+    bool fetching;         /* it has not ended */
+    bool stopping;         /* fetch no more */
+    bool ending;           /* lanes end when they have no work */
+    bool told;             /* what the database says is known */
+    bool paused;           /* by operators */
+    bool away;             /* a handler found no database */
+    bool stalled;          /* there is work, and none got done for long */
+    size_t in_flight;      /* deliveries fetched and not answered yet */
+    size_t held;           /* of them those that wait for others, which may have to be fetched */
+    int64_t gap_pause_ms;  /* of what comes too early and is not held */
+    int64_t gap_second_ns; /* end of the second in which `gap_count` were sent back */
+    size_t gap_count;
     int64_t progress_ns;
     uint64_t results[MESH_DELIVERY_RESULTS];
     uint64_t redelivered;

@@ -19,8 +19,8 @@ enum {
 mesh_code mesh_queue_begin(mesh_db *db, mesh_tx **out, mesh_queue_state *state, mesh_error *err)
 {
     static const char SET[] =
-        "SELECT set_config('idle_in_transaction_session_timeout', $1, true),"
-        " set_config('lock_timeout', '1s', true), set_config('synchronous_commit', 'off', true),"
+        "SELECT set_config('lock_timeout', '1s', true), set_config('synchronous_commit', 'off', "
+        "true),"
         " set_config('enable_seqscan', 'off', true), set_config('enable_hashjoin', 'off', true),"
         " set_config('enable_mergejoin', 'off', true), set_config('enable_bitmapscan', 'off', "
         "true)";
@@ -31,11 +31,12 @@ mesh_code mesh_queue_begin(mesh_db *db, mesh_tx **out, mesh_queue_state *state, 
         " EXISTS (SELECT FROM mesh_outbox_refused) FROM mesh_outbox_relay FOR UPDATE";
     mesh_rows *rows = NULL;
     mesh_tx *tx = NULL;
-    mesh_code code = mesh_tx_begin(db, NULL, &tx, err);
+    const mesh_tx_options options = {.size = sizeof options,
+                                     .silence_timeout_ms = MESH_QUEUE_IDLE_MS};
+    mesh_code code = mesh_tx_begin(db, &options, &tx, err);
     if (code != MESH_OK)
         return code;
-    code = mesh_tx_query(tx, SET, MESH_SQL_PARAMS(MESH_SQL_INT(MESH_QUEUE_IDLE_MS)), NULL, NULL,
-                         err);
+    code = mesh_tx_query(tx, SET, MESH_SQL_NO_PARAMS, NULL, NULL, err);
     if (code == MESH_OK)
         code = mesh_tx_query(tx, LOCK, MESH_SQL_NO_PARAMS, &rows, NULL, err);
     if (code == MESH_OK && mesh_rows_count(rows) != 1)

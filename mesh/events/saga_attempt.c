@@ -114,30 +114,23 @@ static mesh_code decide(mesh_sagas *sagas, mesh_saga_hold *hold, const mesh_saga
     return act(sagas, hold, attempt, deadline_ns, err);
 }
 
-/* So that a process that hangs or is frozen in the middle loses the saga's lock some day. */
-static mesh_code limit_silence(mesh_sagas *sagas, mesh_tx *tx, mesh_error *err)
-{
-    char limit[32];
-    snprintf(limit, sizeof limit, "%" PRId64 "ms",
-             sagas->options.attempt_timeout_ms + SILENCE_GRACE_MS);
-    return mesh_tx_query(tx, "SELECT set_config('idle_in_transaction_session_timeout', $1, true)",
-                         MESH_SQL_PARAMS(MESH_SQL_TEXT(limit)), NULL, NULL, err);
-}
-
 /* False: no transaction was to be had, or somebody else has moved the saga. */
 static bool try_step(mesh_sagas *sagas, const mesh_saga_attempt *attempt, mesh_error *err)
 {
     int64_t deadline_ns = mesh_clock_deadline_ns(sagas->options.attempt_timeout_ms);
-    const mesh_tx_options options = {.deadline_ns = deadline_ns};
+    /* So that a process that hangs or is frozen in the middle loses the saga's lock some day. */
+    const mesh_tx_options options = {
+        .size = sizeof options,
+        .deadline_ns = deadline_ns,
+        .silence_timeout_ms = sagas->options.attempt_timeout_ms + SILENCE_GRACE_MS,
+    };
     mesh_tx *tx = NULL;
     mesh_saga_hold hold;
     bool ours = false;
     err->code = mesh_tx_begin(sagas->options.db, &options, &tx, err);
     if (err->code != MESH_OK)
         return false;
-    err->code = limit_silence(sagas, tx, err);
-    if (err->code == MESH_OK)
-        err->code = take(sagas, tx, attempt, &hold, &ours, err);
+    err->code = take(sagas, tx, attempt, &hold, &ours, err);
     if (err->code == MESH_OK && ours)
         err->code = decide(sagas, &hold, attempt, deadline_ns, err);
     if (err->code == MESH_OK && ours)

@@ -601,6 +601,33 @@ static void before_commit_is_for_transactions_that_can_write(void **state)
     assert_int_equal(mesh_tx_commit(tx, NULL), MESH_FAILED_PRECONDITION); /* of the statement */
 }
 
+/* Who is frozen with a lock does not keep it. */
+static void the_server_ends_a_transaction_that_is_silent(void **state)
+{
+    (void)state;
+    mesh_error err = {0};
+    mesh_tx *silent = begin(MESH_OPTIONS(mesh_tx_options, .silence_timeout_ms = 100));
+    assert_int_equal(insert(silent, "held", 1, &err), MESH_OK);
+    mesh_tx *other = begin(NULL);
+    assert_int_equal(insert(other, "held", 2, &err), MESH_OK); /* once the other's is gone */
+    assert_int_equal(mesh_tx_commit(other, &err), MESH_OK);
+    assert_int_equal(insert(silent, "more", 1, &err), MESH_UNAVAILABLE);
+    mesh_tx_rollback(silent);
+    assert_string_equal(postgres_value(db, "SELECT stock FROM product"), "2");
+}
+
+static void one_that_speaks_goes_on(void **state)
+{
+    (void)state;
+    mesh_error err = {0};
+    mesh_tx *tx = begin(MESH_OPTIONS(mesh_tx_options, .silence_timeout_ms = 400));
+    for (int i = 0; i < 4; i++)
+        assert_int_equal(
+            mesh_tx_query(tx, "SELECT pg_sleep(0.2)", MESH_SQL_NO_PARAMS, NULL, NULL, &err),
+            MESH_OK);
+    assert_int_equal(mesh_tx_commit(tx, &err), MESH_OK);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -632,6 +659,8 @@ int main(void)
         cmocka_unit_test_setup(before_commit_is_part_of_the_transaction, empty_tables),
         cmocka_unit_test_setup(before_commit_is_for_transactions_that_can_write, empty_tables),
         cmocka_unit_test_setup(after_commit_runs_in_order_and_only_after_a_commit, empty_tables),
+        cmocka_unit_test_setup(the_server_ends_a_transaction_that_is_silent, empty_tables),
+        cmocka_unit_test_setup(one_that_speaks_goes_on, empty_tables),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }
