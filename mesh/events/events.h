@@ -98,7 +98,7 @@ static inline mesh_consumer mesh_consumer_make(const mesh_event_descriptor *even
  * Called by generated code. The event gets its id and time and is encoded now, with the thread's
  * current trace, into the transaction's arena; the commit inserts all events of the transaction by
  * one statement a thousand, and fails when that fails. Who adds an event holds a lock on its
- * aggregate's row (has changed it), so that events of one aggregate are in the order of the commits.
+ * aggregate's row (has changed it), so events of one aggregate are in the order of the commits.
  *
  * INVALID_ARGUMENT: the aggregate id is empty, longer than 512 bytes or not UTF-8, the encoding is
  * longer than MESH_EVENT_MAX_BYTES, or the message with its headers than the broker takes (its

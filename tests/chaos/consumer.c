@@ -50,12 +50,14 @@ int main(void)
     };
     /* Processes are killed more often than an event should have to bear. */
     const mesh_events_options options = {
+        .size = sizeof options,
         .url = setting_text("CHAOS_NATS"),
         .service = "books",
         .db = db,
         .consumers = consumers,
         .ack_wait_ms = setting_number("CHAOS_ACK_WAIT_MS", 2000),
         .max_deliver = (int)setting_number("CHAOS_MAX_DELIVER", 10000),
+        .handler_timeout_ms = setting_number("CHAOS_HANDLER_TIMEOUT_MS", 5000),
     };
     expect_ok("events", mesh_events_create(&options, &events, &err), &err);
     expect_ok("events", mesh_events_start(events, &err), &err);

@@ -1,7 +1,8 @@
 /*
  * A service that changes accounts, several at a time, each change with its event in one
  * transaction, until it is told to end. Its tables are what was sent. CHAOS_THREADS of them do that
- * (0: it only publishes what others left), each at most CHAOS_RATE transactions a second.
+ * (0: it only publishes what others left), each at most CHAOS_RATE transactions a second; with
+ * CHAOS_RELAY=0 it leaves publishing to others.
  */
 #include <inttypes.h>
 #include <pthread.h>
@@ -160,6 +161,7 @@ int main(void)
         .url = setting_text("CHAOS_NATS"),
         .service = "ledger",
         .db = work.db,
+        .no_relay = setting_number("CHAOS_RELAY", 1) == 0,
     };
     expect_ok("events", mesh_events_create(&options, &events, &err), &err);
     expect_ok("events", mesh_events_start(events, &err), &err);

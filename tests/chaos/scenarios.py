@@ -120,7 +120,7 @@ def producers_killed(stage, options):
 def relays_killed(stage, options):
     told = Told()
     stage.start("consumer", 2)
-    stage.start("producer")
+    stage.start("producer", CHAOS_RELAY="0")
     deaths = kill_in_turn(stage, share(options, 25), ["relay", "relay"], told)
     killed_everywhere(deaths, "relay", told)
     stage.settle()
@@ -215,7 +215,7 @@ def consumers_frozen(stage, options):
 
 def relays_frozen(stage, options):
     told = Told()
-    stage.start("producer")
+    stage.start("producer", 1, CHAOS_RELAY="0")
     stage.start("consumer", 2)
     for _ in range(options.rounds):
         for point in "relay_after_publish", "relay_before_note", "relay_before_commit":
