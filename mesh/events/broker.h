@@ -26,8 +26,9 @@ enum {
     MESH_EVENTS_SERVICE_MAX = 64, /* characters of a service's name */
     MESH_DEAD_STREAM_BYTES = MESH_EVENTS_SERVICE_MAX + 8,
     /* Deliveries without an answer that the broker keeps of a consumer, those sent back for later
-     * included: what waits must not keep others from coming. */
-    MESH_EVENTS_MAX_UNANSWERED = 65536,
+     * included: what waits must not keep others from coming; but what is far behind is better left
+     * in the stream, in its order, than sent round. */
+    MESH_EVENTS_MAX_UNANSWERED = 8192,
     /* Feeds of one service that read at once. Their consumers are called "order-feed-1" and so on:
      * what a service's user may do is said by names (scripts/lib/nats). */
     MESH_EVENTS_FEEDS = 8

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "mesh/base/clock.h"
+#include "mesh/base/hash.h"
 #include "mesh/events/dead.h"
 #include "mesh/events/envelope.h"
 
@@ -48,6 +49,7 @@ void mesh_delivery_read(mesh_delivery *d, natsMsg *message)
     d->message = message;
     d->subject = mesh_envelope_subject(message);
     d->aggregate_id = mesh_envelope_aggregate_id(message);
+    d->aggregate_hash = mesh_hash_text(MESH_HASH_EMPTY, d->aggregate_id);
     d->version = mesh_envelope_version(message);
     d->number = 1;
     if (natsMsg_GetMetaData(&metadata, message) == NATS_OK) {
@@ -99,8 +101,9 @@ bool mesh_delivery_address(mesh_delivery *d, const mesh_consumer *consumers)
 
 bool mesh_delivery_same_aggregate(const mesh_delivery *a, const mesh_delivery *b)
 {
-    return strcmp(a->aggregate_type, b->aggregate_type) == 0 &&
-           strcmp(a->aggregate_id, b->aggregate_id) == 0;
+    return a->aggregate_hash == b->aggregate_hash &&
+           strcmp(a->aggregate_id, b->aggregate_id) == 0 &&
+           strcmp(a->aggregate_type, b->aggregate_type) == 0;
 }
 
 /* ---- reading ---- */

@@ -41,6 +41,7 @@ typedef struct mesh_delivery {
     bool late;                     /* the consumer passed over earlier events of such aggregates */
     const char *subject;           /* without "events.", of the message */
     const char *aggregate_id;      /* as it stands in the message */
+    uint64_t aggregate_hash;       /* of that */
     int64_t version;               /* of the aggregate; 0: none */
     uint64_t sequence;             /* in the stream */
     int64_t stored_ns;             /* there, since the Unix epoch */

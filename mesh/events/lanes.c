@@ -3,13 +3,12 @@
 #include "mesh/base/alloc.h"
 #include "mesh/base/clock.h"
 #include "mesh/base/cond.h"
-#include "mesh/base/hash.h"
 #include "mesh/events/envelope.h"
 
 enum {
     WAITING_PER_LANE = 2 * MESH_DELIVERY_BATCH, /* fetched ahead of the handlers */
     /* Beside them, of those that come too early; and of their payloads. */
-    HELD_PER_LANE = 4 * MESH_DELIVERY_BATCH,
+    HELD_PER_LANE = 16 * MESH_DELIVERY_BATCH,
     HELD_BYTES = 4 * 1024 * 1024,
     GAPS_PER_SECOND = 2000, /* sent back by an instance, about */
     GAP_PAUSE_MAX_MS = 16000,
@@ -153,11 +152,7 @@ static void give_back(mesh_lane *self, int64_t pause_ms)
 
 void mesh_lanes_put(mesh_consumption *self, mesh_delivery *delivery)
 {
-    const char *aggregate_id = NULL;
-    if (natsMsgHeader_Get(delivery->message, "ce-subject", &aggregate_id) != NATS_OK)
-        aggregate_id = ""; /* malformed; any lane will find out */
-    uint64_t hash = mesh_hash_text(MESH_HASH_EMPTY, aggregate_id);
-    mesh_lane *lane = &self->lanes[(hash >> 32) % self->settings.lanes];
+    mesh_lane *lane = &self->lanes[(delivery->aggregate_hash >> 32) % self->settings.lanes];
     delivery->next = NULL;
     *lane->last = delivery;
     lane->last = &delivery->next;
