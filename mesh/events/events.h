@@ -9,8 +9,9 @@
  *   mesh_consumer order__v1__order_created__consumer(handler, self);
  *
  * add belongs to the transaction: the event is written into the outbox by it, just before it
- * commits, and published by a relay as soon as it has; never when it does not. A consumer's handler runs in a transaction that has already noted the event's id (the
- * inbox), so a redelivered event changes nothing, and the message is acknowledged after the commit.
+ * commits, and published by a relay as soon as it has; never when it does not. A consumer's handler
+ * runs in a transaction that has already noted the event's id (the inbox), so a redelivered event
+ * changes nothing, and the message is acknowledged after the commit.
  *
  * On the wire (CloudEvents 1.0, binary mode of the NATS protocol binding): the payload is the
  * encoded message, the headers are ce-specversion, ce-id (UUIDv7), ce-type (full message name),

@@ -1,7 +1,7 @@
 /*
  * From which position on the outbox has to be read. What is published is deleted from the table of
- * what is due, and the index keeps dead entries for some time: whoever read from the beginning would
- * walk over all of them. But "the last one that was published" is no place to go on from: a
+ * what is due, and the index keeps dead entries for some time: whoever read from the beginning
+ * would walk over all of them. But "the last one that was published" is no place to go on from: a
  * transaction may have drawn a lower position and commit later, and what follows in its aggregate
  * must not be published before.
  *

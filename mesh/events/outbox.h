@@ -14,8 +14,9 @@ typedef struct mesh_outbox_wake {
     void *context;
 } mesh_outbox_wake;
 
-/* Adds an event (in the transaction's arena); `wake` is copied, and called once a transaction. Errors
- * as mesh_tx_before_commit. What the insert says, the commit returns: the codes of mesh_tx_query. */
+/* Adds an event (in the transaction's arena); `wake` is copied, and called once a transaction.
+ * Errors as mesh_tx_before_commit. What the insert says, the commit returns: the codes of
+ * mesh_tx_query. */
 mesh_code mesh_outbox_add(mesh_tx *tx, mesh_entry *entry, mesh_outbox_wake wake, mesh_error *err);
 
 #endif

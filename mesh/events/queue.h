@@ -1,6 +1,6 @@
 /*
- * What a relay does with the outbox's tables, in transactions that no other relay's overlaps: all of
- * them begin with mesh_queue_begin, which locks the row that there is for that.
+ * What a relay does with the outbox's tables, in transactions that no other relay's overlaps: all
+ * of them begin with mesh_queue_begin, which locks the row that there is for that.
  *
  * Queue 0 has what is not published yet. An aggregate whose event the broker refused has a queue of
  * its own, named after that event's position, until it is empty.
