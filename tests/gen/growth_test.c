@@ -116,13 +116,15 @@ static const struct {
     {"mesh_events_options", make_events, &events_options, sizeof events_options},
 };
 
-/* In version 0.1.0; two have grown since. */
+/* In version 0.1.0; three have grown since. */
 static size_t first_size(size_t index)
 {
     if (cases[index].use == make_server)
         return offsetof(mesh_server_options, memory_budget_bytes);
     if (cases[index].use == make_events)
         return offsetof(mesh_events_options, handler_timeout_ms);
+    if (cases[index].use == begin)
+        return offsetof(mesh_tx_options, silence_timeout_ms);
     return cases[index].size;
 }
 
