@@ -41,7 +41,7 @@ static natsStatus copy_headers(natsMsg *letter, natsMsg *event)
             continue;
         status = natsMsgHeader_Set(letter, names[i], value);
     }
-    free((void *)names);
+    free((void *)names); /* the library's */
     return status;
 }
 

@@ -17,7 +17,8 @@ static int setup(void **state)
     return 0;
 }
 
-/* With a database of its own: what an outbox has published it publishes again on an empty broker. */
+/* With a database of its own: what an outbox has published it publishes again on an empty broker,
+ * which the next test would see. */
 static int test_setup(void **state)
 {
     static int number;
