@@ -14,16 +14,17 @@ enum {
 /*
  * One row is the lock. What the relay commits may be forgotten when the server breaks down: it is
  * published again then, and the broker or the inbox knows it. The tables are empty or full within a
- * minute, so that the planner's figures are no help: indexes only.
+ * minute, so that the planner's figures are no help: indexes only, and no compiling (jit) of
+ * statements that look expensive because there is no index to use.
  */
 mesh_code mesh_queue_begin(mesh_db *db, mesh_tx **out, mesh_queue_state *state, mesh_error *err)
 {
     static const char SET[] =
-        "SELECT set_config('lock_timeout', '1s', true), set_config('synchronous_commit', 'off', "
-        "true),"
+        "SELECT set_config('lock_timeout', '1s', true),"
+        " set_config('synchronous_commit', 'off', true), set_config('jit', 'off', true),"
         " set_config('enable_seqscan', 'off', true), set_config('enable_hashjoin', 'off', true),"
-        " set_config('enable_mergejoin', 'off', true), set_config('enable_bitmapscan', 'off', "
-        "true)";
+        " set_config('enable_mergejoin', 'off', true),"
+        " set_config('enable_bitmapscan', 'off', true)";
     static const char LOCK[] =
         "SELECT epoch, stream_created,"
         " pg_snapshot_xmin(pg_current_snapshot())::text::bigint,"

@@ -132,5 +132,7 @@ void mesh_window_publish(mesh_window *w, jsCtx *js, natsConnection *connection, 
 {
     open_window(w);
     send_window(w, js, connection, source);
+    /* The library sends what is left in its buffer a millisecond later, or before a ping. */
+    (void)natsConnection_FlushTimeout(connection, ACK_TIMEOUT_MS);
     close_window(w, connection);
 }

@@ -3,8 +3,8 @@
  * event with the whole user is added; all of that in one transaction. So versions follow each other
  * without a gap, and whoever changes the same user meanwhile waits. Thread-safe.
  *
- * The event is published after the commit, and is lost when the process ends in between. So who
- * repeats a change announces it again.
+ * The event is in the outbox with the change, and none is lost. Who repeats a change announces it
+ * again all the same.
  */
 #ifndef SERVICES_USER_CHANGE_H
 #define SERVICES_USER_CHANGE_H
