@@ -138,11 +138,10 @@ static void a_tail_is_of_some_subjects_and_of_a_time(void **state)
     unsigned long place = next_place();
     offer("tailed", 100);
     person_join(&bob, "filtered-bob");
+    desk_expect(NULL, 0, "#", "events tail --from %lu --count 1 --protoset " TYPES, place);
     desk_expect(NULL, 0, "order.v1.OrderCreated is in the outbox of order",
                 "events publish " CREATED " --protoset " TYPES " '%s'",
                 AN_ORDER("tail-1", "tailed"));
-    desk_expect(NULL, 0, "#", "events tail --from %lu --count 1 --protoset " TYPES, place);
-    assert_null(strstr(desk_output, "tail-1"));
     static const char *const subjects[] = {
         CREATED, "order", "order.v1", "order.", "'*.v1.OrderCreated'", "'order.>'"};
     for (size_t i = 0; i < sizeof subjects / sizeof subjects[0]; i++) {

@@ -12,7 +12,7 @@
 
 #include "mesh/base/uuid.h"
 #include "mesh/db/migrate.h"
-#include "mesh/events/events.h"
+#include "mesh/events/feed.h"
 #include "services/user/store.h"
 #include "services/user/user_migrations.h"
 #include "tests/fixtures/nats.h"
@@ -25,8 +25,8 @@
 office the_office;
 
 static serve here;
-static mesh_events *publisher, *listener;
-static mesh_db *listener_db;
+static mesh_events *publisher;
+static mesh_feed *listener; /* and no consumer, which would drop what is announced again */
 
 /* --- what is heard ---------------------------------------------------------------------------- */
 
@@ -74,15 +74,15 @@ static mesh_code hear(const char *what, const char *user_id, int64_t version,
     return MESH_OK;
 }
 
-#define HANDLER(name, type)                                                                        \
-    static mesh_code on_##name(void *self, mesh_tx *tx, const mesh_event *meta, const type *event, \
-                               mesh_error *err)                                                    \
-    {                                                                                              \
-        (void)self;                                                                                \
-        (void)tx;                                                                                  \
-        (void)meta;                                                                                \
-        (void)err;                                                                                 \
-        return hear(#name, event->user_id, event->version, event->user);                           \
+#define HANDLER(name, type)                                                      \
+    static mesh_code on_##name(void *self, const mesh_event *meta,               \
+                               const ProtobufCMessage *message, mesh_error *err) \
+    {                                                                            \
+        const type *event = (const type *)message;                               \
+        (void)self;                                                              \
+        (void)meta;                                                              \
+        (void)err;                                                               \
+        return hear(#name, event->user_id, event->version, event->user);         \
     }
 
 HANDLER(created, User__V1__UserCreated)
@@ -90,11 +90,11 @@ HANDLER(updated, User__V1__UserUpdated)
 HANDLER(banned, User__V1__UserBanned)
 HANDLER(unbanned, User__V1__UserUnbanned)
 
-static mesh_code on_deleted(void *self, mesh_tx *tx, const mesh_event *meta,
-                            const User__V1__UserDeleted *event, mesh_error *err)
+static mesh_code on_deleted(void *self, const mesh_event *meta, const ProtobufCMessage *message,
+                            mesh_error *err)
 {
+    const User__V1__UserDeleted *event = (const User__V1__UserDeleted *)message;
     (void)self;
-    (void)tx;
     (void)meta;
     (void)err;
     return hear(event->delete_time != NULL ? "deleted" : "deleted at no time", event->user_id,
@@ -135,37 +135,37 @@ const char *office_history(const char *user_id, size_t count)
 
 /* --- around the tests ------------------------------------------------------------------------- */
 
-static void migrate(mesh_db *db, const char *service, const mesh_migration *migrations)
+static void migrate(mesh_db *db)
 {
     mesh_error *err = &the_office.err;
     if (mesh_migrate(db, "mesh_events", mesh_events_migrations(), err) != MESH_OK ||
-        (migrations != NULL && mesh_migrate(db, service, migrations, err) != MESH_OK))
-        fail_msg("cannot migrate %s: %s", service, err->message);
+        mesh_migrate(db, "user", user_migrations, err) != MESH_OK)
+        fail_msg("cannot migrate: %s", err->message);
 }
 
-static mesh_events *start_events(const char *service, mesh_db *db, const mesh_consumer *consumers)
+static void start_publisher(mesh_db *db)
 {
-    const mesh_events_options options = {
-        .url = nats_url(), .service = service, .db = db, .consumers = consumers};
+    const mesh_events_options options = {.url = nats_url(), .service = "user", .db = db};
     mesh_error *err = &the_office.err;
-    mesh_events *events;
-    assert_int_equal(mesh_events_create(&options, &events, err), MESH_OK);
-    assert_int_equal(mesh_events_start(events, err), MESH_OK);
-    WAIT_FOR(mesh_events_ready(events, err) == MESH_OK);
-    return events;
+    assert_int_equal(mesh_events_create(&options, &publisher, err), MESH_OK);
+    assert_int_equal(mesh_events_start(publisher, err), MESH_OK);
+    WAIT_FOR(mesh_events_ready(publisher, err) == MESH_OK);
 }
 
 static void start_listener(void)
 {
-    const mesh_consumer consumers[] = {user__v1__user_created__consumer(on_created, NULL),
-                                       user__v1__user_updated__consumer(on_updated, NULL),
-                                       user__v1__user_banned__consumer(on_banned, NULL),
-                                       user__v1__user_unbanned__consumer(on_unbanned, NULL),
-                                       user__v1__user_deleted__consumer(on_deleted, NULL),
-                                       {0}};
-    listener_db = postgres_open("office_listener", &(mesh_db_options){.pool_max = 4});
-    migrate(listener_db, "listener", NULL);
-    listener = start_events("listener", listener_db, consumers);
+    const mesh_feed_event events[] = {{&user__v1__user_created__event, on_created},
+                                      {&user__v1__user_updated__event, on_updated},
+                                      {&user__v1__user_banned__event, on_banned},
+                                      {&user__v1__user_unbanned__event, on_unbanned},
+                                      {&user__v1__user_deleted__event, on_deleted},
+                                      {NULL, NULL}};
+    const mesh_feed_options options = {
+        .url = nats_url(), .service = "listener", .events = events, .since_ms = 60000};
+    mesh_error *err = &the_office.err;
+    assert_int_equal(mesh_feed_create(&options, &listener, err), MESH_OK);
+    assert_int_equal(mesh_feed_start(listener, err), MESH_OK);
+    WAIT_FOR(mesh_feed_ready(listener, err) == MESH_OK);
 }
 
 static void start_service(void)
@@ -193,8 +193,8 @@ int office_setup(void **state)
     if (servers_setup(state) != 0)
         return -1;
     service->db = postgres_open("office", &(mesh_db_options){.pool_max = 12});
-    migrate(service->db, "user", user_migrations);
-    publisher = start_events("user", service->db, NULL);
+    migrate(service->db);
+    start_publisher(service->db);
     start_listener();
     start_service();
     serve_start_with(&here, user__v1__user_service__api(&user_handlers, service), &open_door);
@@ -202,23 +202,17 @@ int office_setup(void **state)
     return 0;
 }
 
-static void stop_events(mesh_events *events)
-{
-    while (!mesh_events_drain(events, 1000))
-        continue;
-    mesh_events_destroy(events);
-}
-
 int office_teardown(void **state)
 {
     user_service *service = &the_office.service;
     serve_stop(&here);
-    stop_events(publisher);
-    stop_events(listener);
+    while (!mesh_events_drain(publisher, 1000))
+        continue;
+    mesh_events_destroy(publisher);
+    mesh_feed_destroy(listener);
     user_passwords_destroy(service->passwords);
     user_signer_destroy(service->signer);
     mesh_db_destroy(service->db);
-    mesh_db_destroy(listener_db);
     return servers_teardown(state);
 }
 
