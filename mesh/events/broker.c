@@ -589,6 +589,18 @@ void mesh_broker_release(mesh_broker *broker, mesh_link *link)
         close_link(link);
 }
 
+natsStatus mesh_broker_read(jsCtx *js, const char *stream, const char *filter, uint64_t from,
+                            natsMsg **message)
+{
+    jsDirectGetMsgOptions options;
+    natsStatus status = jsDirectGetMsgOptions_Init(&options);
+    if (status != NATS_OK)
+        return status;
+    options.Sequence = from;
+    options.NextBySubject = filter;
+    return js_DirectGetMsg(message, js, stream, NULL, &options);
+}
+
 void mesh_broker_suspect(mesh_broker *broker)
 {
     pthread_mutex_lock(&broker->mu);

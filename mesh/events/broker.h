@@ -76,6 +76,11 @@ void mesh_broker_destroy(mesh_broker *broker);
 mesh_link *mesh_broker_acquire(mesh_broker *broker, int64_t timeout_ms);
 void mesh_broker_release(mesh_broker *broker, mesh_link *link);
 
+/* The first message of the stream at this place or behind it, of subjects that fit the filter; the
+ * caller destroys it. NATS_NOT_FOUND: there is none. */
+natsStatus mesh_broker_read(jsCtx *js, const char *stream, const char *filter, uint64_t from,
+                            natsMsg **message);
+
 /* A user met something that should not be: look after connection, stream and consumer. */
 void mesh_broker_suspect(mesh_broker *broker);
 

@@ -7,7 +7,8 @@
 #include <strings.h>
 
 #include "mesh/base/clock.h"
-#include "mesh/db/time_text.h"
+#include "mesh/events/broker.h"
+#include "mesh/events/envelope.h"
 #include "mesh/events/escape.h"
 
 static const char *subject_of(mesh_arena *arena, const char *service, const char *rest)
@@ -91,39 +92,9 @@ natsStatus mesh_dead_store(jsCtx *js, const char *service, natsMsg *event,
 natsStatus mesh_dead_next(jsCtx *js, const char *service, uint64_t number, natsMsg **message)
 {
     char stream[MESH_DEAD_STREAM_BYTES], subjects[MESH_DEAD_STREAM_BYTES + 8];
-    jsDirectGetMsgOptions options;
-    natsStatus status = jsDirectGetMsgOptions_Init(&options);
-    if (status != NATS_OK)
-        return status;
     snprintf(stream, sizeof stream, MESH_DEAD_STREAM "%s", service);
     snprintf(subjects, sizeof subjects, MESH_DEAD_PREFIX "%s.>", service);
-    options.Sequence = number;
-    options.NextBySubject = subjects;
-    return js_DirectGetMsg(message, js, stream, NULL, &options);
-}
-
-static const char *raw_header(natsMsg *message, const char *name)
-{
-    const char *value = NULL;
-    return natsMsgHeader_Get(message, name, &value) == NATS_OK ? value : "";
-}
-
-static const char *header(natsMsg *message, mesh_arena *arena, const char *name)
-{
-    return mesh_arena_strdup(arena, raw_header(message, name));
-}
-
-static const char *text_header(natsMsg *message, mesh_arena *arena, const char *name)
-{
-    const char *text = mesh_event_unescape(arena, raw_header(message, name));
-    return text != NULL ? text : "";
-}
-
-static int64_t time_header(natsMsg *message, const char *name)
-{
-    int64_t wall_ns = 0;
-    mesh_time_parse(raw_header(message, name), &wall_ns);
-    return wall_ns;
+    return mesh_broker_read(js, stream, subjects, number, message);
 }
 
 void mesh_dead_read(natsMsg *message, const char *service, mesh_arena *arena,
@@ -133,20 +104,21 @@ void mesh_dead_read(natsMsg *message, const char *service, mesh_arena *arena,
     *letter = (mesh_dead_letter){
         .number = natsMsg_GetSequence(message),
         .subject = mesh_arena_strdup(arena, natsMsg_GetSubject(message) + prefix),
-        .event_id = header(message, arena, "ce-id"),
-        .type = header(message, arena, "ce-type"),
-        .source = header(message, arena, "ce-source"),
-        .aggregate_type = header(message, arena, "ce-aggregatetype"),
-        .aggregate_id = text_header(message, arena, "ce-subject"),
-        .version = strtoll(raw_header(message, "ce-aggregateversion"), NULL, 10),
-        .time_ns = time_header(message, "ce-time"),
-        .traceparent = header(message, arena, "traceparent"),
-        .sequence = strtoull(raw_header(message, "Mesh-Dead-Sequence"), NULL, 10),
-        .given_up_ns = time_header(message, "Mesh-Dead-Time"),
-        .deliveries = (int)strtol(raw_header(message, "Mesh-Dead-Deliveries"), NULL, 10),
-        .code = header(message, arena, "Mesh-Dead-Code"),
-        .cause = text_header(message, arena, "Mesh-Dead-Cause"),
-        .history = text_header(message, arena, "Mesh-Dead-History"),
+        .event_id = mesh_envelope_header(message, arena, "ce-id"),
+        .type = mesh_envelope_header(message, arena, "ce-type"),
+        .source = mesh_envelope_header(message, arena, "ce-source"),
+        .aggregate_type = mesh_envelope_header(message, arena, "ce-aggregatetype"),
+        .aggregate_id = mesh_envelope_text(message, arena, "ce-subject"),
+        .version = strtoll(mesh_envelope_header(message, arena, "ce-aggregateversion"), NULL, 10),
+        .time_ns = mesh_envelope_time(message, "ce-time"),
+        .traceparent = mesh_envelope_header(message, arena, "traceparent"),
+        .sequence = strtoull(mesh_envelope_header(message, arena, "Mesh-Dead-Sequence"), NULL, 10),
+        .given_up_ns = mesh_envelope_time(message, "Mesh-Dead-Time"),
+        .deliveries = (int)strtol(mesh_envelope_header(message, arena, "Mesh-Dead-Deliveries"),
+                                  NULL, 10),
+        .code = mesh_envelope_header(message, arena, "Mesh-Dead-Code"),
+        .cause = mesh_envelope_text(message, arena, "Mesh-Dead-Cause"),
+        .history = mesh_envelope_text(message, arena, "Mesh-Dead-History"),
         .payload = (const uint8_t *)natsMsg_GetData(message),
         .payload_size = (size_t)natsMsg_GetDataLength(message),
     };

@@ -72,6 +72,26 @@ int64_t mesh_envelope_version(natsMsg *message)
     return read_version(header(message, "ce-aggregateversion"), &version) ? version : 0;
 }
 
+const char *mesh_envelope_header(natsMsg *message, mesh_arena *arena, const char *name)
+{
+    const char *value = header(message, name);
+    return value != NULL ? mesh_arena_strdup(arena, value) : "";
+}
+
+const char *mesh_envelope_text(natsMsg *message, mesh_arena *arena, const char *name)
+{
+    const char *value = header(message, name);
+    const char *text = value != NULL ? mesh_event_unescape(arena, value) : NULL;
+    return text != NULL ? text : "";
+}
+
+int64_t mesh_envelope_time(natsMsg *message, const char *name)
+{
+    int64_t wall_ns = 0;
+    const char *value = header(message, name);
+    return value != NULL && mesh_time_parse(value, &wall_ns) ? wall_ns : 0;
+}
+
 static mesh_code read_headers(natsMsg *message, mesh_arena *arena, mesh_event *meta,
                               mesh_error *err)
 {

@@ -31,6 +31,14 @@ const char *mesh_envelope_aggregate_id(natsMsg *message);
 int64_t mesh_envelope_version(natsMsg *message);
 
 /*
+ * Headers of a stored message for who only shows them, whatever they are: "" and 0 for one that is
+ * missing or malformed. A text is percent-encoded there. The strings are the arena's.
+ */
+const char *mesh_envelope_header(natsMsg *message, mesh_arena *arena, const char *name);
+const char *mesh_envelope_text(natsMsg *message, mesh_arena *arena, const char *name);
+int64_t mesh_envelope_time(natsMsg *message, const char *name);
+
+/*
  * Reads the headers of a message of the stream. Strings are borrowed from the message or live in
  * the arena. `trace` is the trace of who added the event, or none. INVALID_ARGUMENT: a header is
  * missing or malformed; what came before it is filled in.

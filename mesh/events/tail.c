@@ -5,9 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "mesh/db/time_text.h"
 #include "mesh/events/broker.h"
-#include "mesh/events/escape.h"
+#include "mesh/events/envelope.h"
 
 enum {
     ACQUIRE_TIMEOUT_MS = 500,
@@ -67,16 +66,9 @@ static mesh_code cannot_read(natsStatus status, mesh_error *err)
                           natsStatus_GetText(status));
 }
 
-/* The first message at this place or behind it. */
 static natsStatus get(mesh_link *link, const char *filter, uint64_t from, natsMsg **message)
 {
-    jsDirectGetMsgOptions options;
-    natsStatus status = jsDirectGetMsgOptions_Init(&options);
-    if (status != NATS_OK)
-        return status;
-    options.Sequence = from;
-    options.NextBySubject = filter;
-    return js_DirectGetMsg(message, link->js, MESH_EVENTS_STREAM, NULL, &options);
+    return mesh_broker_read(link->js, MESH_EVENTS_STREAM, filter, from, message);
 }
 
 /* A stored message that looks to the library like a word of the broker's own, by its header Status,
@@ -171,17 +163,6 @@ mesh_code mesh_tail_last(mesh_events *events, uint64_t *last, mesh_error *err)
 
 /* ---- an event ---- */
 
-static const char *header(natsMsg *message, const char *name)
-{
-    const char *value = NULL;
-    return natsMsgHeader_Get(message, name, &value) == NATS_OK ? value : "";
-}
-
-static const char *kept_header(natsMsg *message, const char *name, mesh_arena *arena)
-{
-    return mesh_arena_strdup(arena, header(message, name));
-}
-
 static void read_event(natsMsg *message, mesh_arena *arena, mesh_tail_event *event)
 {
     const size_t size = (size_t)natsMsg_GetDataLength(message);
@@ -190,19 +171,17 @@ static void read_event(natsMsg *message, mesh_arena *arena, mesh_tail_event *eve
         .stored_ns = natsMsg_GetTime(message),
         .subject = mesh_arena_strdup(arena,
                                      natsMsg_GetSubject(message) + strlen(MESH_EVENTS_PREFIX)),
-        .id = kept_header(message, "ce-id", arena),
-        .type = kept_header(message, "ce-type", arena),
-        .source = kept_header(message, "ce-source", arena),
-        .aggregate_type = kept_header(message, "ce-aggregatetype", arena),
-        .aggregate_id = mesh_event_unescape(arena, header(message, "ce-subject")),
-        .version = strtoll(header(message, "ce-aggregateversion"), NULL, 10),
-        .traceparent = kept_header(message, "traceparent", arena),
+        .id = mesh_envelope_header(message, arena, "ce-id"),
+        .type = mesh_envelope_header(message, arena, "ce-type"),
+        .source = mesh_envelope_header(message, arena, "ce-source"),
+        .aggregate_type = mesh_envelope_header(message, arena, "ce-aggregatetype"),
+        .time_ns = mesh_envelope_time(message, "ce-time"),
+        .aggregate_id = mesh_envelope_text(message, arena, "ce-subject"),
+        .version = strtoll(mesh_envelope_header(message, arena, "ce-aggregateversion"), NULL, 10),
+        .traceparent = mesh_envelope_header(message, arena, "traceparent"),
         .payload = mesh_arena_memdup(arena, natsMsg_GetData(message), size),
         .payload_size = size,
     };
-    if (event->aggregate_id == NULL)
-        event->aggregate_id = "";
-    (void)mesh_time_parse(header(message, "ce-time"), &event->time_ns);
 }
 
 /* The next message up to `last`; those that are unseen are passed over, one place after another. */

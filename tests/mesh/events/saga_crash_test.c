@@ -7,33 +7,9 @@
 #include <string.h>
 
 #include "tests/fixtures/program.h"
-#include "tests/mesh/events/orders.h"
+#include "tests/mesh/events/orders_frame.h"
 
 #define PROGRAM "tests/mesh/events/saga_program"
-
-static char url[POSTGRES_URL_BYTES];
-static mesh_db *db;
-
-static int setup(void **state)
-{
-    if (postgres_setup(state) != 0)
-        return -1;
-    orders_database("saga_crash_test", url);
-    return mesh_db_create(&(mesh_db_options){.url = url}, &db, NULL) == MESH_OK ? 0 : -1;
-}
-
-static int teardown(void **state)
-{
-    mesh_db_destroy(db);
-    return postgres_teardown(state);
-}
-
-static int empty_tables(void **state)
-{
-    (void)state;
-    orders_empty(db);
-    return 0;
-}
 
 static program *start(const char *step, const char *how)
 {
@@ -177,11 +153,12 @@ static void a_database_that_restarts_is_outlived(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup(a_step_that_was_killed_in_the_middle_is_done_once, empty_tables),
-        cmocka_unit_test_setup(a_frozen_process_is_overtaken, empty_tables),
-        cmocka_unit_test_setup(a_step_that_kills_its_process_is_parked, empty_tables),
-        cmocka_unit_test_setup(whatever_is_killed_everything_happens_once, empty_tables),
-        cmocka_unit_test_setup(a_database_that_restarts_is_outlived, empty_tables),
+        cmocka_unit_test_setup(a_step_that_was_killed_in_the_middle_is_done_once,
+                               orders_frame_begin),
+        cmocka_unit_test_setup(a_frozen_process_is_overtaken, orders_frame_begin),
+        cmocka_unit_test_setup(a_step_that_kills_its_process_is_parked, orders_frame_begin),
+        cmocka_unit_test_setup(whatever_is_killed_everything_happens_once, orders_frame_begin),
+        cmocka_unit_test_setup(a_database_that_restarts_is_outlived, orders_frame_begin),
     };
-    return cmocka_run_group_tests(tests, setup, teardown);
+    return cmocka_run_group_tests(tests, orders_frame_setup, orders_frame_teardown);
 }

@@ -5,31 +5,7 @@
 #include <string.h>
 
 #include "tests/fixtures/memory.h"
-#include "tests/mesh/events/orders.h"
-
-static char url[POSTGRES_URL_BYTES];
-static mesh_db *db;
-
-static int setup(void **state)
-{
-    if (postgres_setup(state) != 0)
-        return -1;
-    orders_database("saga_definition_test", url);
-    return mesh_db_create(&(mesh_db_options){.url = url}, &db, NULL) == MESH_OK ? 0 : -1;
-}
-
-static int teardown(void **state)
-{
-    mesh_db_destroy(db);
-    return postgres_teardown(state);
-}
-
-static int empty_tables(void **state)
-{
-    (void)state;
-    orders_empty(db);
-    return 0;
-}
+#include "tests/mesh/events/orders_frame.h"
 
 static mesh_code nothing(void *self, mesh_tx *tx, mesh_saga_run *run, mesh_error *err)
 {
@@ -253,12 +229,13 @@ static void every_failed_allocation_is_reported(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup(a_wrong_definition_is_refused, empty_tables),
-        cmocka_unit_test_setup(a_wrong_limit_is_refused, empty_tables),
-        cmocka_unit_test_setup(a_wrong_beginning_is_refused, empty_tables),
-        cmocka_unit_test_setup(what_the_program_does_not_know_is_parked_in_the_end, empty_tables),
-        cmocka_unit_test_setup(a_step_that_was_added_behind_is_done, empty_tables),
-        cmocka_unit_test_setup(every_failed_allocation_is_reported, empty_tables),
+        cmocka_unit_test_setup(a_wrong_definition_is_refused, orders_frame_begin),
+        cmocka_unit_test_setup(a_wrong_limit_is_refused, orders_frame_begin),
+        cmocka_unit_test_setup(a_wrong_beginning_is_refused, orders_frame_begin),
+        cmocka_unit_test_setup(what_the_program_does_not_know_is_parked_in_the_end,
+                               orders_frame_begin),
+        cmocka_unit_test_setup(a_step_that_was_added_behind_is_done, orders_frame_begin),
+        cmocka_unit_test_setup(every_failed_allocation_is_reported, orders_frame_begin),
     };
-    return cmocka_run_group_tests(tests, setup, teardown);
+    return cmocka_run_group_tests(tests, orders_frame_setup, orders_frame_teardown);
 }

@@ -4,34 +4,26 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "tests/mesh/events/orders.h"
+#include "tests/mesh/events/orders_frame.h"
 
-static mesh_db *db;
 static mesh_arena *arena;
 
 static int setup(void **state)
 {
-    char url[POSTGRES_URL_BYTES];
-    if (postgres_setup(state) != 0)
-        return -1;
-    orders_database("saga_operate_test", url);
     arena = mesh_arena_create(4096, 0);
-    return mesh_db_create(&(mesh_db_options){.url = url}, &db, NULL) == MESH_OK ? 0 : -1;
+    return arena == NULL ? -1 : orders_frame_setup(state);
 }
 
 static int teardown(void **state)
 {
-    mesh_db_destroy(db);
     mesh_arena_destroy(arena);
-    return postgres_teardown(state);
+    return orders_frame_teardown(state);
 }
 
 static int empty_tables(void **state)
 {
-    (void)state;
-    orders_empty(db);
     mesh_arena_reset(arena);
-    return 0;
+    return orders_frame_begin(state);
 }
 
 static mesh_saga_info show(mesh_sagas *sagas, const char *id)

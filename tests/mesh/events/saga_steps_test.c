@@ -5,31 +5,7 @@
 #include <string.h>
 
 #include "mesh/base/trace.h"
-#include "tests/mesh/events/orders.h"
-
-static mesh_db *db;
-
-static int setup(void **state)
-{
-    char url[POSTGRES_URL_BYTES];
-    if (postgres_setup(state) != 0)
-        return -1;
-    orders_database("saga_steps_test", url);
-    return mesh_db_create(&(mesh_db_options){.url = url}, &db, NULL) == MESH_OK ? 0 : -1;
-}
-
-static int teardown(void **state)
-{
-    mesh_db_destroy(db);
-    return postgres_teardown(state);
-}
-
-static int empty_tables(void **state)
-{
-    (void)state;
-    orders_empty(db);
-    return 0;
-}
+#include "tests/mesh/events/orders_frame.h"
 
 static void steps_run_one_after_the_other(void **state)
 {
@@ -315,21 +291,22 @@ static void a_drain_waits_for_what_runs_and_takes_no_more(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup(steps_run_one_after_the_other, empty_tables),
-        cmocka_unit_test_setup(a_beginning_that_is_rolled_back_is_none, empty_tables),
-        cmocka_unit_test_setup(one_id_is_one_saga, empty_tables),
-        cmocka_unit_test_setup(a_refusal_undoes_what_was_done_backwards, empty_tables),
-        cmocka_unit_test_setup(each_final_code_is_a_refusal, empty_tables),
-        cmocka_unit_test_setup(a_step_that_may_be_done_is_undone_too, empty_tables),
-        cmocka_unit_test_setup(what_fails_is_tried_again_by_the_same_key, empty_tables),
-        cmocka_unit_test_setup(pauses_grow_up_to_the_longest, empty_tables),
-        cmocka_unit_test_setup(what_fails_too_often_is_parked, empty_tables),
-        cmocka_unit_test_setup(a_compensation_is_never_refused_but_parked, empty_tables),
-        cmocka_unit_test_setup(a_context_goes_from_step_to_step, empty_tables),
-        cmocka_unit_test_setup(steps_run_in_the_trace_of_the_beginning, empty_tables),
-        cmocka_unit_test_setup(two_processes_share_the_sagas, empty_tables),
-        cmocka_unit_test_setup(a_step_that_takes_long_is_not_begun_beside_itself, empty_tables),
-        cmocka_unit_test_setup(a_drain_waits_for_what_runs_and_takes_no_more, empty_tables),
+        cmocka_unit_test_setup(steps_run_one_after_the_other, orders_frame_begin),
+        cmocka_unit_test_setup(a_beginning_that_is_rolled_back_is_none, orders_frame_begin),
+        cmocka_unit_test_setup(one_id_is_one_saga, orders_frame_begin),
+        cmocka_unit_test_setup(a_refusal_undoes_what_was_done_backwards, orders_frame_begin),
+        cmocka_unit_test_setup(each_final_code_is_a_refusal, orders_frame_begin),
+        cmocka_unit_test_setup(a_step_that_may_be_done_is_undone_too, orders_frame_begin),
+        cmocka_unit_test_setup(what_fails_is_tried_again_by_the_same_key, orders_frame_begin),
+        cmocka_unit_test_setup(pauses_grow_up_to_the_longest, orders_frame_begin),
+        cmocka_unit_test_setup(what_fails_too_often_is_parked, orders_frame_begin),
+        cmocka_unit_test_setup(a_compensation_is_never_refused_but_parked, orders_frame_begin),
+        cmocka_unit_test_setup(a_context_goes_from_step_to_step, orders_frame_begin),
+        cmocka_unit_test_setup(steps_run_in_the_trace_of_the_beginning, orders_frame_begin),
+        cmocka_unit_test_setup(two_processes_share_the_sagas, orders_frame_begin),
+        cmocka_unit_test_setup(a_step_that_takes_long_is_not_begun_beside_itself,
+                               orders_frame_begin),
+        cmocka_unit_test_setup(a_drain_waits_for_what_runs_and_takes_no_more, orders_frame_begin),
     };
-    return cmocka_run_group_tests(tests, setup, teardown);
+    return cmocka_run_group_tests(tests, orders_frame_setup, orders_frame_teardown);
 }

@@ -4,31 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "tests/mesh/events/orders.h"
-
-static mesh_db *db;
-
-static int setup(void **state)
-{
-    char url[POSTGRES_URL_BYTES];
-    if (postgres_setup(state) != 0)
-        return -1;
-    orders_database("saga_wait_test", url);
-    return mesh_db_create(&(mesh_db_options){.url = url}, &db, NULL) == MESH_OK ? 0 : -1;
-}
-
-static int teardown(void **state)
-{
-    mesh_db_destroy(db);
-    return postgres_teardown(state);
-}
-
-static int empty_tables(void **state)
-{
-    (void)state;
-    orders_empty(db);
-    return 0;
-}
+#include "tests/mesh/events/orders_frame.h"
 
 static void a_step_that_waits_goes_on_when_told(void **state)
 {
@@ -278,19 +254,19 @@ static void who_tells_nobody_is_told_so(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup(a_step_that_waits_goes_on_when_told, empty_tables),
-        cmocka_unit_test_setup(a_step_that_is_told_of_a_failure_is_undone, empty_tables),
-        cmocka_unit_test_setup(a_word_that_is_rolled_back_is_none, empty_tables),
-        cmocka_unit_test_setup(a_word_that_comes_early_is_kept, empty_tables),
-        cmocka_unit_test_setup(who_is_told_early_is_in_time, empty_tables),
-        cmocka_unit_test_setup(who_is_told_early_is_undone_with_the_others, empty_tables),
-        cmocka_unit_test_setup(the_first_word_counts, empty_tables),
-        cmocka_unit_test_setup(a_step_whose_time_is_up_is_undone, empty_tables),
-        cmocka_unit_test_setup(time_passes_while_nothing_runs, empty_tables),
-        cmocka_unit_test_setup(attempts_end_with_the_time_of_the_step, empty_tables),
-        cmocka_unit_test_setup(a_word_or_the_time_wins, empty_tables),
-        cmocka_unit_test_setup(a_compensation_cannot_wait, empty_tables),
-        cmocka_unit_test_setup(who_tells_nobody_is_told_so, empty_tables),
+        cmocka_unit_test_setup(a_step_that_waits_goes_on_when_told, orders_frame_begin),
+        cmocka_unit_test_setup(a_step_that_is_told_of_a_failure_is_undone, orders_frame_begin),
+        cmocka_unit_test_setup(a_word_that_is_rolled_back_is_none, orders_frame_begin),
+        cmocka_unit_test_setup(a_word_that_comes_early_is_kept, orders_frame_begin),
+        cmocka_unit_test_setup(who_is_told_early_is_in_time, orders_frame_begin),
+        cmocka_unit_test_setup(who_is_told_early_is_undone_with_the_others, orders_frame_begin),
+        cmocka_unit_test_setup(the_first_word_counts, orders_frame_begin),
+        cmocka_unit_test_setup(a_step_whose_time_is_up_is_undone, orders_frame_begin),
+        cmocka_unit_test_setup(time_passes_while_nothing_runs, orders_frame_begin),
+        cmocka_unit_test_setup(attempts_end_with_the_time_of_the_step, orders_frame_begin),
+        cmocka_unit_test_setup(a_word_or_the_time_wins, orders_frame_begin),
+        cmocka_unit_test_setup(a_compensation_cannot_wait, orders_frame_begin),
+        cmocka_unit_test_setup(who_tells_nobody_is_told_so, orders_frame_begin),
     };
-    return cmocka_run_group_tests(tests, setup, teardown);
+    return cmocka_run_group_tests(tests, orders_frame_setup, orders_frame_teardown);
 }
