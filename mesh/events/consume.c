@@ -9,12 +9,11 @@
 #include "mesh/base/log.h"
 #include "mesh/events/envelope.h"
 #include "mesh/events/lanes.h"
+#include "mesh/events/pull.h"
 
 enum {
-    BATCH = 256,                   /* fetched at once */
-    FETCH_WAIT_MS = 1000,          /* for the first event of a batch, at most */
-    UNSUBSCRIBE_TIMEOUT_MS = 5000, /* for the broker to know */
-    LOOK_PERIOD_MS = 10,           /* at what still comes, meanwhile */
+    BATCH = 256,          /* handed over between two looks at what waits */
+    FETCH_WAIT_MS = 1000, /* for the first event of a batch, at most */
     ACQUIRE_TIMEOUT_MS = 500,
     RETRY_FIRST_MS = 50, /* after a failure; doubles up to the next one */
     RETRY_LAST_MS = 1000,
@@ -28,18 +27,20 @@ static void wait_change(mesh_consumption *self, int64_t timeout_ms)
 
 /* ---- fetching ---- */
 
-/* Hands a message over to its lane, and with it the message. */
-static void dispatch(mesh_consumption *self, natsMsg *message)
+/* Hands a message over to its lane. */
+static void dispatch(mesh_consumption *self, const mesh_pull *pull, natsMsg *message)
 {
     mesh_delivery *delivery = mesh_calloc(1, sizeof *delivery);
     if (delivery == NULL) {
-        natsMsg_NakWithDelay(message, NO_MEMORY_PAUSE_MS, NULL);
+        mesh_pull_nak(pull->connection, message, NO_MEMORY_PAUSE_MS);
         natsMsg_Destroy(message);
         return;
     }
     mesh_delivery_read(delivery, message);
+    delivery->connection = pull->connection;
     if (!mesh_delivery_address(delivery, self->settings.consumers)) {
-        natsMsg_Ack(message, NULL); /* an event that this service does not care for */
+        /* An event that this service does not care for. */
+        mesh_pull_ack(pull->connection, message);
         natsMsg_Destroy(message);
         mesh_free(delivery);
         return;
@@ -61,7 +62,7 @@ static int64_t fetch_wait_ms(const mesh_consumption *self)
 }
 
 /* How many more may be fetched; waits until it is worth the while. 0: the consumption stops. */
-static int wait_room(mesh_consumption *self)
+static size_t wait_room(mesh_consumption *self)
 {
     pthread_mutex_lock(&self->mu);
     mesh_lanes_touch(self);
@@ -72,95 +73,60 @@ static int wait_room(mesh_consumption *self)
     size_t waiting = self->in_flight - self->held;
     size_t room = self->stopping ? 0 : mesh_lanes_capacity(self) - waiting;
     pthread_mutex_unlock(&self->mu);
-    return room < BATCH ? (int)room : BATCH;
+    return room;
 }
 
 /* While the database is away nothing is fetched, so that no delivery is wasted, and while the
- * consumer is paused, or it is not known yet whether it is. */
-static void wait_leave(mesh_consumption *self)
+ * consumer is paused, or it is not known yet whether it is. Called with mu held. */
+static bool may_fetch(const mesh_consumption *self)
+{
+    return !self->stopping && self->told && !self->away && !self->paused;
+}
+
+static bool has_leave(mesh_consumption *self)
 {
     pthread_mutex_lock(&self->mu);
-    while (!self->stopping && (self->away || self->paused || !self->told)) {
+    bool may = may_fetch(self);
+    pthread_mutex_unlock(&self->mu);
+    return may;
+}
+
+/* False: the consumption stops. */
+static bool wait_leave(mesh_consumption *self)
+{
+    pthread_mutex_lock(&self->mu);
+    while (!self->stopping && !may_fetch(self)) {
         mesh_lanes_touch(self);
         wait_change(self, fetch_wait_ms(self));
     }
+    bool may = !self->stopping;
     pthread_mutex_unlock(&self->mu);
+    return may;
 }
 
-typedef enum pull {
-    PULL_ONE,    /* waits for it */
-    PULL_MORE,   /* waits for the first, then takes what is there */
-    PULL_NOTHING /* takes what has come for earlier requests: they may end here before they do at
-                    the broker */
-} pull;
-
-static natsStatus pull_messages(natsSubscription *subscription, pull how, int count,
-                                int64_t wait_ms, natsMsgList *list)
+/* Hands over what there is, after a wait for the first: until then, the broker hears that what
+ * waits here is not forgotten. False: the pull is of no use any more, or the consumption stops. */
+static bool fetch_round(mesh_consumption *self, mesh_pull *pull)
 {
-    jsFetchRequest request;
-    jsFetchRequest_Init(&request);
-    request.Batch = count;
-    request.NoWait = how != PULL_ONE;
-    /* For a request whose time is over when it begins the library sends nothing. */
-    request.Expires = how == PULL_NOTHING ? 1 : wait_ms * 1000000;
-    *list = (natsMsgList){.Msgs = NULL};
-    return natsSubscription_FetchRequest(list, subscription, &request);
-}
-
-/* Pulls and dispatches `count` at most, and says how many came; -1: the subscription is of no use
- * any more. */
-static int fetch_some(mesh_consumption *self, natsSubscription *subscription, pull how, int count)
-{
-    natsMsgList list;
-    natsStatus status = pull_messages(subscription, how, count, fetch_wait_ms(self), &list);
-    int came = status == NATS_OK ? list.Count : 0;
-    for (int i = 0; i < came; i++) {
-        dispatch(self, list.Msgs[i]);
-        list.Msgs[i] = NULL;
-    }
-    natsMsgList_Destroy(&list);
-    bool nothing_there = status == NATS_TIMEOUT || status == NATS_NOT_FOUND;
-    return status == NATS_OK || nothing_there ? came : -1;
-}
-
-/* A request that waits for several would wait until it has them all: wait for one, then take what
- * is there. What came late goes first: the library (3.4) miscounts a request that finds more of it
- * than it asks for. */
-static bool fetch_round(mesh_consumption *self, natsSubscription *subscription)
-{
-    int room = wait_room(self);
-    if (room == 0)
-        return false;
-    int came = fetch_some(self, subscription, PULL_NOTHING, room);
-    if (came != 0)
-        return came > 0;
-    came = fetch_some(self, subscription, PULL_ONE, 1);
-    if (came == 1 && room > 1)
-        came = fetch_some(self, subscription, PULL_MORE, room - 1);
-    return came >= 0;
-}
-
-/* Ends the subscription; what the broker has sent until it knows goes back to it. What waits for a
- * lane stays ours, as in wait_answered. */
-static void end_subscription(mesh_consumption *self, natsSubscription *subscription)
-{
-    if (natsSubscription_DrainTimeout(subscription, UNSUBSCRIBE_TIMEOUT_MS) != NATS_OK)
-        return; /* the connection is lost, and with it what was on its way */
-    bool ended = false;
-    while (!ended) {
-        natsMsgList list;
+    natsStatus status = NATS_OK;
+    natsMsg *message;
+    if (mesh_pull_is_idle(pull)) {
+        size_t room = wait_room(self);
+        if (room == 0)
+            return false;
+        status = mesh_pull_ask(pull, room);
+    } else {
         pthread_mutex_lock(&self->mu);
         mesh_lanes_touch(self);
         pthread_mutex_unlock(&self->mu);
-        ended = natsSubscription_WaitForDrainCompletion(subscription, LOOK_PERIOD_MS) !=
-                    NATS_TIMEOUT ||
-                !natsSubscription_IsValid(subscription);
-        if (pull_messages(subscription, PULL_NOTHING, BATCH, 0, &list) != NATS_OK)
-            continue;
-        for (int i = 0; i < list.Count; i++)
-            natsMsg_Nak(list.Msgs[i], NULL);
-        natsMsgList_Destroy(&list);
     }
+    if (status == NATS_OK)
+        status = mesh_pull_take(pull, fetch_wait_ms(self), &message);
+    for (int count = 1; status == NATS_OK; count++) {
+        dispatch(self, pull, message);
+        status = count < BATCH ? mesh_pull_take(pull, 0, &message) : NATS_TIMEOUT;
+    }
+    return status == NATS_TIMEOUT;
 }
 
 static void wait_answered(mesh_consumption *self)
@@ -185,28 +151,22 @@ static bool stopping(mesh_consumption *self)
  * even begin. */
 static bool fetch_on(mesh_consumption *self, mesh_link *link)
 {
-    natsSubscription *subscription = NULL;
-    jsErrCode reason = 0;
-    jsSubOptions options;
-    jsSubOptions_Init(&options);
-    options.Stream = MESH_EVENTS_STREAM;
-    options.Consumer = self->settings.delivery.service;
-    natsStatus status = js_PullSubscribe(&subscription, link->js, MESH_EVENTS_PREFIX ">",
-                                         self->settings.delivery.service, NULL, &options, &reason);
-    if (status != NATS_OK) {
-        mesh_log(MESH_LOG_WARN, "cannot subscribe to the stream",
-                 MESH_LOG_S("cause", natsStatus_GetText(status)),
-                 MESH_LOG_I("jetstream_code", reason));
-        return false;
+    natsStatus status = NATS_OK;
+    bool goes_on = true;
+    while (goes_on && wait_leave(self)) {
+        mesh_pull pull;
+        status = mesh_pull_begin(&pull, link->connection, self->settings.delivery.service);
+        if (status != NATS_OK)
+            break;
+        while (has_leave(self) && goes_on)
+            goes_on = fetch_round(self, &pull);
+        mesh_pull_end(&pull);
     }
-    do
-        wait_leave(self);
-    while (!stopping(self) && fetch_round(self, subscription));
-    end_subscription(self, subscription);
-    /* Messages point to their subscription. */
-    wait_answered(self);
-    natsSubscription_Destroy(subscription);
-    return true;
+    wait_answered(self); /* over the same connection */
+    if (status != NATS_OK)
+        mesh_log(MESH_LOG_WARN, "cannot subscribe to what the consumer gives",
+                 MESH_LOG_S("cause", natsStatus_GetText(status)));
+    return status == NATS_OK;
 }
 
 static void *fetch(void *context)

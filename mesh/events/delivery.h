@@ -35,6 +35,7 @@ typedef enum mesh_delivery_result {
 
 typedef struct mesh_delivery {
     natsMsg *message;              /* owned */
+    natsConnection *connection;    /* that it came by, borrowed */
     const mesh_consumer *consumer; /* whose event it is, borrowed; NULL: nobody handles it */
     const mesh_consumer *related;  /* the same, or one of events of the same aggregates */
     const char *aggregate_type;    /* static */

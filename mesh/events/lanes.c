@@ -4,6 +4,7 @@
 #include "mesh/base/clock.h"
 #include "mesh/base/cond.h"
 #include "mesh/events/envelope.h"
+#include "mesh/events/pull.h"
 
 enum {
     WAITING_PER_LANE = 2 * MESH_DELIVERY_BATCH, /* fetched ahead of the handlers */
@@ -133,10 +134,7 @@ static bool is_late(const mesh_lane *self)
 
 static void send_back(mesh_consumption *self, mesh_delivery *delivery, int64_t pause_ms)
 {
-    if (pause_ms > 0)
-        natsMsg_NakWithDelay(delivery->message, pause_ms, NULL);
-    else
-        natsMsg_Nak(delivery->message, NULL);
+    mesh_pull_nak(delivery->connection, delivery->message, pause_ms);
     natsMsg_Destroy(delivery->message);
     mesh_free(delivery);
     self->in_flight--;
@@ -277,15 +275,15 @@ static void answer(mesh_delivery *delivery)
 {
     switch (delivery->result) {
     case MESH_DELIVERY_DEAD:
-        natsMsg_Term(delivery->message, NULL);
+        mesh_pull_term(delivery->connection, delivery->message);
         break;
     case MESH_DELIVERY_GAP:
     case MESH_DELIVERY_FAILED:
     case MESH_DELIVERY_AWAY:
-        natsMsg_NakWithDelay(delivery->message, delivery->pause_ms, NULL);
+        mesh_pull_nak(delivery->connection, delivery->message, delivery->pause_ms);
         break;
     default:
-        natsMsg_Ack(delivery->message, NULL);
+        mesh_pull_ack(delivery->connection, delivery->message);
     }
     natsMsg_Destroy(delivery->message);
 }
@@ -420,7 +418,7 @@ static void touch(mesh_delivery *delivery, int64_t now_ns, int64_t period_ns)
 {
     if (now_ns - delivery->touched_ns < period_ns)
         return;
-    natsMsg_InProgress(delivery->message, NULL);
+    mesh_pull_touch(delivery->connection, delivery->message);
     delivery->touched_ns = now_ns;
 }
 

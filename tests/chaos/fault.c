@@ -122,13 +122,12 @@ natsStatus __wrap_js_PublishMsgAsync(jsCtx *js, natsMsg **message, jsPubOptions 
     return status;
 }
 
-natsStatus __real_natsMsg_Ack(natsMsg *message, jsOptions *options);
-natsStatus __wrap_natsMsg_Ack(natsMsg *message, jsOptions *options);
+void __real_mesh_pull_ack(natsConnection *connection, const natsMsg *message);
+void __wrap_mesh_pull_ack(natsConnection *connection, const natsMsg *message);
 
-natsStatus __wrap_natsMsg_Ack(natsMsg *message, jsOptions *options)
+void __wrap_mesh_pull_ack(natsConnection *connection, const natsMsg *message)
 {
     pass("consume_before_ack");
-    natsStatus status = __real_natsMsg_Ack(message, options);
+    __real_mesh_pull_ack(connection, message);
     pass("consume_after_ack");
-    return status;
 }

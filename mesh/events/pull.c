@@ -1,0 +1,141 @@
+#include "mesh/events/pull.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "mesh/base/clock.h"
+#include "mesh/base/uuid.h"
+
+enum {
+    EXPIRES_MS = 5000,
+    /* Then a request is over without the broker's word. */
+    GRACE_MS = 2000,
+    /* Of messages for one request, so that memory is bounded. */
+    REQUEST_BYTES = 8 * 1024 * 1024,
+    UNSUBSCRIBE_TIMEOUT_MS = 2000, /* for the broker to know */
+    LOOK_PERIOD_MS = 10
+};
+
+natsStatus mesh_pull_begin(mesh_pull *pull, natsConnection *connection, const char *consumer)
+{
+    char id[MESH_UUID_TEXT_BYTES];
+    mesh_uuid_v7(id);
+    *pull = (mesh_pull){.connection = connection, .consumer = consumer};
+    snprintf(pull->inbox, sizeof pull->inbox, MESH_EVENTS_INBOX "%s.%s", consumer, id);
+    natsStatus status = natsConnection_SubscribeSync(&pull->subscription, connection, pull->inbox);
+    if (status != NATS_OK)
+        return status;
+    /* What may come is bounded by what is asked for. */
+    status = natsSubscription_SetPendingLimits(pull->subscription, -1, -1);
+    if (status != NATS_OK)
+        natsSubscription_Destroy(pull->subscription);
+    return status;
+}
+
+/* What the broker says about a request instead of a message: "404". NULL: it is a message. */
+static const char *status_of(natsMsg *message)
+{
+    const char *status = NULL;
+    if (natsMsg_GetDataLength(message) > 0 ||
+        natsMsgHeader_Get(message, "Status", &status) != NATS_OK)
+        return NULL;
+    return natsMsg_GetReply(message) == NULL || *natsMsg_GetReply(message) == '\0' ? status : NULL;
+}
+
+/* The request is over: nothing came any more (408), or the next message does not go into it (409
+ * with these words). Else nothing will come. */
+static natsStatus read_status(mesh_pull *pull, natsMsg *message, const char *status)
+{
+    const char *words = "";
+    pull->asked = 0;
+    if (strcmp(status, "408") == 0)
+        return NATS_TIMEOUT;
+    (void)natsMsgHeader_Get(message, "Description", &words);
+    return strcmp(status, "409") == 0 && strstr(words, "MaxBytes") != NULL ? NATS_TIMEOUT
+                                                                           : NATS_ERR;
+}
+
+natsStatus mesh_pull_take(mesh_pull *pull, int64_t wait_ms, natsMsg **message)
+{
+    natsStatus status = natsSubscription_NextMsg(message, pull->subscription, wait_ms);
+    if (status != NATS_OK)
+        return status;
+    const char *said = status_of(*message);
+    if (said == NULL) {
+        pull->asked -= pull->asked > 0;
+        return NATS_OK;
+    }
+    status = read_status(pull, *message, said);
+    natsMsg_Destroy(*message);
+    return status;
+}
+
+bool mesh_pull_is_idle(const mesh_pull *pull)
+{
+    return pull->asked == 0 || mesh_clock_monotonic_ns() >= pull->over_ns;
+}
+
+natsStatus mesh_pull_ask(mesh_pull *pull, size_t count)
+{
+    char
+        subject[sizeof "$JS.API.CONSUMER.MSG.NEXT..." MESH_EVENTS_STREAM + MESH_EVENTS_SERVICE_MAX];
+    char request[128];
+    snprintf(subject, sizeof subject, "$JS.API.CONSUMER.MSG.NEXT." MESH_EVENTS_STREAM ".%s",
+             pull->consumer);
+    int size = snprintf(request, sizeof request,
+                        "{\"batch\":%zu,\"max_bytes\":%d,\"expires\":%" PRId64 "}", count,
+                        (int)REQUEST_BYTES, (int64_t)EXPIRES_MS * 1000000);
+    pull->asked = count;
+    pull->over_ns = mesh_clock_deadline_ns(EXPIRES_MS + GRACE_MS);
+    return natsConnection_PublishRequest(pull->connection, subject, pull->inbox, request, size);
+}
+
+/* Until the broker knows that nobody hears any more; what came goes back to it. */
+void mesh_pull_end(mesh_pull *pull)
+{
+    bool ended = natsSubscription_DrainTimeout(pull->subscription, UNSUBSCRIBE_TIMEOUT_MS) !=
+                 NATS_OK; /* the connection is lost, and with it what was on its way */
+    while (!ended) {
+        natsMsg *message;
+        ended = natsSubscription_WaitForDrainCompletion(pull->subscription, LOOK_PERIOD_MS) !=
+                    NATS_TIMEOUT ||
+                !natsSubscription_IsValid(pull->subscription);
+        while (natsSubscription_NextMsg(&message, pull->subscription, 0) == NATS_OK) {
+            if (status_of(message) == NULL)
+                mesh_pull_nak(pull->connection, message, 0);
+            natsMsg_Destroy(message);
+        }
+    }
+    natsSubscription_Destroy(pull->subscription);
+}
+
+/* ---- answers ---- */
+
+static void answer(natsConnection *connection, const natsMsg *message, const char *word)
+{
+    (void)natsConnection_PublishString(connection, natsMsg_GetReply(message), word);
+}
+
+void mesh_pull_ack(natsConnection *connection, const natsMsg *message)
+{
+    answer(connection, message, "+ACK");
+}
+
+void mesh_pull_nak(natsConnection *connection, const natsMsg *message, int64_t pause_ms)
+{
+    char word[64] = "-NAK";
+    if (pause_ms > 0)
+        snprintf(word, sizeof word, "-NAK {\"delay\": %" PRId64 "}", pause_ms * 1000000);
+    answer(connection, message, word);
+}
+
+void mesh_pull_term(natsConnection *connection, const natsMsg *message)
+{
+    answer(connection, message, "+TERM");
+}
+
+void mesh_pull_touch(natsConnection *connection, const natsMsg *message)
+{
+    answer(connection, message, "+WPI");
+}

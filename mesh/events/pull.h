@@ -1,0 +1,51 @@
+/*
+ * A durable pull consumer of JetStream: requests for messages, what comes for them, and the answers
+ * to it. (NATS ADR-13, Pull Subscribe internals, and ADR-15, JetStream Subscribe Workflow.)
+ *
+ * Not by the library's own: natsSubscription_FetchRequest (3.4) writes behind its list when
+ * messages of a request that is over come beside those of the next one.
+ *
+ * One thread asks and takes; any thread may answer.
+ */
+#ifndef MESH_EVENTS_PULL_H
+#define MESH_EVENTS_PULL_H
+
+#include <nats/nats.h>
+
+#include "mesh/events/broker.h"
+
+typedef struct mesh_pull {
+    natsConnection *connection; /* borrowed, longer than the last answer */
+    natsSubscription *subscription;
+    char inbox[sizeof MESH_EVENTS_INBOX + MESH_EVENTS_SERVICE_MAX + 48];
+    const char *consumer; /* borrowed */
+    size_t asked;         /* that may still come for the request; 0: there is none */
+    int64_t over_ns;      /* when it is over, whatever the broker says */
+} mesh_pull;
+
+/* Subscribes to what is to come for requests. Nothing is left when it fails. */
+natsStatus mesh_pull_begin(mesh_pull *pull, natsConnection *connection, const char *consumer);
+
+/* Unsubscribes, gives back what has come since the last take, and frees. */
+void mesh_pull_end(mesh_pull *pull);
+
+/* There is no request, or it is over. */
+bool mesh_pull_is_idle(const mesh_pull *pull);
+
+/* Asks for `count` messages at most, in the place of the request before. */
+natsStatus mesh_pull_ask(mesh_pull *pull, size_t count);
+
+/*
+ * The next message, which the caller destroys. NATS_TIMEOUT: none came in `wait_ms` (0: is there
+ * now), or the request is over. Anything else: nothing will come any more.
+ */
+natsStatus mesh_pull_take(mesh_pull *pull, int64_t wait_ms, natsMsg **message);
+
+/* The four answers, each of a message that was taken from this connection. An answer that does not
+ * reach the broker is one that was not given: the message comes again after the ack wait. */
+void mesh_pull_ack(natsConnection *connection, const natsMsg *message);
+void mesh_pull_nak(natsConnection *connection, const natsMsg *message, int64_t pause_ms);
+void mesh_pull_term(natsConnection *connection, const natsMsg *message);
+void mesh_pull_touch(natsConnection *connection, const natsMsg *message); /* it takes longer */
+
+#endif
