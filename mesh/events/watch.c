@@ -5,6 +5,7 @@
 
 enum {
     LOOK_PERIOD_MS = 500,
+    FIRST_LOOK_PERIOD_MS = 20, /* until it is known what the database says */
     PRUNE_PERIOD_MS = 3600 * 1000,
     /* Older than anything in the stream, where an event is stored some time after it got its id. */
     INBOX_DAYS = 2 * MESH_EVENTS_MAX_AGE_DAYS
@@ -103,6 +104,7 @@ void *mesh_consumption_watch(void *context)
         obey(self);
         look_for_progress(self);
         prune(self);
-    } while (mesh_cond_rest(&self->changed, &self->mu, &self->stopping, LOOK_PERIOD_MS));
+    } while (mesh_cond_rest(&self->changed, &self->mu, &self->stopping,
+                            self->joined ? LOOK_PERIOD_MS : FIRST_LOOK_PERIOD_MS));
     return NULL;
 }
