@@ -46,8 +46,8 @@ typedef struct own_update {
 } own_update;
 
 /* Counted with the row locked, and only where there is something to change. */
-static mesh_code update(mesh_tx *tx, const User__V1__User *before, void *context,
-                        user_outcome *outcome, mesh_error *err)
+static mesh_code update(mesh_tx *tx, const User__V1__User *before, void *context, bool *changed,
+                        mesh_error *err)
 {
     static const char EMAIL[] = "UPDATE users SET email = nullif($2, '') WHERE id = $1";
     static const char NAMES[] = "UPDATE profile SET first_name = coalesce($2, first_name),"
@@ -58,10 +58,10 @@ static mesh_code update(mesh_tx *tx, const User__V1__User *before, void *context
     const bool names = differs(request->first_name, before->profile->first_name) ||
                        differs(request->last_name, before->profile->last_name);
     mesh_code code = MESH_OK;
-    *outcome = email || names ? USER_CHANGED : USER_UNTOUCHED;
-    if (*outcome == USER_CHANGED)
+    *changed = email || names;
+    if (*changed)
         code = user_attempt_check(&own->attempt, tx, 0, err);
-    if (code == MESH_OK && *outcome == USER_CHANGED)
+    if (code == MESH_OK && *changed)
         code = user_attempt_begin(&own->attempt, tx, 0, err);
     if (code == MESH_OK && email)
         code = mesh_tx_query(

@@ -95,7 +95,7 @@ mesh_code user_change(const user_scope *scope, const char *user_id, user_event e
 {
     const mesh_tx_options options = {.deadline_ns = scope->deadline_ns};
     User__V1__User before = USER__V1__USER__INIT;
-    user_outcome outcome = USER_CHANGED;
+    bool changed = true;
     mesh_tx *tx = NULL;
     if (!mesh_uuid_valid(user_id))
         return user_not_found(user_id, err);
@@ -103,16 +103,16 @@ mesh_code user_change(const user_scope *scope, const char *user_id, user_event e
     if (code == MESH_OK)
         code = lock_and_read(tx, scope->arena, user_id, &before, err);
     if (code == MESH_OK)
-        code = fn(tx, &before, context, &outcome, err);
+        code = fn(tx, &before, context, &changed, err);
     if (code != MESH_OK)
         goto done;
-    if (outcome == USER_CHANGED)
+    if (changed)
         code = renew_version(tx, scope->arena, user_id, user, err);
     else
         *user = before;
     if (code == MESH_OK && event == USER_EVENT_DELETED)
         code = remove_user(tx, user_id, err);
-    if (code == MESH_OK && outcome != USER_UNTOUCHED)
+    if (code == MESH_OK && changed)
         code = add_event(tx, event, user, err);
     if (code == MESH_OK) {
         code = mesh_tx_commit(tx, err);

@@ -1,10 +1,8 @@
 /*
  * A change of a user: the row is locked, something is done to it, the version grows by one, and an
  * event with the whole user is added; all of that in one transaction. So versions follow each other
- * without a gap, and whoever changes the same user meanwhile waits. Thread-safe.
- *
- * The event is in the outbox with the change, and none is lost. Who repeats a change announces it
- * again all the same.
+ * without a gap, and whoever changes the same user meanwhile waits. Where there is nothing to
+ * change, there is no new version and no event. Thread-safe.
  */
 #ifndef SERVICES_USER_CHANGE_H
 #define SERVICES_USER_CHANGE_H
@@ -18,18 +16,12 @@ typedef enum user_event {
     USER_EVENT_DELETED /* with which the user is no more */
 } user_event;
 
-typedef enum user_outcome {
-    USER_CHANGED,
-    USER_REPEATED, /* it was so already: the event is added again, with the version that is */
-    USER_UNTOUCHED /* the same, and there is nothing to tell */
-} user_outcome;
-
 /*
  * What is done to a user: statements of `tx`, on anything but the user's version and times.
- * `before` is the user as it is. *outcome is USER_CHANGED at first.
+ * `before` is the user as it is. *changed is true at first; false: it was so already.
  */
 typedef mesh_code user_change_fn(mesh_tx *tx, const User__V1__User *before, void *context,
-                                 user_outcome *outcome, mesh_error *err);
+                                 bool *changed, mesh_error *err);
 
 /*
  * Does it, and fills `user` with what came of it. NOT_FOUND: USER_NOT_FOUND, also for an id that

@@ -1,19 +1,16 @@
 #include "services/user/manage_store.h"
 
-#include "mesh/base/uuid.h"
 #include "mesh/db/array.h"
-#include "mesh/resource/timestamp.h"
 #include "services/user/change.h"
-#include "user/v1/events.mesh.h"
 
-/* A statement of a change; whether it found something to do. Staff repeats what may be lost. */
-static mesh_code change_rows(mesh_tx *tx, const char *sql, mesh_params params,
-                             user_outcome *outcome, mesh_error *err)
+/* A statement of a change; whether it found something to do. */
+static mesh_code change_rows(mesh_tx *tx, const char *sql, mesh_params params, bool *changed,
+                             mesh_error *err)
 {
     int64_t affected = 0;
     mesh_code code = mesh_tx_query(tx, sql, params, NULL, &affected, err);
     if (code == MESH_OK)
-        *outcome = affected != 0 ? USER_CHANGED : USER_REPEATED;
+        *changed = affected != 0;
     return code;
 }
 
@@ -69,8 +66,8 @@ typedef struct wanted_role {
     User__V1__User__Kind kind; /* that may have it */
 } wanted_role;
 
-static mesh_code set_role(mesh_tx *tx, const User__V1__User *before, void *context,
-                          user_outcome *outcome, mesh_error *err)
+static mesh_code set_role(mesh_tx *tx, const User__V1__User *before, void *context, bool *changed,
+                          mesh_error *err)
 {
     static const char SQL[] = "UPDATE users SET role = $2 WHERE id = $1 AND role <> $2";
     const wanted_role *wanted = context;
@@ -81,7 +78,7 @@ static mesh_code set_role(mesh_tx *tx, const User__V1__User *before, void *conte
         return code;
     return change_rows(tx, SQL,
                        MESH_SQL_PARAMS(MESH_SQL_TEXT(before->id), MESH_SQL_INT(wanted->role)),
-                       outcome, err);
+                       changed, err);
 }
 
 mesh_code user_store_change_role(const user_scope *scope, const char *user_id, User__V1__Role role,
@@ -114,8 +111,8 @@ static mesh_code expect_groups(mesh_tx *tx, const char *groups, mesh_error *err)
     return MESH_INVALID_ARGUMENT;
 }
 
-static mesh_code set_groups(mesh_tx *tx, const User__V1__User *before, void *context,
-                            user_outcome *outcome, mesh_error *err)
+static mesh_code set_groups(mesh_tx *tx, const User__V1__User *before, void *context, bool *changed,
+                            mesh_error *err)
 {
     static const char LEAVE[] = "DELETE FROM user_group WHERE user_id = $1"
                                 "  AND group_name <> ALL ($2::text[])";
@@ -123,13 +120,13 @@ static mesh_code set_groups(mesh_tx *tx, const User__V1__User *before, void *con
                                 " SELECT $1, unnest($2::text[]) ON CONFLICT DO NOTHING";
     const char *groups = context;
     const mesh_params params = MESH_SQL_PARAMS(MESH_SQL_TEXT(before->id), MESH_SQL_TEXT(groups));
-    user_outcome left = USER_REPEATED, entered = USER_REPEATED;
+    bool left = false, entered = false;
     mesh_code code = expect_groups(tx, groups, err);
     if (code == MESH_OK)
         code = change_rows(tx, LEAVE, params, &left, err);
     if (code == MESH_OK)
         code = change_rows(tx, ENTER, params, &entered, err);
-    *outcome = left == USER_CHANGED ? left : entered;
+    *changed = left || entered;
     return code;
 }
 
@@ -142,14 +139,14 @@ mesh_code user_store_change_groups(const user_scope *scope, const char *user_id,
 }
 
 static mesh_code set_confirmed(mesh_tx *tx, const User__V1__User *before, void *context,
-                               user_outcome *outcome, mesh_error *err)
+                               bool *changed, mesh_error *err)
 {
     static const char SQL[] = "UPDATE users SET confirmed = true WHERE id = $1 AND NOT confirmed";
     (void)context;
     mesh_code code = expect_kind(before, USER__V1__USER__KIND__EMPLOYEE, err);
     if (code != MESH_OK)
         return code;
-    return change_rows(tx, SQL, MESH_SQL_PARAMS(MESH_SQL_TEXT(before->id)), outcome, err);
+    return change_rows(tx, SQL, MESH_SQL_PARAMS(MESH_SQL_TEXT(before->id)), changed, err);
 }
 
 mesh_code user_store_confirm(const user_scope *scope, const char *user_id, User__V1__User *user,
@@ -158,8 +155,8 @@ mesh_code user_store_confirm(const user_scope *scope, const char *user_id, User_
     return user_change(scope, user_id, USER_EVENT_UPDATED, set_confirmed, NULL, user, err);
 }
 
-static mesh_code ban(mesh_tx *tx, const User__V1__User *before, void *context,
-                     user_outcome *outcome, mesh_error *err)
+static mesh_code ban(mesh_tx *tx, const User__V1__User *before, void *context, bool *changed,
+                     mesh_error *err)
 {
     static const char BAN[] = "UPDATE users SET banned = true WHERE id = $1 AND NOT banned";
     static const char END[] = "DELETE FROM session WHERE user_id = $1";
@@ -167,7 +164,7 @@ static mesh_code ban(mesh_tx *tx, const User__V1__User *before, void *context,
     (void)context;
     mesh_code code = keep_an_admin(tx, before, err);
     if (code == MESH_OK)
-        code = change_rows(tx, BAN, params, outcome, err);
+        code = change_rows(tx, BAN, params, changed, err);
     if (code == MESH_OK)
         code = mesh_tx_query(tx, END, params, NULL, NULL, err);
     return code;
@@ -179,12 +176,12 @@ mesh_code user_store_ban(const user_scope *scope, const char *user_id, User__V1_
     return user_change(scope, user_id, USER_EVENT_BANNED, ban, NULL, user, err);
 }
 
-static mesh_code unban(mesh_tx *tx, const User__V1__User *before, void *context,
-                       user_outcome *outcome, mesh_error *err)
+static mesh_code unban(mesh_tx *tx, const User__V1__User *before, void *context, bool *changed,
+                       mesh_error *err)
 {
     static const char SQL[] = "UPDATE users SET banned = false WHERE id = $1 AND banned";
     (void)context;
-    return change_rows(tx, SQL, MESH_SQL_PARAMS(MESH_SQL_TEXT(before->id)), outcome, err);
+    return change_rows(tx, SQL, MESH_SQL_PARAMS(MESH_SQL_TEXT(before->id)), changed, err);
 }
 
 mesh_code user_store_unban(const user_scope *scope, const char *user_id, User__V1__User *user,
@@ -194,54 +191,15 @@ mesh_code user_store_unban(const user_scope *scope, const char *user_id, User__V
 }
 
 static mesh_code before_deletion(mesh_tx *tx, const User__V1__User *before, void *context,
-                                 user_outcome *outcome, mesh_error *err)
+                                 bool *changed, mesh_error *err)
 {
     (void)context;
-    (void)outcome;
+    (void)changed;
     return keep_an_admin(tx, before, err);
-}
-
-static mesh_code add_deletion(mesh_tx *tx, const char *user_id, mesh_error *err)
-{
-    static const char SQL[] = "SELECT version, delete_time FROM deleted_user WHERE user_id = $1";
-    User__V1__UserDeleted event = USER__V1__USER_DELETED__INIT;
-    mesh_rows *rows;
-    mesh_code code = mesh_tx_query(tx, SQL, MESH_SQL_PARAMS(MESH_SQL_TEXT(user_id)), &rows, NULL,
-                                   err);
-    if (code != MESH_OK)
-        return code;
-    if (mesh_rows_count(rows) == 0)
-        return user_not_found(user_id, err);
-    event.user_id = (char *)user_id;
-    event.version = mesh_rows_int(rows, 0, 0);
-    event.delete_time = mesh_timestamp(mesh_tx_arena(tx), mesh_rows_time(rows, 0, 1));
-    if (event.delete_time == NULL)
-        return mesh_error_set(err, MESH_RESOURCE_EXHAUSTED, "the call needs too much memory");
-    return user__v1__user_deleted__add(tx, &event, err);
-}
-
-/* A user who is no more: the event again, for as long as the deletion is remembered. */
-static mesh_code repeat_deletion(const user_scope *scope, const char *user_id, mesh_error *err)
-{
-    const mesh_tx_options options = {.deadline_ns = scope->deadline_ns};
-    mesh_tx *tx;
-    mesh_code code = mesh_tx_begin(scope->db, &options, &tx, err);
-    if (code != MESH_OK)
-        return code;
-    code = add_deletion(tx, user_id, err);
-    if (code == MESH_OK)
-        return mesh_tx_commit(tx, err);
-    mesh_tx_rollback(tx);
-    return code;
 }
 
 mesh_code user_store_delete(const user_scope *scope, const char *user_id, mesh_error *err)
 {
     User__V1__User last = USER__V1__USER__INIT;
-    mesh_code code = user_change(scope, user_id, USER_EVENT_DELETED, before_deletion, NULL, &last,
-                                 err);
-    if (code != MESH_NOT_FOUND || !mesh_uuid_valid(user_id))
-        return code;
-    mesh_error_clear(err);
-    return repeat_deletion(scope, user_id, err);
+    return user_change(scope, user_id, USER_EVENT_DELETED, before_deletion, NULL, &last, err);
 }

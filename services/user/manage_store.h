@@ -1,7 +1,6 @@
 /*
  * What staff changes about users; as store.h. Each is a change (change.h): NOT_FOUND:
- * USER_NOT_FOUND. Where there is nothing to change the user is filled as it is, without a new
- * version, and the event is added again: it may be repeated because the first one was lost.
+ * USER_NOT_FOUND. Where there is nothing to change the user is filled as it is.
  */
 #ifndef SERVICES_USER_MANAGE_STORE_H
 #define SERVICES_USER_MANAGE_STORE_H
@@ -35,10 +34,7 @@ mesh_code user_store_ban(const user_scope *scope, const char *user_id, User__V1_
 mesh_code user_store_unban(const user_scope *scope, const char *user_id, User__V1__User *user,
                            mesh_error *err);
 
-/*
- * With all that belongs to the user. One who is gone already is not NOT_FOUND for as long as the
- * deletion is remembered. FAILED_PRECONDITION: LAST_ADMIN.
- */
+/* With all that belongs to the user. FAILED_PRECONDITION: LAST_ADMIN. */
 mesh_code user_store_delete(const user_scope *scope, const char *user_id, mesh_error *err);
 
 #endif

@@ -166,7 +166,7 @@ static void staff_is_signed_up_at_level_1_in_no_group(void **state)
     assert_int_equal(user->n_groups, 0);
     assert_true(user->confirmed);
     assert_string_equal(user->profile->first_name, "Grace");
-    assert_string_equal(office_history(user->id, 1), "created 1 level1");
+    assert_string_equal(office_history(user->id), "created 1 level1");
 
     User__V1__SignInRequest credentials = USER__V1__SIGN_IN_REQUEST__INIT;
     User__V1__SignInResponse *signed_in;
@@ -270,8 +270,8 @@ static void a_consumer_becomes_a_pro_and_a_consumer_again(void **state)
     expect_role(user, ROLE(PRO), 2); /* nothing changed */
     assert_int_equal(change_role(id, ROLE(CONSUMER), &user), MESH_OK);
     expect_role(user, ROLE(CONSUMER), 3);
-    assert_string_equal(office_history(id, 4), "created 1 consumer, updated 2 pro, "
-                                               "updated 2 pro, updated 3 consumer");
+    assert_string_equal(office_history(id), "created 1 consumer, updated 2 pro, "
+                                            "updated 3 consumer");
 }
 
 /* S0.1, S0.8 */
@@ -289,9 +289,8 @@ static void staff_gets_and_loses_levels(void **state)
     expect_role(user, ROLE(ADMIN), 3);
     assert_int_equal(change_level(id, ROLE(LEVEL1), &user), MESH_OK);
     expect_role(user, ROLE(LEVEL1), 4);
-    assert_string_equal(office_history(id, 5), "created 1 level1, updated 2 level2, "
-                                               "updated 3 admin, updated 3 admin, "
-                                               "updated 4 level1");
+    assert_string_equal(office_history(id), "created 1 level1, updated 2 level2, "
+                                            "updated 3 admin, updated 4 level1");
 }
 
 /* S0.1 */
@@ -392,9 +391,8 @@ static void a_user_is_in_exactly_the_groups_that_were_given(void **state)
     assert_int_equal(change_groups(id, NULL, 0, &user), MESH_OK);
     expect_groups(user, "");
     assert_false(allowed(id, "product.write"));
-    assert_string_equal(office_history(id, 6),
+    assert_string_equal(office_history(id),
                         "created 1 consumer, updated 2 consumer in merchants in support, "
-                        "updated 2 consumer in merchants in support, "
                         "updated 3 consumer in merchants, updated 4 pro in merchants, "
                         "updated 5 pro");
 }
@@ -493,9 +491,8 @@ static void an_employee_is_confirmed_once(void **state)
     assert_int_equal(confirm(id, &user), MESH_OK);
     assert_int_equal(user->version, 2);
     assert_int_equal(ban(id, &user), MESH_OK);
-    assert_string_equal(office_history(id, 4),
-                        "created 1 employee unconfirmed, updated 2 employee, updated 2 employee, "
-                        "banned 3 employee banned");
+    assert_string_equal(office_history(id), "created 1 employee unconfirmed, updated 2 employee, "
+                                            "banned 3 employee banned");
 }
 
 /* S2.1: the table itself refuses one whom nobody could be shown. */
@@ -554,10 +551,9 @@ static void a_ban_ends_sessions_and_rights_until_it_ends(void **state)
     assert_true(allowed(id, "order.read_any"));
     assert_string_equal(sessions(), "1");
     assert_int_equal(begin_session(id), MESH_OK);
-    assert_string_equal(office_history(id, 6),
+    assert_string_equal(office_history(id),
                         "created 1 level2, updated 2 level2 in support, "
-                        "banned 3 level2 in support banned, banned 3 level2 in support banned, "
-                        "unbanned 4 level2 in support, unbanned 4 level2 in support");
+                        "banned 3 level2 in support banned, unbanned 4 level2 in support");
 }
 
 static void *sign_in_meanwhile(void *id)
@@ -587,44 +583,6 @@ static void who_signs_in_during_a_ban_gets_no_session(void **state)
     assert_string_equal(sessions(), "0");
 }
 
-/* --- what is repeated ------------------------------------------------------------------------- */
-
-/* S0.8, S4.2: the event of the first time was lost after its commit. */
-static void a_change_that_is_repeated_is_announced_again(void **state)
-{
-    (void)state;
-    static const char *const groups[] = {"support"};
-    User__V1__User *user;
-    const char *id = office_add("grace", KIND(STAFF), ROLE(LEVEL1));
-    const char *ada = office_add("ada", KIND(CONSUMER), ROLE(CONSUMER));
-    const char *emma = office_add("emma", KIND(EMPLOYEE), ROLE(EMPLOYEE));
-    office_value("UPDATE users SET banned = true, version = 2 WHERE username = 'grace'");
-    assert_int_equal(ban(id, &user), MESH_OK);
-    assert_true(user->banned);
-    assert_int_equal(user->version, 2);
-    assert_string_equal(office_history(id, 2), "created 1 level1, banned 2 level1 banned");
-    office_value("UPDATE users SET banned = false, version = 3 WHERE username = 'grace'");
-    assert_int_equal(unban(id, &user), MESH_OK);
-    office_value("UPDATE users SET role = 8, version = 4 WHERE username = 'grace'");
-    assert_int_equal(change_level(id, ROLE(LEVEL2), &user), MESH_OK);
-    office_value("INSERT INTO user_group (user_id, group_name)"
-                 " SELECT id, 'support' FROM users WHERE username = 'grace'");
-    office_value("UPDATE users SET version = 5 WHERE username = 'grace'");
-    assert_int_equal(change_groups(id, groups, 1, &user), MESH_OK);
-    assert_int_equal(user->version, 5);
-    assert_string_equal(office_history(id, 5),
-                        "created 1 level1, banned 2 level1 banned, unbanned 3 level1, "
-                        "updated 4 level2, updated 5 level2 in support");
-
-    office_value("UPDATE users SET role = 3, version = 2 WHERE username = 'ada'");
-    assert_int_equal(change_role(ada, ROLE(PRO), &user), MESH_OK);
-    assert_string_equal(office_history(ada, 2), "created 1 consumer, updated 2 pro");
-    office_value("UPDATE users SET confirmed = true, version = 2 WHERE username = 'emma'");
-    assert_int_equal(confirm(emma, &user), MESH_OK);
-    assert_string_equal(office_history(emma, 2), "created 1 employee unconfirmed, "
-                                                 "updated 2 employee");
-}
-
 /* --- the end ---------------------------------------------------------------------------------- */
 
 /* S0.2, S0.8 */
@@ -644,12 +602,8 @@ static void a_user_goes_with_all_that_was_the_users(void **state)
                                      " (SELECT count(*) FROM session) || ' ' ||"
                                      " (SELECT count(*) FROM user_group)"),
                         "1 1 1 0");
-    assert_string_equal(office_history(id, 3), "created 1 consumer, updated 2 consumer in support, "
-                                               "deleted 3");
-    assert_int_equal(remove_user(id), MESH_OK); /* the first event may be lost */
-    assert_string_equal(office_history(id, 4), "created 1 consumer, updated 2 consumer in support, "
-                                               "deleted 3, deleted 3");
-    office_value("DELETE FROM deleted_user");
+    assert_string_equal(office_history(id), "created 1 consumer, updated 2 consumer in support, "
+                                            "deleted 3");
     assert_int_equal(remove_user(id), MESH_NOT_FOUND);
     expect_reason("USER_NOT_FOUND");
     expect_metadata("user_id", id);
@@ -691,7 +645,7 @@ static void the_last_admin_stays_one(void **state)
     assert_int_equal(demote(banned), MESH_OK);
     assert_int_equal(remove_user(banned), MESH_OK);
     expect_last_admin(demote(last));
-    assert_string_equal(office_history(last, 2), "created 1 admin, updated 1 admin");
+    assert_string_equal(office_history(last), "created 1 admin");
 
     /* With another one anybody may go. */
     for (size_t i = 0; i < COUNT(ways); i++) {
@@ -828,11 +782,10 @@ static void changes_at_once_have_versions_without_a_gap(void **state)
     int last = 0, version = 0, expected = 0;
     assert_int_equal(sscanf(office_value("SELECT version FROM users"), "%d", &last), 1);
     assert_true(last > 2 * ROUNDS); /* roles and groups, of which each call changed something */
-    const char *event = office_history(id, 1 + WRITERS * ROUNDS);
+    const char *event = office_history(id);
     while (event != NULL) {
         assert_int_equal(sscanf(event, "%*s %d", &version), 1);
-        expected += version != expected; /* otherwise a call found nothing to change */
-        assert_int_equal(version, expected);
+        assert_int_equal(version, ++expected);
         event = strstr(event, ", ");
         event = event != NULL ? event + 2 : NULL;
     }
@@ -895,7 +848,6 @@ int main(void)
         TEST(an_employee_or_customer_never_is_without_names),
         TEST(a_ban_ends_sessions_and_rights_until_it_ends),
         TEST(who_signs_in_during_a_ban_gets_no_session),
-        TEST(a_change_that_is_repeated_is_announced_again),
         TEST(a_user_goes_with_all_that_was_the_users),
         TEST(the_last_admin_stays_one),
         TEST(two_admins_who_take_each_other_away_leave_one),

@@ -26,7 +26,7 @@ office the_office;
 
 static serve here;
 static mesh_events *publisher;
-static mesh_feed *listener; /* and no consumer, which would drop what is announced again */
+static mesh_feed *listener; /* and no consumer, which would drop a version that comes again */
 
 /* --- what is heard ---------------------------------------------------------------------------- */
 
@@ -120,8 +120,18 @@ static size_t find_heard(const char *user_id, heard *found, size_t capacity)
     return count;
 }
 
-const char *office_history(const char *user_id, size_t count)
+static size_t count_added(const char *user_id)
 {
+    return strtoul(office_value(mesh_arena_printf(the_office.arena,
+                                                  "SELECT count(*) FROM mesh_outbox"
+                                                  " WHERE aggregate_id = '%s'",
+                                                  user_id)),
+                   NULL, 10);
+}
+
+const char *office_history(const char *user_id)
+{
+    const size_t count = count_added(user_id);
     heard *found = mesh_arena_calloc(the_office.arena, HEARD_MAX, sizeof *found);
     const char *history = "";
     size_t have;

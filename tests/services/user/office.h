@@ -41,10 +41,10 @@ const char *office_add(const char *username, User__V1__User__Kind kind, User__V1
 const char *office_value(const char *sql);
 
 /*
- * What the other service has heard of a user, once that are `count` events, in the order of the
- * versions: "created 1 consumer, updated 2 pro, banned 3 pro banned", with the last of the roles
- * and then "in GROUP" for each group, "banned" and "unconfirmed"; in the arena.
+ * What the other service has heard of a user, once that are all events that were added so far, in
+ * the order of the versions: "created 1 consumer, updated 2 pro, banned 3 pro banned", with the
+ * last of the roles and then "in GROUP" for each group, "banned" and "unconfirmed"; in the arena.
  */
-const char *office_history(const char *user_id, size_t count);
+const char *office_history(const char *user_id);
 
 #endif
