@@ -13,7 +13,7 @@
 #include "mesh/events/inbox.h"
 
 enum {
-    MESH_DELIVERY_BATCH = 64, /* in one transaction, at most */
+    MESH_DELIVERY_BATCH = MESH_BATCH_MAX, /* in one transaction, at most */
     /* Until what comes too early comes again, at least: the same for all at a time, so that those
      * that are sent back together come again in their order. */
     MESH_DELIVERY_GAP_PAUSE_MS = 500,

@@ -7,6 +7,7 @@
  *   mesh_code order__v1__order_created__add(mesh_tx *tx, const Order__V1__OrderCreated *event,
  *                                           mesh_error *err);
  *   mesh_consumer order__v1__order_created__consumer(handler, self);
+ *   mesh_consumer order__v1__order_created__batch_consumer(batch_handler, self);
  *
  * add belongs to the transaction: the event is written into the outbox by it, just before it
  * commits, and published by a relay as soon as it has; never when it does not. A consumer's handler
@@ -77,12 +78,32 @@ typedef mesh_code mesh_consume_fn(void (*handler)(void), void *self, mesh_tx *tx
                                   const mesh_event *meta, const ProtobufCMessage *event,
                                   mesh_error *err);
 
+/* One of several events that a handler gets at once; borrowed for the handler. */
+typedef struct mesh_received {
+    const mesh_event *meta;
+    const ProtobufCMessage *event;
+} mesh_received;
+
+/*
+ * The same for a handler that takes several events at once, so that it can change many rows by one
+ * statement: as many as follow each other in the transaction, in their order, at least 1 and at
+ * most MESH_BATCH_MAX. When it fails, it gets each of them again alone. The thread's current trace
+ * is that of the first one.
+ */
+enum {
+    MESH_BATCH_MAX = 128
+};
+typedef mesh_code mesh_consume_batch_fn(void (*handler)(void), void *self, mesh_tx *tx,
+                                        const mesh_received *received, size_t count,
+                                        mesh_error *err);
+
 typedef struct mesh_consumer {
     const mesh_event_descriptor *event; /* NULL ends a table */
-    mesh_consume_fn *adapter;
-    void (*handler)(void); /* the typed handler, cast back by the adapter */
+    mesh_consume_fn *adapter;           /* NULL: the other one */
+    void (*handler)(void);              /* the typed handler, cast back by the adapter */
     void *self;
-    const void *reserved[2];
+    mesh_consume_batch_fn *batch_adapter;
+    const void *reserved[1];
 } mesh_consumer;
 
 /* For generated code, which does not say what else a consumer may have. */
@@ -90,7 +111,16 @@ static inline mesh_consumer mesh_consumer_make(const mesh_event_descriptor *even
                                                mesh_consume_fn *adapter, void (*handler)(void),
                                                void *self)
 {
-    mesh_consumer consumer = {event, adapter, handler, self, {NULL, NULL}};
+    mesh_consumer consumer = {event, adapter, handler, self, NULL, {NULL}};
+
+    return consumer;
+}
+
+static inline mesh_consumer mesh_batch_consumer_make(const mesh_event_descriptor *event,
+                                                     mesh_consume_batch_fn *batch_adapter,
+                                                     void (*handler)(void), void *self)
+{
+    mesh_consumer consumer = {event, NULL, handler, self, batch_adapter, {NULL}};
 
     return consumer;
 }

@@ -35,15 +35,21 @@ static void mark_first(const char *id, const char *const *ids, bool *first, size
 mesh_code mesh_inbox_note(mesh_tx *tx, const char *consumer, const char *const *ids, bool *first,
                           size_t count, mesh_error *err)
 {
-    static const char sql[] = "INSERT INTO mesh_inbox (event_id, consumer)"
-                              " SELECT id, $1 FROM unnest($2::uuid[]) AS given (id) ORDER BY id"
-                              " ON CONFLICT DO NOTHING RETURNING event_id";
+    /* OFFSET 0: each is looked for by the key, however large the table was when this was planned.
+     * An ON CONFLICT would cost half as much again. */
+    static const char sql[] =
+        "INSERT INTO mesh_inbox (event_id, consumer)"
+        " SELECT DISTINCT id, $1 FROM unnest($2::uuid[]) AS given (id) WHERE NOT EXISTS"
+        " (SELECT FROM mesh_inbox WHERE event_id = id AND consumer = $1 OFFSET 0)"
+        " ORDER BY id RETURNING event_id";
     const char *list = mesh_array_of_texts(mesh_tx_arena(tx), ids, count);
     mesh_rows *rows = NULL;
     mesh_code code = check_memory(tx, err);
     if (code == MESH_OK)
         code = mesh_tx_query(tx, sql, MESH_SQL_PARAMS(MESH_SQL_TEXT(consumer), MESH_SQL_TEXT(list)),
                              &rows, NULL, err);
+    if (code == MESH_ALREADY_EXISTS)
+        return mesh_error_set(err, MESH_ABORTED, "another instance handled the same event");
     if (code != MESH_OK)
         return code;
     bool all = mesh_rows_count(rows) == count;
@@ -110,7 +116,8 @@ static mesh_code list_versions(mesh_tx *tx, const mesh_aggregate *aggregates, si
     return check_memory(tx, err);
 }
 
-/* LATERAL: each row is found by the key, however large the table was when this was planned. */
+/* LATERAL, with a lock or an offset: each row is found by the key, however large the table was when
+ * this was planned. */
 #define READ_VERSIONS(lock)                                                              \
     "SELECT given.n, held.version, held.dead, held.begins"                               \
     " FROM unnest($2::text[], $3::text[]) WITH ORDINALITY AS given (type, id, n),"       \
@@ -150,7 +157,7 @@ mesh_code mesh_inbox_lock(mesh_tx *tx, const char *consumer, mesh_aggregate *agg
 mesh_code mesh_inbox_peek(mesh_tx *tx, const char *consumer, mesh_aggregate *aggregates,
                           size_t count, mesh_error *err)
 {
-    static const char sql[] = READ_VERSIONS("");
+    static const char sql[] = READ_VERSIONS(" OFFSET 0");
     return read_versions(tx, sql, consumer, aggregates, count, err);
 }
 

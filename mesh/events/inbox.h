@@ -23,8 +23,8 @@ typedef struct mesh_aggregate {
 } mesh_aggregate;
 
 /* Notes in the transaction that these events are handled; first[i] is false when ids[i] was before,
- * or stands in the list before. Waits for other transactions that handle the same events just now.
- * Errors of mesh_tx_query. */
+ * or stands in the list before. Waits for other transactions that handle the same events just now;
+ * ABORTED: one of them committed. Errors of mesh_tx_query. */
 mesh_code mesh_inbox_note(mesh_tx *tx, const char *consumer, const char *const *ids, bool *first,
                           size_t count, mesh_error *err);
 

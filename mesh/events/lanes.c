@@ -9,7 +9,7 @@
 enum {
     WAITING_PER_LANE = 2 * MESH_DELIVERY_BATCH, /* fetched ahead of the handlers */
     /* Beside them, of those that come too early; and of their payloads. */
-    HELD_PER_LANE = 16 * MESH_DELIVERY_BATCH,
+    HELD_PER_LANE = 8 * MESH_DELIVERY_BATCH,
     HELD_BYTES = 4 * 1024 * 1024,
     GAPS_PER_SECOND = 2000, /* sent back by an instance, about */
     GAP_PAUSE_MAX_MS = 16000,

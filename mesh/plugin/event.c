@@ -17,6 +17,31 @@ static void upcaster_header(text *out, const schema_type *type)
               "    mesh_arena *arena, const $older$ *from, $type$ *event, mesh_error *err);\n");
 }
 
+/* For handlers that take several at once. */
+static void batch_header(text *out, const schema_type *type)
+{
+    const text_var vars[] = {{"lower", type->lower}, {"type", type->type}, {NULL, NULL}};
+    text_fill(out, vars,
+              "\n"
+              "typedef struct $lower$__received {\n"
+              "    const mesh_event *meta;\n"
+              "    const $type$ *event;\n"
+              "} $lower$__received;\n"
+              "\n"
+              "typedef mesh_code $lower$__batch_handler(void *self, mesh_tx *tx,\n"
+              "    const $lower$__received *received, size_t count, mesh_error *err);\n"
+              "\n"
+              "/* As above, for several at once. */\n"
+              "extern mesh_consume_batch_fn $lower$__consume_batch;\n"
+              "\n"
+              "static inline mesh_consumer $lower$__batch_consumer(\n"
+              "    $lower$__batch_handler *handler, void *self)\n"
+              "{\n"
+              "    return mesh_batch_consumer_make(\n"
+              "        &$lower$__event, $lower$__consume_batch, (void (*)(void))handler, self);\n"
+              "}\n");
+}
+
 void event_header(text *out, const schema_type *type)
 {
     const text_var vars[] = {
@@ -42,6 +67,7 @@ void event_header(text *out, const schema_type *type)
               "    return mesh_consumer_make(\n"
               "        &$lower$__event, $lower$__consume, (void (*)(void))handler, self);\n"
               "}\n");
+    batch_header(out, type);
     if (type->older != NULL)
         upcaster_header(out, type);
 }
@@ -57,6 +83,25 @@ static void upcaster_source(text *out, const schema_type *type)
               "{\n"
               "    return $lower$__upcast(\n"
               "        arena, (const $older$ *)from, ($type$ *)event, err);\n"
+              "}\n");
+}
+
+static void batch_source(text *out, const schema_type *type)
+{
+    const text_var vars[] = {{"lower", type->lower}, {"type", type->type}, {NULL, NULL}};
+    text_fill(out, vars,
+              "\nmesh_code $lower$__consume_batch(void (*handler)(void), void *self,\n"
+              "    mesh_tx *tx, const mesh_received *received, size_t count, mesh_error *err)\n"
+              "{\n"
+              "    $lower$__received *typed =\n"
+              "        mesh_arena_calloc(mesh_tx_arena(tx), count, sizeof *typed);\n"
+              "    if (typed == NULL)\n"
+              "        return mesh_error_set(err, MESH_RESOURCE_EXHAUSTED, \"out of memory\");\n"
+              "    for (size_t i = 0; i < count; i++) {\n"
+              "        typed[i].meta = received[i].meta;\n"
+              "        typed[i].event = (const $type$ *)received[i].event;\n"
+              "    }\n"
+              "    return (($lower$__batch_handler *)handler)(self, tx, typed, count, err);\n"
               "}\n");
 }
 
@@ -110,4 +155,5 @@ void event_source(text *out, const schema_type *type)
         "    return (($lower$__handler *)handler)(\n"
         "        self, tx, meta, (const $type$ *)event, err);\n"
         "}\n");
+    batch_source(out, type);
 }

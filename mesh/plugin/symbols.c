@@ -95,8 +95,13 @@ static void add_message(symbols *all, const schema *schema, const schema_type *t
         "__unpack", "__free_unpacked",   NULL,
     };
     static const char *const events[] = {
-        "__event",        "__add",     "__handler", "__consume",     "__consumer",
-        "__aggregate_id", "__version", "__upcast",  "__upcast_from", NULL,
+        "__event",          "__add",
+        "__handler",        "__consume",
+        "__consumer",       "__received",
+        "__batch_handler",  "__consume_batch",
+        "__batch_consumer", "__aggregate_id",
+        "__version",        "__upcast",
+        "__upcast_from",    NULL,
     };
     add(all, type->type, "");
     add(all, type->type, "_Closure");

@@ -9,6 +9,7 @@
 #include <time.h>
 
 #include "mesh/base/clock.h"
+#include "mesh/db/array.h"
 
 enum {
     ITEMS = 1000, /* of each seller */
@@ -132,6 +133,20 @@ void sell_all(const seller *pattern)
 }
 
 /* ---- handling ---- */
+
+mesh_code note_rows(mesh_tx *tx, const char *const *ids, const int64_t *versions,
+                    const char *const *notes, size_t count, mesh_error *err)
+{
+    mesh_arena *arena = mesh_tx_arena(tx);
+    return mesh_tx_query(
+        tx,
+        "INSERT INTO noted (item_id, version, note)"
+        " SELECT * FROM unnest($1::text[], $2::bigint[], $3::text[])",
+        MESH_SQL_PARAMS(MESH_SQL_TEXT(mesh_array_of_texts(arena, ids, count)),
+                        MESH_SQL_TEXT(mesh_array_of_integers(arena, versions, count)),
+                        MESH_SQL_TEXT(mesh_array_of_texts(arena, notes, count))),
+        NULL, NULL, err);
+}
 
 static int64_t latencies_ns[LATENCIES];
 static atomic_int_fast64_t handled_count;

@@ -36,6 +36,10 @@ typedef struct seller {
 /* Sells everything with `load.sellers` threads. Ends the program when something fails. */
 void sell_all(const seller *seller);
 
+/* Notes what was sold, by one statement. */
+mesh_code note_rows(mesh_tx *tx, const char *const *ids, const int64_t *versions,
+                    const char *const *notes, size_t count, mesh_error *err);
+
 /* Counts what is handled, and how long after its commit. Thread-safe. */
 void handled_one(int64_t committed_ns);
 

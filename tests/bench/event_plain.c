@@ -15,7 +15,6 @@
 #include <string.h>
 
 #include "mesh/base/clock.h"
-#include "mesh/db/array.h"
 #include "tests/bench/event_load.h"
 
 #define STREAM "EVENTS"
@@ -26,8 +25,7 @@ enum {
     PENDING_MAX = 1000,
     FETCH = 500,
     FETCH_WAIT_MS = 1000,
-    ANSWERS_LIMIT_MS = 600000,
-    ARENA_BYTES = 256 * 1024
+    ANSWERS_LIMIT_MS = 600000
 };
 
 typedef struct bus {
@@ -131,7 +129,7 @@ static void acknowledge(natsMsgList *list)
     natsMsgList_Destroy(list);
 }
 
-static void note_batch(mesh_db *db, mesh_arena *arena, natsMsgList *list)
+static void note_batch(mesh_db *db, natsMsgList *list)
 {
     static const char *ids[FETCH], *notes[FETCH];
     static int64_t versions[FETCH], committed_ns[FETCH];
@@ -150,39 +148,27 @@ static void note_batch(mesh_db *db, mesh_arena *arena, natsMsgList *list)
         committed_ns[i] = sold[i]->committed_ns;
     }
     must("begin", mesh_tx_begin(db, NULL, &tx, &err), &err);
-    must(
-        "rows",
-        mesh_tx_query(tx,
-                      "INSERT INTO noted (item_id, version, note)"
-                      " SELECT * FROM unnest($1::text[], $2::bigint[], $3::text[])",
-                      MESH_SQL_PARAMS(MESH_SQL_TEXT(mesh_array_of_texts(arena, ids, count)),
-                                      MESH_SQL_TEXT(mesh_array_of_integers(arena, versions, count)),
-                                      MESH_SQL_TEXT(mesh_array_of_texts(arena, notes, count))),
-                      NULL, NULL, &err),
-        &err);
+    must("rows", note_rows(tx, ids, versions, notes, count, &err), &err);
     must("commit", mesh_tx_commit(tx, &err), &err);
     for (size_t i = 0; i < count; i++) {
         handled_one(committed_ns[i]);
         bench__v1__sold__free_unpacked(sold[i], NULL);
     }
-    mesh_arena_reset(arena);
 }
 
 static int note(mesh_db *db, const char *url, int64_t count)
 {
     bus bus = connect_bus(url);
     natsSubscription *subscription = subscribe(&bus);
-    mesh_arena *arena = mesh_arena_create(ARENA_BYTES, 0);
     for (int64_t noted = 0; noted < count;) {
         natsMsgList list = fetch_some(subscription);
         if (list.Count == 0)
             continue;
         noted += list.Count;
-        note_batch(db, arena, &list);
+        note_batch(db, &list);
         acknowledge(&list);
     }
     bool well = wait_until_handled(count);
-    mesh_arena_destroy(arena);
     natsSubscription_Destroy(subscription);
     close_bus(&bus);
     mesh_db_destroy(db);

@@ -29,27 +29,41 @@ static mesh_code add_events(void *self, mesh_tx *tx, const Bench__V1__Sold *sold
     return code;
 }
 
+/* The moments in which events were committed, of a transaction that handled them. */
+typedef struct moments {
+    size_t count;
+    int64_t committed_ns[];
+} moments;
+
 static void count_handled(void *context)
 {
-    handled_one(*(const int64_t *)context);
+    const moments *handled = context;
+    for (size_t i = 0; i < handled->count; i++)
+        handled_one(handled->committed_ns[i]);
 }
 
-static mesh_code on_sold(void *self, mesh_tx *tx, const mesh_event *meta,
-                         const Bench__V1__Sold *sold, mesh_error *err)
+static mesh_code on_sold(void *self, mesh_tx *tx, const bench__v1__sold__received *received,
+                         size_t count, mesh_error *err)
 {
     (void)self;
-    (void)meta;
-    int64_t *committed_ns = mesh_arena_alloc(mesh_tx_arena(tx), sizeof *committed_ns);
-    if (committed_ns == NULL)
+    mesh_arena *arena = mesh_tx_arena(tx);
+    const char **ids = mesh_arena_calloc(arena, count, sizeof *ids);
+    const char **notes = mesh_arena_calloc(arena, count, sizeof *notes);
+    int64_t *versions = mesh_arena_calloc(arena, count, sizeof *versions);
+    moments *handled = mesh_arena_alloc(arena, sizeof *handled + count * sizeof(int64_t));
+    if (ids == NULL || notes == NULL || versions == NULL || handled == NULL)
         return mesh_error_set(err, MESH_RESOURCE_EXHAUSTED, "out of memory");
-    *committed_ns = sold->committed_ns;
-    mesh_code code = mesh_tx_after_commit(tx, count_handled, committed_ns, err);
+    handled->count = count;
+    for (size_t i = 0; i < count; i++) {
+        ids[i] = received[i].event->item_id;
+        versions[i] = received[i].event->version;
+        notes[i] = received[i].event->note;
+        handled->committed_ns[i] = received[i].event->committed_ns;
+    }
+    mesh_code code = mesh_tx_after_commit(tx, count_handled, handled, err);
     if (code != MESH_OK)
         return code;
-    return mesh_tx_query(tx, "INSERT INTO noted (item_id, version, note) VALUES ($1, $2, $3)",
-                         MESH_SQL_PARAMS(MESH_SQL_TEXT(sold->item_id), MESH_SQL_INT(sold->version),
-                                         MESH_SQL_TEXT(sold->note)),
-                         NULL, NULL, err);
+    return note_rows(tx, ids, versions, notes, count, err);
 }
 
 static int make_tables(mesh_db *db)
@@ -96,7 +110,7 @@ int main(int argc, char **argv)
         return end(events, db, true);
     }
     if (strcmp(argv[1], "note") == 0 && argc == 5) {
-        const mesh_consumer consumers[] = {bench__v1__sold__consumer(on_sold, NULL),
+        const mesh_consumer consumers[] = {bench__v1__sold__batch_consumer(on_sold, NULL),
                                            {.event = NULL}};
         mesh_events *events = start_events(db, "notes", argv[3], consumers);
         bool well = wait_until_handled(atol(argv[4]));

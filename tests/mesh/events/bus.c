@@ -50,7 +50,7 @@ instance bus_start(const instance_options *options)
         .url = nats_url_of(options->service),
         .service = options->service,
         .db = self.db,
-        .consumers = consumers,
+        .consumers = options->consumers != NULL ? options->consumers : consumers,
         .ack_wait_ms = options->ack_wait_ms,
         .max_deliver = options->max_deliver,
         .concurrency = options->concurrency,

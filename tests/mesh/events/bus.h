@@ -29,6 +29,7 @@ typedef struct instance_options {
     const char *url;                            /* of the database */
     stock__v1__stock_lowered__handler *handler; /* NULL: consumes nothing */
     void *self;
+    const mesh_consumer *consumers; /* instead of that handler */
     int64_t ack_wait_ms;
     int max_deliver;
     size_t concurrency;

@@ -10,17 +10,8 @@
 /* A service with such consumers. */
 static instance open_service(const mesh_consumer *consumers)
 {
-    instance self;
-    mesh_error err = {0};
-    assert_int_equal(mesh_db_create(MESH_OPTIONS(mesh_db_options, .url = url), &self.db, &err),
-                     MESH_OK);
-    assert_int_equal(
-        mesh_events_create(MESH_OPTIONS(mesh_events_options, .url = nats_url(), .service = "stock",
-                                        .db = self.db, .consumers = consumers, .max_deliver = 2),
-                           &self.events, &err),
-        MESH_OK);
-    assert_int_equal(mesh_events_start(self.events, &err), MESH_OK);
-    return self;
+    return bus_start(&(instance_options){
+        .service = "stock", .url = url, .consumers = consumers, .max_deliver = 2});
 }
 
 /* Notes an event: by which handler, what it was on the bus, and what it says. */

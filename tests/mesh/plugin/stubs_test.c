@@ -443,6 +443,46 @@ static void consumers_call_their_handler(void **state)
     assert_ptr_equal(seen.request, &event);
 }
 
+/* The runtime's functions, for the array of what several events' handler is given. */
+mesh_arena *mesh_tx_arena(mesh_tx *tx)
+{
+    return (mesh_arena *)(void *)tx;
+}
+
+static mesh_code tasted_all(void *self, mesh_tx *tx,
+                            const kitchen__v1__dish_cooked__tasted__received *received,
+                            size_t count, mesh_error *err)
+{
+    (void)tx;
+    (void)err;
+    seen.calls += (int)count;
+    seen.self = self;
+    seen.call = received[1].meta;
+    seen.request = received[1].event;
+    return MESH_DATA_LOSS;
+}
+
+static void consumers_of_several_hand_them_over_at_once(void **state)
+{
+    mesh_consumer consumer = kitchen__v1__dish_cooked__tasted__batch_consumer(tasted_all, SELF);
+    Kitchen__V1__DishCooked__Tasted first = KITCHEN__V1__DISH_COOKED__TASTED__INIT, second = first;
+    const mesh_event metas[] = {{.id = "x"}, {.id = "y"}};
+    const mesh_received received[] = {{&metas[0], &first.base}, {&metas[1], &second.base}};
+    mesh_arena *arena = mesh_arena_create(1024, 0);
+    (void)state;
+    memset(&seen, 0, sizeof seen);
+    assert_ptr_equal(consumer.event, &kitchen__v1__dish_cooked__tasted__event);
+    assert_null(consumer.adapter);
+    assert_int_equal(consumer.batch_adapter(consumer.handler, consumer.self,
+                                            (mesh_tx *)(void *)arena, received, 2, NULL),
+                     MESH_DATA_LOSS);
+    assert_int_equal(seen.calls, 2);
+    assert_ptr_equal(seen.self, SELF);
+    assert_ptr_equal(seen.call, &metas[1]);
+    assert_ptr_equal(seen.request, &second);
+    mesh_arena_destroy(arena);
+}
+
 static void an_api_is_its_descriptor_handlers_and_self(void **state)
 {
     static const odd__int__class__v1__operator__handlers handlers = {.new_ = NULL,
@@ -469,6 +509,7 @@ int main(void)
         cmocka_unit_test(events_know_their_aggregate_and_version),
         cmocka_unit_test(add_hands_the_event_to_the_transaction),
         cmocka_unit_test(consumers_call_their_handler),
+        cmocka_unit_test(consumers_of_several_hand_them_over_at_once),
         cmocka_unit_test(an_api_is_its_descriptor_handlers_and_self),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -82,6 +82,20 @@ mesh_code kitchen__v1__dish_cooked__consume(void (*handler)(void), void *self, m
         self, tx, meta, (const Kitchen__V1__DishCooked *)event, err);
 }
 
+mesh_code kitchen__v1__dish_cooked__consume_batch(void (*handler)(void), void *self,
+    mesh_tx *tx, const mesh_received *received, size_t count, mesh_error *err)
+{
+    kitchen__v1__dish_cooked__received *typed =
+        mesh_arena_calloc(mesh_tx_arena(tx), count, sizeof *typed);
+    if (typed == NULL)
+        return mesh_error_set(err, MESH_RESOURCE_EXHAUSTED, "out of memory");
+    for (size_t i = 0; i < count; i++) {
+        typed[i].meta = received[i].meta;
+        typed[i].event = (const Kitchen__V1__DishCooked *)received[i].event;
+    }
+    return ((kitchen__v1__dish_cooked__batch_handler *)handler)(self, tx, typed, count, err);
+}
+
 static const char *kitchen__v1__dish_cooked__tasted__aggregate_id(const ProtobufCMessage *event)
 {
     return ((const Kitchen__V1__DishCooked__Tasted *)event)->class_;
@@ -105,6 +119,20 @@ mesh_code kitchen__v1__dish_cooked__tasted__consume(void (*handler)(void), void 
 {
     return ((kitchen__v1__dish_cooked__tasted__handler *)handler)(
         self, tx, meta, (const Kitchen__V1__DishCooked__Tasted *)event, err);
+}
+
+mesh_code kitchen__v1__dish_cooked__tasted__consume_batch(void (*handler)(void), void *self,
+    mesh_tx *tx, const mesh_received *received, size_t count, mesh_error *err)
+{
+    kitchen__v1__dish_cooked__tasted__received *typed =
+        mesh_arena_calloc(mesh_tx_arena(tx), count, sizeof *typed);
+    if (typed == NULL)
+        return mesh_error_set(err, MESH_RESOURCE_EXHAUSTED, "out of memory");
+    for (size_t i = 0; i < count; i++) {
+        typed[i].meta = received[i].meta;
+        typed[i].event = (const Kitchen__V1__DishCooked__Tasted *)received[i].event;
+    }
+    return ((kitchen__v1__dish_cooked__tasted__batch_handler *)handler)(self, tx, typed, count, err);
 }
 
 mesh_code kitchen__v1__oven__reason__set(mesh_error *err, mesh_code code,
@@ -160,6 +188,20 @@ mesh_code kitchen__v1__dish_served__consume(void (*handler)(void), void *self, m
 {
     return ((kitchen__v1__dish_served__handler *)handler)(
         self, tx, meta, (const Kitchen__V1__DishServed *)event, err);
+}
+
+mesh_code kitchen__v1__dish_served__consume_batch(void (*handler)(void), void *self,
+    mesh_tx *tx, const mesh_received *received, size_t count, mesh_error *err)
+{
+    kitchen__v1__dish_served__received *typed =
+        mesh_arena_calloc(mesh_tx_arena(tx), count, sizeof *typed);
+    if (typed == NULL)
+        return mesh_error_set(err, MESH_RESOURCE_EXHAUSTED, "out of memory");
+    for (size_t i = 0; i < count; i++) {
+        typed[i].meta = received[i].meta;
+        typed[i].event = (const Kitchen__V1__DishServed *)received[i].event;
+    }
+    return ((kitchen__v1__dish_served__batch_handler *)handler)(self, tx, typed, count, err);
 }
 
 mesh_code kitchen__v1__error_reason__set(mesh_error *err, mesh_code code,

@@ -39,6 +39,24 @@ static inline mesh_consumer kitchen__v1__dish_cooked__consumer(
         &kitchen__v1__dish_cooked__event, kitchen__v1__dish_cooked__consume, (void (*)(void))handler, self);
 }
 
+typedef struct kitchen__v1__dish_cooked__received {
+    const mesh_event *meta;
+    const Kitchen__V1__DishCooked *event;
+} kitchen__v1__dish_cooked__received;
+
+typedef mesh_code kitchen__v1__dish_cooked__batch_handler(void *self, mesh_tx *tx,
+    const kitchen__v1__dish_cooked__received *received, size_t count, mesh_error *err);
+
+/* As above, for several at once. */
+extern mesh_consume_batch_fn kitchen__v1__dish_cooked__consume_batch;
+
+static inline mesh_consumer kitchen__v1__dish_cooked__batch_consumer(
+    kitchen__v1__dish_cooked__batch_handler *handler, void *self)
+{
+    return mesh_batch_consumer_make(
+        &kitchen__v1__dish_cooked__event, kitchen__v1__dish_cooked__consume_batch, (void (*)(void))handler, self);
+}
+
 /* Event kitchen.v1.DishCooked.Tasted: added to a transaction, handled by a consumer. */
 /*
  * Somebody ate of it: an event within another message, without a version, with keywords as fields.
@@ -59,6 +77,24 @@ static inline mesh_consumer kitchen__v1__dish_cooked__tasted__consumer(
 {
     return mesh_consumer_make(
         &kitchen__v1__dish_cooked__tasted__event, kitchen__v1__dish_cooked__tasted__consume, (void (*)(void))handler, self);
+}
+
+typedef struct kitchen__v1__dish_cooked__tasted__received {
+    const mesh_event *meta;
+    const Kitchen__V1__DishCooked__Tasted *event;
+} kitchen__v1__dish_cooked__tasted__received;
+
+typedef mesh_code kitchen__v1__dish_cooked__tasted__batch_handler(void *self, mesh_tx *tx,
+    const kitchen__v1__dish_cooked__tasted__received *received, size_t count, mesh_error *err);
+
+/* As above, for several at once. */
+extern mesh_consume_batch_fn kitchen__v1__dish_cooked__tasted__consume_batch;
+
+static inline mesh_consumer kitchen__v1__dish_cooked__tasted__batch_consumer(
+    kitchen__v1__dish_cooked__tasted__batch_handler *handler, void *self)
+{
+    return mesh_batch_consumer_make(
+        &kitchen__v1__dish_cooked__tasted__event, kitchen__v1__dish_cooked__tasted__consume_batch, (void (*)(void))handler, self);
 }
 
 /* mesh_error_reason with a reason of Kitchen__V1__Oven__Reason. */
@@ -85,6 +121,24 @@ static inline mesh_consumer kitchen__v1__dish_served__consumer(
 {
     return mesh_consumer_make(
         &kitchen__v1__dish_served__event, kitchen__v1__dish_served__consume, (void (*)(void))handler, self);
+}
+
+typedef struct kitchen__v1__dish_served__received {
+    const mesh_event *meta;
+    const Kitchen__V1__DishServed *event;
+} kitchen__v1__dish_served__received;
+
+typedef mesh_code kitchen__v1__dish_served__batch_handler(void *self, mesh_tx *tx,
+    const kitchen__v1__dish_served__received *received, size_t count, mesh_error *err);
+
+/* As above, for several at once. */
+extern mesh_consume_batch_fn kitchen__v1__dish_served__consume_batch;
+
+static inline mesh_consumer kitchen__v1__dish_served__batch_consumer(
+    kitchen__v1__dish_served__batch_handler *handler, void *self)
+{
+    return mesh_batch_consumer_make(
+        &kitchen__v1__dish_served__event, kitchen__v1__dish_served__consume_batch, (void (*)(void))handler, self);
 }
 
 /* The upcaster, written by hand: fills `event`, initialised, from a
