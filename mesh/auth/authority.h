@@ -40,7 +40,8 @@ typedef struct mesh_authority_options {
     /*
      * With the keys it asks who has changed, and tells each on its own thread: at first all of the
      * last `changed_ms`, then those since it was told last and somewhat before, so some come again.
-     * So a change bites though its event was lost, or the broker is away. NULL: it does not ask.
+     * So a change bites though its event waits, since the broker is away, or only from the user
+     * service, which nobody hears. NULL: it does not ask.
      */
     mesh_authority_changed_fn *on_changed;
     int64_t changed_ms;

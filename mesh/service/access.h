@@ -5,7 +5,7 @@
  *   keys of users' tokens   fetched from the user service (mesh/auth/authority.h)
  *   what users are now      its events (mesh/events/feed.h), of as long as a token lives, and on;
  *                           it is asked who has changed where the broker may have lost some, and
- *                           twice a minute, since an event may be lost before it is published
+ *                           twice a minute, since the broker may be away from it, or from here
  *   permissions             asked for, kept, and dropped by the same events
  *   keys of services        MESH_SERVICE_KEYS
  *

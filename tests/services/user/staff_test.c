@@ -9,7 +9,9 @@
 
 #include <cmocka.h>
 
+#include "tests/fixtures/nats.h"
 #include "tests/fixtures/wait.h"
+#include "tests/mesh/auth/issuer.h"
 #include "tests/services/shop/pair.h"
 
 #define RPC(name) user__v1__user_service__##name
@@ -204,6 +206,41 @@ static void a_ban_bites_while_the_token_is_valid_and_ends(void **state)
     assert_false(user->banned);
 }
 
+/* Lets an instance ask for keys, and with them for who has changed, before it is time: shows it a
+ * token with a key that it does not know. */
+static void let_it_ask(mesh_channel *channel)
+{
+    mesh_key *key = issuer_generate();
+    const mesh_claims claims = issuer_claims(mesh_clock_wall_ns() / 1000000000);
+    const char *token;
+    User__V1__User *user;
+    person stranger;
+    assert_int_equal(mesh_token_sign(key, &claims, arena, &token, NULL), MESH_OK);
+    snprintf(stranger.authorization, sizeof stranger.authorization, "Bearer %s", token);
+    assert_int_equal(get_current(channel, &stranger, &user), MESH_UNAUTHENTICATED);
+    mesh_key_destroy(key);
+}
+
+/* S4.2: the event waits, so the others have to ask. */
+static void a_ban_bites_while_the_broker_is_away(void **state)
+{
+    (void)state;
+    User__V1__BanUserRequest ban = USER__V1__BAN_USER_REQUEST__INIT;
+    User__V1__User *user;
+    person eve;
+    person_join(&eve, "eve");
+    ban.user_id = eve.id;
+    assert_int_equal(get_current(there.channel, &eve, &user), MESH_OK);
+    nats_stop();
+    assert_int_equal(RPC(ban_user)(here.channel, &ban, &user, as(&root), &err), MESH_OK);
+    let_it_ask(there.channel);
+    WAIT_FOR(get_current(there.channel, &eve, &user) == MESH_PERMISSION_DENIED);
+    assert_string_equal(err.reason, "USER_REFUSED");
+    assert_int_equal(get_current(there.channel, &consumer, &user), MESH_OK);
+    nats_restart();
+    WAIT_FOR(get_current(here.channel, &eve, &user) == MESH_PERMISSION_DENIED);
+}
+
 /* S0.1, S4.2 */
 static void a_user_who_was_deleted_is_refused_while_the_token_is_valid(void **state)
 {
@@ -250,6 +287,7 @@ int main(void)
         TEST(only_who_may_call_a_method_comes_through),
         TEST(a_level_counts_at_once_whatever_the_token_says),
         TEST(a_ban_bites_while_the_token_is_valid_and_ends),
+        TEST(a_ban_bites_while_the_broker_is_away),
         TEST(a_user_who_was_deleted_is_refused_while_the_token_is_valid),
         TEST(an_employee_is_shown_to_customers_once_confirmed),
     };
