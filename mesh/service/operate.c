@@ -7,6 +7,7 @@
 #include "mesh/events/outbox_look.h"
 #include "mesh/resource/check.h"
 #include "mesh/rpc/unpack.h"
+#include "mesh/rpc/watchers.h"
 #include "mesh/service/events_text.h"
 #include "mesh/service/operate_impl.h"
 
@@ -44,23 +45,10 @@ static mesh_code open_tail(void *self, mesh_stream *stream,
     return mesh_tails_add(operate->tails, stream, &start, err);
 }
 
-static void go_on(void *self, mesh_stream *stream)
-{
-    const mesh_operate *operate = self;
-    mesh_tails_go_on(operate->tails, stream);
-}
-
-static void close_tail(void *self, mesh_stream *stream, mesh_code code)
-{
-    const mesh_operate *operate = self;
-    (void)code;
-    mesh_tails_remove(operate->tails, stream);
-}
-
 static const mesh__events__v1__events_service__tail_events__events tail_events = {
     .on_open = open_tail,
-    .on_writable = go_on,
-    .on_close = close_tail,
+    .on_writable = mesh_watchers_on_writable,
+    .on_close = mesh_watchers_on_close,
 };
 
 /* --- the outbox ------------------------------------------------------------------------------- */

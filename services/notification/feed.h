@@ -12,8 +12,7 @@
  * over all users, so two of them would tell how much is going on between. One that names no
  * notification of the user's (any more) begins from now on, whosever it is.
  *
- * Lock order: the feed's mutex is the only lock, and is held while something is sent, so that
- * on_close of a stream waits for a send that has begun. Never while the database is asked.
+ * The list of those who watch, and its lock, are mesh_watchers (mesh/rpc/watchers.h).
  */
 #ifndef SERVICES_NOTIFICATION_FEED_H
 #define SERVICES_NOTIFICATION_FEED_H
@@ -36,17 +35,11 @@ void notification_feed_wake(notification_feed *feed);
 
 /*
  * Adds a stream of WatchNotifications: the user's notifications that are recorded after the one
- * with the id `after`, or "": from now on. Both texts are copied. From on_open. UNAVAILABLE: the
- * service stops; RESOURCE_EXHAUSTED: out of memory.
+ * with the id `after`, or "": from now on. Both texts are copied. Errors, and the other callbacks,
+ * are those of mesh_watchers_add.
  */
 mesh_code notification_feed_add(notification_feed *feed, mesh_stream *stream, const char *user_id,
                                 const char *after, mesh_error *err);
-
-/* There is room in the stream again. From on_writable. */
-void notification_feed_continue(notification_feed *feed, mesh_stream *stream);
-
-/* Takes a stream out; it is not touched any more afterwards. From on_close. */
-void notification_feed_remove(notification_feed *feed, mesh_stream *stream);
 
 /* Ends all streams with UNAVAILABLE, and those that would still be added. Any thread. */
 void notification_feed_end(notification_feed *feed);

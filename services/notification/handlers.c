@@ -1,6 +1,7 @@
 #include <string.h>
 
 #include "mesh/auth/caller.h"
+#include "mesh/rpc/watchers.h"
 #include "services/notification/check.h"
 #include "services/notification/notification.h"
 #include "services/notification/users.h"
@@ -84,23 +85,10 @@ static mesh_code watch_open(void *self, mesh_stream *stream,
     return notification_feed_add(service->feed, stream, caller->user, after, err);
 }
 
-static void watch_writable(void *self, mesh_stream *stream)
-{
-    const notification_service *service = self;
-    notification_feed_continue(service->feed, stream);
-}
-
-static void watch_close(void *self, mesh_stream *stream, mesh_code code)
-{
-    (void)code;
-    const notification_service *service = self;
-    notification_feed_remove(service->feed, stream);
-}
-
 static const notification__v1__notification_service__watch_notifications__events watch = {
     .on_open = watch_open,
-    .on_writable = watch_writable,
-    .on_close = watch_close,
+    .on_writable = mesh_watchers_on_writable,
+    .on_close = mesh_watchers_on_close,
 };
 
 /* Answers with the notification that an earlier request of the same id made. */

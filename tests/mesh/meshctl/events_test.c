@@ -190,7 +190,7 @@ static void there_is_a_limit_to_tails(void **state)
         tails[i] = open_tail("order.>");
         assert_null(next(tails[i])->event);
     }
-    desk_expect(NULL, 64 + 8, "8 tails are read here already", "events tail product");
+    desk_expect(NULL, 64 + 8, "8 streams are served here already", "events tail product");
     assert_int_equal(end(tails[0], &err), MESH_CANCELLED);
     WAIT_FOR(is_taken(tails[0] = open_tail("order.>")));
     for (int i = 0; i < TAILS; i++)
