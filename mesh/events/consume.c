@@ -49,8 +49,6 @@ static void dispatch(mesh_consumption *self, const mesh_pull *pull, natsMsg *mes
     delivery->fetched_ns = delivery->touched_ns = mesh_clock_monotonic_ns();
     pthread_mutex_lock(&self->mu);
     mesh_lanes_put(self, delivery);
-    if (self->paused) /* since it was asked for */
-        mesh_lanes_give_back(self);
     pthread_mutex_unlock(&self->mu);
 }
 
@@ -61,26 +59,26 @@ static int64_t fetch_wait_ms(const mesh_consumption *self)
     return sixth_ms < 1 ? 1 : sixth_ms < FETCH_WAIT_MS ? sixth_ms : FETCH_WAIT_MS;
 }
 
-/* How many more may be fetched; waits until it is worth the while. 0: the consumption stops. */
-static size_t wait_room(mesh_consumption *self)
-{
-    pthread_mutex_lock(&self->mu);
-    mesh_lanes_touch(self);
-    while (!self->stopping && self->in_flight - self->held > mesh_lanes_capacity(self) / 2) {
-        wait_change(self, fetch_wait_ms(self));
-        mesh_lanes_touch(self);
-    }
-    size_t waiting = self->in_flight - self->held;
-    size_t room = self->stopping ? 0 : mesh_lanes_capacity(self) - waiting;
-    pthread_mutex_unlock(&self->mu);
-    return room;
-}
-
 /* While the database is away nothing is fetched, so that no delivery is wasted, and while the
  * consumer is paused, or it is not known yet whether it is. Called with mu held. */
 static bool may_fetch(const mesh_consumption *self)
 {
     return !self->stopping && self->told && !self->away && !self->paused;
+}
+
+/* How many more may be fetched; waits until it is worth the while. 0: nothing may be. */
+static size_t wait_room(mesh_consumption *self)
+{
+    pthread_mutex_lock(&self->mu);
+    mesh_lanes_touch(self);
+    while (may_fetch(self) && self->in_flight - self->held > mesh_lanes_capacity(self) / 2) {
+        wait_change(self, fetch_wait_ms(self));
+        mesh_lanes_touch(self);
+    }
+    size_t waiting = self->in_flight - self->held;
+    size_t room = may_fetch(self) ? mesh_lanes_capacity(self) - waiting : 0;
+    pthread_mutex_unlock(&self->mu);
+    return room;
 }
 
 static bool has_leave(mesh_consumption *self)
@@ -104,8 +102,8 @@ static bool wait_leave(mesh_consumption *self)
     return may;
 }
 
-/* Hands over what there is, after a wait for the first: until then, the broker hears that what
- * waits here is not forgotten. False: the pull is of no use any more, or the consumption stops. */
+/* Asks for events when there is no request, and hands over what has come, after a wait for the
+ * first. False: the pull is of no use any more. */
 static bool fetch_round(mesh_consumption *self, mesh_pull *pull)
 {
     natsStatus status = NATS_OK;
@@ -113,7 +111,7 @@ static bool fetch_round(mesh_consumption *self, mesh_pull *pull)
     if (mesh_pull_is_idle(pull)) {
         size_t room = wait_room(self);
         if (room == 0)
-            return false;
+            return true;
         status = mesh_pull_ask(pull, room);
     } else {
         pthread_mutex_lock(&self->mu);
@@ -127,6 +125,15 @@ static bool fetch_round(mesh_consumption *self, mesh_pull *pull)
         status = count < BATCH ? mesh_pull_take(pull, 0, &message) : NATS_TIMEOUT;
     }
     return status == NATS_TIMEOUT;
+}
+
+static void set_pulling(mesh_consumption *self, bool pulling)
+{
+    pthread_mutex_lock(&self->mu);
+    self->pulling = pulling;
+    if (self->stopping || self->paused)
+        mesh_lanes_give_back(self);
+    pthread_mutex_unlock(&self->mu);
 }
 
 static void wait_answered(mesh_consumption *self)
@@ -158,9 +165,12 @@ static bool fetch_on(mesh_consumption *self, mesh_link *link)
         status = mesh_pull_begin(&pull, link->connection, self->settings.delivery.service);
         if (status != NATS_OK)
             break;
-        while (has_leave(self) && goes_on)
+        set_pulling(self, true);
+        do
             goes_on = fetch_round(self, &pull);
+        while (goes_on && (has_leave(self) || !mesh_pull_is_idle(&pull)));
         mesh_pull_end(&pull);
+        set_pulling(self, false);
     }
     wait_answered(self); /* over the same connection */
     if (status != NATS_OK)

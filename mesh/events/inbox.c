@@ -62,148 +62,144 @@ mesh_code mesh_inbox_note(mesh_tx *tx, const char *consumer, const char *const *
 
 /* ---- versions ---- */
 
-typedef struct version_lists {
-    const char *types;
-    const char *ids;
-    const char *versions;
-    const char *begins;
+/* What a statement is given: of each aggregate type, id, and two numbers. */
+typedef struct columns {
+    const char **types;
+    const char **ids;
+    int64_t *numbers;
+    int64_t *others;
     size_t count;
-} version_lists;
+} columns;
 
-typedef bool choose_fn(const mesh_aggregate *aggregate);
-
-static bool any(const mesh_aggregate *aggregate)
-{
-    (void)aggregate;
-    return true;
-}
-
-static bool is_new(const mesh_aggregate *aggregate)
-{
-    return !aggregate->known && (aggregate->reached != 0 || aggregate->begins != 0);
-}
-
-static bool is_further(const mesh_aggregate *aggregate)
-{
-    return aggregate->known &&
-           (aggregate->reached != aggregate->version || aggregate->begins != aggregate->begun);
-}
-
-/* Those that are chosen, as parameters of a statement. */
-static mesh_code list_versions(mesh_tx *tx, const mesh_aggregate *aggregates, size_t count,
-                               choose_fn *chosen, version_lists *lists, mesh_error *err)
+static mesh_code make_columns(mesh_tx *tx, size_t count, columns *c, mesh_error *err)
 {
     mesh_arena *arena = mesh_tx_arena(tx);
-    const char **types = mesh_arena_calloc(arena, count, sizeof *types);
-    const char **ids = mesh_arena_calloc(arena, count, sizeof *ids);
-    int64_t *versions = mesh_arena_calloc(arena, count, sizeof *versions);
-    int64_t *begins = mesh_arena_calloc(arena, count, sizeof *begins);
-    lists->count = 0;
-    if (types == NULL || ids == NULL || versions == NULL || begins == NULL)
-        return check_memory(tx, err);
-    for (const mesh_aggregate *a = aggregates; a < aggregates + count; a++) {
-        if (!chosen(a))
-            continue;
-        types[lists->count] = a->type;
-        ids[lists->count] = a->id;
-        begins[lists->count] = a->begins;
-        versions[lists->count++] = a->reached;
-    }
-    lists->types = mesh_array_of_texts(arena, types, lists->count);
-    lists->ids = mesh_array_of_texts(arena, ids, lists->count);
-    lists->versions = mesh_array_of_integers(arena, versions, lists->count);
-    lists->begins = mesh_array_of_integers(arena, begins, lists->count);
+    *c = (columns){
+        .types = mesh_arena_calloc(arena, count, sizeof *c->types),
+        .ids = mesh_arena_calloc(arena, count, sizeof *c->ids),
+        .numbers = mesh_arena_calloc(arena, count, sizeof *c->numbers),
+        .others = mesh_arena_calloc(arena, count, sizeof *c->others),
+    };
     return check_memory(tx, err);
 }
 
-/* LATERAL, with a lock or an offset: each row is found by the key, however large the table was when
- * this was planned. */
-#define READ_VERSIONS(lock)                                                              \
-    "SELECT given.n, held.version, held.dead, held.begins"                               \
-    " FROM unnest($2::text[], $3::text[]) WITH ORDINALITY AS given (type, id, n),"       \
-    " LATERAL (SELECT version, dead, begins FROM mesh_inbox_version WHERE consumer = $1" \
-    "  AND aggregate_type = given.type AND aggregate_id = given.id" lock ") AS held"
-
-static mesh_code read_versions(mesh_tx *tx, const char *sql, const char *consumer,
-                               mesh_aggregate *aggregates, size_t count, mesh_error *err)
+static void add(columns *c, const mesh_aggregate *a, int64_t number, int64_t other)
 {
-    version_lists lists;
+    c->types[c->count] = a->type;
+    c->ids[c->count] = a->id;
+    c->numbers[c->count] = number;
+    c->others[c->count++] = other;
+}
+
+static mesh_code run(mesh_tx *tx, const char *sql, const char *consumer, const columns *c,
+                     mesh_rows **rows, mesh_error *err)
+{
+    mesh_arena *arena = mesh_tx_arena(tx);
+    const char *types = mesh_array_of_texts(arena, c->types, c->count);
+    const char *ids = mesh_array_of_texts(arena, c->ids, c->count);
+    const char *numbers = mesh_array_of_integers(arena, c->numbers, c->count);
+    const char *others = mesh_array_of_integers(arena, c->others, c->count);
+    mesh_code code = check_memory(tx, err);
+    if (code != MESH_OK)
+        return code;
+    return mesh_tx_query(tx, sql,
+                         MESH_SQL_PARAMS(MESH_SQL_TEXT(consumer), MESH_SQL_TEXT(types),
+                                         MESH_SQL_TEXT(ids), MESH_SQL_TEXT(numbers),
+                                         MESH_SQL_TEXT(others)),
+                         rows, NULL, err);
+}
+
+mesh_code mesh_inbox_peek(mesh_tx *tx, const char *consumer, mesh_aggregate *aggregates,
+                          size_t count, mesh_error *err)
+{
+    /* OFFSET 0: as in mesh_inbox_note. */
+    static const char sql[] =
+        "SELECT given.n, held.version, held.dead, held.begins"
+        " FROM unnest($2::text[], $3::text[]) WITH ORDINALITY AS given (type, id, n),"
+        " LATERAL (SELECT version, dead, begins FROM mesh_inbox_version WHERE consumer = $1"
+        "  AND aggregate_type = given.type AND aggregate_id = given.id OFFSET 0) AS held";
+    columns c;
     mesh_rows *rows = NULL;
-    for (mesh_aggregate *a = aggregates; a < aggregates + count; a++)
-        *a = (mesh_aggregate){.type = a->type, .id = a->id};
-    mesh_code code = list_versions(tx, aggregates, count, any, &lists, err);
+    mesh_code code = make_columns(tx, count, &c, err);
+    if (code != MESH_OK)
+        return code;
+    for (size_t i = 0; i < count; i++)
+        add(&c, &aggregates[i], 0, 0);
+    const char *types = mesh_array_of_texts(mesh_tx_arena(tx), c.types, count);
+    const char *ids = mesh_array_of_texts(mesh_tx_arena(tx), c.ids, count);
+    code = check_memory(tx, err);
     if (code == MESH_OK)
-        code = mesh_tx_query(tx, sql,
-                             MESH_SQL_PARAMS(MESH_SQL_TEXT(consumer), MESH_SQL_TEXT(lists.types),
-                                             MESH_SQL_TEXT(lists.ids)),
-                             &rows, NULL, err);
+        code = mesh_tx_query(
+            tx, sql,
+            MESH_SQL_PARAMS(MESH_SQL_TEXT(consumer), MESH_SQL_TEXT(types), MESH_SQL_TEXT(ids)),
+            &rows, NULL, err);
     for (size_t i = 0; code == MESH_OK && i < mesh_rows_count(rows); i++) {
         mesh_aggregate *a = &aggregates[mesh_rows_int(rows, i, 0) - 1];
-        a->known = true;
-        a->version = a->reached = mesh_rows_int(rows, i, 1);
+        a->reached = mesh_rows_int(rows, i, 1);
+        a->dead = mesh_rows_int(rows, i, 2);
+        a->begins = mesh_rows_int(rows, i, 3);
+    }
+    return code;
+}
+
+/*
+ * Rows are found by the key, however large the table was when this was planned. They come back in
+ * the order in which they were given. What a row that is there shall follow is told by a number
+ * below -1 in `previous`; in a row that is new that stays, and says that there was none.
+ */
+mesh_code mesh_inbox_lock(mesh_tx *tx, const char *consumer, mesh_aggregate *aggregates,
+                          size_t count, mesh_error *err)
+{
+    static const char sql[] =
+        "INSERT INTO mesh_inbox_version AS v"
+        " (consumer, aggregate_type, aggregate_id, version, begins, previous)"
+        " SELECT $1, type, id, last, 0, -2 - before"
+        " FROM unnest($2::text[], $3::text[], $4::bigint[], $5::bigint[])"
+        "  AS given (type, id, before, last)"
+        " ON CONFLICT (consumer, aggregate_type, aggregate_id) DO UPDATE SET previous = v.version,"
+        "  version = CASE WHEN v.version = -2 - excluded.previous THEN excluded.version"
+        "   ELSE v.version END,"
+        "  dead = CASE WHEN v.version = -2 - excluded.previous AND v.dead <= excluded.version"
+        "   THEN 0 ELSE v.dead END"
+        " RETURNING version, previous, dead, begins";
+    columns c;
+    mesh_rows *rows = NULL;
+    mesh_code code = make_columns(tx, count, &c, err);
+    for (size_t i = 0; i < count && code == MESH_OK; i++)
+        add(&c, &aggregates[i], aggregates[i].before, aggregates[i].last);
+    if (code == MESH_OK)
+        code = run(tx, sql, consumer, &c, &rows, err);
+    if (code == MESH_OK && mesh_rows_count(rows) != count)
+        code = mesh_error_set(err, MESH_INTERNAL, "not all versions came back");
+    for (size_t i = 0; i < count && code == MESH_OK; i++) {
+        mesh_aggregate *a = &aggregates[i];
+        int64_t previous = mesh_rows_int(rows, i, 1);
+        a->version = mesh_rows_int(rows, i, 0);
+        a->reached = previous >= 0 ? previous : 0;
         a->dead = mesh_rows_int(rows, i, 2);
         a->begun = a->begins = mesh_rows_int(rows, i, 3);
     }
     return code;
 }
 
-mesh_code mesh_inbox_lock(mesh_tx *tx, const char *consumer, mesh_aggregate *aggregates,
-                          size_t count, mesh_error *err)
-{
-    static const char sql[] = READ_VERSIONS(" FOR UPDATE");
-    return read_versions(tx, sql, consumer, aggregates, count, err);
-}
-
-mesh_code mesh_inbox_peek(mesh_tx *tx, const char *consumer, mesh_aggregate *aggregates,
-                          size_t count, mesh_error *err)
-{
-    static const char sql[] = READ_VERSIONS(" OFFSET 0");
-    return read_versions(tx, sql, consumer, aggregates, count, err);
-}
-
-#define INSERT_VERSIONS                                                \
-    "INSERT INTO mesh_inbox_version AS v"                              \
-    " (consumer, aggregate_type, aggregate_id, version, begins)"       \
-    " SELECT $1, type, id, version, begins"                            \
-    " FROM unnest($2::text[], $3::text[], $4::bigint[], $5::bigint[])" \
-    " AS given (type, id, version, begins)"
-
-static mesh_code put_versions(mesh_tx *tx, const char *sql, const char *consumer,
-                              const version_lists *lists, mesh_error *err)
-{
-    int64_t affected = 0;
-    if (lists->count == 0)
-        return MESH_OK;
-    mesh_code code = mesh_tx_query(
-        tx, sql,
-        MESH_SQL_PARAMS(MESH_SQL_TEXT(consumer), MESH_SQL_TEXT(lists->types),
-                        MESH_SQL_TEXT(lists->ids), MESH_SQL_TEXT(lists->versions),
-                        MESH_SQL_TEXT(lists->begins)),
-        NULL, &affected, err);
-    if (code == MESH_OK && affected != (int64_t)lists->count)
-        code = mesh_error_set(err, MESH_ABORTED,
-                              "another instance handled an event of the same aggregate");
-    return code;
-}
-
 mesh_code mesh_inbox_advance(mesh_tx *tx, const char *consumer, const mesh_aggregate *aggregates,
                              size_t count, mesh_error *err)
 {
-    static const char insert[] = INSERT_VERSIONS " ON CONFLICT DO NOTHING";
-    /* Found by the key, as in mesh_inbox_lock: all of them are there. */
-    static const char update[] = INSERT_VERSIONS
-        " ON CONFLICT (consumer, aggregate_type, aggregate_id) DO UPDATE"
-        " SET version = excluded.version, begins = excluded.begins,"
-        " dead = CASE WHEN v.dead > excluded.version THEN v.dead ELSE 0 END";
-    version_lists lists;
-    mesh_code code = list_versions(tx, aggregates, count, is_new, &lists, err);
-    if (code == MESH_OK)
-        code = put_versions(tx, insert, consumer, &lists, err);
-    if (code == MESH_OK)
-        code = list_versions(tx, aggregates, count, is_further, &lists, err);
-    if (code == MESH_OK)
-        code = put_versions(tx, update, consumer, &lists, err);
-    return code;
+    /* All of them are there. */
+    static const char sql[] = "INSERT INTO mesh_inbox_version AS v"
+                              " (consumer, aggregate_type, aggregate_id, version, begins)"
+                              " SELECT $1, type, id, version, begins"
+                              " FROM unnest($2::text[], $3::text[], $4::bigint[], $5::bigint[])"
+                              "  AS given (type, id, version, begins)"
+                              " ON CONFLICT (consumer, aggregate_type, aggregate_id) DO UPDATE"
+                              " SET version = excluded.version, begins = excluded.begins,"
+                              " dead = CASE WHEN v.dead > excluded.version THEN v.dead ELSE 0 END";
+    columns c;
+    mesh_code code = make_columns(tx, count, &c, err);
+    for (const mesh_aggregate *a = aggregates; a < aggregates + count && code == MESH_OK; a++)
+        if (a->reached != a->version || a->begins != a->begun)
+            add(&c, a, a->reached, a->begins);
+    return code != MESH_OK || c.count == 0 ? code : run(tx, sql, consumer, &c, NULL, err);
 }
 
 mesh_code mesh_inbox_bury(mesh_tx *tx, const char *consumer, const char *type, const char *id,

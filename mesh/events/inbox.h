@@ -14,11 +14,12 @@
 typedef struct mesh_aggregate {
     const char *type;
     const char *id;
-    bool known;      /* there is a row */
-    int64_t version; /* the last one applied or skipped */
+    int64_t before;  /* -1, or what its row shall say so that mesh_inbox_lock sets it ... */
+    int64_t last;    /* ... to this one */
+    int64_t version; /* what its row says: the last one applied or skipped */
+    int64_t reached; /* the last one before mesh_inbox_lock, and what `version` shall be */
     int64_t dead;    /* the first version among the dead letters; 0: none */
-    int64_t begun;   /* the version that it begins with, if not with 1; 0: not known */
-    int64_t reached; /* what `version` shall be */
+    int64_t begun;   /* what its row says: the version that it begins with; 0: 1, or not known */
     int64_t begins;  /* what `begun` shall be */
 } mesh_aggregate;
 
@@ -28,15 +29,16 @@ typedef struct mesh_aggregate {
 mesh_code mesh_inbox_note(mesh_tx *tx, const char *consumer, const char *const *ids, bool *first,
                           size_t count, mesh_error *err);
 
-/* Reads and locks the versions of aggregates, which are in the order of type and id: fills all but
- * those. mesh_inbox_peek reads without a lock. Errors of mesh_tx_query. */
+/* Reads and locks the versions of aggregates, which are in the order of type and id, and sets at
+ * once those that are `before` to `last`: most events come in turn, so that no other statement is
+ * needed. mesh_inbox_peek reads without a lock what `reached`, `dead` and `begins` are; who has no
+ * row keeps zeros. Errors of mesh_tx_query. */
 mesh_code mesh_inbox_lock(mesh_tx *tx, const char *consumer, mesh_aggregate *aggregates,
                           size_t count, mesh_error *err);
 mesh_code mesh_inbox_peek(mesh_tx *tx, const char *consumer, mesh_aggregate *aggregates,
                           size_t count, mesh_error *err);
 
-/* Sets what is to be another. ABORTED: another transaction made one of the rows
- * meanwhile. Errors of mesh_tx_query. */
+/* Sets what is to be another, of rows that are locked. Errors of mesh_tx_query. */
 mesh_code mesh_inbox_advance(mesh_tx *tx, const char *consumer, const mesh_aggregate *aggregates,
                              size_t count, mesh_error *err);
 

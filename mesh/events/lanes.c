@@ -161,17 +161,25 @@ void mesh_lanes_put(mesh_consumption *self, mesh_delivery *delivery)
         pthread_cond_signal(&lane->work);
 }
 
+/* Whether handlers may begin with what waits. */
+static bool is_active(const mesh_consumption *self)
+{
+    return !self->away && !self->paused && !self->stopping;
+}
+
 static bool has_to_look(const mesh_lane *self)
 {
-    return self->held != NULL && !self->owner->away && mesh_clock_monotonic_ns() >= self->look_ns;
+    return self->held != NULL && is_active(self->owner) &&
+           mesh_clock_monotonic_ns() >= self->look_ns;
 }
 
 static void wait_work(mesh_lane *self)
 {
     mesh_consumption *owner = self->owner;
-    while (!owner->ending && (self->first == NULL || owner->away) && !has_to_look(self))
+    while (!owner->ending && (self->first == NULL || !is_active(owner)) && !has_to_look(self))
         mesh_cond_wait_until(&self->work, &owner->mu,
-                             self->held != NULL && !owner->away ? self->look_ns : MESH_NO_DEADLINE);
+                             self->held != NULL && is_active(owner) ? self->look_ns
+                                                                    : MESH_NO_DEADLINE);
 }
 
 /* The place in the batch of one of the same aggregate; `running` when there is none. */
@@ -443,9 +451,17 @@ void mesh_lanes_touch(mesh_consumption *self)
 
 void mesh_lanes_give_back(mesh_consumption *self)
 {
+    if (self->pulling)
+        return;
     for (size_t i = 0; i < self->settings.lanes; i++)
         give_back(&self->lanes[i], 0);
     pthread_cond_broadcast(&self->changed);
+}
+
+void mesh_lanes_wake(mesh_consumption *self)
+{
+    for (size_t i = 0; i < self->settings.lanes; i++)
+        pthread_cond_signal(&self->lanes[i].work);
 }
 
 int64_t mesh_lanes_oldest_ms(const mesh_consumption *self)
@@ -502,8 +518,7 @@ void mesh_lanes_end(mesh_consumption *self)
         return;
     pthread_mutex_lock(&self->mu);
     self->ending = true;
-    for (size_t i = 0; i < self->settings.lanes; i++)
-        pthread_cond_signal(&self->lanes[i].work);
+    mesh_lanes_wake(self);
     pthread_mutex_unlock(&self->mu);
     for (size_t i = 0; i < self->settings.lanes; i++) {
         if (i < self->threads)

@@ -46,6 +46,7 @@ struct mesh_consumption {
     bool watching;         /* the watcher was started; it is joined by destroy */
     bool started;          /* so was the fetcher */
     bool fetching;         /* it has not ended */
+    bool pulling;          /* what is given back could come again at once */
     bool stopping;         /* fetch no more */
     bool ending;           /* lanes end when they have no work */
     bool told;             /* what the database says is known */
@@ -70,8 +71,11 @@ size_t mesh_lanes_capacity(const mesh_consumption *consumption);
 void mesh_lanes_put(mesh_consumption *consumption, mesh_delivery *delivery); /* held */
 /* Tells the broker that what waits or is handled is not forgotten. Held. */
 void mesh_lanes_touch(mesh_consumption *consumption);
-/* What waits goes back to the broker, which gives it to another instance at once. Held. */
+/* What waits goes back to the broker, which gives it to another instance at once; not before the
+ * last request of this one is over. Held. */
 void mesh_lanes_give_back(mesh_consumption *consumption);
+/* They may go on with what waits. Held. */
+void mesh_lanes_wake(mesh_consumption *consumption);
 /* The age of the oldest in flight. Held. */
 int64_t mesh_lanes_oldest_ms(const mesh_consumption *consumption);
 

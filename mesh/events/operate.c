@@ -159,7 +159,8 @@ static mesh_code drop(const mesh_consumption_settings *settings, mesh_delivery *
     mesh_dead_letter letter;
     mesh_tx *tx = NULL;
     mesh_dead_read(delivery->message, settings->delivery.service, arena, &letter);
-    mesh_aggregate aggregate = {.type = delivery->aggregate_type, .id = letter.aggregate_id};
+    mesh_aggregate aggregate = {
+        .type = delivery->aggregate_type, .id = letter.aggregate_id, .before = -1};
     if (letter.version <= 0 || aggregate.type == NULL || aggregate.id[0] == '\0')
         return MESH_OK; /* no version is missing without it */
     mesh_code code = mesh_tx_begin(settings->delivery.db, NULL, &tx, err);

@@ -40,10 +40,28 @@ static mesh_code list_aggregates(mesh_work *self, mesh_error *err)
     for (size_t i = 0; i < count; i++) {
         if (i == 0 || by_aggregate(&sorted[i - 1], &sorted[i]) != 0)
             self->aggregates[self->aggregate_count++] = (mesh_aggregate){
-                .type = sorted[i]->aggregate_type, .id = sorted[i]->meta.aggregate_id};
+                .type = sorted[i]->aggregate_type,
+                .id = sorted[i]->meta.aggregate_id,
+                .before = -1};
         sorted[i]->aggregate = &self->aggregates[self->aggregate_count - 1];
     }
     return MESH_OK;
+}
+
+/* What is in turn if an aggregate's first event here is: that one, and those that follow without a
+ * gap. */
+static void expect_turns(mesh_work *self)
+{
+    for (size_t i = 0; i < self->count; i++) {
+        const mesh_delivery *d = self->deliveries[i];
+        mesh_aggregate *a = d->aggregate;
+        if (a == NULL || d->forced)
+            continue;
+        if (a->before < 0)
+            a->before = a->last = d->meta.version - 1;
+        if (d->meta.version == a->last + 1)
+            a->last++;
+    }
 }
 
 /* An aggregate may begin in the middle where what was before cannot come: with the lowest version
@@ -104,6 +122,8 @@ static mesh_delivery_result place(const mesh_work *self, mesh_delivery *d)
 mesh_code mesh_place_all(mesh_work *self, mesh_versions_fn *read_versions, mesh_error *err)
 {
     mesh_code code = list_aggregates(self, err);
+    if (code == MESH_OK)
+        expect_turns(self);
     if (code == MESH_OK && self->aggregate_count > 0)
         code = read_versions(self->tx, self->settings->service, self->aggregates,
                              self->aggregate_count, err);

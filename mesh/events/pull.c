@@ -8,13 +8,11 @@
 #include "mesh/base/uuid.h"
 
 enum {
-    EXPIRES_MS = 5000,
+    EXPIRES_MS = 500,
     /* Then a request is over without the broker's word. */
     GRACE_MS = 2000,
     /* Of messages for one request, so that memory is bounded. */
-    REQUEST_BYTES = 8 * 1024 * 1024,
-    UNSUBSCRIBE_TIMEOUT_MS = 2000, /* for the broker to know */
-    LOOK_PERIOD_MS = 10
+    REQUEST_BYTES = 8 * 1024 * 1024
 };
 
 natsStatus mesh_pull_begin(mesh_pull *pull, natsConnection *connection, const char *consumer)
@@ -91,22 +89,8 @@ natsStatus mesh_pull_ask(mesh_pull *pull, size_t count)
     return natsConnection_PublishRequest(pull->connection, subject, pull->inbox, request, size);
 }
 
-/* Until the broker knows that nobody hears any more; what came goes back to it. */
 void mesh_pull_end(mesh_pull *pull)
 {
-    bool ended = natsSubscription_DrainTimeout(pull->subscription, UNSUBSCRIBE_TIMEOUT_MS) !=
-                 NATS_OK; /* the connection is lost, and with it what was on its way */
-    while (!ended) {
-        natsMsg *message;
-        ended = natsSubscription_WaitForDrainCompletion(pull->subscription, LOOK_PERIOD_MS) !=
-                    NATS_TIMEOUT ||
-                !natsSubscription_IsValid(pull->subscription);
-        while (natsSubscription_NextMsg(&message, pull->subscription, 0) == NATS_OK) {
-            if (status_of(message) == NULL)
-                mesh_pull_nak(pull->connection, message, 0);
-            natsMsg_Destroy(message);
-        }
-    }
     natsSubscription_Destroy(pull->subscription);
 }
 

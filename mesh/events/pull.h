@@ -26,10 +26,11 @@ typedef struct mesh_pull {
 /* Subscribes to what is to come for requests. Nothing is left when it fails. */
 natsStatus mesh_pull_begin(mesh_pull *pull, natsConnection *connection, const char *consumer);
 
-/* Unsubscribes, gives back what has come since the last take, and frees. */
+/* Unsubscribes. What comes meanwhile for a request that is not over is lost until its ack wait
+ * ends: a request cannot be taken back. */
 void mesh_pull_end(mesh_pull *pull);
 
-/* There is no request, or it is over. */
+/* There is no request, or it is over, as it is after half a second at most. */
 bool mesh_pull_is_idle(const mesh_pull *pull);
 
 /* Asks for `count` messages at most, in the place of the request before. */

@@ -11,14 +11,6 @@ enum {
     INBOX_DAYS = 2 * MESH_EVENTS_MAX_AGE_DAYS
 };
 
-/* Called with mu held. */
-static void set_away(mesh_consumption *self, bool away)
-{
-    self->away = away;
-    for (size_t i = 0; !away && i < self->settings.lanes; i++)
-        pthread_cond_signal(&self->lanes[i].work);
-}
-
 /* Notes which aggregates' versions are kept here, before the first event is fetched. Of a consumer
  * that was given events before, those of a new type may have gone by. */
 static mesh_code join(mesh_consumption *self, mesh_error *err)
@@ -56,7 +48,8 @@ static void obey(mesh_consumption *self)
             mesh_lanes_give_back(self);
     }
     if (code == MESH_UNAVAILABLE || (code == MESH_OK && self->away))
-        set_away(self, code != MESH_OK);
+        self->away = code != MESH_OK;
+    mesh_lanes_wake(self);
     pthread_cond_broadcast(&self->changed);
     pthread_mutex_unlock(&self->mu);
 }
