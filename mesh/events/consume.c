@@ -75,8 +75,8 @@ static size_t wait_room(mesh_consumption *self)
         wait_change(self, fetch_wait_ms(self));
         mesh_lanes_touch(self);
     }
-    size_t waiting = self->in_flight - self->held;
-    size_t room = may_fetch(self) ? mesh_lanes_capacity(self) - waiting : 0;
+    size_t waiting = self->in_flight - self->held, capacity = mesh_lanes_capacity(self);
+    size_t room = may_fetch(self) && waiting < capacity ? capacity - waiting : 0;
     pthread_mutex_unlock(&self->mu);
     return room;
 }

@@ -7,7 +7,7 @@
 #include "mesh/events/pull.h"
 
 enum {
-    WAITING_PER_LANE = 2 * MESH_DELIVERY_BATCH, /* fetched ahead of the handlers */
+    WAITING_MIN = 8, /* fetched ahead of the handlers of a lane: so many, or two transactions' */
     /* Beside them, of those that come too early; and of their payloads. */
     HELD_PER_LANE = 8 * MESH_DELIVERY_BATCH,
     HELD_BYTES = 4 * 1024 * 1024,
@@ -22,9 +22,15 @@ enum {
     LATE_PAUSE_MS = 500 /* of an event whose lane is stuck, until another instance may have it */
 };
 
+/* Slow handlers leave to other instances what they would not get to soon. */
 size_t mesh_lanes_capacity(const mesh_consumption *self)
 {
-    return self->settings.lanes * WAITING_PER_LANE;
+    size_t capacity = 0;
+    for (size_t i = 0; i < self->settings.lanes; i++) {
+        size_t two = 2 * self->lanes[i].limit;
+        capacity += two > WAITING_MIN ? two : WAITING_MIN;
+    }
+    return capacity;
 }
 
 /* ---- the queue of a lane ---- */
@@ -325,10 +331,22 @@ static bool got_done(const mesh_delivery *delivery)
            delivery->result == MESH_DELIVERY_DUPLICATE || delivery->result == MESH_DELIVERY_PAST;
 }
 
+/* As many as a short transaction holds. */
+static void adapt(mesh_lane *self)
+{
+    const int64_t time_ns = (int64_t)BATCH_TIME_MS * 1000000;
+    int64_t took_ns = mesh_clock_monotonic_ns() - self->began_ns;
+    if (took_ns > time_ns)
+        self->limit = self->limit > 1 ? self->limit / 2 : 1;
+    else if (took_ns < time_ns / 2 && self->limit < MESH_DELIVERY_BATCH)
+        self->limit *= 2;
+}
+
 static void finish(mesh_lane *self, mesh_delivery **batch, size_t count)
 {
     mesh_consumption *owner = self->owner;
     pthread_mutex_lock(&owner->mu);
+    adapt(self);
     self->running = 0; /* from here on nobody else has them */
     count = hold(self, batch, count);
     for (size_t i = 0; i < count; i++)
@@ -383,18 +401,8 @@ static void separate(mesh_lane *self, mesh_delivery **batch, size_t count)
         put_first(self, batch[count]);
     }
     self->running = 0;
-    pthread_mutex_unlock(&self->owner->mu);
     self->limit = 1;
-}
-
-/* As many as a short transaction holds. */
-static void adapt(mesh_lane *self, int64_t took_ns)
-{
-    const int64_t time_ns = (int64_t)BATCH_TIME_MS * 1000000;
-    if (took_ns > time_ns)
-        self->limit = self->limit > 1 ? self->limit / 2 : 1;
-    else if (took_ns < time_ns / 2 && self->limit < MESH_DELIVERY_BATCH)
-        self->limit *= 2;
+    pthread_mutex_unlock(&self->owner->mu);
 }
 
 static void *run_lane(void *context)
@@ -409,12 +417,10 @@ static void *run_lane(void *context)
             look(self, batch, count);
             continue;
         }
-        int64_t began_ns = mesh_clock_monotonic_ns();
         if (!mesh_delivery_handle(&self->owner->settings.delivery, batch, count, self->arena)) {
             separate(self, batch, count);
             continue;
         }
-        adapt(self, mesh_clock_monotonic_ns() - began_ns);
         finish(self, batch, count);
     }
     return NULL;

@@ -15,7 +15,6 @@ typedef struct mesh_lane {
     pthread_t thread;
     pthread_cond_t work;
     mesh_arena *arena; /* of the thread */
-    size_t limit;      /* of the thread: how many it takes at once */
     int64_t look_ms;   /* the same: the pause between looks at those that are held */
     bool looking;      /* the same: the batch are those, to be looked at */
     /* Guarded by the owner's mu. */
@@ -23,6 +22,7 @@ typedef struct mesh_lane {
     mesh_delivery **last;
     mesh_delivery *batch[MESH_DELIVERY_BATCH]; /* those that are handled */
     size_t running;
+    size_t limit; /* how many it takes at once */
     int64_t began_ns;
     mesh_delivery *held; /* those that wait for others before them, in the order of their coming */
     mesh_delivery **held_last;
@@ -67,7 +67,7 @@ struct mesh_consumption {
 mesh_code mesh_lanes_create(mesh_consumption *consumption, mesh_error *err);
 int mesh_lanes_start(mesh_consumption *consumption); /* held; a status of pthread_create */
 void mesh_lanes_end(mesh_consumption *consumption);  /* once nothing is in flight */
-size_t mesh_lanes_capacity(const mesh_consumption *consumption);
+size_t mesh_lanes_capacity(const mesh_consumption *consumption);             /* held */
 void mesh_lanes_put(mesh_consumption *consumption, mesh_delivery *delivery); /* held */
 /* Tells the broker that what waits or is handled is not forgotten. Held. */
 void mesh_lanes_touch(mesh_consumption *consumption);

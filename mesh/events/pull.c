@@ -8,7 +8,9 @@
 #include "mesh/base/uuid.h"
 
 enum {
-    EXPIRES_MS = 500,
+    /* Of a request, and up to half as long again: the broker serves the oldest one first, and with
+     * requests that end together that would be the same instance's each time. */
+    EXPIRES_MS = 400,
     /* Then a request is over without the broker's word. */
     GRACE_MS = 2000,
     /* Of messages for one request, so that memory is bounded. */
@@ -79,13 +81,14 @@ natsStatus mesh_pull_ask(mesh_pull *pull, size_t count)
     char
         subject[sizeof "$JS.API.CONSUMER.MSG.NEXT..." MESH_EVENTS_STREAM + MESH_EVENTS_SERVICE_MAX];
     char request[128];
+    int64_t expires_ms = EXPIRES_MS + mesh_clock_monotonic_ns() / 1000 % (EXPIRES_MS / 2);
     snprintf(subject, sizeof subject, "$JS.API.CONSUMER.MSG.NEXT." MESH_EVENTS_STREAM ".%s",
              pull->consumer);
     int size = snprintf(request, sizeof request,
                         "{\"batch\":%zu,\"max_bytes\":%d,\"expires\":%" PRId64 "}", count,
-                        (int)REQUEST_BYTES, (int64_t)EXPIRES_MS * 1000000);
+                        (int)REQUEST_BYTES, expires_ms * 1000000);
     pull->asked = count;
-    pull->over_ns = mesh_clock_deadline_ns(EXPIRES_MS + GRACE_MS);
+    pull->over_ns = mesh_clock_deadline_ns(expires_ms + GRACE_MS);
     return natsConnection_PublishRequest(pull->connection, subject, pull->inbox, request, size);
 }
 

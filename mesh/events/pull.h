@@ -30,7 +30,7 @@ natsStatus mesh_pull_begin(mesh_pull *pull, natsConnection *connection, const ch
  * ends: a request cannot be taken back. */
 void mesh_pull_end(mesh_pull *pull);
 
-/* There is no request, or it is over, as it is after half a second at most. */
+/* There is no request, or it is over, as it is after 0.6 s at most. */
 bool mesh_pull_is_idle(const mesh_pull *pull);
 
 /* Asks for `count` messages at most, in the place of the request before. */
