@@ -108,10 +108,8 @@ static bool fetch_round(mesh_consumption *self, mesh_pull *pull)
 {
     natsStatus status = NATS_OK;
     natsMsg *message;
-    if (mesh_pull_is_idle(pull)) {
-        size_t room = wait_room(self);
-        if (room == 0)
-            return true;
+    size_t room = mesh_pull_is_idle(pull) ? wait_room(self) : 0;
+    if (room > 0) {
         status = mesh_pull_ask(pull, room);
     } else {
         pthread_mutex_lock(&self->mu);
@@ -168,7 +166,7 @@ static bool fetch_on(mesh_consumption *self, mesh_link *link)
         set_pulling(self, true);
         do
             goes_on = fetch_round(self, &pull);
-        while (goes_on && (has_leave(self) || !mesh_pull_is_idle(&pull)));
+        while (goes_on && (has_leave(self) || !mesh_pull_is_over(&pull)));
         mesh_pull_end(&pull);
         set_pulling(self, false);
     }

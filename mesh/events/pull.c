@@ -11,8 +11,9 @@ enum {
     /* Of a request, and up to half as long again: the broker serves the oldest one first, and with
      * requests that end together that would be the same instance's each time. */
     EXPIRES_MS = 400,
-    /* Then a request is over without the broker's word. */
-    GRACE_MS = 2000,
+    /* After it has expired: nats-server 2.9.10 sometimes ends a request without a word. */
+    IDLE_MS = 20,
+    OVER_MS = 500,
     /* Of messages for one request, so that memory is bounded. */
     REQUEST_BYTES = 8 * 1024 * 1024
 };
@@ -56,8 +57,24 @@ static natsStatus read_status(mesh_pull *pull, natsMsg *message, const char *sta
                                                                            : NATS_ERR;
 }
 
+bool mesh_pull_is_idle(const mesh_pull *pull)
+{
+    return pull->asked == 0 ||
+           mesh_clock_monotonic_ns() >= mesh_clock_add_ms(pull->expires_ns, IDLE_MS);
+}
+
+bool mesh_pull_is_over(const mesh_pull *pull)
+{
+    return pull->asked == 0 ||
+           mesh_clock_monotonic_ns() >= mesh_clock_add_ms(pull->expires_ns, OVER_MS);
+}
+
 natsStatus mesh_pull_take(mesh_pull *pull, int64_t wait_ms, natsMsg **message)
 {
+    int64_t pause_ms = mesh_pull_is_idle(pull) ? OVER_MS : IDLE_MS;
+    int64_t left_ms = mesh_clock_left_ms(mesh_clock_add_ms(pull->expires_ns, pause_ms));
+    if (pull->asked > 0 && left_ms > 0 && left_ms < wait_ms)
+        wait_ms = left_ms;
     natsStatus status = natsSubscription_NextMsg(message, pull->subscription, wait_ms);
     if (status != NATS_OK)
         return status;
@@ -69,11 +86,6 @@ natsStatus mesh_pull_take(mesh_pull *pull, int64_t wait_ms, natsMsg **message)
     status = read_status(pull, *message, said);
     natsMsg_Destroy(*message);
     return status;
-}
-
-bool mesh_pull_is_idle(const mesh_pull *pull)
-{
-    return pull->asked == 0 || mesh_clock_monotonic_ns() >= pull->over_ns;
 }
 
 natsStatus mesh_pull_ask(mesh_pull *pull, size_t count)
@@ -88,7 +100,7 @@ natsStatus mesh_pull_ask(mesh_pull *pull, size_t count)
                         "{\"batch\":%zu,\"max_bytes\":%d,\"expires\":%" PRId64 "}", count,
                         (int)REQUEST_BYTES, expires_ms * 1000000);
     pull->asked = count;
-    pull->over_ns = mesh_clock_deadline_ns(expires_ms + GRACE_MS);
+    pull->expires_ns = mesh_clock_deadline_ns(expires_ms);
     return natsConnection_PublishRequest(pull->connection, subject, pull->inbox, request, size);
 }
 

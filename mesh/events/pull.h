@@ -20,7 +20,7 @@ typedef struct mesh_pull {
     char inbox[sizeof MESH_EVENTS_INBOX + MESH_EVENTS_SERVICE_MAX + 48];
     const char *consumer; /* borrowed */
     size_t asked;         /* that may still come for the request; 0: there is none */
-    int64_t over_ns;      /* when it is over, whatever the broker says */
+    int64_t expires_ns;   /* when it is over for us, and a little later for the broker */
 } mesh_pull;
 
 /* Subscribes to what is to come for requests. Nothing is left when it fails. */
@@ -30,8 +30,11 @@ natsStatus mesh_pull_begin(mesh_pull *pull, natsConnection *connection, const ch
  * ends: a request cannot be taken back. */
 void mesh_pull_end(mesh_pull *pull);
 
-/* There is no request, or it is over, as it is after 0.6 s at most. */
+/* There is no request, or it is over, as it is after 0.6 s at most: it is time for the next. */
 bool mesh_pull_is_idle(const mesh_pull *pull);
+
+/* The same, and long enough ago for nothing to be on its way. */
+bool mesh_pull_is_over(const mesh_pull *pull);
 
 /* Asks for `count` messages at most, in the place of the request before. */
 natsStatus mesh_pull_ask(mesh_pull *pull, size_t count);
