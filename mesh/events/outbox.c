@@ -82,17 +82,13 @@ static mesh_param payload_column(const chunk *c)
 static mesh_code insert(mesh_tx *tx, const chunk *c, mesh_error *err)
 {
     static const char SQL[] =
-        "WITH added AS ("
-        " INSERT INTO mesh_outbox (event_id, subject, type, aggregate_type, aggregate_id,"
-        "   version, time, traceparent, payload)"
-        " SELECT id, subject, type, aggregate_type, aggregate_id, version,"
-        "   timestamptz 'epoch' + ns / 1000 * interval '1 us', traceparent, payload"
-        " FROM pg_current_xact_id(), unnest($1::uuid[], $2::text[], $3::text[], $4::text[],"
-        "   $5::text[], $6::bigint[], $7::bigint[], $8::text[], $9::bytea[]) WITH ORDINALITY AS"
-        "   e (id, subject, type, aggregate_type, aggregate_id, version, ns, traceparent, payload,"
-        "     place)"
-        " ORDER BY place RETURNING position)"
-        " INSERT INTO mesh_outbox_due (position) SELECT position FROM added";
+        "INSERT INTO mesh_outbox (event_id, subject, type, aggregate_type, aggregate_id, version,"
+        "  time, traceparent, payload)"
+        " SELECT unnest($1::uuid[]), unnest($2::text[]), unnest($3::text[]), unnest($4::text[]),"
+        "  unnest($5::text[]), unnest($6::bigint[]),"
+        "  timestamptz 'epoch' + unnest($7::bigint[]) / 1000 * interval '1 us',"
+        "  unnest($8::text[]), unnest($9::bytea[])"
+        " FROM pg_current_xact_id()";
     const mesh_param columns[] = {
         text_column(c, offsetof(mesh_entry, id)),
         text_column(c, offsetof(mesh_entry, subject)),

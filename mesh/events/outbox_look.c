@@ -4,11 +4,9 @@
 static mesh_code count(mesh_db *db, int64_t deadline_ns, mesh_outbox_state *state, mesh_error *err)
 {
     static const char COUNT[] =
-        "SELECT (SELECT count(*) FROM mesh_outbox_due),"
-        " (SELECT time FROM mesh_outbox WHERE position = (SELECT least("
-        "   (SELECT min(position) FROM mesh_outbox_due WHERE queue = 0),"
-        "   (SELECT min(queue) FROM mesh_outbox_refused)))),"
-        " (SELECT COALESCE(max(position) - min(position) + 1, 0) FROM mesh_outbox)";
+        "SELECT events, time, (SELECT COALESCE(max(position) - min(position) + 1, 0)"
+        "  FROM mesh_outbox)"
+        " FROM mesh_outbox_pending LEFT JOIN mesh_outbox ON position = oldest";
     mesh_rows *rows = NULL;
     mesh_code code = mesh_db_query(db, deadline_ns, COUNT, MESH_SQL_NO_PARAMS, &rows, err);
     if (code != MESH_OK)
@@ -28,7 +26,7 @@ static mesh_code list_refused(mesh_db *db, int64_t deadline_ns, mesh_arena *aren
         "SELECT r.aggregate_type, r.aggregate_id, o.subject, o.event_id::text, r.since, r.attempts,"
         "  r.cause"
         " FROM mesh_outbox_refused r LEFT JOIN mesh_outbox o ON o.position = COALESCE("
-        "  (SELECT min(d.position) FROM mesh_outbox_due d WHERE d.queue = r.queue), r.queue)"
+        "  (SELECT min(h.position) FROM mesh_outbox_held h WHERE h.queue = r.queue), r.queue)"
         " ORDER BY r.since, r.queue LIMIT $1::bigint";
     mesh_rows *rows = NULL;
     mesh_code code = mesh_db_query(db, deadline_ns, LIST,

@@ -16,6 +16,8 @@ enum {
  * published again then, and the broker or the inbox knows it. The tables are empty or full within a
  * minute, so that the planner's figures are no help: indexes only, and no compiling (jit) of
  * statements that look expensive because there is no index to use.
+ *
+ * The oldest transaction is the one of before the lock was to be had.
  */
 mesh_code mesh_queue_begin(mesh_db *db, mesh_tx **out, mesh_queue_state *state, mesh_error *err)
 {
@@ -23,13 +25,13 @@ mesh_code mesh_queue_begin(mesh_db *db, mesh_tx **out, mesh_queue_state *state, 
         "SELECT set_config('lock_timeout', '1s', true),"
         " set_config('synchronous_commit', 'off', true), set_config('jit', 'off', true),"
         " set_config('enable_seqscan', 'off', true), set_config('enable_hashjoin', 'off', true),"
-        " set_config('enable_mergejoin', 'off', true),"
+        " set_config('enable_mergejoin', 'off', true), set_config('enable_memoize', 'off', true),"
         " set_config('enable_bitmapscan', 'off', true)";
     static const char LOCK[] =
-        "SELECT epoch, stream_created,"
-        " pg_snapshot_xmin(pg_current_snapshot())::text::bigint,"
-        " pg_snapshot_xmax(pg_current_snapshot())::text::bigint,"
-        " EXISTS (SELECT FROM mesh_outbox_refused) FROM mesh_outbox_relay FOR UPDATE";
+        "SELECT stream_created, pg_snapshot_xmin(pg_current_snapshot())::text::bigint,"
+        " EXISTS (SELECT FROM mesh_outbox_refused), mark, mark_xid,"
+        " done <> int8multirange(int8range(NULL, upper(done)))"
+        " FROM mesh_outbox_relay WHERE one FOR UPDATE";
     mesh_rows *rows = NULL;
     mesh_tx *tx = NULL;
     const mesh_tx_options options = {.size = sizeof options,
@@ -47,11 +49,12 @@ mesh_code mesh_queue_begin(mesh_db *db, mesh_tx **out, mesh_queue_state *state, 
         return code;
     }
     *state = (mesh_queue_state){
-        .epoch = mesh_rows_int(rows, 0, 0),
-        .stream_created = mesh_rows_int(rows, 0, 1),
-        .oldest_xid = mesh_rows_int(rows, 0, 2),
-        .next_xid = mesh_rows_int(rows, 0, 3),
-        .refused = mesh_rows_bool(rows, 0, 4),
+        .stream_created = mesh_rows_int(rows, 0, 0),
+        .oldest_xid = mesh_rows_int(rows, 0, 1),
+        .refused = mesh_rows_bool(rows, 0, 2),
+        .mark = mesh_rows_int(rows, 0, 3),
+        .mark_xid = mesh_rows_int(rows, 0, 4),
+        .gaps = mesh_rows_bool(rows, 0, 5),
     };
     *out = tx;
     return MESH_OK;
@@ -74,39 +77,85 @@ static void read_entry(const mesh_rows *rows, size_t i, mesh_entry *e)
     e->aggregate_hash = mesh_entry_hash(e->aggregate_id);
 }
 
-mesh_code mesh_queue_read(mesh_tx *tx, int64_t queue, int64_t from, mesh_queue_batch *batch,
-                          mesh_error *err)
+/* $1 events of a source at most, and $2 bytes of payload but for the first one. */
+#define HEAD_OF(source)                                                                      \
+    "SELECT *, sum(octet_length(payload)) OVER (ORDER BY position ROWS UNBOUNDED PRECEDING)" \
+    "  - octet_length(payload) AS before"                                                    \
+    " FROM (" source " ORDER BY position LIMIT $1) head"
+#define READ(sources)                                                                        \
+    "SELECT position, event_id, subject, type, aggregate_type, aggregate_id, version, time," \
+    " traceparent, payload, EXISTS (SELECT FROM mesh_outbox_refused)"                        \
+    " FROM (" sources ") heads WHERE before < $2 ORDER BY position"
+
+/*
+ * What is due stands between the positions that are done, where it was committed late, and behind
+ * them. One statement reads both, since an event may be late whose successor is not. (Joined
+ * without LATERAL, the planner may walk over all events.)
+ */
+static const char READ_DUE[] = READ(HEAD_OF(
+    "SELECT late.* FROM mesh_outbox_relay,"
+    " unnest(int8multirange(int8range(NULL, upper(done))) - done) AS gap,"
+    " LATERAL (SELECT * FROM mesh_outbox WHERE position >= lower(gap) AND position < upper(gap)"
+    "  ORDER BY position LIMIT $1) late") " UNION ALL " HEAD_OF("SELECT * FROM mesh_outbox WHERE"
+                                                                " position >= (SELECT upper(done) "
+                                                                "FROM mesh_outbox_relay)"));
+
+static const char READ_HELD[] = READ(
+    HEAD_OF("SELECT mesh_outbox.* FROM mesh_outbox_held JOIN mesh_outbox USING (position)"
+            " WHERE queue = $3"));
+
+static mesh_code read_entries(mesh_tx *tx, const mesh_rows *rows, mesh_queue_batch *batch,
+                              mesh_error *err)
 {
-    static const char SQL[] =
-        "SELECT position, event_id, subject, type, aggregate_type, aggregate_id, version, time,"
-        " traceparent, payload, coalesce(r.queue, 0), found FROM"
-        " (SELECT o.*, count(*) OVER () AS found,"
-        "   sum(octet_length(payload)) OVER (ORDER BY position) - octet_length(payload) AS before"
-        "  FROM (SELECT position FROM mesh_outbox_due WHERE queue = $1 AND position >= $2"
-        "    ORDER BY position LIMIT $3) due JOIN mesh_outbox o USING (position)) head"
-        " LEFT JOIN mesh_outbox_refused r USING (aggregate_type, aggregate_id)"
-        " WHERE before < $4 ORDER BY position";
-    mesh_rows *rows = NULL;
-    mesh_code code = mesh_tx_query(tx, SQL,
-                                   MESH_SQL_PARAMS(MESH_SQL_INT(queue), MESH_SQL_INT(from),
-                                                   MESH_SQL_INT(MESH_QUEUE_BATCH),
-                                                   MESH_SQL_INT(MESH_QUEUE_BATCH_BYTES)),
-                                   &rows, NULL, err);
-    if (code != MESH_OK)
-        return code;
-    size_t count = mesh_rows_count(rows);
+    size_t count = mesh_rows_count(rows), bytes = 0;
     mesh_entry *entries = mesh_arena_calloc(mesh_tx_arena(tx), count, sizeof *entries);
     int64_t *queues = mesh_arena_calloc(mesh_tx_arena(tx), count, sizeof *queues);
     if (entries == NULL || queues == NULL)
         return mesh_error_set(err, MESH_RESOURCE_EXHAUSTED, "out of memory");
     for (size_t i = 0; i < count; i++) {
         read_entry(rows, i, &entries[i]);
-        queues[i] = mesh_rows_int(rows, i, 10);
+        bytes += entries[i].size;
     }
-    bool whole = count == 0 ||
-                 (count < MESH_QUEUE_BATCH && (size_t)mesh_rows_int(rows, 0, 11) == count);
+    bool whole = count < MESH_QUEUE_BATCH && bytes < MESH_QUEUE_BATCH_BYTES;
     *batch = (mesh_queue_batch){entries, queues, count, whole};
     return MESH_OK;
+}
+
+/* Finds those whose aggregates have a queue of their own. */
+static mesh_code find_queues(mesh_tx *tx, mesh_queue_batch *batch, mesh_error *err)
+{
+    static const char SQL[] =
+        "SELECT place - 1, queue"
+        " FROM unnest($1::bigint[]) WITH ORDINALITY AS event (position, place)"
+        " JOIN mesh_outbox USING (position)"
+        " JOIN mesh_outbox_refused USING (aggregate_type, aggregate_id)";
+    mesh_arena *arena = mesh_tx_arena(tx);
+    mesh_rows *rows = NULL;
+    int64_t *positions = mesh_arena_calloc(arena, batch->count, sizeof *positions);
+    if (positions == NULL)
+        return mesh_error_set(err, MESH_RESOURCE_EXHAUSTED, "out of memory");
+    for (size_t i = 0; i < batch->count; i++)
+        positions[i] = batch->entries[i].position;
+    const char *array = mesh_array_of_integers(arena, positions, batch->count);
+    mesh_code code = mesh_tx_query(tx, SQL, MESH_SQL_PARAMS(MESH_SQL_TEXT(array)), &rows, NULL,
+                                   err);
+    for (size_t i = 0; code == MESH_OK && i < mesh_rows_count(rows); i++)
+        batch->queues[mesh_rows_int(rows, i, 0)] = mesh_rows_int(rows, i, 1);
+    return code;
+}
+
+mesh_code mesh_queue_read(mesh_tx *tx, int64_t queue, mesh_queue_batch *batch, mesh_error *err)
+{
+    const mesh_param params[] = {MESH_SQL_INT(MESH_QUEUE_BATCH),
+                                 MESH_SQL_INT(MESH_QUEUE_BATCH_BYTES), MESH_SQL_INT(queue)};
+    mesh_rows *rows = NULL;
+    mesh_code code = mesh_tx_query(tx, queue == 0 ? READ_DUE : READ_HELD,
+                                   (mesh_params){params, queue == 0 ? 2 : 3}, &rows, NULL, err);
+    if (code == MESH_OK)
+        code = read_entries(tx, rows, batch, err);
+    if (code != MESH_OK || batch->count == 0 || !mesh_rows_bool(rows, 0, 10))
+        return code;
+    return find_queues(tx, batch, err);
 }
 
 static int by_sequence(const void *a, const void *b)
@@ -115,13 +164,20 @@ static int by_sequence(const void *a, const void *b)
     return (one->sequence > other->sequence) - (one->sequence < other->sequence);
 }
 
+/* Adds positions, an array, to those that are done. */
+#define DONE(positions)                                                                 \
+    "UPDATE mesh_outbox_relay SET done = done + (SELECT range_agg(int8range(p, p + 1))" \
+    " FROM unnest(" positions "::bigint[]) AS p)"
+
 mesh_code mesh_queue_settle(mesh_tx *tx, int64_t queue, mesh_queue_stored *stored, size_t count,
                             mesh_error *err)
 {
-    static const char SQL[] =
-        "WITH done AS (DELETE FROM mesh_outbox_due WHERE queue = $1 AND position = ANY ($2))"
-        " INSERT INTO mesh_outbox_batch (last_sequence, positions, sequences)"
-        " VALUES ($4, $2::bigint[], $3::bigint[])";
+#define NOTE                                                               \
+    " INSERT INTO mesh_outbox_batch (last_sequence, positions, sequences)" \
+    " VALUES ($3, $1::bigint[], $2::bigint[])"
+    static const char SETTLE[] = "WITH done AS (" DONE("$1") ")" NOTE;
+    static const char SETTLE_HELD[] = "WITH done AS (DELETE FROM mesh_outbox_held WHERE queue = $4"
+                                      " AND position = ANY ($1))" NOTE;
     mesh_arena *arena = mesh_tx_arena(tx);
     int64_t *positions = mesh_arena_calloc(arena, count, sizeof *positions);
     int64_t *sequences = mesh_arena_calloc(arena, count, sizeof *sequences);
@@ -134,12 +190,33 @@ mesh_code mesh_queue_settle(mesh_tx *tx, int64_t queue, mesh_queue_stored *store
         positions[i] = stored[i].position;
         sequences[i] = stored[i].sequence;
     }
+    const mesh_param params[] = {MESH_SQL_TEXT(mesh_array_of_integers(arena, positions, count)),
+                                 MESH_SQL_TEXT(mesh_array_of_integers(arena, sequences, count)),
+                                 MESH_SQL_INT(sequences[count - 1]), MESH_SQL_INT(queue)};
+    return mesh_tx_query(tx, queue == 0 ? SETTLE : SETTLE_HELD,
+                         (mesh_params){params, queue == 0 ? 3 : 4}, NULL, NULL, err);
+}
+
+/*
+ * A gap is closed when all transactions are over that can have drawn positions of it, and the table
+ * was read after that. A transaction has its number before it draws (outbox.c): those with a number
+ * of `mark_xid` or more had drawn nothing below `mark`. (A mark with a number that is not given yet
+ * comes from another server, whose data was restored here.)
+ */
+mesh_code mesh_queue_advance(mesh_tx *tx, const mesh_queue_state *state, int64_t first,
+                             mesh_error *err)
+{
+    static const char SQL[] =
+        "UPDATE mesh_outbox_relay SET done = done + int8multirange(int8range(NULL, $1)),"
+        " mark = upper(done), mark_xid = next_xid"
+        " FROM (SELECT pg_snapshot_xmax(pg_current_snapshot())::text::bigint AS next_xid) now"
+        " WHERE mark_xid <= $2 OR mark_xid > next_xid";
+    if (!state->gaps)
+        return MESH_OK;
+    bool over = state->mark_xid <= state->oldest_xid;
+    int64_t closed = first != 0 && first < state->mark ? first : state->mark;
     return mesh_tx_query(
-        tx, SQL,
-        MESH_SQL_PARAMS(MESH_SQL_INT(queue),
-                        MESH_SQL_TEXT(mesh_array_of_integers(arena, positions, count)),
-                        MESH_SQL_TEXT(mesh_array_of_integers(arena, sequences, count)),
-                        MESH_SQL_INT(sequences[count - 1])),
+        tx, SQL, MESH_SQL_PARAMS(MESH_SQL_INT(over ? closed : 0), MESH_SQL_INT(state->oldest_xid)),
         NULL, NULL, err);
 }
 
@@ -172,9 +249,9 @@ mesh_code mesh_queue_refuse_again(mesh_tx *tx, int64_t queue, const char *cause,
 mesh_code mesh_queue_hold(mesh_tx *tx, const mesh_queue_batch *batch, mesh_error *err)
 {
     static const char SQL[] =
-        "UPDATE mesh_outbox_due SET queue = held.queue"
-        " FROM unnest($1::bigint[], $2::bigint[]) AS held (position, queue)"
-        " WHERE mesh_outbox_due.queue = 0 AND mesh_outbox_due.position = held.position";
+        "WITH done AS (" DONE("$1") ")"
+                                    " INSERT INTO mesh_outbox_held (position, queue)"
+                                    " SELECT * FROM unnest($1::bigint[], $2::bigint[])";
     mesh_arena *arena = mesh_tx_arena(tx);
     int64_t *positions = mesh_arena_calloc(arena, batch->count, sizeof *positions);
     int64_t *queues = mesh_arena_calloc(arena, batch->count, sizeof *queues);
@@ -239,21 +316,30 @@ mesh_code mesh_queue_last_note(mesh_tx *tx, mesh_queue_note *note, mesh_error *e
     return MESH_OK;
 }
 
+/* Makes due again what is `lost` and still there, and counts it. */
+#define DUE_AGAIN                                                                     \
+    " again AS (SELECT position FROM (SELECT DISTINCT position FROM lost) lost"       \
+    "  JOIN mesh_outbox USING (position), mesh_outbox_relay WHERE done @> position)," \
+    " due AS (UPDATE mesh_outbox_relay SET done = done - coalesce("                   \
+    "  (SELECT range_agg(int8range(position, position + 1)) FROM again), '{}'))"      \
+    " SELECT (SELECT count(*) FROM again)"
+
 mesh_code mesh_queue_recall(mesh_tx *tx, const mesh_queue_note *note, size_t first,
                             int64_t *recalled, mesh_error *err)
 {
     static const char DUE[] =
-        "INSERT INTO mesh_outbox_due (position) SELECT position FROM"
-        " (SELECT unnest(positions[$2 + 1:]) AS position FROM mesh_outbox_batch WHERE id = $1) lost"
-        " JOIN mesh_outbox USING (position) ON CONFLICT DO NOTHING";
+        "WITH lost AS (SELECT unnest(positions[$2 + 1:]) AS position FROM mesh_outbox_batch"
+        "  WHERE id = $1)," DUE_AGAIN;
     static const char FORGET[] = "DELETE FROM mesh_outbox_batch WHERE id = $1";
     static const char SHORTEN[] =
         "UPDATE mesh_outbox_batch SET positions = positions[:$2], sequences = sequences[:$2],"
         " last_sequence = sequences[$2] WHERE id = $1";
     const mesh_param params[] = {MESH_SQL_INT(note->id), MESH_SQL_INT((int64_t)first)};
-    mesh_code code = mesh_tx_query(tx, DUE, (mesh_params){params, 2}, NULL, recalled, err);
+    mesh_rows *rows = NULL;
+    mesh_code code = mesh_tx_query(tx, DUE, (mesh_params){params, 2}, &rows, NULL, err);
     if (code != MESH_OK)
         return code;
+    *recalled = mesh_rows_int(rows, 0, 0);
     return first == 0 ? mesh_tx_query(tx, FORGET, (mesh_params){params, 1}, NULL, NULL, err)
                       : mesh_tx_query(tx, SHORTEN, (mesh_params){params, 2}, NULL, NULL, err);
 }
@@ -264,26 +350,22 @@ mesh_code mesh_queue_recall_all(mesh_tx *tx, int64_t *recalled, bool *left, mesh
         "WITH last AS (DELETE FROM mesh_outbox_batch WHERE id IN"
         "  (SELECT id FROM mesh_outbox_batch ORDER BY last_sequence DESC, id DESC LIMIT $1)"
         "  RETURNING positions),"
-        " due AS (INSERT INTO mesh_outbox_due (position) SELECT position FROM"
-        "  (SELECT unnest(positions) AS position FROM last) lost JOIN mesh_outbox USING (position)"
-        "  ON CONFLICT DO NOTHING RETURNING position)"
-        " SELECT (SELECT count(*) FROM last), (SELECT count(*) FROM due)";
+        " lost AS (SELECT unnest(positions) AS position FROM last)," DUE_AGAIN
+        ", (SELECT count(*) FROM last)";
     mesh_rows *rows = NULL;
     mesh_code code = mesh_tx_query(tx, SQL, MESH_SQL_PARAMS(MESH_SQL_INT(RECALLED_NOTES)), &rows,
                                    NULL, err);
     if (code != MESH_OK)
         return code;
-    *left = mesh_rows_int(rows, 0, 0) == RECALLED_NOTES;
-    *recalled = mesh_rows_int(rows, 0, 1);
+    *recalled = mesh_rows_int(rows, 0, 0);
+    *left = mesh_rows_int(rows, 0, 1) == RECALLED_NOTES;
     return MESH_OK;
 }
 
-mesh_code mesh_queue_set_stream(mesh_tx *tx, int64_t created, bool recalled, mesh_error *err)
+mesh_code mesh_queue_set_stream(mesh_tx *tx, int64_t created, mesh_error *err)
 {
-    static const char SQL[] =
-        "UPDATE mesh_outbox_relay SET stream_created = $1, epoch = epoch + $2::int";
-    return mesh_tx_query(tx, SQL, MESH_SQL_PARAMS(MESH_SQL_INT(created), MESH_SQL_INT(recalled)),
-                         NULL, NULL, err);
+    return mesh_tx_query(tx, "UPDATE mesh_outbox_relay SET stream_created = $1",
+                         MESH_SQL_PARAMS(MESH_SQL_INT(created)), NULL, NULL, err);
 }
 
 mesh_code mesh_queue_prune(mesh_db *db, int64_t retention_ms, bool *left, mesh_error *err)
@@ -315,12 +397,9 @@ mesh_code mesh_queue_prune(mesh_db *db, int64_t retention_ms, bool *left, mesh_e
 mesh_code mesh_queue_measure(mesh_db *db, mesh_queue_figures *figures, mesh_error *err)
 {
     static const char SQL[] =
-        "SELECT (SELECT count(*) FROM mesh_outbox_due),"
-        " (SELECT count(*) FROM mesh_outbox_refused),"
-        " (SELECT greatest(0, extract(epoch FROM clock_timestamp() - time) * 1000)::bigint"
-        "  FROM mesh_outbox WHERE position = (SELECT least("
-        "    (SELECT min(position) FROM mesh_outbox_due WHERE queue = 0),"
-        "    (SELECT min(queue) FROM mesh_outbox_refused))))";
+        "SELECT events, (SELECT count(*) FROM mesh_outbox_refused),"
+        " greatest(0, extract(epoch FROM clock_timestamp() - time) * 1000)::bigint"
+        " FROM mesh_outbox_pending LEFT JOIN mesh_outbox ON position = oldest";
     mesh_rows *rows = NULL;
     mesh_code code = mesh_db_query(db, mesh_clock_deadline_ns(MEASURE_TIMEOUT_MS), SQL,
                                    MESH_SQL_NO_PARAMS, &rows, err);

@@ -2,8 +2,12 @@
  * What a relay does with the outbox's tables, in transactions that no other relay's overlaps: all
  * of them begin with mesh_queue_begin, which locks the row that there is for that.
  *
- * Queue 0 has what is not published yet. An aggregate whose event the broker refused has a queue of
- * its own, named after that event's position, until it is empty.
+ * Due is each event whose position is not among those that are done, which that row has as a few
+ * ranges: queue 0. An aggregate whose event the broker refused has a queue of its own, named after
+ * that event's position, until it is empty.
+ *
+ * Positions are drawn by transactions that commit in any order, or never. So between the ranges are
+ * gaps, where events may still come; one is closed when nobody is left who could add to it.
  */
 #ifndef MESH_EVENTS_QUEUE_H
 #define MESH_EVENTS_QUEUE_H
@@ -11,7 +15,8 @@
 #include "mesh/events/entry.h"
 
 enum {
-    MESH_QUEUE_BATCH = 1000,                  /* events read at once ... */
+    /* Read at once at most, and twice as much where some were committed late. */
+    MESH_QUEUE_BATCH = 1000,                  /* events ... */
     MESH_QUEUE_BATCH_BYTES = 8 * 1024 * 1024, /* ... and of payload, but for the first one */
     /* The server ends a relay's transaction that stands still for longer, and so its lock. */
     MESH_QUEUE_IDLE_MS = 10000
@@ -19,11 +24,12 @@ enum {
 
 /* What the transaction finds. */
 typedef struct mesh_queue_state {
-    int64_t epoch;          /* grows when published events become due again */
     int64_t stream_created; /* of the stream that was published to; 0: none was */
-    int64_t oldest_xid;     /* of the transactions that were not over shortly before */
-    int64_t next_xid;       /* none that had it, or a higher one, had begun to write then */
     bool refused;           /* there are other queues than 0 */
+    bool gaps;              /* between the positions that are done */
+    int64_t mark;           /* below it, nothing is added any more when the transactions ... */
+    int64_t mark_xid;       /* ... with lower numbers than this are over */
+    int64_t oldest_xid;     /* of the transactions that were not over shortly before */
 } mesh_queue_state;
 
 /* Begins a transaction and waits, for a second at most, until no other relay has one. The errors of
@@ -37,9 +43,8 @@ typedef struct mesh_queue_batch {
     bool whole; /* there are no more behind it */
 } mesh_queue_batch;
 
-/* Reads the head of a queue, from a position on. */
-mesh_code mesh_queue_read(mesh_tx *tx, int64_t queue, int64_t from, mesh_queue_batch *batch,
-                          mesh_error *err);
+/* Reads the head of a queue. */
+mesh_code mesh_queue_read(mesh_tx *tx, int64_t queue, mesh_queue_batch *batch, mesh_error *err);
 
 /* Events that the broker has stored, and where. */
 typedef struct mesh_queue_stored {
@@ -50,6 +55,11 @@ typedef struct mesh_queue_stored {
 /* Takes them out of the queue and notes where they are; sorts them by sequence. */
 mesh_code mesh_queue_settle(mesh_tx *tx, int64_t queue, mesh_queue_stored *stored, size_t count,
                             mesh_error *err);
+
+/* After that: closes the gaps of queue 0 to which nobody can add any more. `first` is the position
+ * of the first event that was read; 0: there was none. */
+mesh_code mesh_queue_advance(mesh_tx *tx, const mesh_queue_state *state, int64_t first,
+                             mesh_error *err);
 
 /* Notes that an event was refused, and why: it and what follows it in its aggregate has a queue of
  * its own from now on, which it is moved to when it is read next. */
@@ -85,8 +95,8 @@ mesh_code mesh_queue_recall(mesh_tx *tx, const mesh_queue_note *note, size_t fir
 /* Makes due again all that was published, in steps; *left: call again. */
 mesh_code mesh_queue_recall_all(mesh_tx *tx, int64_t *recalled, bool *left, mesh_error *err);
 
-/* Notes which stream is published to, and whether events have become due again. */
-mesh_code mesh_queue_set_stream(mesh_tx *tx, int64_t created, bool recalled, mesh_error *err);
+/* Notes which stream is published to. */
+mesh_code mesh_queue_set_stream(mesh_tx *tx, int64_t created, mesh_error *err);
 
 /* Removes some of what was published longer ago; *left: there may be more. */
 mesh_code mesh_queue_prune(mesh_db *db, int64_t retention_ms, bool *left, mesh_error *err);

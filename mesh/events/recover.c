@@ -117,9 +117,8 @@ static mesh_code step(mesh_db *db, stream *s, uint64_t *recalled, bool *left, me
     else if (code == MESH_OK)
         code = recall_end(tx, s, &some, left, err);
     /* While something is left of another stream, it has to be known. */
-    if (code == MESH_OK && (some > 0 || state.stream_created != s->created))
-        code = mesh_queue_set_stream(tx, other && *left ? state.stream_created : s->created,
-                                     some > 0, err);
+    if (code == MESH_OK && state.stream_created != s->created && !(other && *left))
+        code = mesh_queue_set_stream(tx, s->created, err);
     if (code != MESH_OK) {
         mesh_tx_rollback(tx);
         return code;

@@ -8,7 +8,6 @@
 #include "mesh/base/cond.h"
 #include "mesh/base/log.h"
 #include "mesh/db/listen.h"
-#include "mesh/events/horizon.h"
 #include "mesh/events/recover.h"
 #include "mesh/events/round.h"
 #include "mesh/events/window.h"
@@ -31,7 +30,6 @@ struct mesh_relay {
     mesh_db_listener *listener;
 
     /* Of the thread. */
-    mesh_horizon horizon;
     int64_t last_sequence; /* on this connection */
     int64_t queue;         /* the refused event that was tried last ... */
     int64_t retry_ns;      /* ... and when the next one is */
@@ -166,29 +164,23 @@ static mesh_code run_round(mesh_relay *self, const look *l, mesh_round *round, m
 /* Publishes what is due. */
 static mesh_code look_at_due(mesh_relay *self, look *l, mesh_error *err)
 {
-    mesh_queue_state state;
     mesh_round round = {.queue = 0};
-    mesh_code code = mesh_queue_begin(self->settings.db, &round.tx, &state, err);
+    mesh_code code = mesh_queue_begin(self->settings.db, &round.tx, &round.state, err);
     if (code != MESH_OK)
         return code;
-    mesh_horizon_begin(&self->horizon, state.epoch, state.oldest_xid, state.next_xid);
-    round.from = self->horizon.from;
     code = run_round(self, l, &round, err);
-    if (code == MESH_OK)
-        mesh_horizon_end(&self->horizon, round.first_position, round.last_position);
     l->more = round.more;
-    l->refused = state.refused || round.failed > 0;
+    l->refused = round.state.refused || round.failed > 0;
     return code;
 }
 
 /* Tries one of the refused events again, and publishes what waits for it. */
 static mesh_code look_at_refused(mesh_relay *self, look *l, mesh_error *err)
 {
-    mesh_queue_state state;
     mesh_round round = {.queue = 0};
     if (mesh_clock_monotonic_ns() < self->retry_ns)
         return MESH_OK;
-    mesh_code code = mesh_queue_begin(self->settings.db, &round.tx, &state, err);
+    mesh_code code = mesh_queue_begin(self->settings.db, &round.tx, &round.state, err);
     if (code != MESH_OK)
         return code;
     code = mesh_queue_next(round.tx, self->queue, &round.queue, err);

@@ -136,12 +136,15 @@ static mesh_code note_refused(const trip *t, mesh_error *err)
 static mesh_code settle(trip *t, mesh_error *err)
 {
     mesh_round *round = t->round;
+    int64_t first = t->batch.count > 0 ? t->batch.entries[0].position : 0;
     bool all = t->stored_count == t->batch.count && t->batch.whole;
     mesh_code code = mesh_queue_settle(round->tx, round->queue, t->stored, t->stored_count, err);
     if (code == MESH_OK)
         code = note_refused(t, err);
     if (code == MESH_OK && round->queue == 0)
         code = mesh_queue_hold(round->tx, &t->batch, err);
+    if (code == MESH_OK && round->queue == 0)
+        code = mesh_queue_advance(round->tx, &round->state, first, err);
     if (code == MESH_OK && round->queue != 0 && all)
         code = mesh_queue_end(round->tx, round->queue, err);
     round->more = !all;
@@ -151,15 +154,11 @@ static mesh_code settle(trip *t, mesh_error *err)
 mesh_code mesh_round_run(mesh_round *round, mesh_error *err)
 {
     trip t = {.round = round};
-    mesh_code code = mesh_queue_read(round->tx, round->queue, round->from, &t.batch, err);
+    mesh_code code = mesh_queue_read(round->tx, round->queue, &t.batch, err);
     if (code == MESH_OK)
         code = prepare(&t, err);
     if (code != MESH_OK)
         return code;
-    if (t.batch.count > 0) {
-        round->first_position = t.batch.entries[0].position;
-        round->last_position = t.batch.entries[t.batch.count - 1].position;
-    }
     publish(&t);
     code = settle(&t, err);
     round->stored = t.stored_count;

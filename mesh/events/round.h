@@ -10,15 +10,13 @@
 typedef struct mesh_round {
     /* Given. */
     mesh_tx *tx;
+    mesh_queue_state state; /* what that has found */
     int64_t queue;
-    int64_t from; /* the position to read from */
-    jsCtx *js;    /* of mesh_window_context */
+    jsCtx *js; /* of mesh_window_context */
     natsConnection *connection;
     const char *source;
     int64_t last_sequence; /* of what was published on this connection before; 0: nothing */
     /* Found; {0} at first. */
-    int64_t first_position; /* of what was read; 0: nothing */
-    int64_t last_position;
     size_t stored;
     size_t failed;  /* attempts */
     bool more;      /* something is left that could be published now */
