@@ -82,45 +82,53 @@ uint64_t mesh_entry_hash(const char *aggregate_id)
 }
 
 enum {
-    HEADERS_MAX = 12,
     VERSION_BYTES = 24
 };
 
+/* All headers but the last one, "name: value" lines as they are sent. */
 typedef struct headers {
-    struct {
-        const char *name;
-        const char *value;
-    } items[HEADERS_MAX];
-    size_t count;
-    char version[VERSION_BYTES];
-    char time[MESH_TIME_TEXT_BYTES];
-    char aggregate_id[3 * MESH_EVENTS_AGGREGATE_ID_BYTES + 1]; /* escaped */
+    char text[MESH_ENTRY_HEADERS_MAX_BYTES];
+    size_t size; /* more than that: they have no room */
 } headers;
+
+#define LAST_NAME "Nats-Expected-Stream"
+#define LAST_VALUE MESH_EVENTS_STREAM
+
+static void append(headers *h, const char *text)
+{
+    size_t size = strlen(text);
+    if (h->size + size < sizeof h->text)
+        memcpy(h->text + h->size, text, size + 1);
+    h->size += size;
+}
 
 static void put(headers *h, const char *name, const char *value)
 {
-    h->items[h->count].name = name;
-    h->items[h->count++].value = value;
+    append(h, name);
+    append(h, ": ");
+    append(h, value);
+    append(h, "\r\n");
 }
 
-/* They live as long as the entry and `source`. */
 static void list_headers(const mesh_entry *e, const char *source, headers *h)
 {
-    h->count = 0;
-    snprintf(h->version, sizeof h->version, "%" PRId64, e->version);
-    mesh_clock_format(e->time_ns, h->time);
-    mesh_event_escape(e->aggregate_id, h->aggregate_id);
+    char aggregate_id[3 * MESH_EVENTS_AGGREGATE_ID_BYTES + 1];
+    char version[VERSION_BYTES];
+    char time[MESH_TIME_TEXT_BYTES];
+    h->size = 0;
+    mesh_event_escape(e->aggregate_id, aggregate_id);
+    snprintf(version, sizeof version, "%" PRId64, e->version);
+    mesh_clock_format(e->time_ns, time);
+    put(h, "Nats-Msg-Id", e->id);
     put(h, "ce-specversion", "1.0");
     put(h, "ce-id", e->id);
     put(h, "ce-type", e->type);
     put(h, "ce-source", source);
-    put(h, "ce-subject", h->aggregate_id);
-    put(h, "ce-time", h->time);
+    put(h, "ce-subject", aggregate_id);
+    put(h, "ce-time", time);
     put(h, "ce-aggregatetype", e->aggregate_type);
-    put(h, "ce-aggregateversion", h->version);
+    put(h, "ce-aggregateversion", version);
     put(h, "content-type", "application/protobuf");
-    put(h, "Nats-Msg-Id", e->id);
-    put(h, "Nats-Expected-Stream", MESH_EVENTS_STREAM);
     if (e->traceparent[0] != '\0')
         put(h, "traceparent", e->traceparent);
 }
@@ -128,22 +136,34 @@ static void list_headers(const mesh_entry *e, const char *source, headers *h)
 size_t mesh_entry_message_size(const mesh_entry *e, const char *source)
 {
     headers h;
-    size_t size = strlen("NATS/1.0\r\n\r\n") + e->size;
     list_headers(e, source, &h);
-    for (size_t i = 0; i < h.count; i++)
-        size += strlen(h.items[i].name) + strlen(": \r\n") + strlen(h.items[i].value);
-    return size;
+    return strlen("NATS/1.0\r\n" LAST_NAME ": " LAST_VALUE "\r\n\r\n") + h.size + e->size;
 }
 
-natsStatus mesh_entry_message(const mesh_entry *e, const char *source, natsMsg **message)
+/*
+ * The library keeps headers in a hash table, with six allocations for each, which is most of what
+ * publishing would cost. It writes a name as it is: so one name has all of the lines in front of
+ * it. No value can end its line: the aggregate's id is escaped, the others are names of the
+ * contract or made here.
+ */
+natsStatus mesh_entry_message(const mesh_entry *e, const char *source, const char *reply,
+                              natsMsg **message)
 {
     char subject[sizeof MESH_EVENTS_PREFIX + MESH_EVENTS_SUBJECT_BYTES];
     headers h;
     snprintf(subject, sizeof subject, MESH_EVENTS_PREFIX "%s", e->subject);
-    natsStatus status = natsMsg_Create(message, subject, NULL, e->payload, (int)e->size);
     list_headers(e, source, &h);
-    for (size_t i = 0; status == NATS_OK && i < h.count; i++)
-        status = natsMsgHeader_Set(*message, h.items[i].name, h.items[i].value);
+    append(&h, LAST_NAME);
+    if (h.size >= sizeof h.text)
+        return NATS_INSUFFICIENT_BUFFER;
+    natsMsg *made = NULL;
+    natsStatus status = natsMsg_Create(&made, subject, reply, e->payload, (int)e->size);
+    if (status == NATS_OK)
+        status = natsMsgHeader_Set(made, h.text, LAST_VALUE);
+    if (status == NATS_OK)
+        *message = made;
+    else
+        natsMsg_Destroy(made);
     return status;
 }
 

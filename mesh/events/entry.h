@@ -11,7 +11,7 @@
 enum {
     MESH_EVENTS_AGGREGATE_ID_BYTES = 512, /* longest aggregate id */
     MESH_EVENTS_SUBJECT_BYTES = 200,      /* longest subject of an event */
-    /* More than headers ever take, with all of an id escaped. */
+    /* What headers take at most, with all of an id escaped. */
     MESH_ENTRY_HEADERS_MAX_BYTES = 4096
 };
 
@@ -40,8 +40,10 @@ mesh_code mesh_entry_make(mesh_arena *arena, const mesh_event_descriptor *event,
 /* The hash of an aggregate's id. */
 uint64_t mesh_entry_hash(const char *aggregate_id);
 
-/* Its message to the broker, for the caller to destroy; `source` is the header ce-source. */
-natsStatus mesh_entry_message(const mesh_entry *entry, const char *source, natsMsg **message);
+/* Its message to the broker, for the caller to destroy; `source` is the header ce-source, `reply`
+ * the subject for the answer. */
+natsStatus mesh_entry_message(const mesh_entry *entry, const char *source, const char *reply,
+                              natsMsg **message);
 
 /* What the broker's max_payload counts of that message: headers, in the form of the protocol, and
  * payload. */

@@ -10,7 +10,6 @@
 #include "mesh/db/listen.h"
 #include "mesh/events/recover.h"
 #include "mesh/events/round.h"
-#include "mesh/events/window.h"
 
 enum {
     RETRY_FIRST_MS = 100, /* after a failure; doubles up to the next one */
@@ -128,7 +127,7 @@ static void tend(mesh_relay *self)
 
 typedef struct look {
     mesh_link *link;
-    jsCtx *js;
+    mesh_sender sender;
     bool more;    /* there may be something left */
     bool refused; /* some wait for a refused event */
 } look;
@@ -142,11 +141,9 @@ static void count(mesh_relay *self, const mesh_round *round)
 }
 
 /* Runs a round of a queue and commits it, or rolls it back. */
-static mesh_code run_round(mesh_relay *self, const look *l, mesh_round *round, mesh_error *err)
+static mesh_code run_round(mesh_relay *self, look *l, mesh_round *round, mesh_error *err)
 {
-    round->js = l->js;
-    round->connection = l->link->connection;
-    round->source = self->settings.source;
+    round->sender = &l->sender;
     round->last_sequence = self->last_sequence;
     mesh_code code = mesh_round_run(round, err);
     if (code == MESH_OK)
@@ -236,9 +233,10 @@ static void *run(void *context)
         look l = {.link = mesh_broker_acquire(self->settings.broker, ACQUIRE_TIMEOUT_MS)};
         if (l.link == NULL)
             continue;
-        if (mesh_window_context(l.link->connection, &l.js) == NATS_OK)
+        if (mesh_sender_begin(&l.sender, l.link->connection, self->settings.source) == NATS_OK) {
             (void)publish_on(self, &l, &err); /* those who failed have logged it */
-        jsCtx_Destroy(l.js);
+            mesh_sender_end(&l.sender);
+        }
         mesh_broker_suspect(self->settings.broker);
         mesh_broker_release(self->settings.broker, l.link);
         (void)mesh_cond_rest(&self->changed, &self->mu, &self->stopping, self->pause_ms);

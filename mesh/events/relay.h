@@ -14,7 +14,7 @@ typedef struct mesh_relay mesh_relay;
 typedef struct mesh_relay_settings {
     mesh_db *db; /* this, and what follows, is borrowed for the relay's life */
     mesh_broker *broker;
-    const char *source; /* the header ce-source */
+    const char *source; /* the header ce-source: "/" and the service's name */
     int64_t retention_ms;
 } mesh_relay_settings;
 

@@ -2,7 +2,6 @@
 
 #include "mesh/base/clock.h"
 #include "mesh/base/log.h"
-#include "mesh/events/window.h"
 
 enum {
     /* For publishing, less than MESH_QUEUE_IDLE_MS with the broker's time-out added. */
@@ -113,7 +112,7 @@ static void publish(trip *t)
         fill(t, &w);
         if (w.count == 0)
             return;
-        mesh_window_publish(&w, round->js, round->connection, round->source);
+        mesh_window_publish(&w, round->sender);
         take(t, &w);
         round->works = judge(round, &w);
     }

@@ -6,15 +6,14 @@
 #define MESH_EVENTS_ROUND_H
 
 #include "mesh/events/queue.h"
+#include "mesh/events/window.h"
 
 typedef struct mesh_round {
     /* Given. */
     mesh_tx *tx;
     mesh_queue_state state; /* what that has found */
     int64_t queue;
-    jsCtx *js; /* of mesh_window_context */
-    natsConnection *connection;
-    const char *source;
+    mesh_sender *sender;
     int64_t last_sequence; /* of what was published on this connection before; 0: nothing */
     /* Found; {0} at first. */
     size_t stored;

@@ -1,82 +1,34 @@
 #include "mesh/events/window.h"
 
-#include <pthread.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 
 #include "mesh/base/clock.h"
-#include "mesh/base/cond.h"
 
 enum {
-    ACK_TIMEOUT_MS = 5000, /* for the broker's word on one */
-    LOOK_PERIOD_MS = 50    /* at the connection, while answers are missing */
+    ACK_TIMEOUT_MS = 5000 /* for the broker's word on all of a window */
 };
 
-/*
- * The windows of the process that wait for answers. The library answers from threads of its own,
- * perhaps after the one who asked has given up: an answer finds its window by its message here, or
- * none.
- */
-static pthread_mutex_t windows_mu = PTHREAD_MUTEX_INITIALIZER;
-static pthread_cond_t windows_changed = PTHREAD_COND_INITIALIZER;
-static mesh_window *windows;
-
-static void on_answer(jsCtx *js, natsMsg *message, jsPubAck *ack, jsPubAckErr *failure,
-                      void *closure)
+natsStatus mesh_sender_begin(mesh_sender *self, natsConnection *connection, const char *source)
 {
-    (void)js;
-    (void)closure;
-    pthread_mutex_lock(&windows_mu);
-    for (mesh_window *w = windows; w != NULL; w = w->next) {
-        for (mesh_slot *at = w->slots; at < w->slots + w->count; at++) {
-            if (at->message != message)
-                continue;
-            at->message = NULL;
-            if (ack != NULL) {
-                at->outcome = MESH_STORED;
-                at->sequence = ack->Sequence;
-                at->duplicate = ack->Duplicate;
-            } else if (failure != NULL && failure->ErrCode != 0) {
-                at->outcome = MESH_REFUSED; /* the stream's own word */
-            }
-            at->cause = failure != NULL ? natsStatus_GetText(failure->Err) : NULL;
-            at->jetstream_code = failure != NULL ? (int)failure->ErrCode : 0;
-            if (--w->unanswered == 0)
-                pthread_cond_broadcast(&windows_changed);
-        }
-    }
-    pthread_mutex_unlock(&windows_mu);
-    natsMsg_Destroy(message);
-}
-
-static void open_window(mesh_window *w)
-{
-    pthread_mutex_lock(&windows_mu);
-    w->next = windows;
-    windows = w;
-    pthread_mutex_unlock(&windows_mu);
-}
-
-/* Waits for all answers, or until the connection is lost: then there may be none. */
-static void close_window(mesh_window *w, natsConnection *connection)
-{
-    pthread_mutex_lock(&windows_mu);
-    while (w->unanswered > 0 && !natsConnection_IsClosed(connection))
-        mesh_cond_wait_until(&windows_changed, &windows_mu, mesh_clock_deadline_ns(LOOK_PERIOD_MS));
-    mesh_window **place = &windows;
-    while (*place != w)
-        place = &(*place)->next;
-    *place = w->next;
-    pthread_mutex_unlock(&windows_mu);
-}
-
-natsStatus mesh_window_context(natsConnection *connection, jsCtx **js)
-{
-    jsOptions options;
-    natsStatus status = jsOptions_Init(&options);
+    char id[MESH_UUID_TEXT_BYTES], subject[sizeof self->inbox + 4];
+    mesh_uuid_v7(id);
+    *self = (mesh_sender){.connection = connection, .source = source};
+    snprintf(self->inbox, sizeof self->inbox, MESH_EVENTS_INBOX "%s.%s.", source + 1, id);
+    snprintf(subject, sizeof subject, "%s*.*", self->inbox);
+    natsStatus status = natsConnection_SubscribeSync(&self->answers, connection, subject);
+    if (status == NATS_OK)
+        status = natsSubscription_SetPendingLimits(self->answers, -1, -1); /* what was asked for */
     if (status != NATS_OK)
-        return status;
-    options.PublishAsync.MaxPending = MESH_WINDOW_MAX;
-    options.PublishAsync.AckHandler = on_answer;
-    return natsConnection_JetStream(js, connection, &options);
+        mesh_sender_end(self);
+    return status;
+}
+
+void mesh_sender_end(mesh_sender *self)
+{
+    natsSubscription_Destroy(self->answers);
 }
 
 bool mesh_window_add(mesh_window *w, const mesh_entry *e)
@@ -84,55 +36,120 @@ bool mesh_window_add(mesh_window *w, const mesh_entry *e)
     if (w->count == MESH_WINDOW_MAX)
         return false;
     for (int i = 0; i < w->count; i++) {
-        if (mesh_entry_same_aggregate(w->slots[i].entry, e))
+        if (w->hashes[i] == e->aggregate_hash && mesh_entry_same_aggregate(w->slots[i].entry, e))
             return false;
     }
+    w->hashes[w->count] = e->aggregate_hash;
     w->slots[w->count++].entry = e;
     return true;
 }
 
-/* Notes what is in the slot: a message on its way, or NULL and why there is none. */
-static void note(mesh_window *w, mesh_slot *at, natsMsg *message, natsStatus status)
+/* The library destroys messages on a thread of its own: each by itself would wake that up.
+ */
+static void keep(mesh_window *w, natsMsg *message)
 {
-    pthread_mutex_lock(&windows_mu);
-    w->unanswered += (message != NULL) - (at->message != NULL);
-    at->message = message;
-    if (status != NATS_OK) {
+    w->messages[w->message_count++] = message;
+}
+
+static void destroy_messages(mesh_window *w)
+{
+    for (int i = 0; i < w->message_count; i++)
+        natsMsg_Destroy(w->messages[i]);
+}
+
+static natsStatus send_slot(mesh_window *w, const mesh_sender *sender, int i)
+{
+    char reply[sizeof sender->inbox + 48];
+    natsMsg *message = NULL;
+    snprintf(reply, sizeof reply, "%s%" PRIu64 ".%d", sender->inbox, sender->windows, i);
+    natsStatus status = mesh_entry_message(w->slots[i].entry, sender->source, reply, &message);
+    if (status != NATS_OK)
+        return status;
+    keep(w, message);
+    return natsConnection_PublishMsg(sender->connection, message);
+}
+
+/* Sends one after the other, and says how many answers there will be. One that cannot be sent stops
+ * the others only when it is for the connection. */
+static int send_window(mesh_window *w, mesh_sender *sender)
+{
+    int sent = 0;
+    sender->windows++;
+    for (int i = 0; i < w->count; i++) {
+        mesh_slot *at = &w->slots[i];
+        natsStatus status = send_slot(w, sender, i);
+        at->asked = status == NATS_OK;
+        sent += at->asked;
+        if (at->asked)
+            continue;
+        if (natsConnection_IsClosed(sender->connection))
+            break;
         at->outcome = MESH_REFUSED;
         at->cause = natsStatus_GetText(status);
     }
-    pthread_mutex_unlock(&windows_mu);
+    return sent;
 }
 
-/* Sends one after the other; one that cannot be sent stops the others only when it is for the
- * connection. */
-static void send_window(mesh_window *w, jsCtx *js, natsConnection *connection, const char *source)
+/* The number behind a name in an answer, {"stream":"EVENTS","seq":22}; 0: it is not there. */
+static uint64_t number_of(const char *answer, const char *name)
 {
-    jsPubOptions options;
-    jsPubOptions_Init(&options);
-    options.MaxWait = ACK_TIMEOUT_MS;
-    for (mesh_slot *at = w->slots; at < w->slots + w->count; at++) {
-        natsMsg *message = NULL;
-        natsStatus status = mesh_entry_message(at->entry, source, &message);
-        if (status == NATS_OK) {
-            note(w, at, message, NATS_OK); /* before the answer can come */
-            status = js_PublishMsgAsync(js, &message, &options);
-        }
-        if (status == NATS_OK)
-            continue;
-        bool closed = natsConnection_IsClosed(connection);
-        note(w, at, NULL, closed ? NATS_OK : status);
-        natsMsg_Destroy(message);
-        if (closed)
-            return;
+    const char *at = strstr(answer, name);
+    return at != NULL ? strtoull(at + strlen(name), NULL, 10) : 0;
+}
+
+static void read_answer(mesh_slot *at, natsMsg *message)
+{
+    const char *answer = natsMsg_GetData(message); /* the library adds a NUL */
+    at->asked = false;
+    if (natsMsg_IsNoResponders(message)) {
+        at->cause = natsStatus_GetText(NATS_NO_RESPONDERS);
+        return;
+    }
+    at->sequence = number_of(answer, "\"seq\":");
+    at->jetstream_code = (int)number_of(answer, "\"err_code\":");
+    if (at->jetstream_code != 0) {
+        at->outcome = MESH_REFUSED; /* the stream's own word */
+        at->cause = natsStatus_GetText(NATS_ERR);
+    } else if (at->sequence != 0) {
+        at->outcome = MESH_STORED;
+        at->duplicate = strstr(answer, "\"duplicate\"") != NULL;
     }
 }
 
-void mesh_window_publish(mesh_window *w, jsCtx *js, natsConnection *connection, const char *source)
+/* The slot that an answer is for; NULL: it comes too late, for a window that was given up. */
+static mesh_slot *find_slot(mesh_window *w, const mesh_sender *sender, natsMsg *answer)
 {
-    open_window(w);
-    send_window(w, js, connection, source);
+    char *end;
+    const char *place = natsMsg_GetSubject(answer) + strlen(sender->inbox);
+    uint64_t number = strtoull(place, &end, 10);
+    int slot = *end == '.' ? atoi(end + 1) : -1;
+    bool known = number == sender->windows && slot >= 0 && slot < w->count && w->slots[slot].asked;
+    return known ? &w->slots[slot] : NULL;
+}
+
+/* Takes so many answers, unless the connection is lost: then there may be none. */
+static void take_answers(mesh_window *w, const mesh_sender *sender, int left)
+{
+    int64_t until_ns = mesh_clock_deadline_ns(ACK_TIMEOUT_MS);
+    natsMsg *answer = NULL;
+    while (left > 0 && natsSubscription_NextMsg(&answer, sender->answers,
+                                                mesh_clock_left_ms(until_ns)) == NATS_OK) {
+        mesh_slot *at = find_slot(w, sender, answer);
+        if (at == NULL) {
+            natsMsg_Destroy(answer);
+            continue;
+        }
+        read_answer(at, answer);
+        keep(w, answer);
+        left--;
+    }
+}
+
+void mesh_window_publish(mesh_window *w, mesh_sender *sender)
+{
+    int sent = send_window(w, sender);
     /* The library sends what is left in its buffer a millisecond later, or before a ping. */
-    (void)natsConnection_FlushTimeout(connection, ACK_TIMEOUT_MS);
-    close_window(w, connection);
+    (void)natsConnection_FlushTimeout(sender->connection, ACK_TIMEOUT_MS);
+    take_answers(w, sender, sent);
+    destroy_messages(w);
 }

@@ -1,9 +1,15 @@
 /*
- * Events on their way to the broker in one go, published asynchronously, and what became of each.
+ * Events on their way to the broker in one go, and what became of each.
+ *
+ * They are sent without the library's js_PublishMsgAsync, which keeps each message, by a random
+ * name and with a timer, until its answer has come: here the answer's subject says which one it is
+ * for.
  */
 #ifndef MESH_EVENTS_WINDOW_H
 #define MESH_EVENTS_WINDOW_H
 
+#include "mesh/base/uuid.h"
+#include "mesh/events/broker.h"
 #include "mesh/events/entry.h"
 
 enum {
@@ -18,7 +24,7 @@ typedef enum mesh_outcome {
 
 typedef struct mesh_slot {
     const mesh_entry *entry;
-    natsMsg *message; /* while its answer is missing; only compared with */
+    bool asked; /* its answer is missing */
     mesh_outcome outcome;
     uint64_t sequence; /* stored: its place in the stream ... */
     bool duplicate;    /* ... which it had already */
@@ -33,19 +39,29 @@ typedef struct mesh_slot {
  */
 typedef struct mesh_window {
     mesh_slot slots[MESH_WINDOW_MAX];
+    uint64_t hashes[MESH_WINDOW_MAX]; /* of the aggregates */
     int count;
-    int unanswered;
-    struct mesh_window *next;
+    natsMsg *messages[2 * MESH_WINDOW_MAX]; /* sent and received, to be destroyed */
+    int message_count;
 } mesh_window;
 
-/* The context to publish windows with; the caller destroys it. */
-natsStatus mesh_window_context(natsConnection *connection, jsCtx **js);
+/* Sends windows on one connection. */
+typedef struct mesh_sender {
+    natsConnection *connection; /* borrowed, as the next one */
+    const char *source;         /* the header ce-source */
+    natsSubscription *answers;
+    uint64_t windows; /* that were sent */
+    char inbox[sizeof MESH_EVENTS_INBOX ".." + MESH_EVENTS_SERVICE_MAX + MESH_UUID_TEXT_BYTES];
+} mesh_sender;
+
+/* Begins to hear answers; `source` is "/" and the service's name. */
+natsStatus mesh_sender_begin(mesh_sender *sender, natsConnection *connection, const char *source);
+void mesh_sender_end(mesh_sender *sender);
 
 /* Adds an event (borrowed); false: it is full, or has one of the same aggregate. */
 bool mesh_window_add(mesh_window *window, const mesh_entry *entry);
 
 /* Publishes all of it and waits for all answers, or until the connection is lost. */
-void mesh_window_publish(mesh_window *window, jsCtx *js, natsConnection *connection,
-                         const char *source);
+void mesh_window_publish(mesh_window *window, mesh_sender *sender);
 
 #endif

@@ -111,13 +111,13 @@ mesh_code __wrap_mesh_db_conn_script(mesh_db_conn *conn, const char *sql, int64_
     return code;
 }
 
-natsStatus __real_js_PublishMsgAsync(jsCtx *js, natsMsg **message, jsPubOptions *options);
-natsStatus __wrap_js_PublishMsgAsync(jsCtx *js, natsMsg **message, jsPubOptions *options);
+natsStatus __real_natsConnection_PublishMsg(natsConnection *connection, natsMsg *message);
+natsStatus __wrap_natsConnection_PublishMsg(natsConnection *connection, natsMsg *message);
 
-natsStatus __wrap_js_PublishMsgAsync(jsCtx *js, natsMsg **message, jsPubOptions *options)
+natsStatus __wrap_natsConnection_PublishMsg(natsConnection *connection, natsMsg *message)
 {
     pass("relay_before_publish");
-    natsStatus status = __real_js_PublishMsgAsync(js, message, options);
+    natsStatus status = __real_natsConnection_PublishMsg(connection, message);
     pass("relay_after_publish");
     return status;
 }
