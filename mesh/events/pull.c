@@ -15,7 +15,8 @@ enum {
     IDLE_MS = 20,
     OVER_MS = 500,
     /* Of messages for one request, so that memory is bounded. */
-    REQUEST_BYTES = 8 * 1024 * 1024
+    REQUEST_BYTES = 8 * 1024 * 1024,
+    UNSUBSCRIBE_TIMEOUT_MS = 5000 /* for the broker to know */
 };
 
 natsStatus mesh_pull_begin(mesh_pull *pull, natsConnection *connection, const char *consumer)
@@ -106,6 +107,14 @@ natsStatus mesh_pull_ask(mesh_pull *pull, size_t count)
 
 void mesh_pull_end(mesh_pull *pull)
 {
+    natsMsg *message;
+    if (natsSubscription_DrainTimeout(pull->subscription, UNSUBSCRIBE_TIMEOUT_MS) == NATS_OK)
+        (void)natsConnection_FlushTimeout(pull->connection, UNSUBSCRIBE_TIMEOUT_MS);
+    while (natsSubscription_NextMsg(&message, pull->subscription, 0) == NATS_OK) {
+        if (status_of(message) == NULL)
+            mesh_pull_nak(pull->connection, message, 0);
+        natsMsg_Destroy(message);
+    }
     natsSubscription_Destroy(pull->subscription);
 }
 

@@ -26,8 +26,9 @@ typedef struct mesh_pull {
 /* Subscribes to what is to come for requests. Nothing is left when it fails. */
 natsStatus mesh_pull_begin(mesh_pull *pull, natsConnection *connection, const char *consumer);
 
-/* Unsubscribes. What comes meanwhile for a request that is not over is lost until its ack wait
- * ends: a request cannot be taken back. */
+/* Unsubscribes, and gives back what came until the broker knew. Nothing may be given back as long
+ * as a request is not over, for which the broker would send it again: what it does while it hears
+ * that nobody listens any more comes again only after the ack wait. */
 void mesh_pull_end(mesh_pull *pull);
 
 /* There is no request, or it is over, as it is after 0.6 s at most: it is time for the next. */
