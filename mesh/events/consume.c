@@ -103,8 +103,8 @@ static bool wait_leave(mesh_consumption *self)
 }
 
 /* Asks for events when there is no request, and hands over what has come, after a wait for the
- * first. False: the pull is of no use any more. */
-static bool fetch_round(mesh_consumption *self, mesh_pull *pull)
+ * first. NATS_TIMEOUT, or what went wrong. */
+static natsStatus fetch_round(mesh_consumption *self, mesh_pull *pull)
 {
     natsStatus status = NATS_OK;
     natsMsg *message;
@@ -122,7 +122,7 @@ static bool fetch_round(mesh_consumption *self, mesh_pull *pull)
         dispatch(self, pull, message);
         status = count < BATCH ? mesh_pull_take(pull, 0, &message) : NATS_TIMEOUT;
     }
-    return status == NATS_TIMEOUT;
+    return status;
 }
 
 static void set_pulling(mesh_consumption *self, bool pulling)
@@ -134,12 +134,17 @@ static void set_pulling(mesh_consumption *self, bool pulling)
     pthread_mutex_unlock(&self->mu);
 }
 
-static void wait_answered(mesh_consumption *self)
+/* Over the connection that they came by. When that is lost, nothing that comes by it ends the
+ * waiting of those that are held; of the others nobody hears, but the inbox knows them. */
+static void wait_answered(mesh_consumption *self, const mesh_link *link)
 {
     pthread_mutex_lock(&self->mu);
     while (self->in_flight > 0) {
         mesh_lanes_touch(self);
-        wait_change(self, fetch_wait_ms(self));
+        if (self->in_flight == self->held && natsConnection_IsClosed(link->connection))
+            mesh_lanes_drop_held(self);
+        if (self->in_flight > 0)
+            wait_change(self, fetch_wait_ms(self));
     }
     pthread_mutex_unlock(&self->mu);
 }
@@ -152,48 +157,57 @@ static bool stopping(mesh_consumption *self)
     return stop;
 }
 
-/* Fetches over one connection until that fails, or the consumption stops. False when it did not
- * even begin. */
-static bool fetch_on(mesh_consumption *self, mesh_link *link)
+/* Fetches by one subscription until that fails, or nothing may be fetched. False when it failed;
+ * `*well`: something came before. */
+static bool pull_on(mesh_consumption *self, mesh_link *link, bool *well)
 {
-    natsStatus status = NATS_OK;
-    bool goes_on = true;
-    while (goes_on && wait_leave(self)) {
-        mesh_pull pull;
-        status = mesh_pull_begin(&pull, link->connection, self->settings.delivery.service);
-        if (status != NATS_OK)
-            break;
-        set_pulling(self, true);
-        do
-            goes_on = fetch_round(self, &pull);
-        while (goes_on && (has_leave(self) || !mesh_pull_is_over(&pull)));
-        mesh_pull_end(&pull);
-        set_pulling(self, false);
-    }
-    wait_answered(self); /* over the same connection */
-    if (status != NATS_OK)
+    mesh_pull pull;
+    natsStatus status = mesh_pull_begin(&pull, link->connection, self->settings.delivery.service);
+    if (status != NATS_OK) {
         mesh_log(MESH_LOG_WARN, "cannot subscribe to what the consumer gives",
                  MESH_LOG_S("cause", natsStatus_GetText(status)));
-    return status == NATS_OK;
+        return false;
+    }
+    set_pulling(self, true);
+    do
+        status = fetch_round(self, &pull);
+    while (status == NATS_TIMEOUT && (has_leave(self) || !mesh_pull_is_over(&pull)));
+    *well = pull.came;
+    mesh_pull_end(&pull);
+    set_pulling(self, false);
+    if (status != NATS_TIMEOUT)
+        mesh_log(MESH_LOG_WARN, "fetching events failed and is tried again",
+                 MESH_LOG_S("cause", natsStatus_GetText(status)));
+    return status == NATS_TIMEOUT;
+}
+
+/* Fetches over one connection until that is lost, or the consumption stops. */
+static void fetch_on(mesh_consumption *self, mesh_link *link)
+{
+    int64_t pause_ms = RETRY_FIRST_MS;
+    while (wait_leave(self) && !natsConnection_IsClosed(link->connection)) {
+        bool well = false;
+        if (pull_on(self, link, &well))
+            continue;
+        mesh_broker_suspect(self->settings.broker);
+        if (well)
+            pause_ms = RETRY_FIRST_MS;
+        (void)mesh_cond_rest(&self->changed, &self->mu, &self->stopping, pause_ms);
+        pause_ms = pause_ms * 2 < RETRY_LAST_MS ? pause_ms * 2 : RETRY_LAST_MS;
+    }
+    wait_answered(self, link);
 }
 
 static void *fetch(void *context)
 {
     mesh_consumption *self = context;
-    int64_t pause_ms = RETRY_FIRST_MS;
     while (!stopping(self)) {
         mesh_link *link = mesh_broker_acquire(self->settings.broker, ACQUIRE_TIMEOUT_MS);
         if (link == NULL)
             continue;
-        pause_ms = fetch_on(self, link) ? RETRY_FIRST_MS : pause_ms * 2;
-        if (pause_ms > RETRY_LAST_MS)
-            pause_ms = RETRY_LAST_MS;
+        fetch_on(self, link);
         mesh_broker_suspect(self->settings.broker);
         mesh_broker_release(self->settings.broker, link);
-        pthread_mutex_lock(&self->mu);
-        if (!self->stopping)
-            wait_change(self, pause_ms);
-        pthread_mutex_unlock(&self->mu);
     }
     pthread_mutex_lock(&self->mu);
     self->fetching = false;

@@ -138,12 +138,17 @@ static bool is_late(const mesh_lane *self)
            mesh_clock_monotonic_ns() > mesh_clock_add_ms(self->began_ns, cap_ms);
 }
 
-static void send_back(mesh_consumption *self, mesh_delivery *delivery, int64_t pause_ms)
+static void end(mesh_consumption *self, mesh_delivery *delivery)
 {
-    mesh_pull_nak(delivery->connection, delivery->message, pause_ms);
     natsMsg_Destroy(delivery->message);
     mesh_free(delivery);
     self->in_flight--;
+}
+
+static void send_back(mesh_consumption *self, mesh_delivery *delivery, int64_t pause_ms)
+{
+    mesh_pull_nak(delivery->connection, delivery->message, pause_ms);
+    end(self, delivery);
 }
 
 static void give_back(mesh_lane *self, int64_t pause_ms)
@@ -462,6 +467,13 @@ void mesh_lanes_give_back(mesh_consumption *self)
     for (size_t i = 0; i < self->settings.lanes; i++)
         give_back(&self->lanes[i], 0);
     pthread_cond_broadcast(&self->changed);
+}
+
+void mesh_lanes_drop_held(mesh_consumption *self)
+{
+    for (mesh_lane *lane = self->lanes; lane < self->lanes + self->settings.lanes; lane++)
+        while (lane->held != NULL)
+            end(self, take_held(lane, &lane->held));
 }
 
 void mesh_lanes_wake(mesh_consumption *self)

@@ -74,6 +74,9 @@ void mesh_lanes_touch(mesh_consumption *consumption);
 /* What waits goes back to the broker, which gives it to another instance at once; not before the
  * last request of this one is over. Held. */
 void mesh_lanes_give_back(mesh_consumption *consumption);
+/* What waits for others is forgotten, since its connection is lost: the broker gives it to somebody
+ * after the ack wait. Held. */
+void mesh_lanes_drop_held(mesh_consumption *consumption);
 /* They may go on with what waits. Held. */
 void mesh_lanes_wake(mesh_consumption *consumption);
 /* The age of the oldest in flight. Held. */

@@ -2,9 +2,11 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "mesh/base/clock.h"
+#include "mesh/base/log.h"
 #include "mesh/base/uuid.h"
 
 enum {
@@ -21,11 +23,12 @@ enum {
 
 natsStatus mesh_pull_begin(mesh_pull *pull, natsConnection *connection, const char *consumer)
 {
-    char id[MESH_UUID_TEXT_BYTES];
+    char id[MESH_UUID_TEXT_BYTES], subject[sizeof pull->inbox + 1];
     mesh_uuid_v7(id);
     *pull = (mesh_pull){.connection = connection, .consumer = consumer};
-    snprintf(pull->inbox, sizeof pull->inbox, MESH_EVENTS_INBOX "%s.%s", consumer, id);
-    natsStatus status = natsConnection_SubscribeSync(&pull->subscription, connection, pull->inbox);
+    snprintf(pull->inbox, sizeof pull->inbox, MESH_EVENTS_INBOX "%s.%s.", consumer, id);
+    snprintf(subject, sizeof subject, "%s*", pull->inbox);
+    natsStatus status = natsConnection_SubscribeSync(&pull->subscription, connection, subject);
     if (status != NATS_OK)
         return status;
     /* What may come is bounded by what is asked for. */
@@ -35,27 +38,36 @@ natsStatus mesh_pull_begin(mesh_pull *pull, natsConnection *connection, const ch
     return status;
 }
 
-/* What the broker says about a request instead of a message: "404". NULL: it is a message. */
-static const char *status_of(natsMsg *message)
+/* Has an answer to be given to: all else is about a request, or from who knows whom. */
+static bool is_event(const natsMsg *message)
 {
-    const char *status = NULL;
-    if (natsMsg_GetDataLength(message) > 0 ||
-        natsMsgHeader_Get(message, "Status", &status) != NATS_OK)
-        return NULL;
-    return natsMsg_GetReply(message) == NULL || *natsMsg_GetReply(message) == '\0' ? status : NULL;
+    static const char prefix[] = "$JS.ACK.";
+    const char *reply = natsMsg_GetReply(message);
+    return reply != NULL && strncmp(reply, prefix, strlen(prefix)) == 0;
 }
 
-/* The request is over: nothing came any more (408), or the next message does not go into it (409
- * with these words). Else nothing will come. */
-static natsStatus read_status(mesh_pull *pull, natsMsg *message, const char *status)
+/* Nothing came any more, or nothing that goes into it, or all of it came. */
+static bool ends_well(const char *status, const char *words)
 {
-    const char *words = "";
-    pull->asked = 0;
-    if (strcmp(status, "408") == 0)
+    return strcmp(status, "404") == 0 || strcmp(status, "408") == 0 ||
+           (strcmp(status, "409") == 0 && (strcmp(words, "Message Size Exceeds MaxBytes") == 0 ||
+                                           strcmp(words, "Batch Completed") == 0));
+}
+
+/* What is said of an earlier request, which was over for us, is past. */
+static natsStatus read_status(mesh_pull *pull, natsMsg *message)
+{
+    const char *status, *words = "", *number = natsMsg_GetSubject(message) + strlen(pull->inbox);
+    if (natsMsgHeader_Get(message, "Status", &status) != NATS_OK ||
+        strtoull(number, NULL, 10) != pull->requests)
         return NATS_TIMEOUT;
+    pull->asked = 0;
     (void)natsMsgHeader_Get(message, "Description", &words);
-    return strcmp(status, "409") == 0 && strstr(words, "MaxBytes") != NULL ? NATS_TIMEOUT
-                                                                           : NATS_ERR;
+    if (ends_well(status, words))
+        return NATS_TIMEOUT;
+    mesh_log(MESH_LOG_WARN, "the broker gives no events", MESH_LOG_S("status", status),
+             MESH_LOG_S("cause", words));
+    return NATS_ERR;
 }
 
 bool mesh_pull_is_idle(const mesh_pull *pull)
@@ -79,12 +91,12 @@ natsStatus mesh_pull_take(mesh_pull *pull, int64_t wait_ms, natsMsg **message)
     natsStatus status = natsSubscription_NextMsg(message, pull->subscription, wait_ms);
     if (status != NATS_OK)
         return status;
-    const char *said = status_of(*message);
-    if (said == NULL) {
+    if (is_event(*message)) {
         pull->asked -= pull->asked > 0;
+        pull->came = true;
         return NATS_OK;
     }
-    status = read_status(pull, *message, said);
+    status = read_status(pull, *message);
     natsMsg_Destroy(*message);
     return status;
 }
@@ -93,7 +105,7 @@ natsStatus mesh_pull_ask(mesh_pull *pull, size_t count)
 {
     char
         subject[sizeof "$JS.API.CONSUMER.MSG.NEXT..." MESH_EVENTS_STREAM + MESH_EVENTS_SERVICE_MAX];
-    char request[128];
+    char request[128], reply[sizeof pull->inbox + 24];
     int64_t expires_ms = EXPIRES_MS + mesh_clock_monotonic_ns() / 1000 % (EXPIRES_MS / 2);
     snprintf(subject, sizeof subject, "$JS.API.CONSUMER.MSG.NEXT." MESH_EVENTS_STREAM ".%s",
              pull->consumer);
@@ -102,7 +114,9 @@ natsStatus mesh_pull_ask(mesh_pull *pull, size_t count)
                         (int)REQUEST_BYTES, expires_ms * 1000000);
     pull->asked = count;
     pull->expires_ns = mesh_clock_deadline_ns(expires_ms);
-    return natsConnection_PublishRequest(pull->connection, subject, pull->inbox, request, size);
+    pull->requests++;
+    snprintf(reply, sizeof reply, "%s%" PRIu64, pull->inbox, pull->requests);
+    return natsConnection_PublishRequest(pull->connection, subject, reply, request, size);
 }
 
 void mesh_pull_end(mesh_pull *pull)
@@ -111,7 +125,7 @@ void mesh_pull_end(mesh_pull *pull)
     if (natsSubscription_DrainTimeout(pull->subscription, UNSUBSCRIBE_TIMEOUT_MS) == NATS_OK)
         (void)natsConnection_FlushTimeout(pull->connection, UNSUBSCRIBE_TIMEOUT_MS);
     while (natsSubscription_NextMsg(&message, pull->subscription, 0) == NATS_OK) {
-        if (status_of(message) == NULL)
+        if (is_event(message))
             mesh_pull_nak(pull->connection, message, 0);
         natsMsg_Destroy(message);
     }

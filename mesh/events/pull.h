@@ -17,10 +17,12 @@
 typedef struct mesh_pull {
     natsConnection *connection; /* borrowed, longer than the last answer */
     natsSubscription *subscription;
-    char inbox[sizeof MESH_EVENTS_INBOX + MESH_EVENTS_SERVICE_MAX + 48];
-    const char *consumer; /* borrowed */
-    size_t asked;         /* that may still come for the request; 0: there is none */
-    int64_t expires_ns;   /* when it is over for us, and a little later for the broker */
+    char inbox[sizeof MESH_EVENTS_INBOX + MESH_EVENTS_SERVICE_MAX + 48]; /* "_INBOX_order.<id>." */
+    const char *consumer;                                                /* borrowed */
+    uint64_t requests;  /* made; the last one's number */
+    size_t asked;       /* that may still come for that one; 0: it is over */
+    bool came;          /* a message did */
+    int64_t expires_ns; /* when it is over for us, and a little later for the broker */
 } mesh_pull;
 
 /* Subscribes to what is to come for requests. Nothing is left when it fails. */
@@ -42,7 +44,8 @@ natsStatus mesh_pull_ask(mesh_pull *pull, size_t count);
 
 /*
  * The next message, which the caller destroys. NATS_TIMEOUT: none came in `wait_ms` (0: is there
- * now), or the request is over. Anything else: nothing will come any more.
+ * now), or the request is over. Anything else: nothing comes for requests (the log says what the
+ * broker said). NATS_NO_RESPONDERS may also be a message of the stream that looks like it.
  */
 natsStatus mesh_pull_take(mesh_pull *pull, int64_t wait_ms, natsMsg **message);
 

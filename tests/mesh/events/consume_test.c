@@ -167,6 +167,23 @@ static void a_failing_event_is_given_up_after_the_last_attempt(void **state)
     bus_close(&self);
 }
 
+/* S4.10: what looks like the broker's own word is an event like any other that is malformed. (Of
+ * one with 503 the library says no more than that.) */
+static void an_event_with_a_status_holds_up_no_others(void **state)
+{
+    (void)state;
+    static const char *const statuses[] = {"Status: 404", "Status: 408", "Status: 409",
+                                           "Status: 503"};
+    instance self = bus_open(
+        &(instance_options){.service = "stock", .url = url, .handler = bus_note, .max_deliver = 1});
+    for (size_t i = 0; i < sizeof statuses / sizeof statuses[0]; i++)
+        bus_publish_raw("events.stock.v1.StockLowered", statuses[i], "", 0);
+    bus_add(&publisher, "odyssey", 1);
+    WAIT_FOR(bus_handled(&self) == 1);
+    WAIT_FOR(bus_stats(&self).dead == 3);
+    bus_close(&self);
+}
+
 static void a_malformed_event_is_a_failed_delivery_and_no_crash(void **state)
 {
     (void)state;
@@ -360,6 +377,7 @@ int main(void)
         CASE(a_redelivered_event_changes_nothing),
         CASE(a_failed_event_is_rolled_back_and_comes_again),
         CASE(a_failing_event_is_given_up_after_the_last_attempt),
+        CASE(an_event_with_a_status_holds_up_no_others),
         CASE(a_malformed_event_is_a_failed_delivery_and_no_crash),
         CASE(events_of_others_are_passed_over),
         CASE(events_of_one_aggregate_are_handled_in_order),

@@ -71,6 +71,25 @@ static void a_broker_that_lost_its_data_gets_it_again(void **state)
     bus_close(&self);
 }
 
+/* S0.9 S4.10: what waits for another event does not keep that one from being fetched. */
+static void a_gap_does_not_outlast_a_lost_connection(void **state)
+{
+    (void)state;
+    instance self = bus_open(&(instance_options){
+        .service = "stock", .url = url, .handler = bus_note, .ack_wait_ms = 2000});
+    bus_add(&publisher, "odyssey", 1);
+    bus_add(&publisher, "odyssey", 3);
+    WAIT_FOR(bus_handled(&self) == 1);
+    WAIT_FOR(bus_stats(&self).oldest_held_ms > 0);
+    nats_restart();
+    bus_add(&publisher, "odyssey", 2);
+    bus_add(&publisher, "ilias", 1);
+    WAIT_FOR(bus_handled(&self) == 4);
+    assert_string_equal(each_once(&self), "4 4");
+    assert_int_equal(bus_stats(&self).dead, 0);
+    bus_close(&self);
+}
+
 static bool misses(instance *self, const char *what)
 {
     mesh_error err = {0};
@@ -329,6 +348,7 @@ int main(int argc, char **argv)
     const struct CMUnitTest tests[] = {
         CASE(a_restart_of_the_broker_loses_and_repeats_nothing),
         CASE(a_broker_that_lost_its_data_gets_it_again),
+        CASE(a_gap_does_not_outlast_a_lost_connection),
         CASE(a_consumer_is_made_only_when_its_stream_answers),
         CASE(events_wait_while_the_database_is_away),
         CASE(what_a_killed_process_had_begun_another_one_does_once),
