@@ -1,6 +1,7 @@
 #include "mesh/events/events.h"
 
 #include <inttypes.h>
+#include <stdatomic.h>
 #include <stddef.h>
 #include <string.h>
 
@@ -41,6 +42,7 @@ struct mesh_events {
     mesh_notifier *notifier;
     mesh_consumption *consumption; /* NULL without consumers */
     bool consumes;                 /* by itself */
+    atomic_bool drain_told;        /* handlers outlived the drain, and the log says so */
 };
 
 const mesh_migration *mesh_events_migrations(void)
@@ -296,7 +298,8 @@ bool mesh_events_drain(mesh_events *self, int64_t timeout_ms)
 {
     int64_t deadline_ns = mesh_clock_deadline_ns(timeout_ms);
     if (self->consumption != NULL && !mesh_consumption_drain(self->consumption, timeout_ms)) {
-        mesh_log(MESH_LOG_WARN, "handlers of events still run after the drain");
+        if (!atomic_exchange(&self->drain_told, true))
+            mesh_log(MESH_LOG_WARN, "handlers of events still run after the drain");
         return false;
     }
     if (self->relay != NULL && !mesh_relay_drain(self->relay, mesh_clock_left_ms(deadline_ns)))

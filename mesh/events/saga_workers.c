@@ -31,7 +31,8 @@ struct mesh_saga_workers {
     pthread_cond_t changed; /* for all others */
     /* Guarded by mu. */
     bool stopping;
-    bool looking;    /* one does */
+    bool looking;    /* one does, or waits until it is time to */
+    int busy;        /* those that look, and may find something, or have an attempt to make */
     bool poked;      /* since its last look something may have become due */
     int64_t look_ns; /* when it looks again by itself */
     mesh_sagas_stats stats;
@@ -104,19 +105,20 @@ static mesh_code count(mesh_saga_workers *self, mesh_error *err)
     return MESH_OK;
 }
 
+/* A step for each look, so that sagas that are due need not wait for many. */
 static mesh_code prune(mesh_saga_workers *self, mesh_error *err)
 {
     static const char sql[] = "DELETE FROM mesh_saga WHERE number IN (SELECT number FROM mesh_saga"
                               " WHERE status IN ('completed', 'compensated')"
                               " AND changed_at < now() - $1 * interval '1 millisecond'"
                               " ORDER BY changed_at LIMIT $2 FOR UPDATE SKIP LOCKED)";
-    int64_t removed = PRUNE_ROWS;
-    mesh_code code = MESH_OK;
-    while (code == MESH_OK && removed == PRUNE_ROWS)
-        code = mesh_db_exec(self->sagas->options.db, 0, sql,
-                            MESH_SQL_PARAMS(MESH_SQL_INT(self->sagas->options.retention_ms),
-                                            MESH_SQL_INT(PRUNE_ROWS)),
-                            &removed, err);
+    int64_t removed = 0;
+    mesh_code code = mesh_db_exec(
+        self->sagas->options.db, 0, sql,
+        MESH_SQL_PARAMS(MESH_SQL_INT(self->sagas->options.retention_ms), MESH_SQL_INT(PRUNE_ROWS)),
+        &removed, err);
+    if (code == MESH_OK && removed < PRUNE_ROWS)
+        self->prune_ns = mesh_clock_deadline_ns(PRUNE_PERIOD_MS);
     return code;
 }
 
@@ -128,10 +130,8 @@ static mesh_code keep_house(mesh_saga_workers *self, mesh_error *err)
         code = count(self, err);
         self->count_ns = mesh_clock_deadline_ns(COUNT_PERIOD_MS);
     }
-    if (code == MESH_OK && mesh_clock_monotonic_ns() >= self->prune_ns) {
+    if (code == MESH_OK && mesh_clock_monotonic_ns() >= self->prune_ns)
         code = prune(self, err);
-        self->prune_ns = mesh_clock_deadline_ns(PRUNE_PERIOD_MS);
-    }
     return code;
 }
 
@@ -177,15 +177,20 @@ static bool next_attempt(mesh_saga_workers *self, mesh_saga_attempt *attempt)
     pthread_mutex_lock(&self->mu);
     while (!found && wait_to_look(self)) {
         int64_t pause_ms = 0;
+        self->busy++;
         pthread_mutex_unlock(&self->mu);
         found = find_attempt(self, attempt, &pause_ms);
         pthread_mutex_lock(&self->mu);
+        self->busy -= !found;
         self->looking = false;
         self->look_ns = found ? 0 : mesh_clock_deadline_ns(pause_ms);
     }
     self->stats.active += found;
     self->stats.attempts += found;
-    pthread_cond_signal(&self->changed); /* it is another one's turn to look */
+    if (self->stopping)
+        pthread_cond_broadcast(&self->changed); /* who drains has to hear it, too */
+    else
+        pthread_cond_signal(&self->changed); /* it is another one's turn to look */
     pthread_mutex_unlock(&self->mu);
     return found;
 }
@@ -198,6 +203,7 @@ static void *work(void *context)
         mesh_saga_attempt_make(self->sagas, &attempt);
         pthread_mutex_lock(&self->mu);
         self->stats.active--;
+        self->busy--;
         pthread_cond_broadcast(&self->changed);
         pthread_mutex_unlock(&self->mu);
     }
@@ -240,9 +246,9 @@ bool mesh_saga_workers_drain(mesh_saga_workers *self, int64_t timeout_ms)
     self->stopping = true;
     pthread_cond_broadcast(&self->woken);
     pthread_cond_broadcast(&self->changed);
-    while (self->stats.active > 0 && mesh_cond_wait_until(&self->changed, &self->mu, deadline_ns))
+    while (self->busy > 0 && mesh_cond_wait_until(&self->changed, &self->mu, deadline_ns))
         continue;
-    bool idle = self->stats.active == 0;
+    bool idle = self->busy == 0;
     pthread_mutex_unlock(&self->mu);
     return idle;
 }

@@ -10,7 +10,8 @@
 #include "mesh/v1/reason.mesh.h"
 
 enum {
-    STARTING_RETRY_MS = 1000 /* advice to who calls before the migrations are applied */
+    STARTING_RETRY_MS = 1000, /* advice to who calls before the migrations are applied */
+    DRAIN_WAIT_MS = 1000      /* for what outlives a drain, each time */
 };
 
 static mesh_code create_store(mesh_app *app, mesh_error *err)
@@ -297,13 +298,20 @@ bool mesh_app_drain_calls(mesh_app *app)
     return mesh_server_drain(app->server, app->config->drain_timeout_ms);
 }
 
+/* The time is up for what can be left to another process; what cannot is waited for, at rest. */
+static int64_t drain_wait_ms(int64_t end_ns)
+{
+    int64_t left_ms = mesh_clock_left_ms(end_ns);
+    return left_ms > DRAIN_WAIT_MS ? left_ms : DRAIN_WAIT_MS;
+}
+
 void mesh_app_drain_events(mesh_app *app, int64_t timeout_ms)
 {
     const int64_t end_ns = mesh_clock_deadline_ns(timeout_ms);
     /* An action or a handler must not outlive what on_stop frees. What actions add is published. */
-    while (app->sagas != NULL && !mesh_sagas_drain(app->sagas, timeout_ms))
+    while (app->sagas != NULL && !mesh_sagas_drain(app->sagas, drain_wait_ms(end_ns)))
         continue;
-    while (app->events != NULL && !mesh_events_drain(app->events, mesh_clock_left_ms(end_ns)))
+    while (app->events != NULL && !mesh_events_drain(app->events, drain_wait_ms(end_ns)))
         continue;
 }
 

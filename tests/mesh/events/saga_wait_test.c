@@ -251,6 +251,34 @@ static void who_tells_nobody_is_told_so(void **state)
     mesh_sagas_destroy(sagas);
 }
 
+static const char *acts(void)
+{
+    return postgres_value(db, "SELECT count(*) FROM act");
+}
+
+/* S2.14: who looks for work when the drain begins may find some. */
+static void no_action_runs_after_a_drain(void **state)
+{
+    (void)state;
+    plan plan = {.context = NULL};
+    mesh_tx *tx = NULL;
+    char before[16];
+    mesh_sagas *sagas = orders_create(&(orders_options){.db = db, .plan = &plan});
+    orders_begin(sagas, db, "1");
+    assert_int_equal(mesh_tx_begin(db, NULL, &tx, NULL), MESH_OK);
+    assert_int_equal(
+        mesh_tx_query(tx, "LOCK TABLE mesh_saga", MESH_SQL_NO_PARAMS, NULL, NULL, NULL), MESH_OK);
+    assert_int_equal(mesh_sagas_start(sagas, NULL), MESH_OK);
+    WAIT_FOR(strcmp(postgres_value(db, "SELECT count(*) FROM pg_locks WHERE NOT granted"), "0") !=
+             0);
+    assert_false(mesh_sagas_drain(sagas, 50));
+    mesh_tx_rollback(tx);
+    WAIT_FOR(mesh_sagas_drain(sagas, 1000));
+    snprintf(before, sizeof before, "%s", acts());
+    mesh_sagas_destroy(sagas); /* joins the threads */
+    assert_string_equal(acts(), before);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -267,6 +295,7 @@ int main(void)
         cmocka_unit_test_setup(a_word_or_the_time_wins, orders_frame_begin),
         cmocka_unit_test_setup(a_compensation_cannot_wait, orders_frame_begin),
         cmocka_unit_test_setup(who_tells_nobody_is_told_so, orders_frame_begin),
+        cmocka_unit_test_setup(no_action_runs_after_a_drain, orders_frame_begin),
     };
     return cmocka_run_group_tests(tests, orders_frame_setup, orders_frame_teardown);
 }

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/ptrace.h>
 #include <sys/wait.h>
+#include <time.h>
 
 static void signal_lets_running_calls_end(void **state)
 {
@@ -73,6 +74,52 @@ static void on_stop_comes_when_no_handler_of_events_runs_any_more(void **state)
     const char *heard = strstr(output, "\"message\":\"heard\"");
     assert_non_null(heard);
     assert_true(heard < strstr(output, "\"message\":\"on_stop\""));
+    mesh_db_destroy(db);
+    demo_end(&demo, 0);
+}
+
+/* Of the processor, since the program began. */
+static int64_t time_used_ns(const program *program)
+{
+    clockid_t clock;
+    struct timespec used;
+    assert_int_equal(clock_getcpuclockid(program_pid(program), &clock), 0);
+    assert_return_code(clock_gettime(clock, &used), errno);
+    return (int64_t)used.tv_sec * 1000000000 + used.tv_nsec;
+}
+
+static int count_of(const char *text, const char *what)
+{
+    int count = 0;
+    while ((text = strstr(text, what)) != NULL) {
+        text += strlen(what);
+        count++;
+    }
+    return count;
+}
+
+static void a_handler_that_outlives_the_drain_is_waited_for_at_rest(void **state)
+{
+    static const char late[] = "handlers of events still run after the drain";
+    const char *const more[] = {"MESH_DRAIN_TIMEOUT=100ms", NULL};
+    mesh_db *db = NULL;
+    (void)state;
+    demo demo = demo_serve("resting", more);
+    assert_int_equal(mesh_db_create(&(mesh_db_options){.url = demo.database_url}, &db, NULL),
+                     MESH_OK);
+    mesh_tx *tx = hold_up(db, "late");
+    assert_int_equal(demo_add(&demo, "late"), MESH_OK);
+    program_wait_log(demo.program, "hearing");
+    program_signal(demo.program, SIGTERM);
+    program_wait_log(demo.program, late);
+    int64_t used_ns = time_used_ns(demo.program);
+    assert_int_equal(mesh_tx_query(tx, "SELECT pg_sleep(2)", MESH_SQL_NO_PARAMS, NULL, NULL, NULL),
+                     MESH_OK);
+    used_ns = time_used_ns(demo.program) - used_ns;
+    mesh_tx_rollback(tx);
+    program_wait_log(demo.program, "stopped");
+    assert_true(used_ns < (int64_t)500 * 1000000);
+    assert_int_equal(count_of(program_output(demo.program), late), 1);
     mesh_db_destroy(db);
     demo_end(&demo, 0);
 }
@@ -147,6 +194,7 @@ int main(void)
         cmocka_unit_test(signal_lets_running_calls_end),
         cmocka_unit_test(calls_are_cancelled_when_the_drain_takes_too_long),
         cmocka_unit_test(on_stop_comes_when_no_handler_of_events_runs_any_more),
+        cmocka_unit_test(a_handler_that_outlives_the_drain_is_waited_for_at_rest),
         cmocka_unit_test(lame_duck_says_not_serving_and_still_answers),
         cmocka_unit_test(second_signal_ends_it_at_once),
         cmocka_unit_test(debugger_gets_sigint_before_the_service),
