@@ -8,17 +8,15 @@
 
 enum {
     WAITING_MIN = 8, /* fetched ahead of the handlers of a lane: so many, or two transactions' */
-    /* Beside them, of those that come too early; and of their payloads. */
-    HELD_PER_LANE = 8 * MESH_DELIVERY_BATCH,
-    HELD_BYTES = 4 * 1024 * 1024,
-    GAPS_PER_SECOND = 2000, /* sent back by an instance, about */
+    HELD_BYTES = 16 * 1024 * 1024, /* of payloads of those that come too early */
+    GAPS_PER_SECOND = 2000,        /* sent back by an instance, about */
     GAP_PAUSE_MAX_MS = 16000,
     BATCH_BYTES = 256 * 1024, /* of payload in a transaction, about */
     /* A transaction that takes longer has fewer events next time, so that none is held up long by
      * others; one that takes less than half of it may have twice as many. */
     BATCH_TIME_MS = 50,
     LOOK_FIRST_MS = 5, /* whether others handled what the held ones wait for; doubles in vain */
-    LOOK_LAST_MS = 500,
+    LOOK_LAST_MS = 100,
     LATE_PAUSE_MS = 500 /* of an event whose lane is stuck, until another instance may have it */
 };
 
@@ -54,52 +52,15 @@ static void put_first(mesh_lane *self, mesh_delivery *delivery)
 
 /* ---- those that come too early ---- */
 
-static void keep(mesh_lane *self, mesh_delivery *delivery)
-{
-    delivery->next = NULL;
-    *self->held_last = delivery;
-    self->held_last = &delivery->next;
-    self->held_count++;
-    self->held_bytes += (size_t)natsMsg_GetDataLength(delivery->message);
-    self->owner->held++;
-}
-
 static bool has_room_to_hold(const mesh_lane *self)
 {
-    return self->held_count < HELD_PER_LANE && self->held_bytes < HELD_BYTES;
-}
-
-/* Takes out the one that `place`, a link of the list, points to. */
-static mesh_delivery *take_held(mesh_lane *self, mesh_delivery **place)
-{
-    mesh_delivery *delivery = *place;
-    *place = delivery->next;
-    if (self->held_last == &delivery->next)
-        self->held_last = place;
-    self->held_count--;
-    self->held_bytes -= (size_t)natsMsg_GetDataLength(delivery->message);
-    self->owner->held--;
-    return delivery;
-}
-
-static void insert_by_version(mesh_delivery **list, mesh_delivery *delivery)
-{
-    while (*list != NULL && (*list)->version <= delivery->version)
-        list = &(*list)->next;
-    delivery->next = *list;
-    *list = delivery;
+    return self->owner->held < MESH_EVENTS_MAX_UNANSWERED && self->owner->held_bytes < HELD_BYTES;
 }
 
 /* Those of an aggregate come first in the queue, in the order of their versions. */
 static void release_held(mesh_lane *self, const mesh_delivery *of)
 {
-    mesh_delivery *released = NULL;
-    for (mesh_delivery **place = &self->held; *place != NULL;) {
-        if (mesh_delivery_same_aggregate(*place, of))
-            insert_by_version(&released, take_held(self, place));
-        else
-            place = &(*place)->next;
-    }
+    mesh_delivery *released = mesh_held_take_all(&self->held, of);
     mesh_delivery **last = &released;
     while (*last != NULL)
         last = &(*last)->next;
@@ -107,28 +68,6 @@ static void release_held(mesh_lane *self, const mesh_delivery *of)
     if (self->first == NULL)
         self->last = last;
     self->first = released;
-}
-
-/* What an event that got done was waited for by. */
-static void release_followers(mesh_lane *self, const mesh_delivery *done)
-{
-    if (done->version == 0)
-        return;
-    for (const mesh_delivery *held = self->held; held != NULL; held = held->next) {
-        if (held->version != done->version + 1 || !mesh_delivery_same_aggregate(held, done))
-            continue;
-        release_held(self, done);
-        return;
-    }
-}
-
-/* An earlier one of the aggregate is held. */
-static bool is_behind(const mesh_lane *self, const mesh_delivery *delivery)
-{
-    for (const mesh_delivery *held = self->held; held != NULL; held = held->next)
-        if (held->version < delivery->version && mesh_delivery_same_aggregate(held, delivery))
-            return true;
-    return false;
 }
 
 static bool is_late(const mesh_lane *self)
@@ -153,8 +92,8 @@ static void send_back(mesh_consumption *self, mesh_delivery *delivery, int64_t p
 
 static void give_back(mesh_lane *self, int64_t pause_ms)
 {
-    while (self->held != NULL)
-        send_back(self->owner, take_held(self, &self->held), pause_ms);
+    for (mesh_delivery *held; (held = mesh_held_pop(&self->held)) != NULL;)
+        send_back(self->owner, held, pause_ms);
     while (self->first != NULL)
         send_back(self->owner, pop(self), pause_ms);
 }
@@ -180,7 +119,7 @@ static bool is_active(const mesh_consumption *self)
 
 static bool has_to_look(const mesh_lane *self)
 {
-    return self->held != NULL && is_active(self->owner) &&
+    return self->held.count > 0 && is_active(self->owner) &&
            mesh_clock_monotonic_ns() >= self->look_ns;
 }
 
@@ -189,35 +128,8 @@ static void wait_work(mesh_lane *self)
     mesh_consumption *owner = self->owner;
     while (!owner->ending && (self->first == NULL || !is_active(owner)) && !has_to_look(self))
         mesh_cond_wait_until(&self->work, &owner->mu,
-                             self->held != NULL && is_active(owner) ? self->look_ns
-                                                                    : MESH_NO_DEADLINE);
-}
-
-/* The place in the batch of one of the same aggregate; `running` when there is none. */
-static size_t find_in_batch(const mesh_lane *self, const mesh_delivery *delivery)
-{
-    size_t i = 0;
-    while (i < self->running && !mesh_delivery_same_aggregate(self->batch[i], delivery))
-        i++;
-    return i;
-}
-
-/* Of each aggregate the one that is held with the lowest version, to be looked at. What does not
- * fit is the first the next time. */
-static void fill_with_held(mesh_lane *self)
-{
-    for (mesh_delivery **place = &self->held; *place != NULL;) {
-        size_t i = find_in_batch(self, *place);
-        if (i == self->running && i < MESH_DELIVERY_BATCH) {
-            self->batch[self->running++] = take_held(self, place);
-        } else if (i < self->running && (*place)->version < self->batch[i]->version) {
-            mesh_delivery *lower = take_held(self, place);
-            keep(self, self->batch[i]);
-            self->batch[i] = lower;
-        } else {
-            place = &(*place)->next;
-        }
-    }
+                             self->held.count > 0 && is_active(owner) ? self->look_ns
+                                                                      : MESH_NO_DEADLINE);
 }
 
 /* The pause of the next gap that is sent back: the longer, the more of them go round, so that they
@@ -244,7 +156,7 @@ static void put_off(mesh_lane *self, mesh_delivery *delivery)
 {
     if (has_room_to_hold(self)) {
         delivery->gap_ns = mesh_clock_monotonic_ns();
-        keep(self, delivery);
+        mesh_held_keep(&self->held, delivery);
         return;
     }
     self->owner->results[MESH_DELIVERY_GAP]++;
@@ -258,7 +170,7 @@ static void fill(mesh_lane *self)
         if (self->running > 0 && (self->batch[0]->alone || self->first->alone))
             break;
         mesh_delivery *delivery = pop(self);
-        if (is_behind(self, delivery)) {
+        if (mesh_held_has_earlier(&self->held, delivery)) {
             put_off(self, delivery);
             continue;
         }
@@ -276,7 +188,7 @@ static size_t take(mesh_lane *self)
         wait_work(self);
         self->looking = has_to_look(self);
         if (self->looking)
-            fill_with_held(self);
+            self->running = mesh_held_take_lowest(&self->held, self->batch, MESH_DELIVERY_BATCH);
         else if (self->first != NULL)
             fill(self);
         else
@@ -314,11 +226,11 @@ static size_t hold(mesh_lane *self, mesh_delivery **batch, size_t count)
     for (size_t i = 0; i < count; i++) {
         mesh_delivery *delivery = batch[i];
         if (delivery->result == MESH_DELIVERY_HELD && has_room_to_hold(self)) {
-            if (self->held == NULL) {
+            if (self->held.count == 0) {
                 self->look_ms = LOOK_FIRST_MS;
                 self->look_ns = mesh_clock_deadline_ns(self->look_ms);
             }
-            keep(self, delivery);
+            mesh_held_keep(&self->held, delivery);
             continue;
         }
         if (delivery->result == MESH_DELIVERY_HELD) {
@@ -355,8 +267,8 @@ static void finish(mesh_lane *self, mesh_delivery **batch, size_t count)
     self->running = 0; /* from here on nobody else has them */
     count = hold(self, batch, count);
     for (size_t i = 0; i < count; i++)
-        if (got_done(batch[i]))
-            release_followers(self, batch[i]);
+        if (got_done(batch[i]) && mesh_held_has_next(&self->held, batch[i]))
+            release_held(self, batch[i]);
     pthread_mutex_unlock(&owner->mu);
     for (size_t i = 0; i < count; i++)
         answer(batch[i]);
@@ -383,7 +295,7 @@ static void look(mesh_lane *self, mesh_delivery **batch, size_t count)
     pthread_mutex_lock(&self->owner->mu);
     self->running = 0;
     for (size_t i = 0; i < count; i++) {
-        keep(self, batch[i]);
+        mesh_held_keep(&self->held, batch[i]);
         if (batch[i]->result == MESH_DELIVERY_HELD)
             continue;
         in_vain = false;
@@ -433,30 +345,40 @@ static void *run_lane(void *context)
 
 /* ---- for the others ---- */
 
-static void touch(mesh_delivery *delivery, int64_t now_ns, int64_t period_ns)
+typedef struct touching {
+    int64_t now_ns, period_ns;
+} touching;
+
+static void touch(mesh_delivery *delivery, void *context)
 {
-    if (now_ns - delivery->touched_ns < period_ns)
+    const touching *when = context;
+    if (when->now_ns - delivery->touched_ns < when->period_ns)
         return;
     mesh_pull_touch(delivery->connection, delivery->message);
-    delivery->touched_ns = now_ns;
+    delivery->touched_ns = when->now_ns;
+}
+
+/* All that a lane has. */
+static void each(const mesh_lane *self, void (*fn)(mesh_delivery *delivery, void *context),
+                 void *context)
+{
+    for (mesh_delivery *d = self->first; d != NULL; d = d->next)
+        fn(d, context);
+    for (size_t i = 0; i < self->running; i++)
+        fn(self->batch[i], context);
+    mesh_held_each(&self->held, fn, context);
 }
 
 void mesh_lanes_touch(mesh_consumption *self)
 {
-    int64_t now_ns = mesh_clock_monotonic_ns();
-    int64_t period_ns = self->settings.ack_wait_ms * 1000000 / 3;
+    touching when = {mesh_clock_monotonic_ns(), self->settings.ack_wait_ms * 1000000 / 3};
     for (mesh_lane *lane = self->lanes; lane < self->lanes + self->settings.lanes; lane++) {
         /* What takes longer another instance may have, and what waits for it, too. */
         if (is_late(lane)) {
             give_back(lane, LATE_PAUSE_MS);
             continue;
         }
-        for (mesh_delivery *d = lane->first; d != NULL; d = d->next)
-            touch(d, now_ns, period_ns);
-        for (mesh_delivery *d = lane->held; d != NULL; d = d->next)
-            touch(d, now_ns, period_ns);
-        for (size_t i = 0; i < lane->running; i++)
-            touch(lane->batch[i], now_ns, period_ns);
+        each(lane, touch, &when);
     }
 }
 
@@ -472,8 +394,8 @@ void mesh_lanes_give_back(mesh_consumption *self)
 void mesh_lanes_drop_held(mesh_consumption *self)
 {
     for (mesh_lane *lane = self->lanes; lane < self->lanes + self->settings.lanes; lane++)
-        while (lane->held != NULL)
-            end(self, take_held(lane, &lane->held));
+        for (mesh_delivery *held; (held = mesh_held_pop(&lane->held)) != NULL;)
+            end(self, held);
 }
 
 void mesh_lanes_wake(mesh_consumption *self)
@@ -482,18 +404,18 @@ void mesh_lanes_wake(mesh_consumption *self)
         pthread_cond_signal(&self->lanes[i].work);
 }
 
+static void find_oldest(mesh_delivery *delivery, void *context)
+{
+    int64_t *oldest_ns = context;
+    *oldest_ns = mesh_clock_earlier(*oldest_ns, delivery->fetched_ns);
+}
+
 int64_t mesh_lanes_oldest_ms(const mesh_consumption *self)
 {
     int64_t now_ns = mesh_clock_monotonic_ns();
     int64_t oldest_ns = now_ns;
-    for (mesh_lane *lane = self->lanes; lane < self->lanes + self->settings.lanes; lane++) {
-        for (const mesh_delivery *d = lane->first; d != NULL; d = d->next)
-            oldest_ns = mesh_clock_earlier(oldest_ns, d->fetched_ns);
-        for (const mesh_delivery *d = lane->held; d != NULL; d = d->next)
-            oldest_ns = mesh_clock_earlier(oldest_ns, d->fetched_ns);
-        for (size_t i = 0; i < lane->running; i++)
-            oldest_ns = mesh_clock_earlier(oldest_ns, lane->batch[i]->fetched_ns);
-    }
+    for (size_t i = 0; i < self->settings.lanes; i++)
+        each(&self->lanes[i], find_oldest, &oldest_ns);
     return (now_ns - oldest_ns) / 1000000;
 }
 
@@ -509,7 +431,7 @@ mesh_code mesh_lanes_create(mesh_consumption *self, mesh_error *err)
     for (mesh_lane *lane = self->lanes; lane < self->lanes + self->settings.lanes; lane++) {
         lane->owner = self;
         lane->last = &lane->first;
-        lane->held_last = &lane->held;
+        mesh_held_init(&lane->held, &self->held, &self->held_bytes);
         lane->limit = 1;
         lane->look_ms = LOOK_FIRST_MS;
         pthread_cond_init(&lane->work, NULL);

@@ -9,6 +9,7 @@
 #include <pthread.h>
 
 #include "mesh/events/consume.h"
+#include "mesh/events/held.h"
 
 typedef struct mesh_lane {
     mesh_consumption *owner; /* immutable */
@@ -24,9 +25,7 @@ typedef struct mesh_lane {
     size_t running;
     size_t limit; /* how many it takes at once */
     int64_t began_ns;
-    mesh_delivery *held; /* those that wait for others before them, in the order of their coming */
-    mesh_delivery **held_last;
-    size_t held_count, held_bytes;
+    mesh_held held;  /* those that wait for others before them */
     int64_t look_ns; /* when it is looked whether they still have to */
 } mesh_lane;
 
@@ -55,6 +54,7 @@ struct mesh_consumption {
     bool stalled;          /* there is work, and none got done for long */
     size_t in_flight;      /* deliveries fetched and not answered yet */
     size_t held;           /* of them those that wait for others, which may have to be fetched */
+    size_t held_bytes;     /* of their payloads */
     int64_t gap_pause_ms;  /* of what comes too early and is not held */
     int64_t gap_second_ns; /* end of the second in which `gap_count` were sent back */
     size_t gap_count;
