@@ -36,4 +36,21 @@ test_what_a_service_adds_or_consumes_is_found_in_its_sources() {
         fail "user.v1.UserBanned is heard by every service"
 }
 
+# S4.9: a tree with one event and services that take it in each way.
+# shellcheck disable=SC2016
+test_who_takes_several_at_once_or_one_alone_consumes() {
+    local tree=$WORK/tree made
+    mkdir -p -- "$tree"/{scripts/lib,proto,mesh} "$tree"/services/{alone,both,several}
+    cp -- scripts/lib/{event-map,common.sh} "$tree/scripts/lib"
+    printf '%s\n' 'package a.v1;' 'message BirdSeen {' '    subject: "a.v1.BirdSeen"' \
+        '    version: "version"' '}' >"$tree/proto/a.proto"
+    echo 'a__v1__bird_seen__consumer(f, NULL)' | tee "$tree/services/alone/main.c" \
+        >"$tree/services/both/main.c"
+    echo 'a__v1__bird_seen__batch_consumer(f, NULL)' | tee "$tree/services/several/main.c" \
+        >>"$tree/services/both/main.c"
+    made=$("$tree/scripts/lib/event-map")
+    [[ $made == *'| `a.v1.BirdSeen` | (a service to come) | alone, both, several |'* ]] ||
+        fail "$made"
+}
+
 run_tests
