@@ -39,21 +39,65 @@ mesh_code mesh_attempts_begin(mesh_db *db, mesh_arena *arena, const mesh_attempt
     return MESH_OK;
 }
 
+mesh_code mesh_attempts_withdraw(mesh_db *db, mesh_arena *arena, const mesh_attempts_begun *begun,
+                                 mesh_error *err)
+{
+    static const char sql[] =
+        "DELETE FROM mesh_inbox_attempt AS a USING unnest($2::text[], $3::integer[])"
+        " AS g (event, delivery) WHERE a.consumer = $1 AND a.event = g.event"
+        " AND a.delivery = g.delivery AND a.outcome = 'begun'";
+    const char *events = mesh_array_of_texts(arena, begun->events, begun->count);
+    const char *deliveries = mesh_array_of_integers(arena, begun->deliveries, begun->count);
+    if (mesh_arena_overflowed(arena))
+        return mesh_error_set(err, MESH_RESOURCE_EXHAUSTED, "out of memory");
+    return mesh_db_exec(db, 0, sql,
+                        MESH_SQL_PARAMS(MESH_SQL_TEXT(begun->consumer), MESH_SQL_TEXT(events),
+                                        MESH_SQL_TEXT(deliveries)),
+                        NULL, err);
+}
+
 mesh_code mesh_attempt_end(mesh_db *db, const mesh_attempt_key *key, mesh_attempt_outcome outcome,
                            const mesh_error *cause, mesh_error *err)
 {
     static const char sql[] =
-        "INSERT INTO mesh_inbox_attempt (consumer, event, delivery, outcome, code, cause)"
-        " VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (consumer, event, delivery) DO UPDATE"
+        "INSERT INTO mesh_inbox_attempt (consumer, event, delivery, outcome, code, cause,"
+        "  aggregate_type, aggregate_id, version)"
+        " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)"
+        " ON CONFLICT (consumer, event, delivery) DO UPDATE"
         " SET outcome = excluded.outcome, code = excluded.code, cause = excluded.cause,"
-        " noted_at = now()";
+        " aggregate_type = excluded.aggregate_type, aggregate_id = excluded.aggregate_id,"
+        " version = excluded.version, noted_at = now()";
     static const char *const outcomes[] = {"failed", "passing"};
+    bool known = key->version > 0;
     return mesh_db_exec(
         db, 0, sql,
         MESH_SQL_PARAMS(MESH_SQL_TEXT(key->consumer), MESH_SQL_TEXT(key->event),
                         MESH_SQL_INT(key->delivery), MESH_SQL_TEXT(outcomes[outcome]),
-                        MESH_SQL_TEXT(mesh_code_name(cause->code)), MESH_SQL_TEXT(cause->message)),
+                        MESH_SQL_TEXT(mesh_code_name(cause->code)), MESH_SQL_TEXT(cause->message),
+                        MESH_SQL_TEXT(known ? key->aggregate_type : ""),
+                        MESH_SQL_TEXT(known ? key->aggregate_id : ""), MESH_SQL_INT(key->version)),
         NULL, err);
+}
+
+mesh_code mesh_attempt_comes_again(mesh_db *db, const mesh_attempt_key *key, int64_t within_ms,
+                                   bool *comes, mesh_error *err)
+{
+    static const char sql[] =
+        "SELECT EXISTS (SELECT FROM mesh_inbox_attempt WHERE consumer = $1 AND aggregate_type = $2"
+        " AND aggregate_id = $3 AND version = $4 AND version > 0"
+        " AND noted_at > now() - $5 * interval '1 millisecond')";
+    mesh_rows *rows = NULL;
+    mesh_code code = mesh_db_query(
+        db, 0, sql,
+        MESH_SQL_PARAMS(MESH_SQL_TEXT(key->consumer), MESH_SQL_TEXT(key->aggregate_type),
+                        MESH_SQL_TEXT(key->aggregate_id), MESH_SQL_INT(key->version),
+                        MESH_SQL_INT(within_ms)),
+        &rows, err);
+    if (code != MESH_OK)
+        return code;
+    *comes = mesh_rows_bool(rows, 0, 0);
+    mesh_rows_end(rows);
+    return MESH_OK;
 }
 
 mesh_code mesh_attempts_forget(mesh_tx *tx, const char *consumer, const char *const *events,

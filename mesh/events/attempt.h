@@ -12,6 +12,9 @@ typedef struct mesh_attempt_key {
     const char *consumer;
     const char *event;
     int delivery;
+    const char *aggregate_type; /* with the version, of what has one; else not read */
+    const char *aggregate_id;
+    int64_t version; /* 0: none, or not known */
 } mesh_attempt_key;
 
 /* How many there were in earlier deliveries. */
@@ -34,6 +37,10 @@ typedef struct mesh_attempts_begun {
 mesh_code mesh_attempts_begin(mesh_db *db, mesh_arena *arena, const mesh_attempts_begun *begun,
                               mesh_attempts *before, mesh_error *err);
 
+/* They did not begin after all: nothing was tried. Errors of mesh_db_exec. */
+mesh_code mesh_attempts_withdraw(mesh_db *db, mesh_arena *arena, const mesh_attempts_begun *begun,
+                                 mesh_error *err);
+
 /* How an attempt ended: MESH_ATTEMPT_FAILED counts against the event, the other does not. */
 typedef enum mesh_attempt_outcome {
     MESH_ATTEMPT_FAILED,
@@ -43,6 +50,11 @@ typedef enum mesh_attempt_outcome {
 /* Notes it. Errors of mesh_db_exec. */
 mesh_code mesh_attempt_end(mesh_db *db, const mesh_attempt_key *key, mesh_attempt_outcome outcome,
                            const mesh_error *cause, mesh_error *err);
+
+/* Whether an attempt at the version failed within the last `within_ms`, so that it comes again.
+ * Errors of mesh_db_query. */
+mesh_code mesh_attempt_comes_again(mesh_db *db, const mesh_attempt_key *key, int64_t within_ms,
+                                   bool *comes, mesh_error *err);
 
 /* Forgets the attempts of events. Errors of mesh_tx_query. */
 mesh_code mesh_attempts_forget(mesh_tx *tx, const char *consumer, const char *const *events,

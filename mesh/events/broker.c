@@ -43,6 +43,8 @@ struct mesh_broker {
     bool history_cut;
     bool seen;           /* the durable consumer was */
     uint64_t delivered;  /* to it, then */
+    uint64_t reached;    /* the same, when its figures were read last */
+    uint64_t settled;    /* as mesh_broker_settled says */
     int64_t max_payload; /* of the last link; 0: there was none */
     mesh_broker *next;   /* guarded by registry_mu */
 };
@@ -263,6 +265,18 @@ static bool put_in_place(mesh_broker *broker, mesh_link *link)
     return false;
 }
 
+/* Called with mu held. */
+static void note_settled(mesh_broker *broker, const jsConsumerInfo *consumer)
+{
+    uint64_t settled = consumer->AckFloor.Stream;
+    /* Those that came back are counted until they are answered. */
+    if (consumer->NumAckPending == consumer->NumRedelivered)
+        settled = consumer->Delivered.Stream;
+    if (settled > broker->settled || consumer->Delivered.Stream < broker->reached)
+        broker->settled = settled; /* the latter: it was made anew */
+    broker->reached = consumer->Delivered.Stream;
+}
+
 static bool read_figures(mesh_broker *broker, mesh_link *link)
 {
     jsConsumerInfo *consumer = NULL;
@@ -279,6 +293,7 @@ static bool read_figures(mesh_broker *broker, mesh_link *link)
             broker->delivered = consumer->Delivered.Stream;
         broker->seen = true;
         broker->lag = consumer->NumPending;
+        note_settled(broker, consumer);
         broker->history_cut = consumer->Config->DeliverPolicy != js_DeliverAll ||
                               stream->State.FirstSeq > 1;
         pthread_mutex_unlock(&broker->mu);
@@ -511,6 +526,14 @@ bool mesh_broker_delivered(mesh_broker *broker, uint64_t *delivered)
     *delivered = broker->delivered;
     pthread_mutex_unlock(&broker->mu);
     return seen;
+}
+
+bool mesh_broker_settled(mesh_broker *broker, uint64_t sequence)
+{
+    pthread_mutex_lock(&broker->mu);
+    bool settled = broker->settled >= sequence;
+    pthread_mutex_unlock(&broker->mu);
+    return settled;
 }
 
 bool mesh_broker_history_cut(mesh_broker *broker)

@@ -99,6 +99,10 @@ int64_t mesh_broker_start_time(int64_t wall_ns);
  * beginning, or the consumer did not start there. As of a few seconds ago. */
 bool mesh_broker_history_cut(mesh_broker *broker);
 
+/* Whether every event up to this number has been answered, or came back at least once: none of them
+ * may still lie untried with an instance, one that died included. As of a few seconds ago. */
+bool mesh_broker_settled(mesh_broker *broker, uint64_t sequence);
+
 /* The number of the last event that the durable consumer had been given when it was seen first;
  * false: it was not seen yet. */
 bool mesh_broker_delivered(mesh_broker *broker, uint64_t *delivered);

@@ -5,6 +5,7 @@
 
 #include "mesh/base/clock.h"
 #include "mesh/base/hash.h"
+#include "mesh/base/log.h"
 #include "mesh/events/delivery_parts.h"
 #include "mesh/events/envelope.h"
 
@@ -249,30 +250,58 @@ static void write_key(mesh_delivery *d)
         snprintf(d->key, sizeof d->key, "%" PRIu64 "@%" PRId64, d->sequence, d->stored_ns);
 }
 
+/* Those that are delivered again. */
+typedef struct again {
+    mesh_delivery *deliveries[MESH_DELIVERY_BATCH];
+    const char *events[MESH_DELIVERY_BATCH];
+    int64_t numbers[MESH_DELIVERY_BATCH];
+    mesh_attempts_begun begun; /* of the two before */
+} again;
+
+static void add_again(const mesh_work *self, mesh_delivery *d, again *again)
+{
+    mesh_attempts_begun *begun = &again->begun;
+    begun->consumer = self->settings->service;
+    begun->events = again->events;
+    begun->deliveries = again->numbers;
+    again->events[begun->count] = d->key;
+    again->numbers[begun->count] = d->number;
+    again->deliveries[begun->count++] = d;
+}
+
 /* Of deliveries again it is noted that they begin, with one word for all. */
 static mesh_code note_begin(mesh_work *self, mesh_error *err)
 {
-    mesh_delivery *again[MESH_DELIVERY_BATCH];
-    const char *events[MESH_DELIVERY_BATCH];
-    int64_t deliveries[MESH_DELIVERY_BATCH];
+    again again = {.begun = {.count = 0}};
     mesh_attempts before[MESH_DELIVERY_BATCH];
-    mesh_attempts_begun begun = {
-        .consumer = self->settings->service, .events = events, .deliveries = deliveries};
+    for (size_t i = 0; i < self->count; i++)
+        if (self->deliveries[i]->number > 1)
+            add_again(self, self->deliveries[i], &again);
+    if (again.begun.count == 0)
+        return MESH_OK;
+    mesh_code code = mesh_attempts_begin(self->settings->db, self->arena, &again.begun, before,
+                                         err);
+    self->away = code != MESH_OK;
+    for (size_t i = 0; i < again.begun.count && code == MESH_OK; i++)
+        again.deliveries[i]->before = before[i];
+    return code;
+}
+
+/* What only waits was not tried, nor was any of several that are handled alone now. */
+static void withdraw_begin(mesh_work *self, bool all)
+{
+    again again = {.begun = {.count = 0}};
     for (size_t i = 0; i < self->count; i++) {
         mesh_delivery *d = self->deliveries[i];
-        if (d->number == 1)
-            continue;
-        events[begun.count] = d->key;
-        deliveries[begun.count] = d->number;
-        again[begun.count++] = d;
+        bool waits = d->result == MESH_DELIVERY_HELD || d->result == MESH_DELIVERY_GAP;
+        if (d->number > 1 && (all || waits))
+            add_again(self, d, &again);
     }
-    if (begun.count == 0)
-        return MESH_OK;
-    mesh_code code = mesh_attempts_begin(self->settings->db, self->arena, &begun, before, err);
-    self->away = code != MESH_OK;
-    for (size_t i = 0; i < begun.count && code == MESH_OK; i++)
-        again[i]->before = before[i];
-    return code;
+    mesh_error err = {.code = MESH_OK};
+    if (again.begun.count > 0 &&
+        mesh_attempts_withdraw(self->settings->db, self->arena, &again.begun, &err) != MESH_OK)
+        mesh_log(MESH_LOG_WARN, "events that were not tried count as if they had been",
+                 MESH_LOG_S("cause", err.message));
 }
 
 /* One that failed before, or took its process with it, must not do so to others. */
@@ -321,6 +350,13 @@ static mesh_code prepare(mesh_work *self, mesh_error *err)
     return code == MESH_OK ? note_begin(self, err) : code;
 }
 
+/* Of those that only wait. */
+static void end_waits(mesh_work *self)
+{
+    withdraw_begin(self, false);
+    mesh_fail_gaps(self);
+}
+
 static void handle_one(mesh_work *self)
 {
     mesh_delivery *d = self->deliveries[0];
@@ -341,7 +377,7 @@ static void handle_one(mesh_work *self)
     else if (code != MESH_OK)
         mesh_fail(self, d, &err);
     else
-        mesh_fail_gaps(self);
+        end_waits(self);
 }
 
 bool mesh_delivery_handle(const mesh_delivery_settings *settings, mesh_delivery **deliveries,
@@ -363,13 +399,13 @@ bool mesh_delivery_handle(const mesh_delivery_settings *settings, mesh_delivery 
             handle_one(&self);
         return true;
     }
-    if (has_suspect(&self))
-        return false;
-    mesh_code code = run(&self, &err);
+    mesh_code code = has_suspect(&self) ? MESH_ABORTED : run(&self, &err);
     if (self.away)
         mesh_fail_away(&self);
     else if (code == MESH_OK)
-        mesh_fail_gaps(&self);
+        end_waits(&self);
+    else
+        withdraw_begin(&self, true);
     return code == MESH_OK || self.away;
 }
 

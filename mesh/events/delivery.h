@@ -66,7 +66,8 @@ typedef struct mesh_delivery {
     int64_t gap_ns;            /* since when it waits for `missing`; 0: it does not */
     int64_t missing;           /* the version before which it cannot be handled */
     bool missing_dead;         /* that one may be among the dead letters */
-    bool may_begin;            /* its aggregate may begin with it, though that is not 1 */
+    bool may_begin;            /* its aggregate may begin with it, though that is not 1: it is the
+                                * lowest one that was seen */
 } mesh_delivery;
 
 /* Immutable. */
@@ -75,6 +76,7 @@ typedef struct mesh_delivery_settings {
     mesh_broker *broker;
     const char *service;
     int64_t handler_timeout_ms;
+    int64_t ack_wait_ms;
     int64_t gap_wait_ms;
     int max_deliver;
 } mesh_delivery_settings;

@@ -28,6 +28,12 @@ mesh_code mesh_place_all(mesh_work *work, mesh_versions_fn *read_versions, mesh_
 /* Whether it has waited for long enough; from the aggregate's last progress on. */
 bool mesh_place_waits_in_vain(const mesh_work *work, const mesh_delivery *delivery);
 
+/* Whether first events of its aggregate may be missing for good. */
+bool mesh_place_is_cut(const mesh_work *work, const mesh_delivery *delivery);
+
+/* Until what comes too early comes again. */
+int64_t mesh_place_pause_ms(const mesh_work *work, const mesh_delivery *delivery);
+
 /* ---- fail.c: what does not end well ---- */
 
 mesh_attempt_key mesh_fail_key(const mesh_work *work, const mesh_delivery *delivery);

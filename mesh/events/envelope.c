@@ -45,7 +45,8 @@ static bool read_version(const char *text, int64_t *version)
     }
     errno = 0;
     *version = strtoll(text, &end, 10);
-    return errno == 0 && end != text && *end == '\0' && *version >= 0;
+    /* The greatest number has none that follows it. */
+    return errno == 0 && end != text && *end == '\0' && *version >= 0 && *version < INT64_MAX;
 }
 
 const char *mesh_envelope_id(natsMsg *message)

@@ -164,6 +164,7 @@ static mesh_code create_parts(mesh_events *self, const mesh_events_options *opti
                 .broker = self->broker,
                 .service = self->service,
                 .handler_timeout_ms = options->handler_timeout_ms,
+                .ack_wait_ms = options->ack_wait_ms,
                 .gap_wait_ms = options->gap_wait_ms,
                 .max_deliver = options->max_deliver,
             },

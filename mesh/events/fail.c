@@ -8,20 +8,26 @@
 enum {
     /* So many times `max_deliver` may an event fail for trouble of the surroundings. */
     PATIENCE = 60,
+    PAUSE_MAX_MS = 60000, /* between two attempts */
     LINK_TIMEOUT_MS = 500,
     STORE_RETRY_MS = 10000 /* a dead letter that could not be stored */
 };
 
 mesh_attempt_key mesh_fail_key(const mesh_work *self, const mesh_delivery *d)
 {
-    return (mesh_attempt_key){
-        .consumer = self->settings->service, .event = d->key, .delivery = d->number};
+    return (mesh_attempt_key){.consumer = self->settings->service,
+                              .event = d->key,
+                              .delivery = d->number,
+                              .aggregate_type = d->aggregate_type,
+                              .aggregate_id = d->meta.aggregate_id,
+                              .version = d->meta.version};
 }
 
 /* After the n-th attempt that failed, from 1 on. */
 static int64_t pause_ms(int64_t number)
 {
-    static const int64_t pauses_ms[] = {100, 500, 1000, 2000, 5000, 10000, 20000, 30000, 60000};
+    static const int64_t pauses_ms[] = {100,   500,   1000,  2000,        5000,
+                                        10000, 20000, 30000, PAUSE_MAX_MS};
     int count = (int)(sizeof pauses_ms / sizeof pauses_ms[0]);
     return pauses_ms[number < 1 ? 0 : number <= count ? number - 1 : count - 1];
 }
@@ -121,6 +127,15 @@ static bool is_last(const mesh_work *self, const mesh_delivery *d, bool passes)
     return d->before.failures + 1 >= most;
 }
 
+/* Where its aggregate may begin in the middle, not behind it: it comes again. */
+static mesh_code note_seen(const mesh_work *self, const mesh_delivery *d, mesh_error *err)
+{
+    if (d->meta.version == 0 || !mesh_place_is_cut(self, d))
+        return MESH_OK;
+    return mesh_inbox_see(self->settings->db, self->settings->service, d->aggregate_type,
+                          d->meta.aggregate_id, d->meta.version, err);
+}
+
 void mesh_fail(const mesh_work *self, mesh_delivery *d, const mesh_error *cause)
 {
     const mesh_attempt_key key = mesh_fail_key(self, d);
@@ -128,6 +143,8 @@ void mesh_fail(const mesh_work *self, mesh_delivery *d, const mesh_error *cause)
     mesh_error err = {.code = MESH_OK};
     mesh_code code = mesh_attempt_end(
         self->settings->db, &key, passes ? MESH_ATTEMPT_PASSING : MESH_ATTEMPT_FAILED, cause, &err);
+    if (code == MESH_OK)
+        code = note_seen(self, d, &err);
     if (code == MESH_OK && is_last(self, d, passes)) {
         mesh_fail_for_good(self, d, cause);
         return;
@@ -137,13 +154,32 @@ void mesh_fail(const mesh_work *self, mesh_delivery *d, const mesh_error *cause)
     come_again(d, MESH_DELIVERY_FAILED, pause_ms(d->before.failures + d->before.passing + 1));
 }
 
+/* What it waits for is tried again and again: it has not waited in vain. */
+static mesh_code look_for_missing(const mesh_work *self, const mesh_delivery *d, bool *comes,
+                                  mesh_error *err)
+{
+    mesh_attempt_key missing = mesh_fail_key(self, d);
+    missing.version = d->missing;
+    return mesh_attempt_comes_again(self->settings->db, &missing,
+                                    PAUSE_MAX_MS + self->settings->handler_timeout_ms +
+                                        self->settings->gap_wait_ms,
+                                    comes, err);
+}
+
 void mesh_fail_gap(const mesh_work *self, mesh_delivery *d)
 {
     mesh_error cause;
-    come_again(d, MESH_DELIVERY_GAP, MESH_DELIVERY_GAP_PAUSE_MS);
+    bool comes = false;
+    come_again(d, MESH_DELIVERY_GAP, mesh_place_pause_ms(self, d));
+    if (!mesh_place_waits_in_vain(self, d) || look_for_missing(self, d, &comes, &cause) != MESH_OK)
+        return;
     mesh_fail_explain_gap(d, &cause);
-    if (mesh_place_waits_in_vain(self, d))
+    if (!comes) {
         mesh_fail_for_good(self, d, &cause);
+        return;
+    }
+    d->gap_ns = mesh_clock_monotonic_ns();
+    d->result = MESH_DELIVERY_HELD;
 }
 
 void mesh_fail_gaps(const mesh_work *self)

@@ -153,7 +153,7 @@ mesh_code mesh_inbox_lock(mesh_tx *tx, const char *consumer, mesh_aggregate *agg
     static const char sql[] =
         "INSERT INTO mesh_inbox_version AS v"
         " (consumer, aggregate_type, aggregate_id, version, begins, previous)"
-        " SELECT $1, type, id, last, 0, -2 - before"
+        " SELECT $1, type, id, CASE WHEN before = 0 THEN last ELSE 0 END, 0, -2 - before"
         " FROM unnest($2::text[], $3::text[], $4::bigint[], $5::bigint[])"
         "  AS given (type, id, before, last)"
         " ON CONFLICT (consumer, aggregate_type, aggregate_id) DO UPDATE SET previous = v.version,"
@@ -200,6 +200,21 @@ mesh_code mesh_inbox_advance(mesh_tx *tx, const char *consumer, const mesh_aggre
         if (a->reached != a->version || a->begins != a->begun)
             add(&c, a, a->reached, a->begins);
     return code != MESH_OK || c.count == 0 ? code : run(tx, sql, consumer, &c, NULL, err);
+}
+
+mesh_code mesh_inbox_see(mesh_db *db, const char *consumer, const char *type, const char *id,
+                         int64_t version, mesh_error *err)
+{
+    static const char sql[] =
+        "INSERT INTO mesh_inbox_version AS v"
+        " (consumer, aggregate_type, aggregate_id, version, begins) VALUES ($1, $2, $3, 0, $4)"
+        " ON CONFLICT (consumer, aggregate_type, aggregate_id) DO UPDATE"
+        " SET begins = excluded.begins"
+        " WHERE v.version = 0 AND (v.begins = 0 OR v.begins > excluded.begins)";
+    return mesh_db_exec(db, 0, sql,
+                        MESH_SQL_PARAMS(MESH_SQL_TEXT(consumer), MESH_SQL_TEXT(type),
+                                        MESH_SQL_TEXT(id), MESH_SQL_INT(version)),
+                        NULL, err);
 }
 
 mesh_code mesh_inbox_bury(mesh_tx *tx, const char *consumer, const char *type, const char *id,

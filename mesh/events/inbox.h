@@ -30,8 +30,9 @@ mesh_code mesh_inbox_note(mesh_tx *tx, const char *consumer, const char *const *
                           size_t count, mesh_error *err);
 
 /* Reads and locks the versions of aggregates, which are in the order of type and id, and sets at
- * once those that are `before` to `last`: most events come in turn, so that no other statement is
- * needed. mesh_inbox_peek reads without a lock what `reached`, `dead` and `begins` are; who has no
+ * once those that are `before` to `last` (one without a row is 0): most events come in turn, so
+ * that no other statement is needed. mesh_inbox_advance follows in the same transaction, for those
+ * where `reached` is to be another. mesh_inbox_peek reads without a lock what `reached`, `dead` and `begins` are; who has no
  * row keeps zeros. Errors of mesh_tx_query. */
 mesh_code mesh_inbox_lock(mesh_tx *tx, const char *consumer, mesh_aggregate *aggregates,
                           size_t count, mesh_error *err);
@@ -42,8 +43,14 @@ mesh_code mesh_inbox_peek(mesh_tx *tx, const char *consumer, mesh_aggregate *agg
 mesh_code mesh_inbox_advance(mesh_tx *tx, const char *consumer, const mesh_aggregate *aggregates,
                              size_t count, mesh_error *err);
 
-/* Notes that a version of an aggregate is among the dead letters, unless it is past. Errors of
- * mesh_tx_query. */
+/* Notes that a version of an aggregate was seen that may be the one that it begins with. Errors of
+ * mesh_db_exec. */
+mesh_code mesh_inbox_see(mesh_db *db, const char *consumer, const char *type, const char *id,
+                         int64_t version, mesh_error *err);
+
+/* Notes that a version of an aggregate is among the dead letters, unless it is past. Only the first
+ * one is kept: when that is replayed, it is not known that later ones are there, too, and what
+ * follows them waits for as long as for any version. Errors of mesh_tx_query. */
 mesh_code mesh_inbox_bury(mesh_tx *tx, const char *consumer, const char *type, const char *id,
                           int64_t version, mesh_error *err);
 

@@ -5,9 +5,12 @@
 #include "mesh/events/delivery_parts.h"
 
 enum {
-    /* Deliveries after which an aggregate may begin in the middle: what other instances had of it
-     * they have handled by then. */
+    /* Deliveries after which an aggregate may begin in the middle, if no earlier event can be
+     * untried; and after which it does all the same: some of those that come are always new. By
+     * then what an instance took into its death was given to another one. */
     ADOPT_DELIVERIES = 3,
+    ADOPT_ANYWAY_DELIVERIES = ADOPT_DELIVERIES + 10,
+    ADOPT_PAUSES = 8, /* so many from one to the other are an ack wait */
     /* Behind a dead letter an event waits for its replay only so long. */
     DEAD_GAP_WAIT_MS = 10000
 };
@@ -64,21 +67,37 @@ static void expect_turns(mesh_work *self)
     }
 }
 
-/* An aggregate may begin in the middle where what was before cannot come: with the lowest version
- * that was seen, after some time for a lower one. */
-static bool may_begin(const mesh_work *self, const mesh_delivery *d)
+bool mesh_place_is_cut(const mesh_work *self, const mesh_delivery *d)
 {
-    const mesh_aggregate *a = d->aggregate;
-    return a->reached == 0 && a->dead == 0 &&
-           (d->late || mesh_broker_history_cut(self->settings->broker));
+    return d->late || mesh_broker_history_cut(self->settings->broker);
 }
 
-static bool begins(mesh_delivery *d)
+/* An aggregate may begin in the middle where what was before cannot come: with the lowest version
+ * that was seen, which others wait for. */
+static bool may_begin(const mesh_work *self, const mesh_delivery *d)
 {
     mesh_aggregate *a = d->aggregate;
+    if (a->reached != 0 || a->dead != 0 || !mesh_place_is_cut(self, d))
+        return false;
     if (a->begins == 0 || d->meta.version < a->begins)
         a->begins = d->meta.version;
-    return d->number >= ADOPT_DELIVERIES && d->meta.version == a->begins;
+    return d->meta.version == a->begins;
+}
+
+/* After some time for a lower one. */
+static bool begins(const mesh_work *self, const mesh_delivery *d)
+{
+    return d->may_begin && d->number >= ADOPT_DELIVERIES &&
+           (d->number >= ADOPT_ANYWAY_DELIVERIES ||
+            mesh_broker_settled(self->settings->broker, d->sequence - 1));
+}
+
+int64_t mesh_place_pause_ms(const mesh_work *self, const mesh_delivery *d)
+{
+    int64_t pause_ms = self->settings->ack_wait_ms / ADOPT_PAUSES;
+    return d->may_begin && d->number >= ADOPT_DELIVERIES && pause_ms > MESH_DELIVERY_GAP_PAUSE_MS
+               ? pause_ms
+               : MESH_DELIVERY_GAP_PAUSE_MS;
 }
 
 bool mesh_place_waits_in_vain(const mesh_work *self, const mesh_delivery *d)
@@ -108,9 +127,9 @@ static mesh_delivery_result place(const mesh_work *self, mesh_delivery *d)
         return placed;
     if (d->meta.version <= a->reached)
         return MESH_DELIVERY_PAST;
-    d->may_begin = may_begin(self, d);
     bool next = d->meta.version == a->reached + 1 || d->forced;
-    if (!next && !(d->may_begin && begins(d))) {
+    d->may_begin = !next && may_begin(self, d);
+    if (!next && !begins(self, d)) {
         note_gap(d);
         return d->may_begin || mesh_place_waits_in_vain(self, d) ? MESH_DELIVERY_GAP
                                                                  : MESH_DELIVERY_HELD;

@@ -74,12 +74,26 @@ static void only_old_rows_are_removed(void **state)
     assert_string_equal(postgres_value(db, "SELECT count(*) FROM mesh_inbox"), "3000");
 }
 
+/* S4.9: also when who locks it sets nothing afterwards. */
+static void a_new_row_that_is_not_in_turn_has_no_version(void **state)
+{
+    (void)state;
+    mesh_tx *tx = NULL;
+    mesh_aggregate a = {.type = "stock", .id = "odyssey", .before = 4, .last = 5};
+    assert_int_equal(mesh_tx_begin(db, NULL, &tx, NULL), MESH_OK);
+    assert_int_equal(mesh_inbox_lock(tx, "product", &a, 1, NULL), MESH_OK);
+    assert_int_equal(a.version, 0);
+    assert_int_equal(a.reached, 0);
+    mesh_tx_rollback(tx);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_event_is_first_once_for_each_consumer),
         cmocka_unit_test(a_rollback_forgets_it),
         cmocka_unit_test(only_old_rows_are_removed),
+        cmocka_unit_test(a_new_row_that_is_not_in_turn_has_no_version),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }

@@ -1,6 +1,7 @@
 /*
  * Versions: a consumer applies the events of an aggregate in order, each once, whoever brings them.
  */
+#include <inttypes.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
@@ -17,7 +18,7 @@ static instance open_consumer(int64_t gap_wait_ms)
 }
 
 /* A version of a product, as the publisher would emit it, with an id of its own. */
-static void emit(const char *message, const char *product_id, int version)
+static void emit(const char *message, const char *product_id, int64_t version)
 {
     char id[MESH_UUID_TEXT_BYTES], subject[64], headers[512], payload[64];
     mesh_uuid_v7(id);
@@ -25,7 +26,7 @@ static void emit(const char *message, const char *product_id, int version)
     snprintf(headers, sizeof headers,
              "ce-specversion: 1.0\nce-id: %s\nce-type: stock.v1.%s\nce-source: /shop\n"
              "ce-subject: %s\nce-time: 2026-11-21T08:15:30Z\nce-aggregatetype: stock\n"
-             "ce-aggregateversion: %d",
+             "ce-aggregateversion: %" PRId64,
              id, message, product_id, version);
     int size = snprintf(payload, sizeof payload, "\x0a%c%s\x10%c", (char)strlen(product_id),
                         product_id, (char)version);
@@ -287,6 +288,171 @@ static void a_service_may_begin_at_a_time(void **state)
     bus_close(&self);
 }
 
+static int64_t away_until_ns;
+
+static mesh_code away_first(void *context, mesh_tx *tx, const mesh_event *meta,
+                            const Stock__V1__StockLowered *event, mesh_error *err)
+{
+    (void)context;
+    if (event->version == 1 && mesh_clock_monotonic_ns() < away_until_ns)
+        return mesh_error_set(err, MESH_UNAVAILABLE, "a peer is away");
+    return bus_note(NULL, tx, meta, event, err);
+}
+
+/* S4.9, S4.10: where histories are cut, what is tried again is not taken for lost. */
+static void an_aggregate_does_not_begin_behind_an_event_that_fails(void **state)
+{
+    (void)state;
+    lowered("ilias", 1);
+    away_until_ns = mesh_clock_deadline_ns(4000);
+    instance self = bus_open(&(instance_options){
+        .service = "stock", .url = url, .handler = away_first, .start_sequence = 2});
+    for (int version = 1; version <= 3; version++)
+        lowered("odyssey", version);
+    WAIT_FOR(bus_stats(&self).consumed + bus_stats(&self).past == 3);
+    assert_string_equal(versions(&self, "odyssey"), "1,2,3");
+    bus_close(&self);
+}
+
+static mesh_code take_400_ms(void *context, mesh_tx *tx, const mesh_event *meta,
+                             const Stock__V1__StockLowered *event, mesh_error *err)
+{
+    mesh_code code = mesh_tx_query(tx, "SELECT pg_sleep(0.4)", MESH_SQL_NO_PARAMS, NULL, NULL, err);
+    return code == MESH_OK ? bus_note(context, tx, meta, event, err) : code;
+}
+
+/* S4.9, S4.10: nor is what another instance has and did not get to yet. */
+static void an_aggregate_does_not_begin_behind_an_event_that_waits_elsewhere(void **state)
+{
+    (void)state;
+    char id[32];
+    instance_options options = {.service = "stock",
+                                .url = url,
+                                .handler = take_400_ms,
+                                .start_sequence = 2,
+                                .concurrency = 1};
+    lowered("ilias", 1);
+    instance slow = bus_open(&options);
+    for (int i = 0; i < 7; i++) {
+        snprintf(id, sizeof id, "product-%d", i);
+        lowered(id, 1);
+    }
+    lowered("odyssey", 1);
+    WAIT_FOR(bus_unanswered("stock") >= 7);
+    options.handler = bus_note;
+    instance other = bus_open(&options);
+    lowered("odyssey", 2);
+    lowered("odyssey", 3);
+    WAIT_FOR(bus_unanswered("stock") == 0);
+    assert_string_equal(versions(&slow, "odyssey"), "1,2,3");
+    bus_close(&slow);
+    bus_close(&other);
+}
+
+/* S4.10: a service begins in the middle of many aggregates at once. */
+static void many_aggregates_begin_in_the_middle_together(void **state)
+{
+    (void)state;
+    char id[32];
+    lowered("ilias", 1);
+    for (int i = 0; i < 500; i++) {
+        snprintf(id, sizeof id, "product-%d", i);
+        lowered(id, 7);
+    }
+    instance self = bus_open(&(instance_options){
+        .service = "stock", .url = url, .handler = bus_note, .start_sequence = 2});
+    WAIT_FOR(bus_stats(&self).consumed == 500);
+    assert_int_equal(bus_stats(&self).dead, 0);
+    bus_close(&self);
+}
+
+/* S4.9: waiting for others is no attempt. */
+static void an_aggregate_begins_in_the_middle_with_a_single_attempt(void **state)
+{
+    (void)state;
+    for (int version = 1; version <= 6; version++)
+        lowered("odyssey", version);
+    instance self = bus_open(&(instance_options){.service = "stock",
+                                                 .url = url,
+                                                 .handler = bus_note,
+                                                 .start_sequence = 4,
+                                                 .max_deliver = 1});
+    WAIT_FOR(bus_stats(&self).consumed + bus_stats(&self).dead == 3);
+    assert_string_equal(versions(&self, "odyssey"), "4,5,6");
+    assert_string_equal(postgres_value(self.db, "SELECT count(*) FROM mesh_inbox_attempt"), "0");
+    bus_close(&self);
+}
+
+/* S4.9: what follows the lowest version that was seen waits for that one, and not without end. */
+static void what_follows_the_lowest_version_waits_for_it(void **state)
+{
+    (void)state;
+    lowered("ilias", 1);
+    instance self = bus_open(&(instance_options){.service = "stock",
+                                                 .url = url,
+                                                 .handler = bus_note,
+                                                 .start_sequence = 2,
+                                                 .gap_wait_ms = 8000});
+    postgres_value(self.db, "INSERT INTO mesh_inbox_version (consumer, aggregate_type,"
+                            " aggregate_id, version, begins) VALUES"
+                            " ('stock', 'stock', 'odyssey', 0, 5)");
+    int64_t begin_ns = mesh_clock_monotonic_ns();
+    lowered("odyssey", 6);
+    WAIT_FOR(bus_stats(&self).dead == 1);
+    assert_true(mesh_clock_monotonic_ns() >= mesh_clock_add_ms(begin_ns, 8000));
+    bus_close(&self);
+}
+
+/* S4.9: what waits for an event that is tried again does not wait in vain. */
+static void what_follows_waits_as_long_as_the_one_before_is_tried(void **state)
+{
+    (void)state;
+    away_until_ns = mesh_clock_deadline_ns(5000);
+    instance self = bus_open(&(instance_options){
+        .service = "stock", .url = url, .handler = away_first, .gap_wait_ms = 1000});
+    for (int version = 1; version <= 3; version++)
+        lowered("odyssey", version);
+    WAIT_FOR(bus_stats(&self).consumed + bus_stats(&self).dead == 3);
+    assert_string_equal(versions(&self, "odyssey"), "1,2,3");
+    bus_close(&self);
+}
+
+/* S4.9: a version that none can follow is malformed. */
+static void the_greatest_number_is_no_version(void **state)
+{
+    (void)state;
+    instance self = bus_open(
+        &(instance_options){.service = "stock", .url = url, .handler = bus_note, .max_deliver = 1});
+    lowered("odyssey", 1);
+    emit("StockLowered", "odyssey", INT64_MAX);
+    lowered("odyssey", 2);
+    WAIT_FOR(bus_stats(&self).dead == 1 && bus_stats(&self).consumed == 2);
+    assert_string_equal(versions(&self, "odyssey"), "1,2");
+    bus_close(&self);
+}
+
+/* S4.9: while there is no database nothing can come, so nothing waits in vain. */
+static void a_gap_does_not_age_while_the_database_is_away(void **state)
+{
+    (void)state;
+    instance self = bus_open(&(instance_options){
+        .service = "stock", .url = url, .handler = bus_note, .gap_wait_ms = 4000});
+    lowered("odyssey", 1);
+    lowered("odyssey", 3);
+    WAIT_FOR(bus_stats(&self).consumed == 1 && bus_unanswered("stock") == 1);
+    int64_t back_ns = mesh_clock_deadline_ns(5000);
+    postgres_stop();
+    WAIT_FOR(mesh_clock_monotonic_ns() > back_ns);
+    postgres_restart();
+    WAIT_FOR(bus_handled(&self) == 1); /* it is back */
+    int64_t late_ns = mesh_clock_deadline_ns(1500);
+    WAIT_FOR(bus_stats(&self).dead > 0 || mesh_clock_monotonic_ns() > late_ns);
+    lowered("odyssey", 2);
+    WAIT_FOR(bus_stats(&self).consumed + bus_stats(&self).dead == 3);
+    assert_string_equal(versions(&self, "odyssey"), "1,2,3");
+    bus_close(&self);
+}
+
 int main(void)
 {
 #define CASE(name) cmocka_unit_test_setup_teardown(name, publisher_begin, publisher_end)
@@ -302,6 +468,14 @@ int main(void)
         CASE(a_service_that_begins_in_the_middle_adopts_what_is_there),
         CASE(a_new_handler_adopts_what_was_passed_over),
         CASE(a_service_may_begin_at_a_time),
+        CASE(an_aggregate_does_not_begin_behind_an_event_that_fails),
+        CASE(an_aggregate_does_not_begin_behind_an_event_that_waits_elsewhere),
+        CASE(many_aggregates_begin_in_the_middle_together),
+        CASE(an_aggregate_begins_in_the_middle_with_a_single_attempt),
+        CASE(what_follows_the_lowest_version_waits_for_it),
+        CASE(what_follows_waits_as_long_as_the_one_before_is_tried),
+        CASE(the_greatest_number_is_no_version),
+        CASE(a_gap_does_not_age_while_the_database_is_away),
     };
     return cmocka_run_group_tests(tests, servers_setup, servers_teardown);
 }
