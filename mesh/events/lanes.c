@@ -179,6 +179,14 @@ static void fill(mesh_lane *self)
     }
 }
 
+/* By the time for which what they wait for could have come. */
+static void correct_gaps(mesh_lane *self)
+{
+    for (size_t i = 0; i < self->running; i++)
+        if (self->batch[i]->gap_ns != 0 && self->batch[i]->gap_ns < self->owner->gaps_ns)
+            self->batch[i]->gap_ns = self->owner->gaps_ns;
+}
+
 /* Takes what is to be looked at, or handled in one transaction; 0: the lane ends. */
 static size_t take(mesh_lane *self)
 {
@@ -194,6 +202,7 @@ static size_t take(mesh_lane *self)
         else
             break;
     }
+    correct_gaps(self);
     self->began_ns = mesh_clock_monotonic_ns();
     size_t count = self->running;
     pthread_mutex_unlock(&owner->mu);
@@ -396,6 +405,11 @@ void mesh_lanes_drop_held(mesh_consumption *self)
     for (mesh_lane *lane = self->lanes; lane < self->lanes + self->settings.lanes; lane++)
         for (mesh_delivery *held; (held = mesh_held_pop(&lane->held)) != NULL;)
             end(self, held);
+}
+
+void mesh_lanes_restart_gaps(mesh_consumption *self)
+{
+    self->gaps_ns = mesh_clock_monotonic_ns();
 }
 
 void mesh_lanes_wake(mesh_consumption *self)

@@ -58,6 +58,7 @@ struct mesh_consumption {
     int64_t gap_pause_ms;  /* of what comes too early and is not held */
     int64_t gap_second_ns; /* end of the second in which `gap_count` were sent back */
     size_t gap_count;
+    int64_t gaps_ns; /* what is missing could not come before that */
     int64_t progress_ns;
     uint64_t results[MESH_DELIVERY_RESULTS];
     uint64_t redelivered;
@@ -77,6 +78,8 @@ void mesh_lanes_give_back(mesh_consumption *consumption);
 /* What waits for others is forgotten, since its connection is lost: the broker gives it to somebody
  * after the ack wait. Held. */
 void mesh_lanes_drop_held(mesh_consumption *consumption);
+/* What is missing could not come until now: what waits for it waits anew. Held. */
+void mesh_lanes_restart_gaps(mesh_consumption *consumption);
 /* They may go on with what waits. Held. */
 void mesh_lanes_wake(mesh_consumption *consumption);
 /* The age of the oldest in flight. Held. */

@@ -47,6 +47,8 @@ static void obey(mesh_consumption *self)
         if (paused)
             mesh_lanes_give_back(self);
     }
+    if (code == MESH_OK && self->away)
+        mesh_lanes_restart_gaps(self);
     if (code == MESH_UNAVAILABLE || (code == MESH_OK && self->away))
         self->away = code != MESH_OK;
     mesh_lanes_wake(self);
