@@ -62,7 +62,7 @@ typedef struct mesh_event {
     int64_t version;   /* of the aggregate; 0 when it has none */
     int64_t time_ns;   /* when it was added, since the Unix epoch */
     uint64_t sequence; /* in the stream */
-    int delivery;      /* 1 for the first attempt */
+    int delivery;      /* 1 for the first; one that only waited, or was given back, counts */
 } mesh_event;
 
 /*
@@ -84,15 +84,16 @@ typedef struct mesh_received {
     const ProtobufCMessage *event;
 } mesh_received;
 
+enum {
+    MESH_BATCH_MAX = 128
+};
+
 /*
  * The same for a handler that takes several events at once, so that it can change many rows by one
  * statement: as many as follow each other in the transaction, in their order, at least 1 and at
  * most MESH_BATCH_MAX. When it fails, it gets each of them again alone. The thread's current trace
  * is that of the first one.
  */
-enum {
-    MESH_BATCH_MAX = 128
-};
 typedef mesh_code mesh_consume_batch_fn(void (*handler)(void), void *self, mesh_tx *tx,
                                         const mesh_received *received, size_t count,
                                         mesh_error *err);
@@ -125,6 +126,10 @@ static inline mesh_consumer mesh_batch_consumer_make(const mesh_event_descriptor
     return consumer;
 }
 
+enum {
+    MESH_EVENT_MAX_BYTES = 512 * 1024
+};
+
 /*
  * Called by generated code. The event gets its id and time and is encoded now, with the thread's
  * current trace, into the transaction's arena; the commit inserts all events of the transaction by
@@ -137,9 +142,6 @@ static inline mesh_consumer mesh_batch_consumer_make(const mesh_event_descriptor
  * was created for the transaction's database, or the transaction is an autocommit or a read-only
  * one; RESOURCE_EXHAUSTED: out of memory.
  */
-enum {
-    MESH_EVENT_MAX_BYTES = 512 * 1024
-};
 MESH_API mesh_code mesh_event_add(mesh_tx *tx, const mesh_event_descriptor *event,
                                   const ProtobufCMessage *message, mesh_error *err);
 
