@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "mesh/base/uuid.h"
+#include "mesh/events/attempt.h"
 #include "mesh/events/inbox.h"
 #include "tests/mesh/events/bus.h"
 
@@ -87,12 +88,35 @@ static void a_new_row_that_is_not_in_turn_has_no_version(void **state)
     mesh_tx_rollback(tx);
 }
 
+/* S4.9: what was given back untried is not held against an event. */
+static void an_attempt_that_did_not_begin_does_not_count(void **state)
+{
+    (void)state;
+    const char *events[] = {"failed", "untried"};
+    int64_t deliveries[] = {2, 2};
+    mesh_attempts before[2];
+    mesh_attempts_begun begun = {
+        .consumer = "product", .events = events, .deliveries = deliveries, .count = 2};
+    const mesh_attempt_key failed = {.consumer = "product", .event = "failed", .delivery = 2};
+    const mesh_error cause = {.code = MESH_INTERNAL, .message = "no"};
+    mesh_arena *arena = mesh_arena_create(4096, 0);
+    assert_int_equal(mesh_attempts_begin(db, arena, &begun, before, NULL), MESH_OK);
+    assert_int_equal(mesh_attempt_end(db, &failed, MESH_ATTEMPT_FAILED, &cause, NULL), MESH_OK);
+    assert_int_equal(mesh_attempts_withdraw(db, arena, &begun, NULL), MESH_OK);
+    deliveries[0] = deliveries[1] = 3;
+    assert_int_equal(mesh_attempts_begin(db, arena, &begun, before, NULL), MESH_OK);
+    assert_int_equal(before[0].failures, 1);
+    assert_int_equal(before[1].failures, 0);
+    mesh_arena_destroy(arena);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_event_is_first_once_for_each_consumer),
         cmocka_unit_test(a_rollback_forgets_it),
         cmocka_unit_test(only_old_rows_are_removed),
+        cmocka_unit_test(an_attempt_that_did_not_begin_does_not_count),
         cmocka_unit_test(a_new_row_that_is_not_in_turn_has_no_version),
     };
     return cmocka_run_group_tests(tests, setup, teardown);

@@ -6,6 +6,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include <nats/nats.h>
+
 #include "mesh/base/uuid.h"
 #include "mesh/events/operate.h"
 #include "order/v1/events.mesh.h"
@@ -349,6 +351,42 @@ static void an_aggregate_does_not_begin_behind_an_event_that_waits_elsewhere(voi
     bus_close(&other);
 }
 
+/* Takes an event that is never answered, as an instance that dies at once. */
+static void take_one_to_the_grave(void)
+{
+    natsConnection *connection = NULL;
+    natsMsg *message = NULL;
+    assert_int_equal(natsConnection_ConnectTo(&connection, nats_url_of("admin")), NATS_OK);
+    assert_int_equal(natsConnection_RequestString(
+                         &message, connection, "$JS.API.CONSUMER.MSG.NEXT.EVENTS.stock", "", 5000),
+                     NATS_OK);
+    assert_true(natsMsg_GetDataLength(message) > 0);
+    natsMsg_Destroy(message);
+    natsConnection_Destroy(connection);
+}
+
+/* S4.9, S4.10: nor is what an instance had when it died. */
+static void an_aggregate_does_not_begin_behind_an_event_that_a_dead_instance_had(void **state)
+{
+    (void)state;
+    instance_options options = {.service = "stock",
+                                .url = url,
+                                .handler = bus_note,
+                                .start_sequence = 2,
+                                .ack_wait_ms = 4000};
+    lowered("ilias", 1);
+    instance self = bus_open(&options);
+    bus_close(&self);
+    lowered("odyssey", 1);
+    take_one_to_the_grave();
+    self = bus_open(&options);
+    lowered("odyssey", 2);
+    lowered("odyssey", 3);
+    WAIT_FOR(bus_stats(&self).consumed + bus_stats(&self).past == 3);
+    assert_string_equal(versions(&self, "odyssey"), "1,2,3");
+    bus_close(&self);
+}
+
 /* S4.10: a service begins in the middle of many aggregates at once. */
 static void many_aggregates_begin_in_the_middle_together(void **state)
 {
@@ -470,6 +508,7 @@ int main(void)
         CASE(a_service_may_begin_at_a_time),
         CASE(an_aggregate_does_not_begin_behind_an_event_that_fails),
         CASE(an_aggregate_does_not_begin_behind_an_event_that_waits_elsewhere),
+        CASE(an_aggregate_does_not_begin_behind_an_event_that_a_dead_instance_had),
         CASE(many_aggregates_begin_in_the_middle_together),
         CASE(an_aggregate_begins_in_the_middle_with_a_single_attempt),
         CASE(what_follows_the_lowest_version_waits_for_it),
