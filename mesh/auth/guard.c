@@ -284,6 +284,14 @@ static mesh_code identify_service(const mesh_guard *guard, mesh_call *call, cons
     return code;
 }
 
+/* Whoever adds a service to the mesh learns where its name is missing. */
+static mesh_code refuse_other_service(const mesh_call *call, const char *name, mesh_error *err)
+{
+    return mesh__v1__auth_error_reason__set(
+        err, MESH_PERMISSION_DENIED, MESH__V1__AUTH_ERROR_REASON__SERVICE_REQUIRED,
+        "%s is not among `services` of %s", name, mesh_call_method(call)->name);
+}
+
 static mesh_code check_service(const mesh_guard *guard, guarded *one, const char *const *names,
                                mesh_error *err)
 {
@@ -293,7 +301,7 @@ static mesh_code check_service(const mesh_guard *guard, guarded *one, const char
     if (!is_among(name, names))
         code = identify_service(guard, one->call, &name, err);
     if (code == MESH_OK && !is_among(name, names))
-        code = refuse_service(err);
+        code = refuse_other_service(one->call, name, err);
     if (code != MESH_OK)
         return code;
     one->caller.service = name;

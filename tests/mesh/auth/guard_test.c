@@ -642,6 +642,7 @@ static void only_the_services_that_are_named_may_call(void **state)
     assert_int_equal(call_with(internal, key, service_token(here.basket_key)),
                      MESH_PERMISSION_DENIED);
     assert_string_equal(refusal.reason, "SERVICE_REQUIRED");
+    assert_string_equal(refusal.message, "basket is not among `services` of Internal");
     /* one that says to be another, or speaks for one; a token for another; a user; nobody */
     refused_service(token_for(here.basket_key, "order", "order", SERVICE), "TOKEN_INVALID");
     refused_service(token_for(here.basket_key, "basket", "order", SERVICE), "TOKEN_INVALID");
