@@ -44,10 +44,12 @@ typedef struct kitchen__v1__dish_cooked__received {
     const Kitchen__V1__DishCooked *event;
 } kitchen__v1__dish_cooked__received;
 
+/* Handles 1 to MESH_BATCH_MAX events, in their order: as many of this kind as
+ * follow each other in the transaction. When it fails, each comes again alone. */
 typedef mesh_code kitchen__v1__dish_cooked__batch_handler(void *self, mesh_tx *tx,
     const kitchen__v1__dish_cooked__received *received, size_t count, mesh_error *err);
 
-/* As above, for several at once. */
+/* Between the runtime and a handler; not called by hand. */
 extern mesh_consume_batch_fn kitchen__v1__dish_cooked__consume_batch;
 
 static inline mesh_consumer kitchen__v1__dish_cooked__batch_consumer(
@@ -84,10 +86,12 @@ typedef struct kitchen__v1__dish_cooked__tasted__received {
     const Kitchen__V1__DishCooked__Tasted *event;
 } kitchen__v1__dish_cooked__tasted__received;
 
+/* Handles 1 to MESH_BATCH_MAX events, in their order: as many of this kind as
+ * follow each other in the transaction. When it fails, each comes again alone. */
 typedef mesh_code kitchen__v1__dish_cooked__tasted__batch_handler(void *self, mesh_tx *tx,
     const kitchen__v1__dish_cooked__tasted__received *received, size_t count, mesh_error *err);
 
-/* As above, for several at once. */
+/* Between the runtime and a handler; not called by hand. */
 extern mesh_consume_batch_fn kitchen__v1__dish_cooked__tasted__consume_batch;
 
 static inline mesh_consumer kitchen__v1__dish_cooked__tasted__batch_consumer(
@@ -128,10 +132,12 @@ typedef struct kitchen__v1__dish_served__received {
     const Kitchen__V1__DishServed *event;
 } kitchen__v1__dish_served__received;
 
+/* Handles 1 to MESH_BATCH_MAX events, in their order: as many of this kind as
+ * follow each other in the transaction. When it fails, each comes again alone. */
 typedef mesh_code kitchen__v1__dish_served__batch_handler(void *self, mesh_tx *tx,
     const kitchen__v1__dish_served__received *received, size_t count, mesh_error *err);
 
-/* As above, for several at once. */
+/* Between the runtime and a handler; not called by hand. */
 extern mesh_consume_batch_fn kitchen__v1__dish_served__consume_batch;
 
 static inline mesh_consumer kitchen__v1__dish_served__batch_consumer(
