@@ -136,7 +136,7 @@ static void complete_operate(ctl *run, const ctl_args *line, const char *typed)
         ctl_command command;
         const char *verbs[5];
     } verbs[] = {{CTL_EVENTS, {"publish", "tail"}},
-                 {CTL_CONSUMERS, {"pause", "resume"}},
+                 {CTL_CONSUMERS, {"list", "pause", "resume"}},
                  {CTL_DLQ, {"drop", "list", "replay", "show"}},
                  {CTL_SAGA, {"list", "resolve", "retry", "show"}}};
     bool has_verbs = false;

@@ -91,6 +91,8 @@ int ctl_consumers(ctl *run)
     const ctl_args *args = &run->args;
     const char *verb = args->word_count > 0 ? args->words[0] : "";
     const bool pauses = strcmp(verb, "pause") == 0;
+    if (strcmp(verb, "list") == 0 && args->word_count <= 2)
+        return list_consumers(run, args->word_count == 2 ? args->words[1] : NULL);
     if (!pauses && strcmp(verb, "resume") != 0 && args->word_count <= 1)
         return list_consumers(run, args->word_count == 1 ? verb : NULL);
     if (args->word_count != 2 || (!pauses && strcmp(verb, "resume") != 0))

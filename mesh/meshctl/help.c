@@ -93,7 +93,7 @@ static const struct {
      "  meshctl events tail --from beginning --max-time 5s --json | jq .payload\n"
      "  meshctl events publish order.v1.OrderCreated @event.json\n"},
     {CTL_CONSUMERS,
-     "meshctl consumers [TARGET]\n"
+     "meshctl consumers [list] [TARGET]\n"
      "meshctl consumers pause | resume TARGET",
      "who lags, is paused or stalled",
      "How services stand to the stream of events, all of the mesh or one:\n"

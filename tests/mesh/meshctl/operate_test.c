@@ -120,6 +120,8 @@ static void sagas_that_are_none_are_told(void **state)
     desk_expect(NULL, 2, "saga needs to know what", "saga");
     desk_expect(NULL, 0, "list\nresolve\nretry\nshow\n", "complete -- saga ''");
     desk_expect(NULL, 0, "notification\nuser\n", "complete -- saga list ''");
+    desk_expect(NULL, 0, "list\npause\nresume\nnotification\nuser\n", "complete -- consumers ''");
+    desk_expect(NULL, 0, "notification\nuser\n", "complete -- consumers list ''");
 }
 
 /* --- dead letters ----------------------------------------------------------------------------- */
@@ -256,6 +258,8 @@ static void a_consumer_is_paused(void **state)
     desk_expect(NULL, 0, "RUNNING", "consumers");
     assert_non_null(strstr(desk_output, "notification"));
     assert_null(strstr(desk_output, "user")); /* which consumes nothing */
+    desk_expect(NULL, 0, "RUNNING", "consumers list");
+    desk_expect(NULL, 0, "RUNNING", "consumers list notification");
     desk_expect(NULL, 0, "PAUSED", "consumers pause notification");
     WAIT_FOR(says("consumers notification", "PAUSED"));
     desk_expect(NULL, 0, "\"paused\":true,\"pause_time\":\"2", "consumers notification --json");
