@@ -115,7 +115,8 @@ mesh_code mesh_inbox_peek(mesh_tx *tx, const char *consumer, mesh_aggregate *agg
     /* OFFSET 0: as in mesh_inbox_note. */
     static const char sql[] =
         "SELECT given.n, held.version, held.dead, held.begins"
-        " FROM unnest($2::text[], $3::text[]) WITH ORDINALITY AS given (type, id, n),"
+        " FROM unnest($2::text[], $3::text[], $4::bigint[], $5::bigint[])"
+        "  WITH ORDINALITY AS given (type, id, number, other, n),"
         " LATERAL (SELECT version, dead, begins FROM mesh_inbox_version WHERE consumer = $1"
         "  AND aggregate_type = given.type AND aggregate_id = given.id OFFSET 0) AS held";
     columns c;
@@ -125,14 +126,7 @@ mesh_code mesh_inbox_peek(mesh_tx *tx, const char *consumer, mesh_aggregate *agg
         return code;
     for (size_t i = 0; i < count; i++)
         add(&c, &aggregates[i], 0, 0);
-    const char *types = mesh_array_of_texts(mesh_tx_arena(tx), c.types, count);
-    const char *ids = mesh_array_of_texts(mesh_tx_arena(tx), c.ids, count);
-    code = check_memory(tx, err);
-    if (code == MESH_OK)
-        code = mesh_tx_query(
-            tx, sql,
-            MESH_SQL_PARAMS(MESH_SQL_TEXT(consumer), MESH_SQL_TEXT(types), MESH_SQL_TEXT(ids)),
-            &rows, NULL, err);
+    code = run(tx, sql, consumer, &c, &rows, err);
     for (size_t i = 0; code == MESH_OK && i < mesh_rows_count(rows); i++) {
         mesh_aggregate *a = &aggregates[mesh_rows_int(rows, i, 0) - 1];
         a->reached = mesh_rows_int(rows, i, 1);
