@@ -129,6 +129,8 @@ static void set_pulling(mesh_consumption *self, bool pulling)
 {
     pthread_mutex_lock(&self->mu);
     self->pulling = pulling;
+    if (pulling)
+        mesh_lanes_restart_gaps(self);
     if (self->stopping || self->paused)
         mesh_lanes_give_back(self);
     pthread_mutex_unlock(&self->mu);
