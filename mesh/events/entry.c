@@ -46,6 +46,11 @@ mesh_code mesh_entry_make(mesh_arena *arena, const mesh_event_descriptor *event,
     mesh_code code = check_names(event, aggregate_id, err);
     if (code != MESH_OK)
         return code;
+    int64_t version = event->version != NULL ? event->version(message) : 0;
+    if (version < 0)
+        return mesh_error_set(err, MESH_INVALID_ARGUMENT,
+                              "%s: the version of its %s is negative; the first one is 1",
+                              event->subject, event->aggregate_type);
     size_t size = protobuf_c_message_get_packed_size(message);
     if (size > MESH_EVENT_MAX_BYTES)
         return mesh_error_set(err, MESH_INVALID_ARGUMENT, "%s: %zu bytes are too long for an event",
@@ -60,7 +65,7 @@ mesh_code mesh_entry_make(mesh_arena *arena, const mesh_event_descriptor *event,
         .type = event->message->name,
         .aggregate_type = event->aggregate_type,
         .aggregate_id = memcpy(made->follows, aggregate_id, id_size),
-        .version = event->version != NULL ? event->version(message) : 0,
+        .version = version,
         .time_ns = mesh_clock_wall_ns(),
         .traceparent = made->traceparent,
         .payload = made->follows + id_size,

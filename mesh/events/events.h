@@ -136,7 +136,8 @@ enum {
  * one statement a thousand, and fails when that fails. Who adds an event holds a lock on its
  * aggregate's row (has changed it), so events of one aggregate are in the order of the commits.
  *
- * INVALID_ARGUMENT: the aggregate id is empty, longer than 512 bytes or not UTF-8, the encoding is
+ * INVALID_ARGUMENT: the aggregate id is empty, longer than 512 bytes or not UTF-8, its version is
+ * negative (of 0 no order is kept), the encoding is
  * longer than MESH_EVENT_MAX_BYTES, or the message with its headers than the broker takes (its
  * max_payload, which is known from the first connection on); FAILED_PRECONDITION: no mesh_events
  * was created for the transaction's database, or the transaction is an autocommit or a read-only

@@ -343,6 +343,8 @@ static void what_cannot_be_an_event_is_refused(void **state)
     memset(long_id, 'x', sizeof long_id - 1);
     long_id[sizeof long_id - 1] = '\0';
     assert_int_equal(add(tx, long_id, 1, &err), MESH_INVALID_ARGUMENT);
+    assert_int_equal(add(tx, "odyssey", -1, &err), MESH_INVALID_ARGUMENT);
+    assert_non_null(strstr(err.message, "negative"));
     Stock__V1__StockLowered event = STOCK__V1__STOCK_LOWERED__INIT;
     event.product_id = (char *)"odyssey";
     event.filling.len = MESH_EVENT_MAX_BYTES;
