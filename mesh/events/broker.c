@@ -491,6 +491,11 @@ natsStatus mesh_broker_read(jsCtx *js, const char *stream, const char *filter, u
     return js_DirectGetMsg(message, js, stream, NULL, &options);
 }
 
+bool mesh_broker_is_unseen(natsStatus status)
+{
+    return status == NATS_NO_RESPONDERS || status == NATS_ERR;
+}
+
 void mesh_broker_suspect(mesh_broker *broker)
 {
     pthread_mutex_lock(&broker->mu);

@@ -81,6 +81,10 @@ void mesh_broker_release(mesh_broker *broker, mesh_link *link);
 natsStatus mesh_broker_read(jsCtx *js, const char *stream, const char *filter, uint64_t from,
                             natsMsg **message);
 
+/* What mesh_broker_read answers for a stored message that looks to the library like a word of the
+ * broker's own (it is empty and has a header Status), and so is kept from us. */
+bool mesh_broker_is_unseen(natsStatus status);
+
 /* A user met something that should not be: look after connection, stream and consumer. */
 void mesh_broker_suspect(mesh_broker *broker);
 

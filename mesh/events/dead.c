@@ -11,6 +11,10 @@
 #include "mesh/events/envelope.h"
 #include "mesh/events/escape.h"
 
+enum {
+    UNSEEN_MAX = 1000 /* places that are passed over at once */
+};
+
 static const char *subject_of(mesh_arena *arena, const char *service, const char *rest)
 {
     return mesh_arena_printf(arena, MESH_DEAD_PREFIX "%s.%s", service, rest);
@@ -27,7 +31,14 @@ static natsStatus set_text(natsMsg *letter, mesh_arena *arena, const char *name,
     return natsMsgHeader_Set(letter, name, escaped);
 }
 
-/* All but what was said to the broker. */
+/* Said to the broker, or what it says itself: a letter that is empty and has a status would look like
+ * its word that there is none, and hide those behind it. */
+static bool is_brokers(const char *name)
+{
+    return strncasecmp(name, "Nats-", 5) == 0 || strcasecmp(name, "Status") == 0 ||
+           strcasecmp(name, "Description") == 0;
+}
+
 static natsStatus copy_headers(natsMsg *letter, natsMsg *event)
 {
     const char **names = NULL;
@@ -37,8 +48,7 @@ static natsStatus copy_headers(natsMsg *letter, natsMsg *event)
     if (status == NATS_NOT_FOUND)
         return NATS_OK;
     for (int i = 0; status == NATS_OK && i < count; i++) {
-        if (strncasecmp(names[i], "Nats-", 5) == 0 ||
-            natsMsgHeader_Get(event, names[i], &value) != NATS_OK)
+        if (is_brokers(names[i]) || natsMsgHeader_Get(event, names[i], &value) != NATS_OK)
             continue;
         status = natsMsgHeader_Set(letter, names[i], value);
     }
@@ -94,7 +104,10 @@ natsStatus mesh_dead_next(jsCtx *js, const char *service, uint64_t number, natsM
     char stream[MESH_DEAD_STREAM_BYTES], subjects[MESH_DEAD_STREAM_BYTES + 8];
     snprintf(stream, sizeof stream, MESH_DEAD_STREAM "%s", service);
     snprintf(subjects, sizeof subjects, MESH_DEAD_PREFIX "%s.>", service);
-    return mesh_broker_read(js, stream, subjects, number, message);
+    natsStatus status = NATS_ERR;
+    for (int i = 0; i < UNSEEN_MAX && mesh_broker_is_unseen(status); i++)
+        status = mesh_broker_read(js, stream, subjects, number++, message);
+    return status;
 }
 
 void mesh_dead_read(natsMsg *message, const char *service, mesh_arena *arena,

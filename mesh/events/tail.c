@@ -71,13 +71,6 @@ static natsStatus get(mesh_link *link, const char *filter, uint64_t from, natsMs
     return mesh_broker_read(link->js, MESH_EVENTS_STREAM, filter, from, message);
 }
 
-/* A stored message that looks to the library like a word of the broker's own, by its header Status,
- * and so is kept from us. */
-static bool is_unseen(natsStatus status)
-{
-    return status == NATS_NO_RESPONDERS || status == NATS_ERR;
-}
-
 typedef struct bounds {
     uint64_t first, last;
 } bounds;
@@ -113,7 +106,7 @@ static mesh_code find_time(mesh_link *link, const bounds *bounds, int64_t time_n
             high = middle;
         else if (status == NATS_OK)
             low = natsMsg_GetSequence(message) + 1;
-        else if (is_unseen(status))
+        else if (mesh_broker_is_unseen(status))
             low = middle + 1;
         else
             return cannot_read(status, err);
@@ -191,7 +184,7 @@ static natsStatus find_next(mesh_link *link, mesh_tail *tail, uint64_t last, nat
         natsStatus status = get(link, tail->filter, tail->next, message);
         if (status == NATS_NOT_FOUND)
             tail->next = last + 1;
-        if (!is_unseen(status))
+        if (!mesh_broker_is_unseen(status))
             return status;
         tail->next++;
     }

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "mesh/base/uuid.h"
 #include "mesh/events/operate.h"
 #include "tests/mesh/events/publisher.h"
 
@@ -149,6 +150,51 @@ static void letters_are_replayed_in_the_order_of_their_aggregate(void **state)
     bus_add(&publisher, "bad", 4);
     WAIT_FOR(bus_stats(&self).consumed == 2);
     assert_string_equal(handled_of_bad(&self), "1,2,3,4");
+    bus_close(&self);
+}
+
+static const char *new_id(void)
+{
+    static char header[64], id[MESH_UUID_TEXT_BYTES];
+    mesh_uuid_v7(id);
+    snprintf(header, sizeof header, "ce-id: %s", id);
+    return header;
+}
+
+/* S4.10: the library takes a message that has a status and is empty for a word of the broker's. */
+static void no_event_makes_a_letter_that_hides_others(void **state)
+{
+    static const char *const statuses[] = {"404", "500"};
+    (void)state;
+    char headers[128];
+    mesh_dead_letter *letters;
+    instance self = open_failing(1);
+    for (size_t i = 0; i < 2; i++) {
+        snprintf(headers, sizeof headers, "%s\nStatus: %s\nDescription: none", new_id(),
+                 statuses[i]);
+        bus_publish_raw("events.stock.v1.StockLowered", headers, "", 0);
+    }
+    bus_publish_raw("events.stock.v1.StockLowered", new_id(), "", 0);
+    WAIT_FOR(bus_stats(&self).dead == 3);
+    assert_int_equal(list(&self, &letters), 3);
+    bus_close(&self);
+}
+
+/* S4.10: ... and one that is there already is passed over. */
+static void a_letter_that_cannot_be_read_hides_no_others(void **state)
+{
+    (void)state;
+    mesh_dead_letter *letters;
+    instance self = open_failing(1);
+    bus_publish_raw("dead.stock.stock.v1.StockLowered", "Status: 500", "", 0);
+    bus_publish_raw("dead.stock.stock.v1.StockLowered", "Status: 503", "", 0);
+    bus_add(&publisher, "bad", 1);
+    WAIT_FOR(bus_stats(&self).dead == 1);
+    assert_int_equal(list(&self, &letters), 1);
+    assert_int_equal(letters[0].number, 3);
+    assert_int_equal(mesh_dead_letter_drop(self.events, 1, false, NULL), MESH_NOT_FOUND);
+    assert_int_equal(mesh_dead_letter_drop(self.events, 3, false, NULL), MESH_OK);
+    assert_int_equal(list(&self, &letters), 0);
     bus_close(&self);
 }
 
@@ -305,6 +351,8 @@ int main(void)
         CASE(a_dead_letter_tells_what_was_the_matter),
         CASE(a_poisonous_event_holds_up_no_others),
         CASE(letters_are_replayed_in_the_order_of_their_aggregate),
+        CASE(no_event_makes_a_letter_that_hides_others),
+        CASE(a_letter_that_cannot_be_read_hides_no_others),
         CASE(a_letter_is_replayed_once),
         CASE(what_follows_a_dropped_letter_is_handled),
         CASE(an_event_is_not_given_up_before_its_letter_is_stored),
