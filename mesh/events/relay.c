@@ -30,8 +30,9 @@ struct mesh_relay {
 
     /* Of the thread. */
     int64_t last_sequence; /* on this connection */
-    int64_t queue;         /* the refused event that was tried last ... */
-    int64_t retry_ns;      /* ... and when the next one is */
+    int64_t queue;         /* the refused event that was tried last, ... */
+    bool again;            /* ... is the next one, too: what waits for it is not all published */
+    int64_t retry_ns;      /* when the next one is tried */
     int64_t tend_ns;
     int64_t pause_ms;
 
@@ -41,7 +42,7 @@ struct mesh_relay {
     bool started;
     bool stopping;
     uint64_t calls;    /* to look */
-    uint64_t answered; /* of those: when all was published, this many had come */
+    uint64_t answered; /* of those: when all was published that can be, this many had come */
     uint64_t published;
     uint64_t retries;
     uint64_t recalled;
@@ -73,12 +74,11 @@ static uint64_t count_calls(mesh_relay *self)
     return calls;
 }
 
-/* Notes that there was nothing to publish after `calls`, unless some wait for a refused one. */
-static void note_idle(mesh_relay *self, uint64_t calls, bool refused)
+/* Notes that there was nothing to publish after `calls`, but for what waits for a refused event. */
+static void note_idle(mesh_relay *self, uint64_t calls)
 {
     pthread_mutex_lock(&self->mu);
-    if (!refused)
-        self->answered = calls;
+    self->answered = calls;
     pthread_cond_broadcast(&self->changed);
     pthread_mutex_unlock(&self->mu);
 }
@@ -180,20 +180,20 @@ static mesh_code look_at_refused(mesh_relay *self, look *l, mesh_error *err)
     mesh_code code = mesh_queue_begin(self->settings.db, &round.tx, &round.state, err);
     if (code != MESH_OK)
         return code;
-    code = mesh_queue_next(round.tx, self->queue, &round.queue, err);
+    code = mesh_queue_next(round.tx, self->again ? self->queue - 1 : self->queue, &round.queue,
+                           err);
     if (code != MESH_OK || round.queue == 0) {
         mesh_tx_rollback(round.tx);
         return code;
     }
     self->queue = round.queue;
     code = run_round(self, l, &round, err);
+    self->again = round.stored > 0 && round.more;
     if (round.stored == 0) {
         self->retry_ns = mesh_clock_deadline_ns(REFUSED_RETRY_MS);
         return code;
     }
     l->more = true; /* the others may be taken now, too */
-    if (round.more)
-        self->queue--; /* this one again */
     return code;
 }
 
@@ -217,7 +217,7 @@ static mesh_code publish_on(mesh_relay *self, look *l, mesh_error *err)
         self->pause_ms = RETRY_FIRST_MS;
         if (l->more)
             continue;
-        note_idle(self, calls, l->refused);
+        note_idle(self, calls);
         rest(self, calls, l->refused);
     }
     return code;

@@ -69,8 +69,15 @@ static natsStatus send_slot(mesh_window *w, const mesh_sender *sender, int i)
     return natsConnection_PublishMsg(sender->connection, message);
 }
 
-/* Sends one after the other, and says how many answers there will be. One that cannot be sent stops
- * the others only when it is for the connection. */
+/* Whether it says that no connection would take this event. */
+static bool is_refusal(natsStatus status)
+{
+    return status == NATS_MAX_PAYLOAD || status == NATS_INVALID_SUBJECT ||
+           status == NATS_INVALID_ARG || status == NATS_INSUFFICIENT_BUFFER;
+}
+
+/* Sends one after the other, and says how many answers there will be. What is not the event's fault
+ * is no word about it, and ends the window. */
 static int send_window(mesh_window *w, mesh_sender *sender)
 {
     int sent = 0;
@@ -82,10 +89,10 @@ static int send_window(mesh_window *w, mesh_sender *sender)
         sent += at->asked;
         if (at->asked)
             continue;
-        if (natsConnection_IsClosed(sender->connection))
+        at->cause = natsStatus_GetText(status);
+        if (!is_refusal(status))
             break;
         at->outcome = MESH_REFUSED;
-        at->cause = natsStatus_GetText(status);
     }
     return sent;
 }

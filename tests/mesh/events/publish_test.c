@@ -1,8 +1,10 @@
+#include <arpa/inet.h>
 #include <limits.h>
 #include <nats/nats.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #include "tests/mesh/events/bus.h"
 #include "tests/mesh/events/stored.h"
@@ -220,6 +222,57 @@ static void an_event_that_fails_is_overtaken_by_none_of_its_aggregate(void **sta
         natsMsg_Destroy(message);
     }
     stored_close(&stream);
+    bus_close(&self);
+}
+
+/* S4.9: what the broker refuses is an operator's to mend, and no reason to end later. */
+static void a_drain_does_not_wait_for_what_is_refused(void **state)
+{
+    (void)state;
+    instance self = open_publisher();
+    stored stream = stored_open();
+    set_largest(&stream, 4096);
+    add_with_a_large_one(&self);
+    WAIT_FOR(bus_stats(&self).published == 1 && bus_stats(&self).publish_refused == 1);
+    int64_t end_ns = mesh_clock_deadline_ns(20000);
+    assert_true(mesh_events_drain(self.events, 20000));
+    assert_true(mesh_clock_left_ms(end_ns) > 10000);
+    stored_close(&stream);
+    bus_close(&self);
+}
+
+/* Lets nothing be written to the broker any more over the connections there are. */
+static void break_connections(void)
+{
+    int broken = 0;
+    for (int fd = 3; fd < 1024; fd++) {
+        struct sockaddr_in peer = {0};
+        socklen_t size = sizeof peer;
+        if (getpeername(fd, (struct sockaddr *)&peer, &size) == 0 && peer.sin_family == AF_INET &&
+            ntohs(peer.sin_port) == atoi(strrchr(nats_url(), ':') + 1))
+            broken += shutdown(fd, SHUT_WR) == 0;
+    }
+    assert_true(broken > 0);
+}
+
+/* S4.9: a connection that breaks is not the broker's word about an event. */
+static void a_broken_connection_refuses_nothing(void **state)
+{
+    (void)state;
+    instance self = open_publisher();
+    mesh_tx *tx = NULL;
+    bus_add(&self, "ilias", 1);
+    WAIT_FOR(bus_stats(&self).published == 1);
+    nats_freeze(); /* so that nobody has noticed when the event is sent */
+    break_connections();
+    assert_int_equal(mesh_tx_begin(self.db, NULL, &tx, NULL), MESH_OK);
+    assert_int_equal(add_large(tx, "odyssey", 200 * 1024, NULL), MESH_OK);
+    assert_int_equal(add(tx, "odyssey", 1, NULL), MESH_OK);
+    assert_int_equal(mesh_tx_commit(tx, NULL), MESH_OK);
+    WAIT_FOR(bus_stats(&self).publish_retries > 0);
+    assert_string_equal(postgres_value(self.db, "SELECT count(*) FROM mesh_outbox_refused"), "0");
+    nats_thaw();
+    WAIT_FOR(bus_stats(&self).published == 3);
     bus_close(&self);
 }
 
@@ -442,6 +495,8 @@ int main(void)
         CASE(what_was_added_while_the_broker_was_away_is_published_once_and_in_order),
         CASE(an_event_that_fails_is_overtaken_by_none_of_its_aggregate),
         CASE(an_event_that_cannot_be_sent_holds_back_its_aggregate_alone),
+        CASE(a_drain_does_not_wait_for_what_is_refused),
+        CASE(a_broken_connection_refuses_nothing),
         CASE(an_event_that_the_broker_would_not_take_is_refused_at_once),
         CASE(a_publisher_starts_before_its_broker),
         CASE(what_cannot_be_an_event_is_refused),
