@@ -273,13 +273,13 @@ static void first_id_of(int64_t wall_ns, char *text)
              (ms >> 16) & 0xffffffff, ms & 0xffff);
 }
 
-static mesh_code prune(mesh_db *db, const char *sql, mesh_param oldest, mesh_error *err)
+static mesh_code prune(mesh_db *db, const char *sql, mesh_param oldest, bool *left, mesh_error *err)
 {
-    int64_t removed = PRUNE_ROWS;
-    mesh_code code = MESH_OK;
-    while (code == MESH_OK && removed == PRUNE_ROWS)
-        code = mesh_db_exec(db, 0, sql, MESH_SQL_PARAMS(oldest, MESH_SQL_INT(PRUNE_ROWS)), &removed,
-                            err);
+    int64_t removed = 0;
+    mesh_code code = mesh_db_exec(db, 0, sql, MESH_SQL_PARAMS(oldest, MESH_SQL_INT(PRUNE_ROWS)),
+                                  &removed, err);
+    if (code == MESH_OK)
+        *left = removed == PRUNE_ROWS;
     return code;
 }
 
@@ -295,7 +295,7 @@ static mesh_code read_clock(mesh_db *db, int64_t *now_ns, mesh_error *err)
     return MESH_OK;
 }
 
-mesh_code mesh_inbox_prune(mesh_db *db, int max_age_days, mesh_error *err)
+mesh_code mesh_inbox_prune(mesh_db *db, int max_age_days, bool *left, mesh_error *err)
 {
     static const char ids[] = "DELETE FROM mesh_inbox WHERE (event_id, consumer) IN"
                               " (SELECT event_id, consumer FROM mesh_inbox WHERE event_id < $1"
@@ -306,11 +306,16 @@ mesh_code mesh_inbox_prune(mesh_db *db, int max_age_days, mesh_error *err)
         " LIMIT $2 FOR UPDATE SKIP LOCKED)";
     char oldest[MESH_UUID_TEXT_BYTES];
     int64_t now_ns = 0;
+    bool ids_left = false, attempts_left = false;
     mesh_code code = read_clock(db, &now_ns, err);
     if (code != MESH_OK)
         return code;
     int64_t oldest_ns = now_ns - (int64_t)max_age_days * 24 * 3600 * 1000000000;
     first_id_of(oldest_ns, oldest);
-    code = prune(db, ids, MESH_SQL_TEXT(oldest), err);
-    return code == MESH_OK ? prune(db, attempts, MESH_SQL_TIME(oldest_ns), err) : code;
+    code = prune(db, ids, MESH_SQL_TEXT(oldest), &ids_left, err);
+    if (code == MESH_OK)
+        code = prune(db, attempts, MESH_SQL_TIME(oldest_ns), &attempts_left, err);
+    if (code == MESH_OK)
+        *left = ids_left || attempts_left;
+    return code;
 }

@@ -5,20 +5,18 @@
 
 enum {
     LOOK_PERIOD_MS = 500,
-    FIRST_LOOK_PERIOD_MS = 20, /* until it is known what the database says */
+    FIRST_LOOK_PERIOD_MS = 20, /* until the broker was asked: then the database is */
     PRUNE_PERIOD_MS = 3600 * 1000,
+    PRUNE_MS = 100, /* of a look, at most: others wait for the next one */
     /* Older than anything in the stream, where an event is stored some time after it got its id. */
     INBOX_DAYS = 2 * MESH_EVENTS_MAX_AGE_DAYS
 };
 
 /* Notes which aggregates' versions are kept here, before the first event is fetched. Of a consumer
  * that was given events before, those of a new type may have gone by. */
-static mesh_code join(mesh_consumption *self, mesh_error *err)
+static mesh_code join(mesh_consumption *self, uint64_t delivered, mesh_error *err)
 {
     const mesh_consumption_settings *settings = &self->settings;
-    uint64_t delivered = 0;
-    if (!mesh_broker_delivered(settings->broker, &delivered))
-        return mesh_error_set(err, MESH_FAILED_PRECONDITION, "the broker was not asked yet");
     mesh_code code = MESH_OK;
     for (size_t i = 0; settings->consumers[i].event != NULL && code == MESH_OK; i++) {
         self->late[i] = delivered > 0;
@@ -28,11 +26,15 @@ static mesh_code join(mesh_consumption *self, mesh_error *err)
     return code;
 }
 
-static void obey(mesh_consumption *self)
+/* False: the broker was not asked yet, so there is nothing to obey. */
+static bool obey(mesh_consumption *self)
 {
     bool paused = false;
+    uint64_t delivered = 0;
     mesh_error err = {.code = MESH_OK};
-    mesh_code code = self->joined ? MESH_OK : join(self, &err);
+    if (!self->joined && !mesh_broker_delivered(self->settings.broker, &delivered))
+        return false;
+    mesh_code code = self->joined ? MESH_OK : join(self, delivered, &err);
     self->joined = code == MESH_OK;
     if (code == MESH_OK)
         code = mesh_inbox_read_control(self->settings.delivery.db, self->settings.delivery.service,
@@ -54,6 +56,7 @@ static void obey(mesh_consumption *self)
     mesh_lanes_wake(self);
     pthread_cond_broadcast(&self->changed);
     pthread_mutex_unlock(&self->mu);
+    return true;
 }
 
 static void look_for_progress(mesh_consumption *self)
@@ -79,27 +82,34 @@ static void look_for_progress(mesh_consumption *self)
     mesh_broker_suspect(self->settings.broker);
 }
 
+/* Every hour, until nothing is left. */
 static void prune(mesh_consumption *self)
 {
-    int64_t now_ns = mesh_clock_monotonic_ns();
+    int64_t now_ns = mesh_clock_monotonic_ns(), until_ns = mesh_clock_add_ms(now_ns, PRUNE_MS);
     mesh_error err = {.code = MESH_OK};
+    mesh_code code = MESH_OK;
+    bool left = true;
     if (now_ns < mesh_clock_add_ms(self->pruned_ns, PRUNE_PERIOD_MS))
         return;
-    self->pruned_ns = now_ns;
-    if (mesh_inbox_prune(self->settings.delivery.db, INBOX_DAYS, &err) != MESH_OK)
+    while (code == MESH_OK && left && mesh_clock_monotonic_ns() < until_ns)
+        code = mesh_inbox_prune(self->settings.delivery.db, INBOX_DAYS, &left, &err);
+    if (code != MESH_OK)
         mesh_log(MESH_LOG_WARN, "old rows of the inbox could not be removed",
                  MESH_LOG_S("cause", err.message));
+    if (code != MESH_OK || !left)
+        self->pruned_ns = now_ns;
 }
 
 void *mesh_consumption_watch(void *context)
 {
     mesh_consumption *self = context;
+    bool asked;
     self->pruned_ns = mesh_clock_monotonic_ns();
     do {
-        obey(self);
+        asked = obey(self);
         look_for_progress(self);
         prune(self);
     } while (mesh_cond_rest(&self->changed, &self->mu, &self->stopping,
-                            self->joined ? LOOK_PERIOD_MS : FIRST_LOOK_PERIOD_MS));
+                            asked ? LOOK_PERIOD_MS : FIRST_LOOK_PERIOD_MS));
     return NULL;
 }

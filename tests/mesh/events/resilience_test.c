@@ -148,6 +148,26 @@ static void events_wait_while_the_database_is_away(void **state)
 }
 
 /* The other process: it says that it is in the handler, and stays there. */
+/* S0.9: a database that comes back is not met by a crowd. */
+static void a_database_that_is_away_is_asked_at_ease(void **state)
+{
+    (void)state;
+    mesh_db_stats before, after;
+    postgres_stop();
+    instance self = bus_start(
+        &(instance_options){.service = "stock", .url = url, .handler = bus_note});
+    WAIT_FOR(mesh_events_ready(self.events, NULL) == MESH_OK);
+    mesh_db_get_stats(self.db, &before);
+    int64_t enough_ns = mesh_clock_deadline_ns(2000);
+    WAIT_FOR(mesh_clock_monotonic_ns() > enough_ns);
+    mesh_db_get_stats(self.db, &after);
+    assert_true(after.connect_errors - before.connect_errors < 20);
+    postgres_restart();
+    bus_add(&publisher, "odyssey", 1);
+    WAIT_FOR(bus_handled(&self) == 1);
+    bus_close(&self);
+}
+
 static mesh_code note_and_hang(void *self, mesh_tx *tx, const mesh_event *meta,
                                const Stock__V1__StockLowered *event, mesh_error *err)
 {
@@ -351,6 +371,7 @@ int main(int argc, char **argv)
         CASE(a_gap_does_not_outlast_a_lost_connection),
         CASE(a_consumer_is_made_only_when_its_stream_answers),
         CASE(events_wait_while_the_database_is_away),
+        CASE(a_database_that_is_away_is_asked_at_ease),
         CASE(what_a_killed_process_had_begun_another_one_does_once),
         CASE(events_that_wait_for_their_turn_are_not_delivered_again),
         CASE(a_handler_ends_when_its_time_is_over),
