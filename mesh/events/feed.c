@@ -68,6 +68,7 @@ typedef struct reading {
     char inbox[INBOX_BYTES];
     uint64_t received; /* messages; the consumer numbers them */
     uint64_t past;     /* how many there were when it was made */
+    int64_t since_ns;  /* what was stored before is passed over */
     bool resumes;      /* the first one has to be the last one that was read before */
     bool went_on;      /* a later one came */
 } reading;
@@ -203,7 +204,8 @@ static bool take_event(mesh_feed *self, reading *reading, natsMsg *message)
         good = is_last(self, metadata) || begin_anew(self);
         reading->resumes = false;
     } else {
-        good = good && handle(self, message, metadata->Sequence.Stream);
+        good = good && (metadata->Timestamp < reading->since_ns ||
+                        handle(self, message, metadata->Sequence.Stream));
         reading->went_on = reading->went_on || good;
     }
     if (good) {
@@ -320,9 +322,9 @@ static natsStatus make_consumer(const mesh_feed *self, mesh_link *link, reading 
         config.DeliverPolicy = js_DeliverByStartSequence;
         config.OptStartSeq = self->sequence;
     } else {
-        int64_t since_ns = mesh_clock_add_ms(self->stored_ns, -self->since_ms);
+        reading->since_ns = mesh_clock_add_ms(self->stored_ns, -self->since_ms);
         config.DeliverPolicy = js_DeliverByStartTime;
-        config.OptStartTime = since_ns > 0 ? since_ns : 1;
+        config.OptStartTime = mesh_broker_start_time(reading->since_ns);
     }
     natsStatus status = add_consumer(self, link, &config, &info, reason);
     if (status == NATS_OK)

@@ -228,6 +228,31 @@ static void a_feed_begins_with_the_past_of_since_ms_only(void **state)
     close_feed(none);
 }
 
+/* Part of a second. */
+static int64_t fraction_ms(int64_t wall_ns)
+{
+    return wall_ns / 1000000 % 1000;
+}
+
+/* S4.2: the library's times lack the zeros behind their point. */
+static void a_feed_begins_in_time_early_in_a_second(void **state)
+{
+    enum {
+        MARGIN_MS = 20
+    };
+    int64_t since_ns = 0;
+    (void)state;
+    do {
+        since_ns = mesh_clock_wall_ns();
+        wait_a_moment();
+    } while (fraction_ms(since_ns) <= MARGIN_MS || fraction_ms(since_ns) > 50);
+    add_many(1, 1);
+    WAIT_FOR(bus_stats(&publisher).published == 1);
+    seen *self = open_feed(lowered_only, (mesh_clock_wall_ns() - since_ns) / 1000000 + MARGIN_MS);
+    expect_run(self, 1, 1);
+    close_feed(self);
+}
+
 /* S4.2: ... every instance, at once. */
 static void every_feed_gets_every_event_in_order(void **state)
 {
@@ -855,6 +880,7 @@ int main(void)
 #define CASE(name) cmocka_unit_test_setup_teardown(name, publisher_begin, publisher_end)
     const struct CMUnitTest tests[] = {
         CASE(a_feed_begins_with_the_past_of_since_ms_only),
+        CASE(a_feed_begins_in_time_early_in_a_second),
         CASE(every_feed_gets_every_event_in_order),
         CASE(an_event_reaches_the_handler_promptly),
         CASE(a_handler_works_in_the_trace_of_the_event),
