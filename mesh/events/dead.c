@@ -31,8 +31,8 @@ static natsStatus set_text(natsMsg *letter, mesh_arena *arena, const char *name,
     return natsMsgHeader_Set(letter, name, escaped);
 }
 
-/* Said to the broker, or what it says itself: a letter that is empty and has a status would look like
- * its word that there is none, and hide those behind it. */
+/* Said to the broker, or by it: a letter that is empty and has a status would look like its word
+ * that there is none, and hide those behind it. */
 static bool is_brokers(const char *name)
 {
     return strncasecmp(name, "Nats-", 5) == 0 || strcasecmp(name, "Status") == 0 ||

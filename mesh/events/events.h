@@ -228,8 +228,8 @@ MESH_API void mesh_events_get_stats(mesh_events *events, mesh_events_stats *stat
 /* Stops fetching, waits for running handlers and until what is committed is published, at most
  * `timeout_ms`. False: a handler still runs; called again, it goes on waiting. True: none runs any
  * more, and none will. What is not published by then is safe in the outbox, for another process or
- * the next start, as is what is still added until destroy, and what waits for an event that the broker
- * refuses, for which no drain waits. */
+ * the next start, as is what is still added until destroy, and what waits for an event that the
+ * broker refuses, for which no drain waits. */
 MESH_API bool mesh_events_drain(mesh_events *events, int64_t timeout_ms);
 
 /* No transaction of the db may be open. Events not published yet stay in the outbox. NULL is

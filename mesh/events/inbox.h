@@ -65,8 +65,9 @@ mesh_code mesh_inbox_join(mesh_db *db, const char *consumer, const char *aggrega
 mesh_code mesh_inbox_read_control(mesh_db *db, const char *consumer, bool *paused,
                                   int64_t *since_ns, mesh_error *err);
 
-/* Removes some ids that the stream can no longer deliver, and attempts of events that it has not any
- * more, older than `max_age_days`; `left` says whether there are more. Errors of mesh_db_exec. */
+/* Removes some ids that the stream can no longer deliver, and attempts of events that it has not
+ * any more, older than `max_age_days`; `left` says whether there are more. Errors of
+ * mesh_db_exec. */
 mesh_code mesh_inbox_prune(mesh_db *db, int max_age_days, bool *left, mesh_error *err);
 
 #endif
