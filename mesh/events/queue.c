@@ -17,7 +17,8 @@ enum {
  * minute, so that the planner's figures are no help: indexes only, and no compiling (jit) of
  * statements that look expensive because there is no index to use.
  *
- * The oldest transaction is the one of before the lock was to be had.
+ * The oldest transaction is the one of before the lock was to be had. What was drawn is read before
+ * this transaction gets its number, which the lock gives it.
  */
 mesh_code mesh_queue_begin(mesh_db *db, mesh_tx **out, mesh_queue_state *state, mesh_error *err)
 {
@@ -26,20 +27,21 @@ mesh_code mesh_queue_begin(mesh_db *db, mesh_tx **out, mesh_queue_state *state, 
         " set_config('synchronous_commit', 'off', true), set_config('jit', 'off', true),"
         " set_config('enable_seqscan', 'off', true), set_config('enable_hashjoin', 'off', true),"
         " set_config('enable_mergejoin', 'off', true), set_config('enable_memoize', 'off', true),"
-        " set_config('enable_bitmapscan', 'off', true)";
+        " set_config('enable_bitmapscan', 'off', true),"
+        " (SELECT CASE WHEN is_called THEN last_value ELSE 0 END FROM mesh_outbox_position_seq)";
     static const char LOCK[] =
         "SELECT stream_created, pg_snapshot_xmin(pg_current_snapshot())::text::bigint,"
         " EXISTS (SELECT FROM mesh_outbox_refused), mark, mark_xid,"
         " done <> int8multirange(int8range(NULL, upper(done)))"
         " FROM mesh_outbox_relay WHERE one FOR UPDATE";
-    mesh_rows *rows = NULL;
+    mesh_rows *drawn = NULL, *rows = NULL;
     mesh_tx *tx = NULL;
     const mesh_tx_options options = {.size = sizeof options,
                                      .silence_timeout_ms = MESH_QUEUE_IDLE_MS};
     mesh_code code = mesh_tx_begin(db, &options, &tx, err);
     if (code != MESH_OK)
         return code;
-    code = mesh_tx_query(tx, SET, MESH_SQL_NO_PARAMS, NULL, NULL, err);
+    code = mesh_tx_query(tx, SET, MESH_SQL_NO_PARAMS, &drawn, NULL, err);
     if (code == MESH_OK)
         code = mesh_tx_query(tx, LOCK, MESH_SQL_NO_PARAMS, &rows, NULL, err);
     if (code == MESH_OK && mesh_rows_count(rows) != 1)
@@ -55,6 +57,7 @@ mesh_code mesh_queue_begin(mesh_db *db, mesh_tx **out, mesh_queue_state *state, 
         .mark = mesh_rows_int(rows, 0, 3),
         .mark_xid = mesh_rows_int(rows, 0, 4),
         .gaps = mesh_rows_bool(rows, 0, 5),
+        .drawn = mesh_rows_int(drawn, 0, 8),
     };
     *out = tx;
     return MESH_OK;
@@ -199,25 +202,28 @@ mesh_code mesh_queue_settle(mesh_tx *tx, int64_t queue, mesh_queue_stored *store
 
 /*
  * A gap is closed when all transactions are over that can have drawn positions of it, and the table
- * was read after that. A transaction has its number before it draws (outbox.c): those with a number
- * of `mark_xid` or more had drawn nothing below `mark`. (A mark with a number that is not given yet
- * comes from another server, whose data was restored here.)
+ * was read after that. A transaction has its number before it draws (outbox.c): those with a higher
+ * number than this one, `mark_xid`, have drawn nothing below `mark`, for that was drawn before this
+ * one had its number. (A mark with a higher number than this one's may come from another server,
+ * whose data was restored here.)
  */
 mesh_code mesh_queue_advance(mesh_tx *tx, const mesh_queue_state *state, int64_t first,
                              mesh_error *err)
 {
     static const char SQL[] =
         "UPDATE mesh_outbox_relay SET done = done + int8multirange(int8range(NULL, $1)),"
-        " mark = upper(done), mark_xid = next_xid"
-        " FROM (SELECT pg_snapshot_xmax(pg_current_snapshot())::text::bigint AS next_xid) now"
-        " WHERE mark_xid <= $2 OR mark_xid > next_xid";
+        " mark = $3 + 1, mark_xid = xid"
+        " FROM (SELECT pg_current_xact_id()::text::bigint AS xid) this"
+        " WHERE mark_xid <= $2 OR mark_xid > xid";
     if (!state->gaps)
         return MESH_OK;
     bool over = state->mark_xid <= state->oldest_xid;
     int64_t closed = first != 0 && first < state->mark ? first : state->mark;
-    return mesh_tx_query(
-        tx, SQL, MESH_SQL_PARAMS(MESH_SQL_INT(over ? closed : 0), MESH_SQL_INT(state->oldest_xid)),
-        NULL, NULL, err);
+    return mesh_tx_query(tx, SQL,
+                         MESH_SQL_PARAMS(MESH_SQL_INT(over ? closed : 0),
+                                         MESH_SQL_INT(state->oldest_xid),
+                                         MESH_SQL_INT(state->drawn)),
+                         NULL, NULL, err);
 }
 
 mesh_code mesh_queue_refuse(mesh_tx *tx, const mesh_entry *e, const char *cause, int jetstream_code,

@@ -30,6 +30,7 @@ typedef struct mesh_queue_state {
     int64_t mark;           /* below it, nothing is added any more when the transactions ... */
     int64_t mark_xid;       /* ... with lower numbers than this are over */
     int64_t oldest_xid;     /* of the transactions that were not over shortly before */
+    int64_t drawn;          /* positions, before this transaction had its number */
 } mesh_queue_state;
 
 /* Begins a transaction and waits, for a second at most, until no other relay has one. The errors of

@@ -26,11 +26,8 @@ static int test_teardown(void **state)
     return 0;
 }
 
-/* A transaction with some events of an aggregate. */
-static mesh_tx *begin_adding(const char *aggregate_id, int64_t count)
+static void insert(mesh_tx *tx, const char *aggregate_id, int64_t count)
 {
-    mesh_tx *tx = NULL;
-    assert_int_equal(mesh_tx_begin(db, NULL, &tx, NULL), MESH_OK);
     assert_int_equal(
         mesh_tx_query(tx,
                       "INSERT INTO mesh_outbox (event_id, subject, type, aggregate_type,"
@@ -40,6 +37,14 @@ static mesh_tx *begin_adding(const char *aggregate_id, int64_t count)
                       MESH_SQL_PARAMS(MESH_SQL_TEXT(aggregate_id), MESH_SQL_INT(count)), NULL, NULL,
                       NULL),
         MESH_OK);
+}
+
+/* A transaction with some events of an aggregate. */
+static mesh_tx *begin_adding(const char *aggregate_id, int64_t count)
+{
+    mesh_tx *tx = NULL;
+    assert_int_equal(mesh_tx_begin(db, NULL, &tx, NULL), MESH_OK);
+    insert(tx, aggregate_id, count);
     return tx;
 }
 
@@ -183,6 +188,30 @@ static void a_transaction_that_began_after_the_mark_is_not_waited_for(void **sta
     assert_string_equal(run_round(), "late");
 }
 
+/* S4.10: a number says nothing of when its transaction draws positions. */
+static void a_later_transaction_may_have_drawn_before_an_earlier_one(void **state)
+{
+    (void)state;
+    mesh_queue_state found;
+    mesh_tx *early = NULL;
+    mesh_tx_rollback(begin_adding("never", 1));
+    add("a", 1);
+    assert_string_equal(run_round(), "a");
+    assert_int_equal(mesh_tx_begin(db, NULL, &early, NULL), MESH_OK);
+    assert_int_equal(
+        mesh_tx_query(early, "SELECT pg_current_xact_id()", MESH_SQL_NO_PARAMS, NULL, NULL, NULL),
+        MESH_OK);
+    mesh_tx *tx = begin_round(&found);
+    mesh_tx *late = begin_adding("late", 1);
+    insert(early, "early", 1);
+    commit(early);
+    assert_string_equal(end_round(tx, &found), "early");
+    for (int i = 0; i < 5; i++)
+        assert_string_equal(run_round(), "");
+    commit(late);
+    assert_string_equal(run_round(), "late");
+}
+
 /* Of a gap nothing is closed behind an event that is due. */
 static void what_is_still_due_is_read_again(void **state)
 {
@@ -292,6 +321,7 @@ int main(void)
         CASE(what_commits_late_is_read_before_what_follows),
         CASE(positions_of_what_was_rolled_back_are_passed_over),
         CASE(a_transaction_that_began_after_the_mark_is_not_waited_for),
+        CASE(a_later_transaction_may_have_drawn_before_an_earlier_one),
         CASE(what_is_still_due_is_read_again),
         CASE(a_relay_that_waited_does_not_close_what_began_meanwhile),
         CASE(what_is_recalled_is_due_again),
