@@ -22,8 +22,11 @@ static const char *subject_of(mesh_arena *arena, const char *service, const char
 
 /* ---- writing ---- */
 
+/* An empty one is left out: the library (3.4) takes the next line for its value. */
 static natsStatus set_text(natsMsg *letter, mesh_arena *arena, const char *name, const char *text)
 {
+    if (text[0] == '\0')
+        return NATS_OK;
     char *escaped = mesh_arena_alloc(arena, mesh_event_escaped_size(text));
     if (escaped == NULL)
         return NATS_NO_MEMORY;

@@ -57,6 +57,22 @@ static const char *handled_of_bad(instance *self)
                           " '') FROM handled WHERE product_id = 'bad'");
 }
 
+/* S4.10: also of one that was never tried. */
+static void a_letter_without_attempts_tells_when_it_was_given_up(void **state)
+{
+    (void)state;
+    mesh_dead_letter *letters;
+    instance self = bus_open(
+        &(instance_options){.service = "stock", .url = url, .handler = bus_note, .gap_wait_ms = 1});
+    bus_add(&publisher, "odyssey", 1);
+    bus_add(&publisher, "odyssey", 3);
+    WAIT_FOR(bus_stats(&self).dead == 1);
+    assert_int_equal(list(&self, &letters), 1);
+    assert_string_equal(letters[0].history, "");
+    assert_true(letters[0].given_up_ns > letters[0].time_ns);
+    bus_close(&self);
+}
+
 /* S4.10: nothing is dropped: event, cause and history are kept. */
 static void a_dead_letter_tells_what_was_the_matter(void **state)
 {
@@ -349,6 +365,7 @@ int main(void)
 #define CASE(name) cmocka_unit_test_setup_teardown(name, test_setup, test_teardown)
     const struct CMUnitTest tests[] = {
         CASE(a_dead_letter_tells_what_was_the_matter),
+        CASE(a_letter_without_attempts_tells_when_it_was_given_up),
         CASE(a_poisonous_event_holds_up_no_others),
         CASE(letters_are_replayed_in_the_order_of_their_aggregate),
         CASE(no_event_makes_a_letter_that_hides_others),
