@@ -36,6 +36,7 @@ struct mesh_db_conn {
     int64_t used_ns;
     bool broken; /* the protocol's state is unknown */
     bool stale;  /* its prepared statements no longer fit the tables */
+    bool binary; /* the form of values in answers */
     prepared statements[MESH_DB_PREPARED_MAX];
     size_t statement_count;
     unsigned next_id;
@@ -427,7 +428,7 @@ static mesh_code run_prepared(mesh_db_conn *conn, const char *sql, const mesh_db
     snprintf(name, sizeof name, "m%u", statement->id);
     PGresult *answered = NULL;
     int sent = PQsendQueryPrepared(conn->pg, name, params->count, params->values, params->lengths,
-                                   params->formats, 0);
+                                   params->formats, conn->binary);
     code = answer(conn, sent, sql, deadline_ns, &answered, NULL, constraint, err);
     if (code == MESH_OK) {
         *result = answered;
@@ -456,6 +457,11 @@ mesh_code mesh_db_conn_query(mesh_db_conn *conn, const char *sql, mesh_params pa
     /* A statement that failed outside a transaction left nothing behind, so it can run again. */
     mesh_error_clear(err);
     return run_prepared(conn, sql, &encoded, deadline_ns, result, constraint, &stale, err);
+}
+
+void mesh_db_conn_set_binary(mesh_db_conn *conn, bool binary)
+{
+    conn->binary = binary;
 }
 
 static bool take_notifications(PGconn *pg)

@@ -75,6 +75,9 @@ mesh_code mesh_db_conn_query(mesh_db_conn *conn, const char *sql, mesh_params pa
                              int64_t deadline_ns, PGresult **result, char *constraint,
                              mesh_error *err);
 
+/* Whether the answers to come have values in the binary form; at first they have not. */
+void mesh_db_conn_set_binary(mesh_db_conn *conn, bool binary);
+
 /* What ended a wait. */
 typedef enum mesh_db_heard {
     MESH_DB_HEARD_NOTHING,      /* the time is over */

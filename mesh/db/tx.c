@@ -8,6 +8,7 @@
 #include "mesh/base/clock.h"
 #include "mesh/base/log.h"
 #include "mesh/base/options.h"
+#include "mesh/db/binary.h"
 #include "mesh/db/pool.h"
 #include "mesh/db/publisher.h"
 #include "mesh/db/rows.h"
@@ -161,6 +162,15 @@ mesh_code mesh_tx_query(mesh_tx *tx, const char *sql, mesh_params params, mesh_r
     }
     *rows = tx->rows;
     return MESH_OK;
+}
+
+mesh_code mesh_tx_query_binary(mesh_tx *tx, const char *sql, mesh_params params, mesh_rows **rows,
+                               mesh_error *err)
+{
+    mesh_db_conn_set_binary(tx->conn, true);
+    mesh_code code = mesh_tx_query(tx, sql, params, rows, NULL, err);
+    mesh_db_conn_set_binary(tx->conn, false);
+    return code;
 }
 
 /* Leaves the connection without a transaction, or broken. */

@@ -4,6 +4,7 @@
 
 #include "mesh/base/clock.h"
 #include "mesh/db/array.h"
+#include "mesh/db/binary.h"
 
 enum {
     MEASURE_TIMEOUT_MS = 2000,
@@ -86,8 +87,8 @@ static void read_entry(const mesh_rows *rows, size_t i, mesh_entry *e)
     "  - octet_length(payload) AS before"                                                    \
     " FROM (" source " ORDER BY position LIMIT $1) head"
 #define READ(sources)                                                                        \
-    "SELECT position, event_id, subject, type, aggregate_type, aggregate_id, version, time," \
-    " traceparent, payload, EXISTS (SELECT FROM mesh_outbox_refused)"                        \
+    "SELECT position, event_id::text, subject, type, aggregate_type, aggregate_id, version," \
+    " time, traceparent, payload, EXISTS (SELECT FROM mesh_outbox_refused)"                  \
     " FROM (" sources ") heads WHERE before < $2 ORDER BY position"
 
 /*
@@ -152,8 +153,8 @@ mesh_code mesh_queue_read(mesh_tx *tx, int64_t queue, mesh_queue_batch *batch, m
     const mesh_param params[] = {MESH_SQL_INT(MESH_QUEUE_BATCH),
                                  MESH_SQL_INT(MESH_QUEUE_BATCH_BYTES), MESH_SQL_INT(queue)};
     mesh_rows *rows = NULL;
-    mesh_code code = mesh_tx_query(tx, queue == 0 ? READ_DUE : READ_HELD,
-                                   (mesh_params){params, queue == 0 ? 2 : 3}, &rows, NULL, err);
+    mesh_code code = mesh_tx_query_binary(tx, queue == 0 ? READ_DUE : READ_HELD,
+                                          (mesh_params){params, queue == 0 ? 2 : 3}, &rows, err);
     if (code == MESH_OK)
         code = read_entries(tx, rows, batch, err);
     if (code != MESH_OK || batch->count == 0 || !mesh_rows_bool(rows, 0, 10))

@@ -9,6 +9,7 @@
 #include <cmocka.h>
 
 #include "mesh/base/clock.h"
+#include "mesh/db/binary.h"
 #include "mesh/db/db.h"
 #include "tests/fixtures/postgres.h"
 
@@ -126,6 +127,42 @@ static void a_null_reads_as_nothing(void **state)
     assert_true(mesh_rows_time(rows, 0, 5) == 0);
     for (size_t column = 0; column < 6; column++)
         assert_true(mesh_rows_is_null(rows, 0, column));
+    mesh_tx_rollback(tx);
+}
+
+static void binary_values_are_the_same(void **state)
+{
+    (void)state;
+    mesh_rows *rows[2];
+    size_t sizes[2];
+    mesh_tx *tx = begin(NULL);
+    static const char SQL[] =
+        "SELECT text, number, number::int, number::smallint, number > 0, decode(text, 'escape'),"
+        " time, null::text, null::bigint FROM (VALUES ('', 0, '1970-01-01 00:00:00+00'),"
+        "  ('h\u00e9llo', 32767, '2026-11-21 08:15:30.123456+00'), ('\\001\\377', -32768,"
+        "  '1678-01-01 00:00:00.000001+00'), ('x', -1, '1900-02-28 23:59:59.999999+00'),"
+        "  ('y', 1, 'infinity'), ('z', 2, '-infinity'), ('', 3, '9999-01-01 00:00:00+00'),"
+        "  ('', 4, '1600-01-01 00:00:00+00'))"
+        " AS v (text, number, written), LATERAL (SELECT written::timestamptz AS time) t";
+    assert_int_equal(mesh_tx_query(tx, SQL, MESH_SQL_NO_PARAMS, &rows[0], NULL, NULL), MESH_OK);
+    assert_int_equal(mesh_tx_query_binary(tx, SQL, MESH_SQL_NO_PARAMS, &rows[1], NULL), MESH_OK);
+    assert_int_equal(mesh_rows_count(rows[1]), 8);
+    for (size_t i = 0; i < 8; i++) {
+        assert_string_equal(mesh_rows_text(rows[1], i, 0), mesh_rows_text(rows[0], i, 0));
+        for (size_t column = 1; column <= 3; column++)
+            assert_true(mesh_rows_int(rows[1], i, column) == mesh_rows_int(rows[0], i, column));
+        assert_true(mesh_rows_bool(rows[1], i, 4) == mesh_rows_bool(rows[0], i, 4));
+        const uint8_t *text = mesh_rows_bytes(rows[0], i, 5, &sizes[0]);
+        const uint8_t *binary = mesh_rows_bytes(rows[1], i, 5, &sizes[1]);
+        assert_int_equal(sizes[1], sizes[0]);
+        assert_memory_equal(binary, text, sizes[0]);
+        assert_true(mesh_rows_time(rows[1], i, 6) == mesh_rows_time(rows[0], i, 6));
+        assert_true(mesh_rows_is_null(rows[1], i, 7) && mesh_rows_int(rows[1], i, 8) == 0);
+    }
+    /* What follows is text again. */
+    assert_int_equal(mesh_tx_query(tx, "SELECT 7.5", MESH_SQL_NO_PARAMS, &rows[0], NULL, NULL),
+                     MESH_OK);
+    assert_true(mesh_rows_double(rows[0], 0, 0) == 7.5);
     mesh_tx_rollback(tx);
 }
 
@@ -634,6 +671,7 @@ int main(void)
         cmocka_unit_test(values_travel_unchanged),
         cmocka_unit_test(times_before_1970_travel_unchanged),
         cmocka_unit_test(a_null_reads_as_nothing),
+        cmocka_unit_test(binary_values_are_the_same),
         cmocka_unit_test(large_values_travel_unchanged),
         cmocka_unit_test_setup(hostile_strings_are_only_strings, empty_tables),
         cmocka_unit_test(text_that_is_not_utf8_is_refused),
