@@ -147,7 +147,7 @@ mesh_code mesh_inbox_lock(mesh_tx *tx, const char *consumer, mesh_aggregate *agg
     static const char sql[] =
         "INSERT INTO mesh_inbox_version AS v"
         " (consumer, aggregate_type, aggregate_id, version, begins, previous)"
-        " SELECT $1, type, id, CASE WHEN before = 0 THEN last ELSE 0 END, 0, -2 - before"
+        " SELECT $1, type, id, last, 0, -2 - before"
         " FROM unnest($2::text[], $3::text[], $4::bigint[], $5::bigint[])"
         "  AS given (type, id, before, last)"
         " ON CONFLICT (consumer, aggregate_type, aggregate_id) DO UPDATE SET previous = v.version,"

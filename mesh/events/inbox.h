@@ -31,9 +31,10 @@ mesh_code mesh_inbox_note(mesh_tx *tx, const char *consumer, const char *const *
 
 /* Reads and locks the versions of aggregates, which are in the order of type and id, and sets at
  * once those that are `before` to `last` (one without a row is 0): most events come in turn, so
- * that no other statement is needed. mesh_inbox_advance follows in the same transaction, for those
- * where `reached` is to be another. mesh_inbox_peek reads without a lock what `reached`, `dead` and
- * `begins` are; who has no row keeps zeros. Errors of mesh_tx_query. */
+ * that no other statement is needed. A new row says `last` in any case: mesh_inbox_advance has to
+ * follow in the same transaction, for those where `reached` is to be another. mesh_inbox_peek reads
+ * without a lock what `reached`, `dead` and `begins` are; who has no row keeps zeros. Errors of
+ * mesh_tx_query. */
 mesh_code mesh_inbox_lock(mesh_tx *tx, const char *consumer, mesh_aggregate *aggregates,
                           size_t count, mesh_error *err);
 mesh_code mesh_inbox_peek(mesh_tx *tx, const char *consumer, mesh_aggregate *aggregates,

@@ -81,16 +81,50 @@ static void only_old_rows_are_removed(void **state)
     assert_string_equal(postgres_value(db, "SELECT count(*) FROM mesh_inbox"), "3000");
 }
 
-/* S4.9: also when who locks it sets nothing afterwards. */
+static void handle(mesh_aggregate *a)
+{
+    mesh_tx *tx = NULL;
+    assert_int_equal(mesh_tx_begin(db, NULL, &tx, NULL), MESH_OK);
+    assert_int_equal(mesh_inbox_lock(tx, "product", a, 1, NULL), MESH_OK);
+    assert_int_equal(mesh_inbox_advance(tx, "product", a, 1, NULL), MESH_OK);
+    assert_int_equal(mesh_tx_commit(tx, NULL), MESH_OK);
+}
+
+static const char *version_of_odyssey(void)
+{
+    return postgres_value(db, "SELECT version FROM mesh_inbox_version WHERE aggregate_id = "
+                              "'odyssey'");
+}
+
+/* S4.9 */
 static void a_new_row_that_is_not_in_turn_has_no_version(void **state)
 {
     (void)state;
-    mesh_tx *tx = NULL;
     mesh_aggregate a = {.type = "stock", .id = "odyssey", .before = 4, .last = 5};
-    assert_int_equal(mesh_tx_begin(db, NULL, &tx, NULL), MESH_OK);
-    assert_int_equal(mesh_inbox_lock(tx, "product", &a, 1, NULL), MESH_OK);
-    assert_int_equal(a.version, 0);
+    handle(&a);
     assert_int_equal(a.reached, 0);
+    assert_string_equal(version_of_odyssey(), "0");
+    postgres_value(db, "DELETE FROM mesh_inbox_version");
+}
+
+/* S4.9: the lock sets what follows, so that handling needs no other statement. */
+static void what_is_in_turn_is_set_by_the_lock(void **state)
+{
+    (void)state;
+    mesh_aggregate first = {.type = "stock", .id = "odyssey", .before = 0, .last = 2};
+    mesh_aggregate next = {.type = "stock", .id = "odyssey", .before = 2, .last = 5};
+    mesh_aggregate early = {.type = "stock", .id = "odyssey", .before = 7, .last = 8};
+    mesh_tx *tx = NULL;
+    assert_int_equal(mesh_tx_begin(db, NULL, &tx, NULL), MESH_OK);
+    assert_int_equal(mesh_inbox_lock(tx, "product", &first, 1, NULL), MESH_OK);
+    assert_int_equal(first.reached, 0);
+    assert_int_equal(first.version, 2);
+    assert_int_equal(mesh_inbox_lock(tx, "product", &next, 1, NULL), MESH_OK);
+    assert_int_equal(next.reached, 2);
+    assert_int_equal(next.version, 5);
+    assert_int_equal(mesh_inbox_lock(tx, "product", &early, 1, NULL), MESH_OK);
+    assert_int_equal(early.reached, 5);
+    assert_int_equal(early.version, 5);
     mesh_tx_rollback(tx);
 }
 
@@ -124,6 +158,7 @@ int main(void)
         cmocka_unit_test(only_old_rows_are_removed),
         cmocka_unit_test(an_attempt_that_did_not_begin_does_not_count),
         cmocka_unit_test(a_new_row_that_is_not_in_turn_has_no_version),
+        cmocka_unit_test(what_is_in_turn_is_set_by_the_lock),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }

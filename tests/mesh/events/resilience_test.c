@@ -139,7 +139,8 @@ static void events_wait_while_the_database_is_away(void **state)
     postgres_stop();
     for (int i = 1; i <= EVENTS; i++)
         publish_to_absent(i);
-    WAIT_FOR(bus_stats(&self).failed > 0);
+    /* They failed, or it had been seen before that the database is away and none was fetched. */
+    WAIT_FOR(bus_stats(&self).failed > 0 || bus_stats(&self).lag == EVENTS);
     postgres_restart();
     WAIT_FOR(bus_stats(&self).consumed == 1 + EVENTS);
     assert_int_equal(bus_stats(&self).dead, 0);
