@@ -19,7 +19,7 @@ static mesh_code consumption_of(mesh_events *events, const mesh_consumption_sett
 {
     mesh_consumption *consumption = mesh_events_consumption(events);
     if (consumption == NULL)
-        return mesh_error_set(err, MESH_FAILED_PRECONDITION, "the service consumes no events");
+        return mesh_error_set(err, MESH_FAILED_PRECONDITION, "this service consumes no events");
     *settings = &consumption->settings;
     return MESH_OK;
 }

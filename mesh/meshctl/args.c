@@ -32,42 +32,43 @@ static const struct {
 
 /* In the order of the help. parse_option below says what each does. */
 static const ctl_option options[] = {
-    {"--header", "-H", "'KEY: VALUE'", REMOTE | CTL_WHOAMI | CTL_AUTHZ | OPERATE,
+    {"--header", "-H", "'KEY: VALUE'", REMOTE | CTL_WHOAMI | CTL_AUTHZ | OPERATE, NULL,
      "send metadata; may be repeated; the value of a key in -bin is base64"},
-    {"--staff", NULL, NULL, CTL_SIGN_IN, "sign in as one of the staff"},
-    {"--subject", NULL, "SUBJECT", CTL_EVENTS,
-     "tail: only these: order.v1.OrderCreated, order (all of order), '*.v1.*'"},
-    {"--from", NULL, "WHERE", CTL_EVENTS,
-     "tail: also what was: beginning, a place (42), 10m ago, 2026-11-30T09:00:00Z"},
-    {"--count", NULL, "N", CTL_EVENTS, "tail: end after so many"},
-    {"--force", NULL, NULL, CTL_DLQ,
-     "replay, drop: past earlier versions of the aggregate that are missing"},
-    {"--status", NULL, "STATUS", CTL_SAGA,
-     "list: only those running, waiting, parked, completed or compensated"},
-    {"--as", NULL, "HOW", CTL_SAGA,
-     "resolve: done (the step was), back (undo it all), undone (all was)"},
-    {"--reason", NULL, "TEXT", CTL_SAGA, "retry, resolve: why, for the history"},
-    {"--deadline", NULL, "DURATION", CTL_CALL,
+    {"--staff", NULL, NULL, CTL_SIGN_IN, NULL, "sign in as one of the staff"},
+    {"--subject", NULL, "SUBJECT", CTL_EVENTS, "tail",
+     "only these: order.v1.OrderCreated, order (all of order), '*.v1.*'"},
+    {"--from", NULL, "WHERE", CTL_EVENTS, "tail",
+     "also what was: beginning, a place (42), 10m ago, 2026-11-30T09:00:00Z"},
+    {"--count", NULL, "N", CTL_EVENTS, "tail", "end after so many"},
+    {"--force", NULL, NULL, CTL_DLQ, "replay, drop",
+     "past earlier versions of the aggregate that are missing"},
+    {"--status", NULL, "STATUS", CTL_SAGA, "list",
+     "only those running, waiting, parked, completed or compensated"},
+    {"--as", NULL, "HOW", CTL_SAGA, "resolve",
+     "done (the step was), back (undo it all), undone (all was)"},
+    {"--reason", NULL, "TEXT", CTL_SAGA, "retry, resolve", "why, for the history"},
+    {"--deadline", NULL, "DURATION", CTL_CALL, NULL,
      "give the call up after 250ms, 2s, 1m; default 30s, none for streams"},
-    {"--max-time", NULL, "DURATION", REMOTE | ACCOUNT, "give everything up after this time"},
-    {"--protoset", NULL, "FILE", TYPED | CTL_EVENTS | CTL_DLQ,
+    {"--max-time", NULL, "DURATION", REMOTE | ACCOUNT, NULL,
+     "give everything up after this time: 250ms, 2s, 1m"},
+    {"--protoset", NULL, "FILE", TYPED | CTL_EVENTS | CTL_DLQ, NULL,
      "types from a descriptor set instead of the server's reflection"},
-    {"--emit-defaults", NULL, NULL, CTL_CALL, "show fields that are zero, too"},
-    {"--proto-names", NULL, NULL, CTL_CALL | CTL_DESCRIBE,
+    {"--emit-defaults", NULL, NULL, CTL_CALL, NULL, "show fields that are zero, too"},
+    {"--proto-names", NULL, NULL, CTL_CALL | CTL_DESCRIBE, NULL,
      "field names as in the .proto file: order_id, not orderId"},
-    {"--compact", NULL, NULL, CTL_CALL, "the answer of a unary call on one line"},
-    {"--template", NULL, NULL, CTL_DESCRIBE, "an example of the message as JSON, to edit"},
-    {"--compress", NULL, NULL, CTL_CALL, "gzip what is sent"},
-    {"--tls", NULL, NULL, REMOTE | ACCOUNT,
+    {"--compact", NULL, NULL, CTL_CALL, NULL, "the answer of a unary call on one line"},
+    {"--template", NULL, NULL, CTL_DESCRIBE, NULL, "an example of the message as JSON, to edit"},
+    {"--compress", NULL, NULL, CTL_CALL, NULL, "gzip what is sent"},
+    {"--tls", NULL, NULL, REMOTE | ACCOUNT, NULL,
      "TLS, trusting the system's roots; implied by the following"},
-    {"--ca", NULL, "FILE", REMOTE | ACCOUNT, "trust the certificates in this PEM file"},
-    {"--cert", NULL, "FILE", REMOTE | ACCOUNT, "show this certificate (mTLS), with --key"},
-    {"--key", NULL, "FILE", REMOTE | ACCOUNT, "its private key"},
-    {"--servername", NULL, "NAME", REMOTE | ACCOUNT,
+    {"--ca", NULL, "FILE", REMOTE | ACCOUNT, NULL, "trust the certificates in this PEM file"},
+    {"--cert", NULL, "FILE", REMOTE | ACCOUNT, NULL, "show this certificate (mTLS), with --key"},
+    {"--key", NULL, "FILE", REMOTE | ACCOUNT, NULL, "its private key"},
+    {"--servername", NULL, "NAME", REMOTE | ACCOUNT, NULL,
      "name that the server's certificate must have"},
-    {"--verbose", "-v", NULL, REMOTE | CTL_EVENTS, "headers, trailers and times on stderr"},
-    {"--json", NULL, NULL, REMOTE | ACCOUNT, "output for programs; errors as JSON on stderr"},
-    {"--help", "-h", NULL, REMOTE | ACCOUNT | CTL_COMPLETION | CTL_HELP | CTL_VERSION,
+    {"--verbose", "-v", NULL, REMOTE | CTL_EVENTS, NULL, "headers, trailers and times on stderr"},
+    {"--json", NULL, NULL, REMOTE | ACCOUNT, NULL, "output for programs; errors as JSON on stderr"},
+    {"--help", "-h", NULL, REMOTE | ACCOUNT | CTL_COMPLETION | CTL_HELP | CTL_VERSION, NULL,
      "show this help"},
 };
 
@@ -76,10 +77,43 @@ enum {
     OPTION_COUNT = sizeof options / sizeof options[0]
 };
 
+_Static_assert(OPTION_COUNT <= 64, "ctl_args.given has a bit for each");
+
 const ctl_option *ctl_options(size_t *count)
 {
     *count = OPTION_COUNT;
     return options;
+}
+
+const char *const *ctl_verbs(ctl_command command)
+{
+    static const char *const none[] = {NULL};
+    static const struct {
+        ctl_command command;
+        const char *verbs[5];
+    } all[] = {{CTL_EVENTS, {"publish", "tail"}},
+               {CTL_CONSUMERS, {"list", "pause", "resume"}},
+               {CTL_DLQ, {"drop", "list", "replay", "show"}},
+               {CTL_SAGA, {"list", "resolve", "retry", "show"}}};
+    for (size_t i = 0; i < sizeof all / sizeof all[0]; i++)
+        if (all[i].command == command)
+            return all[i].verbs;
+    return none;
+}
+
+const char *ctl_verb(const ctl_args *args)
+{
+    if (args->word_count == 0)
+        return NULL;
+    for (const char *const *verb = ctl_verbs(args->command); *verb != NULL; verb++)
+        if (strcmp(*verb, args->words[0]) == 0)
+            return *verb;
+    return NULL;
+}
+
+bool ctl_option_is_of(const ctl_option *option, const char *verb)
+{
+    return option->verbs == NULL || strstr(option->verbs, verb) != NULL;
 }
 
 const char *ctl_command_name(ctl_command command)
@@ -270,6 +304,7 @@ static bool parse_option(int argc, char *const *argv, int *at, ctl_args *args, m
     const ctl_option *option = find_option(text, &value);
     if (option == NULL || !(option->commands & args->command))
         return no_such_option(args->command, text, message);
+    args->given |= UINT64_C(1) << (option - options);
     if (option->value == NULL) {
         if (value == NULL)
             return set_flag(args, option->name);
@@ -284,6 +319,32 @@ static bool parse_option(int argc, char *const *argv, int *at, ctl_args *args, m
         return false;
     }
     return set_value(args, option->name, value, arena, message);
+}
+
+/* The verb may stand behind its options. */
+static bool check_verb(const ctl_args *args, char message[CTL_MESSAGE_BYTES])
+{
+    const char *verb = ctl_verb(args);
+    for (size_t i = 0; verb != NULL && i < OPTION_COUNT; i++) {
+        if (!(args->given >> i & 1) || ctl_option_is_of(&options[i], verb))
+            continue;
+        snprintf(message, CTL_MESSAGE_BYTES, "no option %s for %s %s; it is one of %s",
+                 options[i].name, ctl_command_name(args->command), verb, options[i].verbs);
+        return false;
+    }
+    return true;
+}
+
+static bool no_such_command(const char *text, char message[CTL_MESSAGE_BYTES])
+{
+    ctl_suggestions near = ctl_suggest_begin(text);
+    for (size_t i = 0; i < COMMAND_COUNT; i++)
+        if (commands[i].command != CTL_COMPLETE)
+            ctl_suggest_offer(&near, commands[i].name);
+    char names[CTL_MESSAGE_BYTES / 2];
+    ctl_suggest_end(&near, names, sizeof names);
+    snprintf(message, CTL_MESSAGE_BYTES, "no command %s%s", text, names);
+    return false;
 }
 
 static bool find_command(const char *text, ctl_args *args, char message[CTL_MESSAGE_BYTES])
@@ -307,14 +368,7 @@ static bool find_command(const char *text, ctl_args *args, char message[CTL_MESS
             "that it reads, so that the password is in no argument");
         return false;
     }
-    ctl_suggestions near = ctl_suggest_begin(text);
-    for (size_t i = 0; i < COMMAND_COUNT; i++)
-        if (commands[i].command != CTL_COMPLETE)
-            ctl_suggest_offer(&near, commands[i].name);
-    char names[CTL_MESSAGE_BYTES / 2];
-    ctl_suggest_end(&near, names, sizeof names);
-    snprintf(message, CTL_MESSAGE_BYTES, "no command %s%s", text, names);
-    return false;
+    return no_such_command(text, message);
 }
 
 bool ctl_args_parse(int argc, char *const *argv, mesh_arena *arena, ctl_args *args,
@@ -344,5 +398,7 @@ bool ctl_args_parse(int argc, char *const *argv, mesh_arena *arena, ctl_args *ar
         snprintf(message, CTL_MESSAGE_BYTES, "--cert and --key belong together");
         return false;
     }
-    return true;
+    if (args->command == CTL_HELP && args->word_count > 0 && ctl_command_find(args->words[0]) == 0)
+        return no_such_command(args->words[0], message);
+    return args->help || check_verb(args, message);
 }

@@ -41,6 +41,7 @@ typedef struct ctl_args {
     bool help; /* --help behind a command */
     const char **words;
     size_t word_count;
+    uint64_t given; /* options: a bit for each of ctl_options */
 
     const char *headers[CTL_MAX_HEADERS]; /* "key: value" */
     size_t header_count;
@@ -78,10 +79,20 @@ typedef struct ctl_option {
     const char *letter; /* "-H" or NULL */
     const char *value;  /* "DURATION"; NULL: it takes none */
     unsigned commands;  /* of ctl_command */
+    const char *verbs;  /* of these that it is for: "replay, drop"; NULL: all */
     const char *help;
 } ctl_option;
 
 const ctl_option *ctl_options(size_t *count);
+
+/* What stands behind a command and says what to do ("tail"), ended by NULL; none: an empty list. */
+const char *const *ctl_verbs(ctl_command command);
+
+/* Whether an option of its command is for a verb. */
+bool ctl_option_is_of(const ctl_option *option, const char *verb);
+
+/* The verb that the words begin with; NULL: none of the command's. */
+const char *ctl_verb(const ctl_args *args);
 
 /* The name of a command, NULL for none; its value, 0 when there is no such name. */
 const char *ctl_command_name(ctl_command command);

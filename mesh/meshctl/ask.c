@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "mesh/base/clock.h"
 #include "mesh/meshctl/report.h"
 #include "mesh/meshctl/sign_in.h"
 
@@ -17,11 +18,32 @@ mesh_code ctl_ask_open(ctl *run, const char *target, ctl_connection **connection
     return code;
 }
 
-void ctl_ask_explain(mesh_code code, ctl_failure *failure)
+static void name_service(const char *name, ctl_failure *failure)
 {
+    if (strncmp(failure->err.message, name, strlen(name)) != 0)
+        mesh_error_prefix(&failure->err, "%s", name);
+}
+
+/* ChangeGroups takes all groups of a user. */
+static const char *how_to_be_let_in(ctl *run)
+{
+    const char *user = ctl_sign_in_user(run);
+    return mesh_arena_printf(
+        run->arena,
+        "admins have it, and members of the group operators; an admin says which groups one is in: "
+        "meshctl call user ChangeGroups '{\"user_id\": \"%s\", \"groups\": [\"operators\"]}'",
+        user != NULL ? user : "ID");
+}
+
+void ctl_ask_explain(ctl *run, const ctl_connection *connection, mesh_code code,
+                     ctl_failure *failure)
+{
+    name_service(ctl_connection_target(connection)->given, failure);
     if (code == MESH_UNIMPLEMENTED && failure->hint == NULL)
         failure->hint = "it has no events, or all of its methods are public, so that nobody could "
                         "say who may see them; meshctl consumers shows who can be asked";
+    if (code == MESH_PERMISSION_DENIED && strcmp(failure->err.reason, "PERMISSION_MISSING") == 0)
+        failure->hint = how_to_be_let_in(run);
 }
 
 mesh_code ctl_ask(ctl *run, ctl_connection *connection, const mesh_method *method,
@@ -40,7 +62,7 @@ mesh_code ctl_ask(ctl *run, ctl_connection *connection, const mesh_method *metho
         }
         ctl_connection_failed(connection, code, failure);
     } while (ctl_sign_in_again(run, failure));
-    ctl_ask_explain(code, failure);
+    ctl_ask_explain(run, connection, code, failure);
     return code;
 }
 
@@ -66,9 +88,11 @@ static mesh_code ask_one(ctl *run, const char *service, ctl_ask_fn *fn, void *co
     return code;
 }
 
-static bool is_refused(mesh_code code)
+/* Nobody else would answer, either. */
+static bool is_the_end(const ctl *run, mesh_code code)
 {
-    return code == MESH_UNAUTHENTICATED || code == MESH_PERMISSION_DENIED;
+    return code == MESH_UNAUTHENTICATED || code == MESH_PERMISSION_DENIED ||
+           mesh_clock_left_ms(run->end_ns) == 0;
 }
 
 int ctl_ask_each(ctl *run, const char *target, ctl_ask_fn *fn, void *context)
@@ -90,9 +114,9 @@ int ctl_ask_each(ctl *run, const char *target, ctl_ask_fn *fn, void *context)
         code = ask_one(run, name, fn, context, &failure);
         if (code == MESH_OK || code == MESH_UNIMPLEMENTED || code == MESH_FAILED_PRECONDITION)
             continue;
-        mesh_error_prefix(&failure.err, "%s", name);
+        name_service(name, &failure);
         exit_code = ctl_report(run, &failure, NULL);
-        if (is_refused(code))
+        if (is_the_end(run, code))
             return exit_code;
     }
     return exit_code;

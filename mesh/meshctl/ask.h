@@ -22,8 +22,9 @@ mesh_code ctl_ask(ctl *run, ctl_connection *connection, const mesh_method *metho
 mesh_code ctl_ask_once(ctl *run, const char *target, const mesh_method *method, const void *request,
                        void *answer, ctl_failure *failure);
 
-/* Says what to do when a service has no such method. For calls that ctl_ask does not make. */
-void ctl_ask_explain(mesh_code code, ctl_failure *failure);
+/* Says who refused, and what to do about it. For calls that ctl_ask does not make. */
+void ctl_ask_explain(ctl *run, const ctl_connection *connection, mesh_code code,
+                     ctl_failure *failure);
 
 /*
  * Calls `fn` with each service of the mesh, or with `target` alone (NULL: all), then ends with the

@@ -27,12 +27,14 @@ static void offer_commands(ctl *run, const char *typed)
             offer(run, typed, ctl_command_name((ctl_command)bit));
 }
 
-static void offer_options(ctl *run, ctl_command command, const char *typed)
+static void offer_options(ctl *run, const ctl_args *line, const char *typed)
 {
     size_t count;
     const ctl_option *options = ctl_options(&count);
+    const char *verb = ctl_verb(line);
     for (size_t i = 0; i < count; i++)
-        if (options[i].commands & command)
+        if (options[i].commands & line->command &&
+            (verb == NULL || ctl_option_is_of(&options[i], verb)))
             offer(run, typed, options[i].name);
 }
 
@@ -132,22 +134,11 @@ static void complete_authz(ctl *run, const ctl_args *line, const char *typed)
 /* The verbs of a command, and which of them a target follows. */
 static void complete_operate(ctl *run, const ctl_args *line, const char *typed)
 {
-    static const struct {
-        ctl_command command;
-        const char *verbs[5];
-    } verbs[] = {{CTL_EVENTS, {"publish", "tail"}},
-                 {CTL_CONSUMERS, {"list", "pause", "resume"}},
-                 {CTL_DLQ, {"drop", "list", "replay", "show"}},
-                 {CTL_SAGA, {"list", "resolve", "retry", "show"}}};
-    bool has_verbs = false;
-    for (size_t i = 0; i < sizeof verbs / sizeof verbs[0]; i++)
-        if (verbs[i].command == line->command) {
-            has_verbs = true;
-            for (size_t v = 0; line->word_count == 0 && verbs[i].verbs[v] != NULL; v++)
-                offer(run, typed, verbs[i].verbs[v]);
-        }
-    if (line->word_count == (has_verbs ? 1 : 0) ||
-        (line->word_count == 0 && line->command == CTL_CONSUMERS))
+    const char *const *verbs = ctl_verbs(line->command);
+    const size_t before = verbs[0] != NULL ? 1 : 0; /* the target */
+    for (size_t i = 0; line->word_count == 0 && verbs[i] != NULL; i++)
+        offer(run, typed, verbs[i]);
+    if (line->word_count == before || (line->word_count == 0 && line->command == CTL_CONSUMERS))
         offer_targets(run, typed);
 }
 
@@ -170,7 +161,7 @@ int ctl_complete(ctl *run)
     if (!ctl_args_parse((int)count - 1, (char *const *)words, run->arena, &line, message))
         return CTL_EXIT_OK; /* the option before waits for its value: a file, most likely */
     if (typed[0] == '-') {
-        offer_options(run, line.command, typed);
+        offer_options(run, &line, typed);
         return CTL_EXIT_OK;
     }
     if (line.command == CTL_AUTHZ) {

@@ -1,8 +1,10 @@
 #include "mesh/meshctl/connection.h"
 
+#include <inttypes.h>
 #include <string.h>
 
 #include "mesh/base/alloc.h"
+#include "mesh/base/clock.h"
 #include "mesh/meshctl/sign_in.h"
 
 struct ctl_connection {
@@ -126,12 +128,37 @@ static const char *refusal(const ctl_connection *connection)
         user == NULL ? "USER" : user, connection->target.given, connection->method);
 }
 
+/* Of a service that cannot say yet who may call. */
+static const char *patience(const ctl_connection *connection)
+{
+    const ctl_target *target = &connection->target;
+    return mesh_arena_printf(
+        connection->run->arena,
+        "it has just started, or cannot ask others: try again in some seconds; when it lasts, "
+        "%s%s says what it waits for",
+        target->named ? "scripts/logs " : "its log", target->named ? target->given : "");
+}
+
+static const char *lateness(const ctl *run)
+{
+    if (mesh_clock_left_ms(run->end_ns) == 0)
+        return mesh_arena_printf(run->arena,
+                                 "the %" PRId64 " ms of --max-time are over: give it more, or "
+                                 "leave it out",
+                                 run->args.max_time_ms);
+    return run->args.command == CTL_CALL ? "--deadline and --max-time set how long a call may take"
+                                         : "it is busy, or stuck: meshctl status shows whether it "
+                                           "serves; then try again";
+}
+
 /* What to do about a failed call. */
 static const char *hint(const ctl_connection *connection, mesh_code code, const mesh_error *err)
 {
     const char *known;
     switch (code) {
     case MESH_UNAVAILABLE:
+        if (strcmp(err->domain, "mesh.v1") == 0)
+            return patience(connection);
         if (connection->answered)
             return NULL; /* it is there, and says what ails it, or whom it calls */
         known = misunderstanding(connection, err);
@@ -146,7 +173,7 @@ static const char *hint(const ctl_connection *connection, mesh_code code, const 
     case MESH_PERMISSION_DENIED:
         return strcmp(err->domain, "mesh.v1") == 0 ? refusal(connection) : NULL;
     case MESH_DEADLINE_EXCEEDED:
-        return "--deadline and --max-time set how long a call may take";
+        return lateness(connection->run);
     default:
         return NULL;
     }

@@ -93,11 +93,13 @@ int ctl_consumers(ctl *run)
     const bool pauses = strcmp(verb, "pause") == 0;
     if (strcmp(verb, "list") == 0 && args->word_count <= 2)
         return list_consumers(run, args->word_count == 2 ? args->words[1] : NULL);
-    if (!pauses && strcmp(verb, "resume") != 0 && args->word_count <= 1)
+    if (ctl_verb(args) == NULL && args->word_count <= 1)
         return list_consumers(run, args->word_count == 1 ? verb : NULL);
-    if (args->word_count != 2 || (!pauses && strcmp(verb, "resume") != 0))
-        return ctl_report_usage(run, "consumers takes the name of one service, or none; pause and "
-                                     "resume need one: meshctl consumers pause TARGET");
+    if (ctl_verb(args) == NULL)
+        return ctl_report_verb(run);
+    if (args->word_count != 2)
+        return ctl_report_usage(run, "consumers list takes the name of one service, or none; pause "
+                                     "and resume need one: meshctl consumers pause TARGET");
     return steer_consumer(run, args->words[1],
                           pauses ? CTL_EVENTS_METHOD(PAUSE_CONSUMER)
                                  : CTL_EVENTS_METHOD(RESUME_CONSUMER));

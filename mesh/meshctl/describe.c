@@ -120,6 +120,12 @@ int ctl_describe(ctl *run)
     } else if (code == MESH_OK) {
         code = ctl_symbol_find(session.catalog.pool, args->words[targets], run->arena, &symbol,
                                &failure);
+        if (code == MESH_NOT_FOUND && targets == 1 && ctl_services_types(run) != NULL)
+            failure.hint = mesh_arena_printf(
+                run->arena,
+                "meshctl describe %s shows what it has; all types of the mesh, events among them: "
+                "meshctl describe --protoset %s",
+                args->words[0], ctl_services_types(run));
         if (code == MESH_OK)
             code = args->template
                        ? make_template(run, session.catalog.pool, symbol, &text, &failure)

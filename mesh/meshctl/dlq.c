@@ -161,6 +161,26 @@ static void show(ctl *run, ctl_payloads *payloads, const letter *one)
     print_lines(run, one->history);
 }
 
+/* What to do about a letter that is not shown, handled or dropped. */
+static void advise(const ctl *run, mesh_code code, ctl_failure *failure)
+{
+    const char *target = run->args.words[1];
+    if (!failure->remote || failure->hint != NULL)
+        return;
+    if (code == MESH_NOT_FOUND)
+        failure->hint = mesh_arena_printf(run->arena,
+                                          "meshctl dlq list %s shows those that are there", target);
+    else if (code == MESH_FAILED_PRECONDITION &&
+             strstr(failure->err.message, "is missing before") != NULL)
+        failure->hint = mesh_arena_printf(
+            run->arena,
+            "the letter of that version comes first, if meshctl dlq list %s has it; --force goes "
+            "past it, for good",
+            target);
+    else if (code != MESH_FAILED_PRECONDITION)
+        failure->hint = "the letter is still there";
+}
+
 static int show_letter(ctl *run)
 {
     Mesh__Events__V1__GetDeadLetterRequest request =
@@ -175,8 +195,7 @@ static int show_letter(ctl *run)
     if (code == MESH_OK)
         code = ctl_ask(run, connection, CTL_EVENTS_METHOD(GET_DEAD_LETTER), &request, &said,
                        &failure);
-    if (code == MESH_NOT_FOUND)
-        failure.hint = "meshctl dlq list shows those that are there";
+    advise(run, code, &failure);
     if (code == MESH_OK && said->event == NULL)
         code = ctl_fail(&failure, MESH_INTERNAL, NULL, "the answer has no event");
     if (code == MESH_OK)
@@ -194,19 +213,6 @@ static void tell(const ctl *run, const char *done, uint64_t number)
         fprintf(run->out, "{\"number\":%" PRIu64 ",\"%s\":true}\n", number, done);
     else
         fprintf(run->out, "letter %" PRIu64 " of %s is %s\n", number, run->args.words[1], done);
-}
-
-static void advise(const ctl *run, mesh_code code, ctl_failure *failure)
-{
-    if (!failure->remote)
-        return;
-    if (code == MESH_NOT_FOUND)
-        failure->hint = "meshctl dlq list shows those that are there";
-    else if (code == MESH_FAILED_PRECONDITION && !run->args.force)
-        failure->hint = "where an earlier version is missing its letter comes first (meshctl dlq "
-                        "list shows them); --force goes past it, for good";
-    else if (failure->hint == NULL)
-        failure->hint = "the letter is still there";
 }
 
 static int replay_letter(ctl *run)
@@ -258,5 +264,5 @@ int ctl_dlq(ctl *run)
         return replay_letter(run);
     if (strcmp(verb, "drop") == 0)
         return drop_letter(run);
-    return ctl_report_usage(run, "dlq needs to know what: meshctl dlq list, show, replay or drop");
+    return ctl_report_verb(run);
 }

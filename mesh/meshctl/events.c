@@ -10,14 +10,52 @@
 #include "mesh/meshctl/grid.h"
 #include "mesh/meshctl/input.h"
 #include "mesh/meshctl/interrupt.h"
-#include "mesh/meshctl/method_name.h"
 #include "mesh/meshctl/payload.h"
 #include "mesh/meshctl/report.h"
 #include "mesh/meshctl/sign_in.h"
+#include "mesh/meshctl/suggest.h"
 
 enum {
     ARENA_BYTES = 64 * 1024
 };
+
+/* --- subjects --------------------------------------------------------------------------------- */
+
+typedef struct subject_search {
+    const mesh_dyn_pool *pool;
+    mesh_arena *arena;
+    size_t words; /* of the subject: names are compared in as many */
+    ctl_suggestions near;
+    bool found;
+} subject_search;
+
+static bool see_message(void *context, const char *name)
+{
+    subject_search *search = context;
+    size_t size = strcspn(name, ".");
+    if (mesh_dyn_find_message(search->pool, name) == NULL)
+        return true;
+    for (size_t i = 1; i < search->words && name[size] == '.'; i++)
+        size += 1 + strcspn(name + size + 1, ".");
+    const char *begin = mesh_arena_strndup(search->arena, name, size);
+    search->found = search->found || strcmp(begin, search->near.wanted) == 0;
+    ctl_suggest_offer(&search->near, begin);
+    return true;
+}
+
+/* What messages of that name, or of that package, could have been meant: "; did you mean order?";
+ * "" when there are some, or none is near. */
+static const char *near_subjects(const ctl *run, const mesh_dyn_pool *pool, const char *subject)
+{
+    char text[400];
+    subject_search search = {
+        .pool = pool, .arena = run->arena, .words = 1, .near = ctl_suggest_begin(subject)};
+    for (const char *c = subject; *c != '\0'; c++)
+        search.words += *c == '.';
+    mesh_dyn_each_symbol(pool, see_message, &search);
+    ctl_suggest_end(&search.near, text, sizeof text);
+    return search.found ? "" : mesh_arena_strdup(run->arena, text);
+}
 
 /* --- tail ------------------------------------------------------------------------------------- */
 
@@ -50,7 +88,11 @@ static const char *pattern_of(tail *t, const char *subject)
     size_t size = strlen(subject);
     while (size > 0 && subject[size - 1] == '.')
         size--;
-    return mesh_arena_printf(t->run->arena, "%.*s.>", (int)size, subject);
+    const char *words = mesh_arena_strndup(t->run->arena, subject, size);
+    const char *near = near_subjects(t->run, t->payloads.catalog.pool, words);
+    if (near[0] != '\0')
+        fprintf(t->run->err, "(no event of %s is known here%s)\n", words, near);
+    return mesh_arena_printf(t->run->arena, "%s.>", words);
 }
 
 /* Where it begins: where the last stream ended, else as the command line says. */
@@ -167,10 +209,17 @@ static mesh_code tail_at(tail *t, const char *target, ctl_failure *failure)
             if (ended_well(t, code, enough))
                 code = MESH_OK;
         } while (code != MESH_OK && ctl_sign_in_again(t->run, failure));
+        if (code != MESH_OK)
+            ctl_ask_explain(t->run, t->connection, code, failure);
         ctl_payloads_close(&t->payloads);
     }
     ctl_connection_close(t->connection);
     t->connection = NULL;
+    if (code == MESH_OK && t->shown == 0 && !ctl_interrupted(t->interrupt))
+        fprintf(t->run->err, "(no event came within --max-time; %s)\n",
+                t->run->args.from_sequence > 0 || t->run->args.from_ns > 0
+                    ? "a longer time may bring one"
+                    : "--from beginning shows those that are there");
     if (code != MESH_OK && t->in_place)
         failure->hint = mesh_arena_printf(
             t->run->arena, "meshctl events tail --from %" PRIu64 " goes on from there",
@@ -211,8 +260,6 @@ static int tail_events(ctl *run)
     if (code == MESH_OK)
         code = run->args.word_count == 2 ? tail_at(&t, run->args.words[1], &failure)
                                          : tail_anywhere(&t, &failure);
-    if (code != MESH_OK)
-        ctl_ask_explain(code, &failure);
     int exit_code = code == MESH_OK ? CTL_EXIT_OK : ctl_report(run, &failure, NULL);
     ctl_interrupt_stop(t.interrupt);
     mesh_arena_destroy(t.arena);
@@ -254,17 +301,13 @@ static bool read_words(publication *p)
 
 static mesh_code find_type(publication *p, ctl_failure *failure)
 {
-    const char *full;
     p->type = ctl_catalog_message(&p->payloads.catalog, p->subject);
     if (p->type != NULL)
         return MESH_OK;
-    mesh_code code = ctl_symbol_find(p->payloads.catalog.pool, p->subject, p->run->arena, &full,
-                                     failure);
-    if (code == MESH_OK)
-        code = ctl_fail(failure, MESH_NOT_FOUND, NULL, "no event has the subject %s, but %s",
-                        p->subject, full);
-    failure->hint = "docs/events.md lists the events; --protoset FILE tells their types";
-    return code;
+    return ctl_fail(failure, MESH_NOT_FOUND,
+                    "docs/events.md lists the events; --protoset FILE tells their types",
+                    "no event %s is known here%s", p->subject,
+                    near_subjects(p->run, p->payloads.catalog.pool, p->subject));
 }
 
 static mesh_code read_payload(publication *p, ProtobufCBinaryData *payload, ctl_failure *failure)
@@ -351,5 +394,5 @@ int ctl_events(ctl *run)
         return tail_events(run);
     if (strcmp(verb, "publish") == 0)
         return publish_event(run);
-    return ctl_report_usage(run, "events needs to know what: meshctl events tail, or publish");
+    return ctl_report_verb(run);
 }

@@ -178,30 +178,33 @@ static void overview(FILE *out)
           out);
 }
 
-static void show_options(FILE *out, ctl_command command)
+static void show_options(FILE *out, ctl_command command, const char *verb)
 {
     size_t count;
     const ctl_option *options = ctl_options(&count);
     fputs("\nOptions:\n", out);
     for (size_t i = 0; i < count; i++) {
-        if (!(options[i].commands & command))
+        if (!(options[i].commands & command) ||
+            (verb != NULL && !ctl_option_is_of(&options[i], verb)))
             continue;
+        const char *verbs = verb == NULL ? options[i].verbs : NULL;
         char name[64];
         snprintf(
             name, sizeof name, "%s%s%s%s%s", options[i].letter == NULL ? "" : options[i].letter,
             options[i].letter == NULL ? "" : ", ", options[i].name,
             options[i].value == NULL ? "" : " ", options[i].value == NULL ? "" : options[i].value);
-        fprintf(out, "  %-26s %s\n", name, options[i].help);
+        fprintf(out, "  %-26s %s%s%s\n", name, verbs != NULL ? verbs : "",
+                verbs != NULL ? ": " : "", options[i].help);
     }
 }
 
-void ctl_help(FILE *out, ctl_command command)
+void ctl_help(FILE *out, ctl_command command, const char *verb)
 {
     for (size_t i = 0; i < PAGE_COUNT; i++) {
         if (pages[i].command != command)
             continue;
         fprintf(out, "%s\n\n%s", pages[i].usage, pages[i].text);
-        show_options(out, command);
+        show_options(out, command, verb);
         fprintf(out, "\nExamples:\n%s", pages[i].examples);
         return;
     }

@@ -6,7 +6,7 @@
 
 #include "mesh/meshctl/args.h"
 
-/* CTL_HELP: all commands. */
-void ctl_help(FILE *out, ctl_command command);
+/* CTL_HELP: all commands. `verb` (may be NULL): with the options of that alone. */
+void ctl_help(FILE *out, ctl_command command, const char *verb);
 
 #endif

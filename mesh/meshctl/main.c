@@ -18,7 +18,7 @@ static int dispatch(ctl *run)
 {
     ctl_failure failure;
     if (run->args.help) {
-        ctl_help(run->out, run->args.command);
+        ctl_help(run->out, run->args.command, ctl_verb(&run->args));
         return CTL_EXIT_OK;
     }
     mesh_code code = ctl_headers(run, &failure);
@@ -63,10 +63,14 @@ static int dispatch(ctl *run)
     case CTL_HELP:
         break;
     }
-    ctl_command about = run->args.word_count == 0 ? CTL_HELP : ctl_command_find(run->args.words[0]);
-    if (about == 0)
-        return ctl_report_usage(run, "no command %s", run->args.words[0]);
-    ctl_help(run->out, about);
+    /* help events tail */
+    ctl_args about = {.command = CTL_HELP};
+    if (run->args.word_count > 0) {
+        about.command = ctl_command_find(run->args.words[0]);
+        about.words = run->args.words + 1;
+        about.word_count = run->args.word_count - 1;
+    }
+    ctl_help(run->out, about.command, ctl_verb(&about));
     return CTL_EXIT_OK;
 }
 

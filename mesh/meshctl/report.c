@@ -7,6 +7,7 @@
 #include "mesh/base/wire.h"
 #include "mesh/dyn/json_text.h"
 #include "mesh/meshctl/style.h"
+#include "mesh/meshctl/suggest.h"
 
 /* google.rpc.Status, Any and ErrorInfo. */
 enum {
@@ -245,4 +246,27 @@ int ctl_report_usage(const ctl *run, const char *format, ...)
     fprintf(run->err, "\n  meshctl %s%s--help shows how it is used\n",
             command == NULL ? "" : command, command == NULL ? "" : " ");
     return CTL_EXIT_USAGE;
+}
+
+int ctl_report_verb(const ctl *run)
+{
+    const char *command = ctl_command_name(run->args.command);
+    const char *const *verbs = ctl_verbs(run->args.command);
+    const char *given = run->args.word_count > 0 ? run->args.words[0] : "";
+    ctl_suggestions near = ctl_suggest_begin(given);
+    char names[128];
+    mesh_text all = MESH_TEXT_INIT(run->arena, 0);
+    for (size_t i = 0; verbs[i] != NULL; i++) {
+        mesh_text_printf(&all, "%s%s",
+                         i == 0                 ? ""
+                         : verbs[i + 1] != NULL ? ", "
+                                                : " or ",
+                         verbs[i]);
+        ctl_suggest_offer(&near, verbs[i]);
+    }
+    ctl_suggest_end(&near, names, sizeof names);
+    if (given[0] == '\0')
+        return ctl_report_usage(run, "%s needs to know what: %s", command, mesh_text_string(&all));
+    return ctl_report_usage(run, "%s: there is no %s, but %s%s", command, given,
+                            mesh_text_string(&all), names);
 }

@@ -14,4 +14,7 @@ int ctl_report(const ctl *run, const ctl_failure *failure, const mesh_dyn_pool *
 /* A mistake in the command line. */
 int ctl_report_usage(const ctl *run, const char *format, ...) MESH_PRINTF(2, 3);
 
+/* The first word is none of the command's verbs, or there is no word. */
+int ctl_report_verb(const ctl *run);
+
 #endif

@@ -199,20 +199,33 @@ static int missing_name(const ctl *run)
                             run->args.words[0], run->args.words[0]);
 }
 
+/* Of one that cannot be shown or moved on. */
+static const char *advice(const ctl *run, mesh_code code)
+{
+    const char *const *words = run->args.words;
+    if (code == MESH_NOT_FOUND)
+        return mesh_arena_printf(run->arena, "meshctl saga list %s shows those that are there",
+                                 words[1]);
+    if (code == MESH_FAILED_PRECONDITION && strcmp(words[0], "show") != 0)
+        return mesh_arena_printf(run->arena, "meshctl saga show %s %s %s tells where it stands",
+                                 words[1], words[2], words[3]);
+    return code == MESH_FAILED_PRECONDITION ? "meshctl saga list shows the sagas of all services"
+                                            : NULL;
+}
+
 /* Asks, and shows the saga that is the answer. */
 static int ask_and_show(ctl *run, const mesh_method *method, const void *request)
 {
     saga *said;
     ctl_failure failure;
     mesh_code code = ctl_ask_once(run, run->args.words[1], method, request, &said, &failure);
-    if (code == MESH_NOT_FOUND && failure.remote)
-        failure.hint = "meshctl saga list shows those that are there";
-    if (code == MESH_FAILED_PRECONDITION && failure.remote)
-        failure.hint = "meshctl saga show tells where it stands";
-    if (code != MESH_OK)
-        return ctl_report(run, &failure, NULL);
-    show(run, said);
-    return CTL_EXIT_OK;
+    if (code == MESH_OK) {
+        show(run, said);
+        return CTL_EXIT_OK;
+    }
+    if (failure.remote && failure.hint == NULL)
+        failure.hint = advice(run, code);
+    return ctl_report(run, &failure, NULL);
 }
 
 static int show_saga(ctl *run)
@@ -269,6 +282,5 @@ int ctl_saga(ctl *run)
         return retry_saga(run);
     if (strcmp(verb, "resolve") == 0)
         return resolve_saga(run);
-    return ctl_report_usage(run,
-                            "saga needs to know what: meshctl saga list, show, retry or resolve");
+    return ctl_report_verb(run);
 }

@@ -50,6 +50,9 @@ void ctl_suggest_offer(ctl_suggestions *near, const char *name)
         distance = 1;
     if (distance > 1 + size / 4)
         return;
+    for (size_t i = 0; i < near->count; i++)
+        if (strcmp(near->names[i], name) == 0)
+            return;
     size_t at = near->count;
     while (at > 0 && near->distances[at - 1] > distance)
         at--;

@@ -20,7 +20,7 @@ typedef struct ctl_suggestions {
  * the other, whatever their case. */
 size_t ctl_distance(const char *a, const char *b);
 
-/* Begins with a name that was not found, offers names that exist, and writes
+/* Begins with a name that was not found, offers names that exist (once or more), and writes
  * "; did you mean A, B or C?" or "" when none is near. */
 ctl_suggestions ctl_suggest_begin(const char *wanted);
 void ctl_suggest_offer(ctl_suggestions *near, const char *name);

@@ -1,5 +1,6 @@
 #include "mesh/service/operate.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "mesh/auth/caller.h"
@@ -87,6 +88,22 @@ static mesh_code get_outbox(void *self, mesh_call *call,
 
 /* --- publishing ------------------------------------------------------------------------------- */
 
+void mesh_operate_offer(mesh_error *err, size_t index, const char *name)
+{
+    size_t used = strlen(err->message);
+    snprintf(err->message + used, sizeof err->message - used, "%s%s",
+             index == 0 ? "; it has " : ", ", name);
+}
+
+static mesh_code no_event(const mesh_service *service, const char *subject, mesh_error *err)
+{
+    mesh_error_set(err, MESH_NOT_FOUND, "%s publishes no event \"%.*s\"", service->name,
+                   MESH_TAIL_SUBJECT_BYTES, subject);
+    for (size_t i = 0; i < MESH_SERVICE_MAX_EVENTS && service->publishes[i] != NULL; i++)
+        mesh_operate_offer(err, i, service->publishes[i]->subject);
+    return MESH_NOT_FOUND;
+}
+
 static const mesh_event_descriptor *find_event(const mesh_service *service, const char *subject)
 {
     for (size_t i = 0; i < MESH_SERVICE_MAX_EVENTS && service->publishes[i] != NULL; i++)
@@ -121,8 +138,7 @@ static mesh_code publish_event(void *self, mesh_call *call,
     ProtobufCMessage *message;
     (void)response;
     if (event == NULL)
-        return mesh_error_set(err, MESH_NOT_FOUND, "%s publishes no event \"%.*s\"",
-                              operate->service->name, MESH_TAIL_SUBJECT_BYTES, request->subject);
+        return no_event(operate->service, request->subject, err);
     mesh_code code = mesh_unpack(event->message, request->payload.data, request->payload.len,
                                  mesh_call_arena(call), &message, err);
     if (code == MESH_INVALID_ARGUMENT) {

@@ -15,6 +15,9 @@ struct mesh_operate {
     mesh_tails *tails;
 };
 
+/* Ends a message about a name that is not there with one that is: "; it has A, B". */
+void mesh_operate_offer(mesh_error *err, size_t index, const char *name);
+
 /* Handlers of operate_consumer.c. */
 mesh_code mesh_operate_get_consumer(void *self, mesh_call *call,
                                     const Mesh__Events__V1__GetConsumerRequest *request,

@@ -143,14 +143,29 @@ static mesh_code show(mesh_sagas *sagas, mesh_call *call, const char *definition
     return code;
 }
 
+/* When one is not found, which sagas the program has, if that is none of them. */
+static mesh_code explain(const mesh_operate *operate, const char *definition, mesh_code code,
+                         mesh_error *err)
+{
+    const mesh_saga_definition *all = operate->service->sagas;
+    size_t count = 0;
+    for (; code == MESH_NOT_FOUND && all != NULL && all[count].name != NULL; count++)
+        if (strcmp(all[count].name, definition) == 0)
+            return code;
+    for (size_t i = 0; i < count; i++)
+        mesh_operate_offer(err, i, all[i].name);
+    return code;
+}
+
 mesh_code mesh_operate_get_saga(void *self, mesh_call *call,
                                 const Mesh__Events__V1__GetSagaRequest *request,
                                 Mesh__Events__V1__Saga *response, mesh_error *err)
 {
     mesh_sagas *sagas = NULL;
     mesh_code code = sagas_of(self, &sagas, err);
-    return code == MESH_OK ? show(sagas, call, request->definition, request->id, response, err)
-                           : code;
+    if (code == MESH_OK)
+        code = show(sagas, call, request->definition, request->id, response, err);
+    return explain(self, request->definition, code, err);
 }
 
 /* --- deciding --------------------------------------------------------------------------------- */
@@ -183,7 +198,7 @@ mesh_code mesh_operate_retry_saga(void *self, mesh_call *call,
         return check.code;
     code = mesh_saga_retry(sagas, request->definition, request->id, by(call, request->reason), err);
     if (code != MESH_OK)
-        return code;
+        return explain(self, request->definition, code, err);
     note(call, "an operator had a saga retried", request->definition, request->id);
     return show(sagas, call, request->definition, request->id, response, err);
 }
@@ -224,7 +239,7 @@ mesh_code mesh_operate_resolve_saga(void *self, mesh_call *call,
     code = mesh_saga_resolve(sagas, request->definition, request->id, resolution,
                              by(call, request->reason), err);
     if (code != MESH_OK)
-        return code;
+        return explain(self, request->definition, code, err);
     note(call, "an operator resolved a saga", request->definition, request->id);
     return show(sagas, call, request->definition, request->id, response, err);
 }

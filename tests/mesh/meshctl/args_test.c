@@ -81,6 +81,19 @@ static void help_is_found_in_all_forms(void **state)
     assert_int_equal(args.command, CTL_VERSION);
 }
 
+static void an_option_is_for_some_verbs(void **state)
+{
+    (void)state;
+    ctl_args args;
+    char message[CTL_MESSAGE_BYTES] = "";
+    assert_true(PARSE(&args, message, "dlq", "--force", "replay", "order", "3"));
+    assert_string_equal(ctl_verb(&args), "replay");
+    assert_true(PARSE(&args, message, "dlq", "drop", "order", "3", "--force"));
+    assert_true(PARSE(&args, message, "saga", "--reason", "so", "retry", "a", "b", "c"));
+    assert_true(PARSE(&args, message, "consumers", "order"));
+    assert_null(ctl_verb(&args));
+}
+
 static void words_to_complete_are_left_alone(void **state)
 {
     (void)state;
@@ -110,6 +123,10 @@ static void mistakes_say_what_would_be_right(void **state)
         {{"call", "--deadline", "0s"}, "--deadline 0s: a duration looks like"},
         {{"call", "--json=yes"}, "--json takes no value"},
         {{"call", "--cert", "c"}, "--cert and --key belong together"},
+        {{"events", "publish", "--count", "1"}, "no option --count for events publish; it is one"},
+        {{"dlq", "--force", "list"}, "no option --force for dlq list; it is one of replay, drop"},
+        {{"saga", "show", "--as=done"}, "no option --as for saga show; it is one of resolve"},
+        {{"help", "evnts"}, "no command evnts; did you mean events?"},
     };
     for (size_t i = 0; i < COUNT(cases); i++) {
         ctl_args args;
@@ -139,6 +156,7 @@ int main(void)
         cmocka_unit_test(options_and_words_stand_in_any_order),
         cmocka_unit_test(a_file_for_tls_implies_tls),
         cmocka_unit_test(help_is_found_in_all_forms),
+        cmocka_unit_test(an_option_is_for_some_verbs),
         cmocka_unit_test(words_to_complete_are_left_alone),
         cmocka_unit_test(mistakes_say_what_would_be_right),
         cmocka_unit_test(every_option_has_its_help),

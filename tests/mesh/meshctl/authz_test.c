@@ -48,7 +48,6 @@ static void make_gate(void)
     gate_believe(&there.gate, set->jwks);
     mesh_arena_destroy(arena);
     atomic_store(&there.gate.allows, true);
-    mesh_guard_open(there.gate.guard);
 }
 
 /* Its address, in a static buffer. */
@@ -102,6 +101,22 @@ static void expect_call(const person *by, int status, const char *reason)
                 "call product ProductService.DeleteProduct '{\"id\":\"none\"}' "
                 "-H 'authorization: %s'",
                 by->authorization);
+}
+
+/* Who comes just after the start is told to come again, and where to look if that does not help. */
+static void a_service_that_does_not_know_yet_is_asked_again(void **state)
+{
+    person bob;
+    (void)state;
+    desk_make_mesh(services);
+    person_join(&bob, "early-bob");
+    desk_expect(NULL, 64 + 14, "does not know yet who is banned",
+                "call guarded Staff -H 'authorization: %s'", bob.authorization);
+    assert_non_null(strstr(desk_output, "try again in some seconds"));
+    assert_non_null(strstr(desk_output, "scripts/logs guarded says what it waits for"));
+    mesh_guard_open(there.gate.guard);
+    desk_expect(NULL, 64 + 7, "ROLE_MISSING", "call guarded Staff -H 'authorization: %s'",
+                bob.authorization);
 }
 
 /* S0.5, S4.11 */
@@ -268,6 +283,7 @@ static int close_all(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_service_that_does_not_know_yet_is_asked_again), /* and opens it */
         cmocka_unit_test(a_permission_is_explained_as_it_is_decided),
         cmocka_unit_test(a_ban_is_explained_too),
         cmocka_unit_test(other_policies_are_explained),

@@ -223,11 +223,14 @@ static void only_a_services_own_events_are_published(void **state)
     desk_expect(NULL, 64 + 5, "product publishes no event \"order.v1.OrderCreated\"",
                 "events publish product " CREATED " --protoset " TYPES " '%s'",
                 AN_ORDER("no", "no"));
+    desk_expect(NULL, 64 + 5, "user publishes no event \"order.v1.OrderCreated\"; it has user.v1.",
+                "events publish user " CREATED " --protoset " TYPES " '{}'");
     desk_expect(NULL, 64 + 3, "the id of its order is empty",
                 "events publish " CREATED " --protoset " TYPES " '{}'");
     desk_expect(NULL, 1, "--template shows an example",
                 "events publish " CREATED " --protoset " TYPES " '{\"order\":1}'");
-    desk_expect(NULL, 1, "order.v1.OrderCreate",
+    desk_expect(NULL, 1,
+                "no event order.v1.OrderCreate is known here; did you mean order.v1.OrderCreated",
                 "events publish order.v1.OrderCreate '{}' "
                 "--protoset " TYPES);
     desk_expect(NULL, 1, "no service nobody in the running mesh",
@@ -250,6 +253,7 @@ static void who_lacks_the_permission_is_refused(void **state)
         desk_expect(NULL, 64 + 16, "nobody is signed in", "%s", commands[i]);
         desk_expect(NULL, 64 + 7, i == 0 ? "event.read" : "event.operate",
                     "%s -H 'authorization: %s'", commands[i], bob.authorization);
+        assert_non_null(strstr(desk_output, "members of the group operators"));
     }
     person_change_groups(&bob, (const char *const[]){"operators", NULL});
     char words[4096];
@@ -264,7 +268,13 @@ static void mistakes_are_told(void **state)
     (void)state;
     begin();
     desk_expect(NULL, 2, "events needs to know what", "events");
-    desk_expect(NULL, 2, "events needs to know what", "events tial");
+    desk_expect(NULL, 2, "events: there is no tial, but publish or tail; did you mean tail?",
+                "events tial");
+    desk_expect(NULL, 0, "(no event of ordr is known here; did you mean order?)",
+                "events tail --subject ordr --max-time 1s --protoset " TYPES);
+    assert_non_null(strstr(desk_output, "(no event came within --max-time; --from beginning"));
+    desk_expect(NULL, 64 + 4, "product: timeout_ms", "events tail product --max-time 1ms");
+    assert_non_null(strstr(desk_output, "the 1 ms of --max-time are over: give it more"));
     desk_expect(NULL, 2, "--from yesterday: it is beginning, a place",
                 "events tail --from yesterday");
     desk_expect(NULL, 2, "--count 0", "events tail --count 0");
@@ -276,6 +286,8 @@ static void mistakes_are_told(void **state)
     desk_expect(NULL, 0, "publish\ntail\n", "complete -- events ''");
     desk_expect(NULL, 0, "order\nproduct\nuser\n", "complete -- events tail ''");
     desk_expect(NULL, 0, "--from\n", "complete -- events tail --f");
+    assert_int_equal(desk_run(NULL, "complete -- events publish --f"), 0);
+    assert_string_equal(desk_output, "");
     desk_expect(NULL, 0, "meshctl events tail --subject order --from 10m", "events --help");
 }
 

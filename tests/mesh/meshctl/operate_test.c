@@ -80,7 +80,7 @@ static void a_parked_saga_is_retried(void **state)
     WAIT_FOR(IS("saga-1", "COMPLETED"));
     assert_non_null(strstr(desk_output, ": it is mended"));
     assert_true(is_heard("saga-1"));
-    desk_expect(NULL, 64 + 9, "meshctl saga show tells where it stands",
+    desk_expect(NULL, 64 + 9, "meshctl saga show notification journey saga-1 tells where it stands",
                 "saga retry notification journey saga-1");
 }
 
@@ -112,9 +112,14 @@ static void sagas_that_are_none_are_told(void **state)
 {
     (void)state;
     begin();
-    desk_expect(NULL, 64 + 5, "meshctl saga list shows those that are there",
+    desk_expect(NULL, 64 + 5, "meshctl saga list notification shows those that are there",
                 "saga show notification journey nobody");
+    assert_null(strstr(desk_output, "it has"));
+    desk_expect(NULL, 64 + 5, "there is no saga nobody of jorney; it has journey",
+                "saga retry notification jorney nobody");
     desk_expect(NULL, 64 + 9, "user has no sagas", "saga list user");
+    desk_expect(NULL, 64 + 9, "user has no sagas", "saga show user journey nobody");
+    assert_null(strstr(desk_output, "saga show"));
     desk_expect(NULL, 2, "--status lost: it is running, waiting", "saga list --status lost");
     desk_expect(NULL, 2, "saga show needs a service", "saga show notification");
     desk_expect(NULL, 2, "saga needs to know what", "saga");
@@ -165,7 +170,7 @@ static void a_dead_letter_is_shown_and_handled(void **state)
     desk_expect(NULL, 0, "is handled", "dlq replay notification %lu", number);
     assert_true(is_heard("bad-1"));
     assert_false(is_dead("bad-1"));
-    desk_expect(NULL, 64 + 5, "meshctl dlq list shows those that are there",
+    desk_expect(NULL, 64 + 5, "meshctl dlq list notification shows those that are there",
                 "dlq replay notification %lu", number);
 }
 
@@ -181,6 +186,12 @@ static void a_dead_letter_is_dropped(void **state)
     assert_false(is_heard("bad-2"));
     desk_expect(NULL, 64 + 5, "meshctl dlq list", "dlq show notification %lu", number);
     desk_expect(NULL, 2, "dlq drop needs a service and a number", "dlq drop notification two");
+    desk_expect(NULL, 2, "dlq: there is no lst, but drop, list, replay or show; did you mean list?",
+                "dlq lst");
+    desk_expect(NULL, 1, "did you mean notification?", "dlq show notifcation 1");
+    assert_non_null(strstr(desk_output, "meshctl list shows the services of the mesh"));
+    desk_expect(NULL, 64 + 9, "user: this service consumes no events", "dlq replay user 1");
+    assert_null(strstr(desk_output, "--force"));
     desk_expect(NULL, 0, "no dead letters", "dlq list");
     desk_expect(NULL, 64 + 9, "consumes no events", "dlq list user");
 }
@@ -276,6 +287,7 @@ static void a_consumer_is_paused(void **state)
     WAIT_FOR(says("consumers notification --json", "\"waiting\":0,\"unanswered\":0"));
     desk_expect(NULL, 64 + 9, "consumes no events", "consumers pause user");
     desk_expect(NULL, 2, "pause and resume need one", "consumers pause");
+    desk_expect(NULL, 2, "did you mean pause?", "consumers puase notification");
 }
 
 /* The others are shown all the same. */
