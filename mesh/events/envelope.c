@@ -4,9 +4,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "mesh/base/utf8.h"
 #include "mesh/base/uuid.h"
 #include "mesh/db/time_text.h"
 #include "mesh/events/broker.h"
+#include "mesh/events/entry.h"
 #include "mesh/events/escape.h"
 #include "mesh/rpc/unpack.h"
 
@@ -93,6 +95,18 @@ int64_t mesh_envelope_time(natsMsg *message, const char *name)
     return value != NULL && mesh_time_parse(value, &wall_ns) ? wall_ns : 0;
 }
 
+const char *mesh_envelope_read_aggregate_id(natsMsg *message, mesh_arena *arena)
+{
+    const char *escaped = header(message, "ce-subject");
+    if (escaped == NULL || strlen(escaped) > 3 * MESH_EVENTS_AGGREGATE_ID_BYTES)
+        return NULL;
+    const char *id = mesh_event_unescape(arena, escaped);
+    size_t size = id != NULL ? strlen(id) : 0;
+    if (size == 0 || size > MESH_EVENTS_AGGREGATE_ID_BYTES)
+        return NULL;
+    return mesh_utf8_is_text((const uint8_t *)id, size) ? id : NULL;
+}
+
 static mesh_code read_headers(natsMsg *message, mesh_arena *arena, mesh_event *meta,
                               mesh_error *err)
 {
@@ -107,10 +121,8 @@ static mesh_code read_headers(natsMsg *message, mesh_arena *arena, mesh_event *m
     if (source == NULL || source[0] == '\0')
         return bad_header(err, "ce-source");
     meta->source = source;
-    const char *aggregate_id = header(message, "ce-subject");
-    if (aggregate_id != NULL)
-        aggregate_id = mesh_event_unescape(arena, aggregate_id);
-    if (aggregate_id == NULL || aggregate_id[0] == '\0')
+    const char *aggregate_id = mesh_envelope_read_aggregate_id(message, arena);
+    if (aggregate_id == NULL)
         return bad_header(err, "ce-subject");
     meta->aggregate_id = aggregate_id;
     const char *time = header(message, "ce-time");

@@ -30,6 +30,10 @@ const char *mesh_envelope_aggregate_type(natsMsg *message);
 const char *mesh_envelope_aggregate_id(natsMsg *message);
 int64_t mesh_envelope_version(natsMsg *message);
 
+/* The id as a handler sees it, in the arena; NULL: there is none, or one that mesh_entry_make would
+ * not take, and no row could have. */
+const char *mesh_envelope_read_aggregate_id(natsMsg *message, mesh_arena *arena);
+
 /*
  * Headers of a stored message for who only shows them, whatever they are: "" and 0 for one that is
  * missing or malformed. A text is percent-encoded there. The strings are the arena's.

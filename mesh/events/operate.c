@@ -156,17 +156,18 @@ static mesh_code skip_version(mesh_tx *tx, const char *consumer, mesh_aggregate 
 static mesh_code drop(const mesh_consumption_settings *settings, mesh_delivery *delivery,
                       mesh_arena *arena, mesh_error *err)
 {
-    mesh_dead_letter letter;
     mesh_tx *tx = NULL;
-    mesh_dead_read(delivery->message, settings->delivery.service, arena, &letter);
-    mesh_aggregate aggregate = {
-        .type = delivery->aggregate_type, .id = letter.aggregate_id, .before = -1};
-    if (letter.version <= 0 || aggregate.type == NULL || aggregate.id[0] == '\0')
+    int64_t version = mesh_envelope_version(delivery->message);
+    mesh_aggregate aggregate = {.type = delivery->aggregate_type,
+                                .id = mesh_envelope_read_aggregate_id(delivery->message, arena),
+                                .before = -1};
+    if (mesh_arena_overflowed(arena))
+        return mesh_error_set(err, MESH_RESOURCE_EXHAUSTED, "out of memory");
+    if (version == 0 || aggregate.type == NULL || aggregate.id == NULL)
         return MESH_OK; /* no version is missing without it */
     mesh_code code = mesh_tx_begin(settings->delivery.db, NULL, &tx, err);
     if (code == MESH_OK)
-        code = skip_version(tx, settings->delivery.service, &aggregate, delivery, letter.version,
-                            err);
+        code = skip_version(tx, settings->delivery.service, &aggregate, delivery, version, err);
     if (code == MESH_OK)
         return mesh_tx_commit(tx, err);
     mesh_tx_rollback(tx);

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "mesh/base/hash.h"
 #include "mesh/base/uuid.h"
 #include "tests/mesh/events/publisher.h"
 
@@ -250,6 +251,33 @@ static void a_malformed_event_is_a_failed_delivery_and_no_crash(void **state)
     bus_close(&self);
 }
 
+/* S4.10: nor does one whose aggregate has an id that no row could have. Before it was refused it
+ * looked as if there was no database, for all of the consumer's events. */
+static void an_aggregate_whose_id_is_no_text_holds_up_no_others(void **state)
+{
+    (void)state;
+    static const char payload[] = "\x0a\x07odyssey\x10\x01";
+    char ids[5][4096] = {"%FF", "odyssey%C3", "\xff\xfe", "", ""}, versioned[sizeof headers + 4096];
+    for (size_t i = 0; i < 4000; i++)
+        ids[3][i] = (char)('a' + mesh_hash_text(i, "long") % 26);
+    memset(ids[4], 'x', 513);
+    instance self = bus_open(
+        &(instance_options){.service = "stock", .url = url, .handler = bus_note, .max_deliver = 2});
+    for (size_t i = 0; i < 5; i++) {
+        fresh_headers();
+        snprintf(versioned, sizeof versioned, "%s\nce-aggregateversion: 1", headers);
+        char *place = strstr(versioned, "odyssey");
+        memmove(place + strlen(ids[i]), place + 7, strlen(place + 7) + 1);
+        memcpy(place, ids[i], strlen(ids[i]));
+        bus_publish_raw("events.stock.v1.StockLowered", versioned, payload, sizeof payload - 1);
+    }
+    WAIT_FOR(bus_stats(&self).dead == 5);
+    bus_add(&publisher, "odyssey", 1);
+    WAIT_FOR(bus_stats(&self).consumed == 1);
+    assert_int_equal(bus_stats(&self).failed, 10);
+    bus_close(&self);
+}
+
 static void events_of_others_are_passed_over(void **state)
 {
     (void)state;
@@ -379,6 +407,7 @@ int main(void)
         CASE(a_failing_event_is_given_up_after_the_last_attempt),
         CASE(an_event_with_a_status_holds_up_no_others),
         CASE(a_malformed_event_is_a_failed_delivery_and_no_crash),
+        CASE(an_aggregate_whose_id_is_no_text_holds_up_no_others),
         CASE(events_of_others_are_passed_over),
         CASE(events_of_one_aggregate_are_handled_in_order),
         CASE(the_trace_travels_with_the_event),

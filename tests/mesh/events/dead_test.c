@@ -214,6 +214,30 @@ static void a_letter_that_cannot_be_read_hides_no_others(void **state)
     bus_close(&self);
 }
 
+/* S4.10: what its headers say of an aggregate that cannot be counts for none, nor in force. */
+static void a_malformed_letter_can_be_dropped(void **state)
+{
+    static const char *const headers[] = {
+        "ce-subject: %FF\nce-aggregateversion: 1",
+        "ce-subject: odyssey\nce-aggregateversion: 9223372036854775807",
+        "ce-subject: odyssey\nce-aggregateversion: 3 or so",
+    };
+    (void)state;
+    mesh_dead_letter *letters;
+    instance self = open_failing(1);
+    for (size_t i = 0; i < 3; i++)
+        bus_publish_raw("events.stock.v1.StockLowered", headers[i], "", 0);
+    WAIT_FOR(bus_stats(&self).dead == 3);
+    assert_int_equal(list(&self, &letters), 3);
+    for (size_t i = 0; i < 3; i++)
+        assert_int_equal(mesh_dead_letter_drop(self.events, letters[i].number, true, NULL),
+                         MESH_OK);
+    assert_int_equal(list(&self, &letters), 0);
+    bus_add(&publisher, "odyssey", 1);
+    WAIT_FOR(bus_stats(&self).consumed == 1);
+    bus_close(&self);
+}
+
 static void a_letter_is_replayed_once(void **state)
 {
     (void)state;
@@ -370,6 +394,7 @@ int main(void)
         CASE(letters_are_replayed_in_the_order_of_their_aggregate),
         CASE(no_event_makes_a_letter_that_hides_others),
         CASE(a_letter_that_cannot_be_read_hides_no_others),
+        CASE(a_malformed_letter_can_be_dropped),
         CASE(a_letter_is_replayed_once),
         CASE(what_follows_a_dropped_letter_is_handled),
         CASE(an_event_is_not_given_up_before_its_letter_is_stored),
