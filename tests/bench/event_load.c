@@ -15,7 +15,7 @@ enum {
     ITEMS = 1000, /* of each seller */
     NOTE_BYTES = 120,
     BATCH_MAX = 1000,
-    LATENCIES = 1 << 20, /* kept; of the rest only the number */
+    LATENCIES = 1 << 16, /* kept; of the rest only the number */
     LOOK_MS = 2,
     SILENCE_LIMIT_MS = 60000
 };
