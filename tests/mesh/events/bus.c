@@ -9,6 +9,12 @@
 
 static const char *relayed_url;
 
+enum {
+    OPEN_MAX = 64
+};
+
+static instance open_ones[OPEN_MAX]; /* some without a database: they are closed */
+
 void bus_has_relay(const char *url)
 {
     relayed_url = url;
@@ -34,6 +40,24 @@ void bus_database(const char *name, char *url)
     if (code != MESH_OK)
         fail_msg("%s", err.message);
     mesh_db_destroy(db);
+}
+
+static void note_open(instance self)
+{
+    for (int i = 0; i < OPEN_MAX; i++) {
+        if (open_ones[i].db == NULL) {
+            open_ones[i] = self;
+            return;
+        }
+    }
+    fail_msg("more than %d instances are open", OPEN_MAX);
+}
+
+static void note_closed(const instance *self)
+{
+    for (int i = 0; i < OPEN_MAX; i++)
+        if (open_ones[i].db == self->db)
+            open_ones[i] = (instance){.db = NULL};
 }
 
 instance bus_start(const instance_options *options)
@@ -64,6 +88,7 @@ instance bus_start(const instance_options *options)
     if (mesh_events_create(&events, &self.events, &err) != MESH_OK ||
         mesh_events_start(self.events, &err) != MESH_OK)
         fail_msg("%s", err.message);
+    note_open(self);
     return self;
 }
 
@@ -79,6 +104,16 @@ void bus_close(instance *self)
     mesh_events_drain(self->events, 10000);
     mesh_events_destroy(self->events);
     mesh_db_destroy(self->db);
+    note_closed(self);
+}
+
+void bus_close_all(void)
+{
+    for (int i = 0; i < OPEN_MAX; i++) {
+        instance left = open_ones[i];
+        if (left.db != NULL)
+            bus_close(&left);
+    }
 }
 
 void bus_add(instance *self, const char *product_id, int64_t version)

@@ -30,6 +30,13 @@ static int test_setup(void **state)
     return bus_reset(state);
 }
 
+static int test_teardown(void **state)
+{
+    (void)state;
+    bus_close_all();
+    return 0;
+}
+
 static instance open_publisher(void)
 {
     return bus_open(&(instance_options){.service = "stock", .url = url});
@@ -486,7 +493,7 @@ static void options_are_checked(void **state)
 
 int main(void)
 {
-#define CASE(name) cmocka_unit_test_setup(name, test_setup)
+#define CASE(name) cmocka_unit_test_setup_teardown(name, test_setup, test_teardown)
     const struct CMUnitTest tests[] = {
         CASE(an_event_is_published_after_the_commit_and_not_before),
         CASE(an_event_is_never_published_without_the_commit),

@@ -22,6 +22,6 @@ int publisher_begin(void **state)
 int publisher_end(void **state)
 {
     (void)state;
-    bus_close(&publisher);
+    bus_close_all();
     return 0;
 }

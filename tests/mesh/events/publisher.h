@@ -10,7 +10,7 @@
 extern char url[POSTGRES_URL_BYTES]; /* of the database */
 extern instance publisher;           /* of the service "shop" */
 
-/* Set-up and tear-down of a test; the stream of the last one is gone. */
+/* Set-up and tear-down of a test; the stream and the instances of the last one are gone. */
 int publisher_begin(void **state);
 int publisher_end(void **state);
 

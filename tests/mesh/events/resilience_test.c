@@ -16,6 +16,15 @@
 
 static const char *program;
 
+/* What note_when_told waits for. */
+static atomic_bool may_go_on;
+
+static int test_teardown(void **state)
+{
+    atomic_store(&may_go_on, true);
+    return publisher_end(state);
+}
+
 static void add_many(int from, int to)
 {
     char id[32];
@@ -287,7 +296,6 @@ static void a_handler_ends_when_its_time_is_over(void **state)
 }
 
 static atomic_int in_handler;
-static atomic_bool may_go_on;
 
 static mesh_code note_when_told(void *self, mesh_tx *tx, const mesh_event *meta,
                                 const Stock__V1__StockLowered *event, mesh_error *err)
@@ -313,6 +321,8 @@ static void a_drain_finishes_what_runs_and_gives_the_rest_back(void **state)
     (void)state;
     static const char *const names[10] = {"a", "b", "c", "d", "e", "f", "g", "h", "i", "j"};
     pthread_t thread;
+    atomic_store(&in_handler, 0);
+    atomic_store(&may_go_on, false);
     instance self = bus_open(&(instance_options){
         .service = "stock", .url = url, .handler = note_when_told, .concurrency = 1});
     /* Of several aggregates: what follows the one that runs could not be handled before it. */
@@ -365,7 +375,7 @@ int main(int argc, char **argv)
     if (argc == 4 && strcmp(argv[1], "--consume") == 0)
         return run_child(argv[2], argv[3]);
     program = argv[0];
-#define CASE(name) cmocka_unit_test_setup_teardown(name, publisher_begin, publisher_end)
+#define CASE(name) cmocka_unit_test_setup_teardown(name, publisher_begin, test_teardown)
     const struct CMUnitTest tests[] = {
         CASE(a_restart_of_the_broker_loses_and_repeats_nothing),
         CASE(a_broker_that_lost_its_data_gets_it_again),
