@@ -119,25 +119,17 @@ void mesh_dead_read(natsMsg *message, const char *service, mesh_arena *arena,
     size_t prefix = strlen(MESH_DEAD_PREFIX) + strlen(service) + 1;
     *letter = (mesh_dead_letter){
         .number = natsMsg_GetSequence(message),
-        .subject = mesh_arena_strdup(arena, natsMsg_GetSubject(message) + prefix),
-        .event_id = mesh_envelope_header(message, arena, "ce-id"),
-        .type = mesh_envelope_header(message, arena, "ce-type"),
-        .source = mesh_envelope_header(message, arena, "ce-source"),
-        .aggregate_type = mesh_envelope_header(message, arena, "ce-aggregatetype"),
-        .aggregate_id = mesh_envelope_text(message, arena, "ce-subject"),
-        .version = strtoll(mesh_envelope_header(message, arena, "ce-aggregateversion"), NULL, 10),
-        .time_ns = mesh_envelope_time(message, "ce-time"),
-        .traceparent = mesh_envelope_header(message, arena, "traceparent"),
-        .sequence = strtoull(mesh_envelope_header(message, arena, "Mesh-Dead-Sequence"), NULL, 10),
         .given_up_ns = mesh_envelope_time(message, "Mesh-Dead-Time"),
         .deliveries = (int)strtol(mesh_envelope_header(message, arena, "Mesh-Dead-Deliveries"),
                                   NULL, 10),
         .code = mesh_envelope_header(message, arena, "Mesh-Dead-Code"),
         .cause = mesh_envelope_text(message, arena, "Mesh-Dead-Cause"),
         .history = mesh_envelope_text(message, arena, "Mesh-Dead-History"),
-        .payload = (const uint8_t *)natsMsg_GetData(message),
-        .payload_size = (size_t)natsMsg_GetDataLength(message),
     };
+    mesh_envelope_show(message, arena, &letter->event);
+    letter->event.subject = mesh_arena_strdup(arena, natsMsg_GetSubject(message) + prefix);
+    letter->event.sequence = strtoull(mesh_envelope_header(message, arena, "Mesh-Dead-Sequence"),
+                                      NULL, 10);
 }
 
 natsStatus mesh_dead_remove(jsCtx *js, const char *service, uint64_t number)

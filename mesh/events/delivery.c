@@ -4,7 +4,6 @@
 #include <string.h>
 
 #include "mesh/base/clock.h"
-#include "mesh/base/hash.h"
 #include "mesh/base/log.h"
 #include "mesh/events/delivery_parts.h"
 #include "mesh/events/envelope.h"
@@ -14,8 +13,8 @@ void mesh_delivery_read(mesh_delivery *d, natsMsg *message)
     jsMsgMetaData *metadata = NULL;
     d->message = message;
     d->subject = mesh_envelope_subject(message);
-    d->aggregate_id = mesh_envelope_aggregate_id(message);
-    d->aggregate_hash = mesh_hash_text(MESH_HASH_EMPTY, d->aggregate_id);
+    d->aggregate.id = mesh_envelope_aggregate_id(message);
+    d->aggregate.hash = mesh_aggregate_hash(d->aggregate.id);
     d->version = mesh_envelope_version(message);
     d->number = 1;
     if (natsMsg_GetMetaData(&metadata, message) == NATS_OK) {
@@ -61,15 +60,8 @@ bool mesh_delivery_address(mesh_delivery *d, const mesh_consumer *consumers)
     d->consumer = consumer_of(consumers, d->subject);
     d->related = d->consumer != NULL ? d->consumer : related_to(consumers, d);
     if (d->related != NULL)
-        d->aggregate_type = d->related->event->aggregate_type;
+        d->aggregate.type = d->related->event->aggregate_type;
     return d->related != NULL;
-}
-
-bool mesh_delivery_same_aggregate(const mesh_delivery *a, const mesh_delivery *b)
-{
-    return a->aggregate_hash == b->aggregate_hash &&
-           strcmp(a->aggregate_id, b->aggregate_id) == 0 &&
-           strcmp(a->aggregate_type, b->aggregate_type) == 0;
 }
 
 /* ---- reading ---- */

@@ -7,6 +7,7 @@
 
 #include <nats/nats.h>
 
+#include "mesh/events/aggregate.h"
 #include "mesh/events/attempt.h"
 #include "mesh/events/broker.h"
 #include "mesh/events/events.h"
@@ -38,17 +39,16 @@ typedef struct mesh_delivery {
     natsConnection *connection;    /* that it came by, borrowed */
     const mesh_consumer *consumer; /* whose event it is, borrowed; NULL: nobody handles it */
     const mesh_consumer *related;  /* the same, or one of events of the same aggregates */
-    const char *aggregate_type;    /* static */
     bool late;                     /* the consumer passed over earlier events of such aggregates */
     const char *subject;           /* without "events.", of the message */
-    const char *aggregate_id;      /* as it stands in the message */
-    uint64_t aggregate_hash;       /* of that */
-    int64_t version;               /* of the aggregate; 0: none */
-    uint64_t sequence;             /* in the stream */
-    int64_t stored_ns;             /* there, since the Unix epoch */
-    int number;                    /* 1 for the first delivery */
-    bool alone;                    /* in a transaction of its own */
-    bool forced;                   /* also when earlier versions are missing */
+    /* Type: static, of `related`; id: as it stands in the message. */
+    mesh_aggregate_name aggregate;
+    int64_t version;   /* of the aggregate; 0: none */
+    uint64_t sequence; /* in the stream */
+    int64_t stored_ns; /* there, since the Unix epoch */
+    int number;        /* 1 for the first delivery */
+    bool alone;        /* in a transaction of its own */
+    bool forced;       /* also when earlier versions are missing */
     int64_t fetched_ns;
     int64_t touched_ns; /* when the broker's ack wait began (anew) */
     struct mesh_delivery *next;
@@ -62,12 +62,12 @@ typedef struct mesh_delivery {
     mesh_event meta;
     mesh_trace parent; /* who added the event */
     const ProtobufCMessage *event;
-    mesh_aggregate *aggregate; /* NULL: it has no version */
-    int64_t gap_ns;            /* since when it waits for `missing`; 0: it does not */
-    int64_t missing;           /* the version before which it cannot be handled */
-    bool missing_dead;         /* that one may be among the dead letters */
-    bool may_begin;            /* its aggregate may begin with it, though that is not 1: it is the
-                                * lowest one that was seen */
+    mesh_aggregate *row; /* of its aggregate; NULL: it has no version */
+    int64_t gap_ns;      /* since when it waits for `missing`; 0: it does not */
+    int64_t missing;     /* the version before which it cannot be handled */
+    bool missing_dead;   /* that one may be among the dead letters */
+    bool may_begin;      /* its aggregate may begin with it, though that is not 1: it is the
+                          * lowest one that was seen */
 } mesh_delivery;
 
 /* Immutable. */
@@ -87,9 +87,6 @@ void mesh_delivery_read(mesh_delivery *delivery, natsMsg *message);
 /* Finds who handles it, or of which aggregate's version it is to be noted; false: it is nothing to
  * these consumers. */
 bool mesh_delivery_address(mesh_delivery *delivery, const mesh_consumer *consumers);
-
-/* Two that belong to one aggregate. */
-bool mesh_delivery_same_aggregate(const mesh_delivery *a, const mesh_delivery *b);
 
 /*
  * Handles one or several on the calling thread, and says in each what became of it. False: one of

@@ -5,7 +5,6 @@
 #include <string.h>
 
 #include "mesh/base/clock.h"
-#include "mesh/base/hash.h"
 #include "mesh/base/log.h"
 #include "mesh/base/utf8.h"
 #include "mesh/base/uuid.h"
@@ -63,8 +62,8 @@ mesh_code mesh_entry_make(mesh_arena *arena, const mesh_event_descriptor *event,
         .id = made->id,
         .subject = event->subject,
         .type = event->message->name,
-        .aggregate_type = event->aggregate_type,
-        .aggregate_id = memcpy(made->follows, aggregate_id, id_size),
+        .aggregate = {.type = event->aggregate_type,
+                      .id = memcpy(made->follows, aggregate_id, id_size)},
         .version = version,
         .time_ns = mesh_clock_wall_ns(),
         .traceparent = made->traceparent,
@@ -79,11 +78,6 @@ mesh_code mesh_entry_make(mesh_arena *arena, const mesh_event_descriptor *event,
     protobuf_c_message_pack(message, (uint8_t *)made->follows + id_size);
     *out = &made->entry;
     return MESH_OK;
-}
-
-uint64_t mesh_entry_hash(const char *aggregate_id)
-{
-    return mesh_hash_text(MESH_HASH_EMPTY, aggregate_id);
 }
 
 enum {
@@ -121,7 +115,7 @@ static void list_headers(const mesh_entry *e, const char *source, headers *h)
     char version[VERSION_BYTES];
     char time[MESH_TIME_TEXT_BYTES];
     h->size = 0;
-    mesh_event_escape(e->aggregate_id, aggregate_id);
+    mesh_event_escape(e->aggregate.id, aggregate_id);
     snprintf(version, sizeof version, "%" PRId64, e->version);
     mesh_clock_format(e->time_ns, time);
     put(h, "Nats-Msg-Id", e->id);
@@ -131,7 +125,7 @@ static void list_headers(const mesh_entry *e, const char *source, headers *h)
     put(h, "ce-source", source);
     put(h, "ce-subject", aggregate_id);
     put(h, "ce-time", time);
-    put(h, "ce-aggregatetype", e->aggregate_type);
+    put(h, "ce-aggregatetype", e->aggregate.type);
     put(h, "ce-aggregateversion", version);
     put(h, "content-type", "application/protobuf");
     if (e->traceparent[0] != '\0')
@@ -172,17 +166,10 @@ natsStatus mesh_entry_message(const mesh_entry *e, const char *source, const cha
     return status;
 }
 
-bool mesh_entry_same_aggregate(const mesh_entry *a, const mesh_entry *b)
-{
-    return a->aggregate_hash == b->aggregate_hash &&
-           strcmp(a->aggregate_id, b->aggregate_id) == 0 &&
-           strcmp(a->aggregate_type, b->aggregate_type) == 0;
-}
-
 void mesh_entry_log(const mesh_entry *e, const char *message, const char *cause, int jetstream_code)
 {
     mesh_log(MESH_LOG_ERROR, message, MESH_LOG_S("cause", cause),
              MESH_LOG_I("jetstream_code", jetstream_code), MESH_LOG_S("event_id", e->id),
-             MESH_LOG_S("subject", e->subject), MESH_LOG_S("aggregate_id", e->aggregate_id),
+             MESH_LOG_S("subject", e->subject), MESH_LOG_S("aggregate_id", e->aggregate.id),
              MESH_LOG_I("version", e->version));
 }

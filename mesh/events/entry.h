@@ -6,6 +6,7 @@
 
 #include <nats/nats.h>
 
+#include "mesh/events/aggregate.h"
 #include "mesh/events/events.h"
 
 enum {
@@ -22,9 +23,7 @@ typedef struct mesh_entry {
     const char *id;          /* UUID */
     const char *subject;
     const char *type;
-    const char *aggregate_type;
-    const char *aggregate_id;
-    uint64_t aggregate_hash; /* of its id */
+    mesh_aggregate_name aggregate; /* without the hash until it is read from the outbox */
     int64_t version;
     int64_t time_ns;         /* since the Unix epoch */
     const char *traceparent; /* "": added without a trace */
@@ -37,9 +36,6 @@ typedef struct mesh_entry {
 mesh_code mesh_entry_make(mesh_arena *arena, const mesh_event_descriptor *event,
                           const ProtobufCMessage *message, mesh_entry **entry, mesh_error *err);
 
-/* The hash of an aggregate's id. */
-uint64_t mesh_entry_hash(const char *aggregate_id);
-
 /* Its message to the broker, for the caller to destroy; `source` is the header ce-source, `reply`
  * the subject for the answer. */
 natsStatus mesh_entry_message(const mesh_entry *entry, const char *source, const char *reply,
@@ -48,9 +44,6 @@ natsStatus mesh_entry_message(const mesh_entry *entry, const char *source, const
 /* What the broker's max_payload counts of that message: headers, in the form of the protocol, and
  * payload. */
 size_t mesh_entry_message_size(const mesh_entry *entry, const char *source);
-
-/* They have to be stored in the order in which they were added. */
-bool mesh_entry_same_aggregate(const mesh_entry *a, const mesh_entry *b);
 
 /* A line at error level that tells which event it is about. */
 void mesh_entry_log(const mesh_entry *entry, const char *message, const char *cause,

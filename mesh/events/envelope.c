@@ -107,6 +107,22 @@ const char *mesh_envelope_read_aggregate_id(natsMsg *message, mesh_arena *arena)
     return mesh_utf8_is_text((const uint8_t *)id, size) ? id : NULL;
 }
 
+void mesh_envelope_show(natsMsg *message, mesh_arena *arena, mesh_stored_event *event)
+{
+    *event = (mesh_stored_event){
+        .id = mesh_envelope_header(message, arena, "ce-id"),
+        .type = mesh_envelope_header(message, arena, "ce-type"),
+        .source = mesh_envelope_header(message, arena, "ce-source"),
+        .aggregate_type = mesh_envelope_header(message, arena, "ce-aggregatetype"),
+        .aggregate_id = mesh_envelope_text(message, arena, "ce-subject"),
+        .version = strtoll(mesh_envelope_header(message, arena, "ce-aggregateversion"), NULL, 10),
+        .time_ns = mesh_envelope_time(message, "ce-time"),
+        .traceparent = mesh_envelope_header(message, arena, "traceparent"),
+        .payload = (const uint8_t *)natsMsg_GetData(message),
+        .payload_size = (size_t)natsMsg_GetDataLength(message),
+    };
+}
+
 static mesh_code read_headers(natsMsg *message, mesh_arena *arena, mesh_event *meta,
                               mesh_error *err)
 {

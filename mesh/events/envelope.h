@@ -8,6 +8,7 @@
 
 #include "mesh/base/log.h"
 #include "mesh/events/events.h"
+#include "mesh/events/stored_event.h"
 
 enum {
     MESH_EVENT_ARENA_BYTES = 16 * 1024, /* of an event when it is unpacked: first block, limit */
@@ -41,6 +42,10 @@ const char *mesh_envelope_read_aggregate_id(natsMsg *message, mesh_arena *arena)
 const char *mesh_envelope_header(natsMsg *message, mesh_arena *arena, const char *name);
 const char *mesh_envelope_text(natsMsg *message, mesh_arena *arena, const char *name);
 int64_t mesh_envelope_time(natsMsg *message, const char *name);
+
+/* All of an event that its message says, but for its place and subject, which depend on the stream.
+ * The payload is the message's. */
+void mesh_envelope_show(natsMsg *message, mesh_arena *arena, mesh_stored_event *event);
 
 /*
  * Reads the headers of a message of the stream. Strings are borrowed from the message or live in

@@ -18,7 +18,7 @@ mesh_attempt_key mesh_fail_key(const mesh_work *self, const mesh_delivery *d)
     return (mesh_attempt_key){.consumer = self->settings->service,
                               .event = d->key,
                               .delivery = d->number,
-                              .aggregate_type = d->aggregate_type,
+                              .aggregate_type = d->aggregate.type,
                               .aggregate_id = d->meta.aggregate_id,
                               .version = d->meta.version};
 }
@@ -80,7 +80,7 @@ static mesh_code bury(const mesh_work *self, const mesh_delivery *d, mesh_error 
     mesh_tx *tx = NULL;
     mesh_code code = mesh_tx_begin(self->settings->db, NULL, &tx, err);
     if (code == MESH_OK && d->meta.version > 0)
-        code = mesh_inbox_bury(tx, self->settings->service, d->aggregate_type, d->meta.aggregate_id,
+        code = mesh_inbox_bury(tx, self->settings->service, d->aggregate.type, d->meta.aggregate_id,
                                d->meta.version, err);
     const char *events[] = {d->key};
     if (code == MESH_OK)
@@ -132,7 +132,7 @@ static mesh_code note_seen(const mesh_work *self, const mesh_delivery *d, mesh_e
 {
     if (d->meta.version == 0 || !mesh_place_is_cut(self, d))
         return MESH_OK;
-    return mesh_inbox_see(self->settings->db, self->settings->service, d->aggregate_type,
+    return mesh_inbox_see(self->settings->db, self->settings->service, d->aggregate.type,
                           d->meta.aggregate_id, d->meta.version, err);
 }
 

@@ -100,7 +100,7 @@ static void give_back(mesh_lane *self, int64_t pause_ms)
 
 void mesh_lanes_put(mesh_consumption *self, mesh_delivery *delivery)
 {
-    mesh_lane *lane = &self->lanes[(delivery->aggregate_hash >> 32) % self->settings.lanes];
+    mesh_lane *lane = &self->lanes[(delivery->aggregate.hash >> 32) % self->settings.lanes];
     delivery->next = NULL;
     *lane->last = delivery;
     lane->last = &delivery->next;

@@ -63,7 +63,7 @@ mesh_code mesh_dead_letters_list(mesh_events *events, uint64_t after, size_t max
         if (status != NATS_OK)
             break;
         mesh_dead_read(message, settings->delivery.service, arena, &list[found]);
-        list[found].payload = NULL;
+        list[found].event.payload = NULL;
         after = list[found++].number;
         natsMsg_Destroy(message);
     }
@@ -108,7 +108,7 @@ mesh_code mesh_dead_letter_get(mesh_events *events, uint64_t number, mesh_arena 
         return code;
     mesh_dead_letter found;
     mesh_dead_read(message, settings->delivery.service, arena, &found);
-    found.payload = mesh_arena_memdup(arena, natsMsg_GetData(message), found.payload_size);
+    found.event.payload = mesh_arena_memdup(arena, found.event.payload, found.event.payload_size);
     natsMsg_Destroy(message);
     if (mesh_arena_overflowed(arena))
         return mesh_error_set(err, MESH_RESOURCE_EXHAUSTED, "out of memory");
@@ -125,7 +125,7 @@ typedef mesh_code act_fn(const mesh_consumption_settings *settings, mesh_deliver
 static mesh_code replay(const mesh_consumption_settings *settings, mesh_delivery *delivery,
                         mesh_arena *arena, mesh_error *err)
 {
-    if (delivery->aggregate_type == NULL)
+    if (delivery->aggregate.type == NULL)
         return mesh_error_set(err, MESH_FAILED_PRECONDITION, "nobody handles %s any more",
                               delivery->subject);
     mesh_code code = mesh_delivery_try(&settings->delivery, delivery, arena, err);
@@ -158,7 +158,7 @@ static mesh_code drop(const mesh_consumption_settings *settings, mesh_delivery *
 {
     mesh_tx *tx = NULL;
     int64_t version = mesh_envelope_version(delivery->message);
-    mesh_aggregate aggregate = {.type = delivery->aggregate_type,
+    mesh_aggregate aggregate = {.type = delivery->aggregate.type,
                                 .id = mesh_envelope_read_aggregate_id(delivery->message, arena),
                                 .before = -1};
     if (mesh_arena_overflowed(arena))
@@ -188,8 +188,8 @@ static mesh_code act_on(const mesh_consumption_settings *settings, natsMsg *mess
     mesh_dead_read(message, settings->delivery.service, texts, &letter);
     mesh_delivery delivery = {
         .message = message,
-        .subject = letter.subject,
-        .sequence = letter.sequence,
+        .subject = letter.event.subject,
+        .sequence = letter.event.sequence,
         .number = letter.deliveries + 1,
         .forced = force,
     };

@@ -7,27 +7,18 @@
 #define MESH_EVENTS_OPERATE_H
 
 #include "mesh/events/events.h"
+#include "mesh/events/stored_event.h"
 
-/* An event that was given up. Texts are "" where the event did not say. */
+/* An event that was given up. Texts are "" where the letter did not say. */
 typedef struct mesh_dead_letter {
-    uint64_t number;     /* names it; grows from letter to letter */
-    const char *subject; /* "order.v1.OrderCreated" */
-    const char *event_id;
-    const char *type;   /* of the payload: full message name */
-    const char *source; /* "/order" */
-    const char *aggregate_type;
-    const char *aggregate_id;
-    int64_t version;         /* of the aggregate; 0: none, or not known */
-    int64_t time_ns;         /* when it was added, since the Unix epoch; 0: not known */
-    const char *traceparent; /* of who added it */
-    uint64_t sequence;       /* in the stream of events */
-    int64_t given_up_ns;     /* since the Unix epoch */
+    uint64_t number; /* names it; grows from letter to letter */
+    mesh_stored_event
+        event;           /* without the time when it was stored, and in a list without payload */
+    int64_t given_up_ns; /* since the Unix epoch */
     int deliveries;
     const char *code; /* "INVALID_ARGUMENT": how the last attempt ended */
     const char *cause;
-    const char *history;    /* its attempts, a line each: delivery, time, outcome, code, cause */
-    const uint8_t *payload; /* NULL in a list */
-    size_t payload_size;
+    const char *history; /* its attempts, a line each: delivery, time, outcome, code, cause */
 } mesh_dead_letter;
 
 /*

@@ -1,22 +1,6 @@
 #include "mesh/events/outbox_look.h"
 
-/* Positions have few holes, and counting all rows would take seconds. */
-static mesh_code count(mesh_db *db, int64_t deadline_ns, mesh_outbox_state *state, mesh_error *err)
-{
-    static const char COUNT[] =
-        "SELECT events, time, (SELECT COALESCE(max(position) - min(position) + 1, 0)"
-        "  FROM mesh_outbox)"
-        " FROM mesh_outbox_pending LEFT JOIN mesh_outbox ON position = oldest";
-    mesh_rows *rows = NULL;
-    mesh_code code = mesh_db_query(db, deadline_ns, COUNT, MESH_SQL_NO_PARAMS, &rows, err);
-    if (code != MESH_OK)
-        return code;
-    state->pending = mesh_rows_int(rows, 0, 0);
-    state->oldest_ns = mesh_rows_time(rows, 0, 1);
-    state->kept = mesh_rows_int(rows, 0, 2);
-    mesh_rows_end(rows);
-    return MESH_OK;
-}
+#include "mesh/events/queue.h"
 
 /* The next one of such a queue; at first the event that it is named after is still in queue 0. */
 static mesh_code list_refused(mesh_db *db, int64_t deadline_ns, mesh_arena *arena,
@@ -57,10 +41,13 @@ static mesh_code list_refused(mesh_db *db, int64_t deadline_ns, mesh_arena *aren
 mesh_code mesh_outbox_look(mesh_db *db, int64_t deadline_ns, mesh_arena *arena,
                            mesh_outbox_state *state, mesh_error *err)
 {
-    mesh_outbox_state seen = {.pending = 0};
-    mesh_code code = count(db, deadline_ns, &seen, err);
-    if (code == MESH_OK)
-        code = list_refused(db, deadline_ns, arena, &seen, err);
+    mesh_queue_figures figures;
+    mesh_code code = mesh_queue_measure(db, deadline_ns, &figures, err);
+    if (code != MESH_OK)
+        return code;
+    mesh_outbox_state seen = {
+        .pending = figures.due, .oldest_ns = figures.oldest_ns, .kept = figures.kept};
+    code = list_refused(db, deadline_ns, arena, &seen, err);
     if (code == MESH_OK)
         *state = seen;
     return code;

@@ -19,7 +19,7 @@ static int by_aggregate(const void *left, const void *right)
 {
     const mesh_delivery *a = *(mesh_delivery *const *)left;
     const mesh_delivery *b = *(mesh_delivery *const *)right;
-    int order = strcmp(a->aggregate_type, b->aggregate_type);
+    int order = strcmp(a->aggregate.type, b->aggregate.type);
     return order != 0 ? order : strcmp(a->meta.aggregate_id, b->meta.aggregate_id);
 }
 
@@ -34,7 +34,7 @@ static mesh_code list_aggregates(mesh_work *self, mesh_error *err)
     size_t count = 0;
     for (size_t i = 0; i < self->count; i++) {
         mesh_delivery *d = self->deliveries[i];
-        d->aggregate = NULL;
+        d->row = NULL;
         if (d->meta.version > 0)
             sorted[count++] = d;
     }
@@ -43,10 +43,10 @@ static mesh_code list_aggregates(mesh_work *self, mesh_error *err)
     for (size_t i = 0; i < count; i++) {
         if (i == 0 || by_aggregate(&sorted[i - 1], &sorted[i]) != 0)
             self->aggregates[self->aggregate_count++] = (mesh_aggregate){
-                .type = sorted[i]->aggregate_type,
+                .type = sorted[i]->aggregate.type,
                 .id = sorted[i]->meta.aggregate_id,
                 .before = -1};
-        sorted[i]->aggregate = &self->aggregates[self->aggregate_count - 1];
+        sorted[i]->row = &self->aggregates[self->aggregate_count - 1];
     }
     return MESH_OK;
 }
@@ -57,7 +57,7 @@ static void expect_turns(mesh_work *self)
 {
     for (size_t i = 0; i < self->count; i++) {
         const mesh_delivery *d = self->deliveries[i];
-        mesh_aggregate *a = d->aggregate;
+        mesh_aggregate *a = d->row;
         if (a == NULL || d->forced)
             continue;
         if (a->before < 0)
@@ -76,7 +76,7 @@ bool mesh_place_is_cut(const mesh_work *self, const mesh_delivery *d)
  * that was seen, which others wait for. */
 static bool may_begin(const mesh_work *self, const mesh_delivery *d)
 {
-    mesh_aggregate *a = d->aggregate;
+    mesh_aggregate *a = d->row;
     if (a->reached != 0 || a->dead != 0 || !mesh_place_is_cut(self, d))
         return false;
     if (a->begins == 0 || d->meta.version < a->begins)
@@ -110,7 +110,7 @@ bool mesh_place_waits_in_vain(const mesh_work *self, const mesh_delivery *d)
 
 static void note_gap(mesh_delivery *d)
 {
-    const mesh_aggregate *a = d->aggregate;
+    const mesh_aggregate *a = d->row;
     if (d->gap_ns == 0 || d->missing != a->reached + 1)
         d->gap_ns = mesh_clock_monotonic_ns();
     d->missing = a->reached + 1;
@@ -122,7 +122,7 @@ static mesh_delivery_result place(const mesh_work *self, mesh_delivery *d)
 {
     mesh_delivery_result placed = d->consumer != NULL ? MESH_DELIVERY_HANDLED
                                                       : MESH_DELIVERY_PASSED;
-    mesh_aggregate *a = d->aggregate;
+    mesh_aggregate *a = d->row;
     if (a == NULL)
         return placed;
     if (d->meta.version <= a->reached)

@@ -2,12 +2,10 @@
 
 #include <stdlib.h>
 
-#include "mesh/base/clock.h"
 #include "mesh/db/array.h"
 #include "mesh/db/binary.h"
 
 enum {
-    MEASURE_TIMEOUT_MS = 2000,
     PRUNED_NOTES = 16, /* in one statement, of MESH_QUEUE_BATCH events at most */
     RECALLED_NOTES = 16
 };
@@ -71,14 +69,13 @@ static void read_entry(const mesh_rows *rows, size_t i, mesh_entry *e)
         .id = mesh_rows_text(rows, i, 1),
         .subject = mesh_rows_text(rows, i, 2),
         .type = mesh_rows_text(rows, i, 3),
-        .aggregate_type = mesh_rows_text(rows, i, 4),
-        .aggregate_id = mesh_rows_text(rows, i, 5),
+        .aggregate = {.type = mesh_rows_text(rows, i, 4), .id = mesh_rows_text(rows, i, 5)},
         .version = mesh_rows_int(rows, i, 6),
         .time_ns = mesh_rows_time(rows, i, 7),
         .traceparent = mesh_rows_text(rows, i, 8),
     };
     e->payload = mesh_rows_bytes(rows, i, 9, &e->size);
-    e->aggregate_hash = mesh_entry_hash(e->aggregate_id);
+    e->aggregate.hash = mesh_aggregate_hash(e->aggregate.id);
 }
 
 /* $1 events of a source at most, and $2 bytes of payload but for the first one. */
@@ -235,8 +232,8 @@ mesh_code mesh_queue_refuse(mesh_tx *tx, const mesh_entry *e, const char *cause,
         " jetstream_code) VALUES ($1, $2, $3, $4, $5)";
     return mesh_tx_query(
         tx, SQL,
-        MESH_SQL_PARAMS(MESH_SQL_INT(e->position), MESH_SQL_TEXT(e->aggregate_type),
-                        MESH_SQL_TEXT(e->aggregate_id), MESH_SQL_TEXT(cause != NULL ? cause : ""),
+        MESH_SQL_PARAMS(MESH_SQL_INT(e->position), MESH_SQL_TEXT(e->aggregate.type),
+                        MESH_SQL_TEXT(e->aggregate.id), MESH_SQL_TEXT(cause != NULL ? cause : ""),
                         MESH_SQL_INT(jetstream_code)),
         NULL, NULL, err);
 }
@@ -401,21 +398,23 @@ mesh_code mesh_queue_prune(mesh_db *db, int64_t retention_ms, bool *left, mesh_e
     return mesh_tx_commit(tx, err);
 }
 
-mesh_code mesh_queue_measure(mesh_db *db, mesh_queue_figures *figures, mesh_error *err)
+/* Positions have few holes, and counting all rows would take seconds. */
+mesh_code mesh_queue_measure(mesh_db *db, int64_t deadline_ns, mesh_queue_figures *figures,
+                             mesh_error *err)
 {
     static const char SQL[] =
-        "SELECT events, (SELECT count(*) FROM mesh_outbox_refused),"
-        " greatest(0, extract(epoch FROM clock_timestamp() - time) * 1000)::bigint"
+        "SELECT events, time, (SELECT COALESCE(max(position) - min(position) + 1, 0)"
+        "  FROM mesh_outbox), (SELECT count(*) FROM mesh_outbox_refused)"
         " FROM mesh_outbox_pending LEFT JOIN mesh_outbox ON position = oldest";
     mesh_rows *rows = NULL;
-    mesh_code code = mesh_db_query(db, mesh_clock_deadline_ns(MEASURE_TIMEOUT_MS), SQL,
-                                   MESH_SQL_NO_PARAMS, &rows, err);
+    mesh_code code = mesh_db_query(db, deadline_ns, SQL, MESH_SQL_NO_PARAMS, &rows, err);
     if (code != MESH_OK)
         return code;
     *figures = (mesh_queue_figures){
         .due = mesh_rows_int(rows, 0, 0),
-        .refused = mesh_rows_int(rows, 0, 1),
-        .oldest_ms = mesh_rows_int(rows, 0, 2),
+        .oldest_ns = mesh_rows_time(rows, 0, 1),
+        .kept = mesh_rows_int(rows, 0, 2),
+        .refused = mesh_rows_int(rows, 0, 3),
     };
     mesh_rows_end(rows);
     return MESH_OK;

@@ -102,12 +102,14 @@ mesh_code mesh_queue_set_stream(mesh_tx *tx, int64_t created, mesh_error *err);
 /* Removes some of what was published longer ago; *left: there may be more. */
 mesh_code mesh_queue_prune(mesh_db *db, int64_t retention_ms, bool *left, mesh_error *err);
 
-/* How many events are not published, how many queues are refused, and how old the oldest is. */
 typedef struct mesh_queue_figures {
-    int64_t due;
-    int64_t refused;
-    int64_t oldest_ms;
+    int64_t due; /* events that are not published, about */
+    int64_t
+        oldest_ns;   /* when the oldest of them was added, since the Unix epoch; 0: there is none */
+    int64_t kept;    /* all events, about */
+    int64_t refused; /* queues */
 } mesh_queue_figures;
-mesh_code mesh_queue_measure(mesh_db *db, mesh_queue_figures *figures, mesh_error *err);
+mesh_code mesh_queue_measure(mesh_db *db, int64_t deadline_ns, mesh_queue_figures *figures,
+                             mesh_error *err);
 
 #endif

@@ -20,7 +20,8 @@ enum {
     LOOK_PERIOD_MS = 1000,
     TEND_PERIOD_MS = 1000, /* between measurings ... */
     TEND_SHARE = 20,       /* ... that may take this part of the time */
-    PRUNE_MS = 100         /* of each such period, at most */
+    MEASURE_TIMEOUT_MS = 2000,
+    PRUNE_MS = 100 /* of each such period, at most */
 };
 
 struct mesh_relay {
@@ -114,7 +115,8 @@ static void tend(mesh_relay *self)
     int64_t start_ns = mesh_clock_monotonic_ns();
     if (start_ns < self->tend_ns)
         return;
-    mesh_code code = mesh_queue_measure(self->settings.db, &figures, NULL);
+    mesh_code code = mesh_queue_measure(self->settings.db,
+                                        mesh_clock_deadline_ns(MEASURE_TIMEOUT_MS), &figures, NULL);
     int64_t took_ns = mesh_clock_monotonic_ns() - start_ns;
     self->tend_ns = mesh_clock_deadline_ns(TEND_PERIOD_MS) + took_ns * TEND_SHARE;
     if (code != MESH_OK)
@@ -306,6 +308,13 @@ void mesh_relay_destroy(mesh_relay *self)
     mesh_free(self);
 }
 
+/* By the wall clock, which may have been set back. */
+static int64_t age_ms(int64_t wall_ns)
+{
+    int64_t now_ns = mesh_clock_wall_ns();
+    return wall_ns > 0 && wall_ns < now_ns ? (now_ns - wall_ns) / 1000000 : 0;
+}
+
 void mesh_relay_figures(mesh_relay *self, mesh_events_stats *stats)
 {
     pthread_mutex_lock(&self->mu);
@@ -314,6 +323,6 @@ void mesh_relay_figures(mesh_relay *self, mesh_events_stats *stats)
     stats->publish_recalled = self->recalled;
     stats->pending = (size_t)self->figures.due;
     stats->publish_refused = (uint64_t)self->figures.refused;
-    stats->oldest_pending_ms = self->figures.oldest_ms;
+    stats->oldest_pending_ms = age_ms(self->figures.oldest_ns);
     pthread_mutex_unlock(&self->mu);
 }

@@ -37,7 +37,7 @@ static bool has_to_wait(const trip *t, size_t i)
     if (t->batch.queues[i] != t->round->queue)
         return true;
     for (size_t k = 0; k < t->refused_count; k++) {
-        if (mesh_entry_same_aggregate(t->refused[k].entry, &t->batch.entries[i]))
+        if (mesh_aggregate_same(&t->refused[k].entry->aggregate, &t->batch.entries[i].aggregate))
             return true;
     }
     return false;

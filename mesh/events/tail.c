@@ -156,25 +156,13 @@ mesh_code mesh_tail_last(mesh_events *events, uint64_t *last, mesh_error *err)
 
 /* ---- an event ---- */
 
-static void read_event(natsMsg *message, mesh_arena *arena, mesh_tail_event *event)
+static void read_event(natsMsg *message, mesh_arena *arena, mesh_stored_event *event)
 {
-    const size_t size = (size_t)natsMsg_GetDataLength(message);
-    *event = (mesh_tail_event){
-        .sequence = natsMsg_GetSequence(message),
-        .stored_ns = natsMsg_GetTime(message),
-        .subject = mesh_arena_strdup(arena,
-                                     natsMsg_GetSubject(message) + strlen(MESH_EVENTS_PREFIX)),
-        .id = mesh_envelope_header(message, arena, "ce-id"),
-        .type = mesh_envelope_header(message, arena, "ce-type"),
-        .source = mesh_envelope_header(message, arena, "ce-source"),
-        .aggregate_type = mesh_envelope_header(message, arena, "ce-aggregatetype"),
-        .time_ns = mesh_envelope_time(message, "ce-time"),
-        .aggregate_id = mesh_envelope_text(message, arena, "ce-subject"),
-        .version = strtoll(mesh_envelope_header(message, arena, "ce-aggregateversion"), NULL, 10),
-        .traceparent = mesh_envelope_header(message, arena, "traceparent"),
-        .payload = mesh_arena_memdup(arena, natsMsg_GetData(message), size),
-        .payload_size = size,
-    };
+    mesh_envelope_show(message, arena, event);
+    event->sequence = natsMsg_GetSequence(message);
+    event->stored_ns = natsMsg_GetTime(message);
+    event->subject = mesh_arena_strdup(arena, mesh_envelope_subject(message));
+    event->payload = mesh_arena_memdup(arena, event->payload, event->payload_size);
 }
 
 /* The next message up to `last`; those that are unseen are passed over, one place after another. */
@@ -192,7 +180,7 @@ static natsStatus find_next(mesh_link *link, mesh_tail *tail, uint64_t last, nat
 }
 
 mesh_code mesh_tail_next(mesh_events *events, mesh_tail *tail, uint64_t last, mesh_arena *arena,
-                         mesh_tail_event *event, mesh_error *err)
+                         mesh_stored_event *event, mesh_error *err)
 {
     natsMsg *message = NULL;
     mesh_link *link = NULL;

@@ -12,6 +12,7 @@
 #define MESH_EVENTS_TAIL_H
 
 #include "mesh/events/events.h"
+#include "mesh/events/stored_event.h"
 
 enum {
     MESH_TAIL_SUBJECT_BYTES = 201 /* of a filter, its NUL included */
@@ -28,24 +29,6 @@ typedef struct mesh_tail {
     uint64_t next; /* the place that is looked at next; its owner moves it on */
     char filter[MESH_TAIL_SUBJECT_BYTES + 8];
 } mesh_tail;
-
-/* An event as it is stored. Texts are "" and numbers 0 where it does not say, or says it badly: it
- * need not be one of ours. */
-typedef struct mesh_tail_event {
-    uint64_t sequence;
-    int64_t stored_ns;   /* since the Unix epoch, as the other one */
-    const char *subject; /* without "events." */
-    const char *id;
-    const char *type;
-    const char *source;
-    const char *aggregate_type;
-    const char *aggregate_id;
-    int64_t version;
-    int64_t time_ns;
-    const char *traceparent;
-    const uint8_t *payload;
-    size_t payload_size;
-} mesh_tail_event;
 
 /* True for what may stand in `subject`. */
 bool mesh_tail_subject_valid(const char *subject);
@@ -68,6 +51,6 @@ mesh_code mesh_tail_last(mesh_events *events, uint64_t *last, mesh_error *err);
  * the tail is another one, and is read from its beginning. UNAVAILABLE; RESOURCE_EXHAUSTED.
  */
 mesh_code mesh_tail_next(mesh_events *events, mesh_tail *tail, uint64_t last, mesh_arena *arena,
-                         mesh_tail_event *event, mesh_error *err);
+                         mesh_stored_event *event, mesh_error *err);
 
 #endif

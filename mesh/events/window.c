@@ -36,10 +36,11 @@ bool mesh_window_add(mesh_window *w, const mesh_entry *e)
     if (w->count == MESH_WINDOW_MAX)
         return false;
     for (int i = 0; i < w->count; i++) {
-        if (w->hashes[i] == e->aggregate_hash && mesh_entry_same_aggregate(w->slots[i].entry, e))
+        if (w->hashes[i] == e->aggregate.hash &&
+            mesh_aggregate_same(&w->slots[i].entry->aggregate, &e->aggregate))
             return false;
     }
-    w->hashes[w->count] = e->aggregate_hash;
+    w->hashes[w->count] = e->aggregate.hash;
     w->slots[w->count++].entry = e;
     return true;
 }

@@ -32,7 +32,7 @@ Google__Protobuf__Timestamp *mesh_events_text_time(mesh_arena *arena, int64_t wa
     return wall_ns != 0 ? mesh_timestamp(arena, wall_ns) : NULL;
 }
 
-Mesh__Events__V1__Event *mesh_events_text_stored(const mesh_tail_event *event, mesh_arena *arena)
+Mesh__Events__V1__Event *mesh_events_text_stored(const mesh_stored_event *event, mesh_arena *arena)
 {
     Mesh__Events__V1__Event *said = mesh_arena_alloc(arena, sizeof *said);
     if (said == NULL)
@@ -57,24 +57,12 @@ Mesh__Events__V1__Event *mesh_events_text_stored(const mesh_tail_event *event, m
 Mesh__Events__V1__DeadLetter *mesh_events_text_letter(const mesh_dead_letter *letter,
                                                       mesh_arena *arena)
 {
-    const mesh_tail_event event = {.sequence = letter->sequence,
-                                   .subject = letter->subject,
-                                   .id = letter->event_id,
-                                   .type = letter->type,
-                                   .source = letter->source,
-                                   .aggregate_type = letter->aggregate_type,
-                                   .aggregate_id = letter->aggregate_id,
-                                   .version = letter->version,
-                                   .time_ns = letter->time_ns,
-                                   .traceparent = letter->traceparent,
-                                   .payload = letter->payload,
-                                   .payload_size = letter->payload_size};
     Mesh__Events__V1__DeadLetter *said = mesh_arena_alloc(arena, sizeof *said);
     if (said == NULL)
         return NULL;
     mesh__events__v1__dead_letter__init(said);
     said->number = letter->number;
-    said->event = mesh_events_text_stored(&event, arena);
+    said->event = mesh_events_text_stored(&letter->event, arena);
     said->give_up_time = mesh_events_text_time(arena, letter->given_up_ns);
     said->deliveries = letter->deliveries;
     said->code = legible(arena, letter->code);

@@ -8,7 +8,7 @@
 
 /* The message, which points to the event and lives in the arena as what it needs besides; NULL: the
  * arena has overflowed. */
-Mesh__Events__V1__Event *mesh_events_text_stored(const mesh_tail_event *event, mesh_arena *arena);
+Mesh__Events__V1__Event *mesh_events_text_stored(const mesh_stored_event *event, mesh_arena *arena);
 
 /* The same of a letter. */
 Mesh__Events__V1__DeadLetter *mesh_events_text_letter(const mesh_dead_letter *letter,

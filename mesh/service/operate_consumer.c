@@ -89,7 +89,7 @@ mesh_code mesh_operate_list_dead_letters(void *self, mesh_call *call,
     const size_t shown = count > page.size ? page.size : count;
     response->letters = mesh_arena_calloc(arena, shown, sizeof *response->letters);
     for (size_t i = 0; response->letters != NULL && i < shown; i++) {
-        letters[i].payload_size = 0;
+        letters[i].event.payload_size = 0;
         letters[i].history = "";
         response->letters[response->n_letters] = mesh_events_text_letter(&letters[i], arena);
         response->n_letters += response->letters[response->n_letters] != NULL;

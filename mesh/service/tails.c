@@ -46,7 +46,7 @@ static bool send(watcher *to, Mesh__Events__V1__Event *event, uint64_t next)
 static mesh_code follow(mesh_tails *tails, watcher *one, uint64_t last, bool *more, mesh_error *err)
 {
     for (int i = 0; i < BATCH && mesh_watcher_can_take(&one->base); i++) {
-        mesh_tail_event event;
+        mesh_stored_event event;
         mesh_arena_reset(tails->arena);
         mesh_code code = mesh_tail_next(tails->events, &one->tail, last, tails->arena, &event, err);
         if (code == MESH_EOF)

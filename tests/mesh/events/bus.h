@@ -52,8 +52,8 @@ instance bus_start(const instance_options *options);
 instance bus_open(const instance_options *options);
 void bus_close(instance *instance);
 
-/* Closes those that are still open, as a case that failed leaves them: they would take the events of
- * the next one. For tear-downs. */
+/* Closes those that are still open, as a case that failed leaves them: they would take the events
+ * of the next one. For tear-downs. */
 void bus_close_all(void);
 
 /* Adds StockLowered in a transaction of its own, and commits it. */

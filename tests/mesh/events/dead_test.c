@@ -11,6 +11,9 @@
 
 static mesh_arena *arena;
 
+/* What note_when_told waits for. */
+static atomic_bool may_go_on;
+
 static int test_setup(void **state)
 {
     arena = mesh_arena_create(4096, 0);
@@ -20,6 +23,7 @@ static int test_setup(void **state)
 static int test_teardown(void **state)
 {
     mesh_arena_destroy(arena);
+    atomic_store(&may_go_on, true);
     return publisher_end(state);
 }
 
@@ -69,7 +73,7 @@ static void a_letter_without_attempts_tells_when_it_was_given_up(void **state)
     WAIT_FOR(bus_stats(&self).dead == 1);
     assert_int_equal(list(&self, &letters), 1);
     assert_string_equal(letters[0].history, "");
-    assert_true(letters[0].given_up_ns > letters[0].time_ns);
+    assert_true(letters[0].given_up_ns > letters[0].event.time_ns);
     bus_close(&self);
 }
 
@@ -84,25 +88,25 @@ static void a_dead_letter_tells_what_was_the_matter(void **state)
     assert_int_equal(list(&self, &letters), 1);
     assert_int_equal(mesh_dead_letter_get(self.events, letters[0].number, arena, &letter, NULL),
                      MESH_OK);
-    assert_string_equal(letter.subject, "stock.v1.StockLowered");
-    assert_string_equal(letter.type, "stock.v1.StockLowered");
-    assert_string_equal(letter.source, "/shop");
-    assert_string_equal(letter.aggregate_type, "stock");
-    assert_string_equal(letter.aggregate_id, "bad");
-    assert_int_equal(letter.version, 1);
-    assert_int_equal(letter.sequence, 1);
+    assert_string_equal(letter.event.subject, "stock.v1.StockLowered");
+    assert_string_equal(letter.event.type, "stock.v1.StockLowered");
+    assert_string_equal(letter.event.source, "/shop");
+    assert_string_equal(letter.event.aggregate_type, "stock");
+    assert_string_equal(letter.event.aggregate_id, "bad");
+    assert_int_equal(letter.event.version, 1);
+    assert_int_equal(letter.event.sequence, 1);
     assert_int_equal(letter.deliveries, 3);
     assert_string_equal(letter.code, "INVALID_ARGUMENT");
     assert_string_equal(letter.cause, "it is bad\nvery bad");
-    assert_true(letter.given_up_ns > letter.time_ns && letter.time_ns > 0);
+    assert_true(letter.given_up_ns > letter.event.time_ns && letter.event.time_ns > 0);
     /* A line for each attempt; the cause has two. */
     int attempts = 0;
     for (const char *at = letter.history; (at = strstr(at, "failed INVALID_ARGUMENT")) != NULL;
          at++)
         attempts++;
     assert_int_equal(attempts, 3);
-    Stock__V1__StockLowered *event = stock__v1__stock_lowered__unpack(NULL, letter.payload_size,
-                                                                      letter.payload);
+    Stock__V1__StockLowered *event = stock__v1__stock_lowered__unpack(
+        NULL, letter.event.payload_size, letter.event.payload);
     assert_non_null(event);
     assert_string_equal(event->product_id, "bad");
     stock__v1__stock_lowered__free_unpacked(event, NULL);
@@ -143,7 +147,7 @@ static void letters_are_replayed_in_the_order_of_their_aggregate(void **state)
     bus_add(&publisher, "good", 1);
     WAIT_FOR(bus_stats(&self).dead == 3 && bus_stats(&self).consumed == 1);
     assert_int_equal(list(&self, &letters), 3);
-    assert_int_equal(letters[0].version, 1);
+    assert_int_equal(letters[0].event.version, 1);
     /* Still bad: the letter stays. */
     assert_int_equal(mesh_dead_letter_replay(self.events, letters[0].number, false, &err),
                      MESH_INVALID_ARGUMENT);
@@ -156,7 +160,7 @@ static void letters_are_replayed_in_the_order_of_their_aggregate(void **state)
                                      "earlier one is a dead letter");
     for (int i = 0; i < 3; i++) {
         for (int k = 0; k < 3; k++) /* the letter of version i + 1, in whatever order they died */
-            if (letters[k].version == i + 1)
+            if (letters[k].event.version == i + 1)
                 assert_int_equal(
                     mesh_dead_letter_replay(self.events, letters[k].number, false, &err), MESH_OK);
     }
@@ -326,8 +330,6 @@ static void a_paused_consumer_takes_nothing_until_it_is_resumed(void **state)
     bus_close(&second);
     bus_close(&first);
 }
-
-static atomic_bool may_go_on;
 
 static mesh_code note_when_told(void *self, mesh_tx *tx, const mesh_event *meta,
                                 const Stock__V1__StockLowered *event, mesh_error *err)

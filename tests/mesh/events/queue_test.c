@@ -76,7 +76,7 @@ static const char *end_round(mesh_tx *tx, const mesh_queue_state *state)
     assert_int_equal(mesh_queue_read(tx, 0, &batch, NULL), MESH_OK);
     assert_true(batch.count <= 2 * MESH_QUEUE_BATCH);
     for (size_t i = 0; i < batch.count; i++) {
-        end = stpcpy(stpcpy(end, i > 0 ? " " : ""), batch.entries[i].aggregate_id);
+        end = stpcpy(stpcpy(end, i > 0 ? " " : ""), batch.entries[i].aggregate.id);
         stored[i] = (mesh_queue_stored){batch.entries[i].position, ++sequence};
         assert_true(i == 0 || stored[i].position > stored[i - 1].position);
     }
@@ -224,7 +224,7 @@ static void what_is_still_due_is_read_again(void **state)
     for (int i = 0; i < 5; i++) {
         mesh_tx *tx = begin_round(&found);
         assert_int_equal(mesh_queue_read(tx, 0, &batch, NULL), MESH_OK);
-        assert_string_equal(batch.entries[0].aggregate_id, "first");
+        assert_string_equal(batch.entries[0].aggregate.id, "first");
         mesh_queue_stored other = {3, 1};
         assert_int_equal(mesh_queue_settle(tx, 0, &other, i == 0, NULL), MESH_OK);
         assert_int_equal(mesh_queue_advance(tx, &found, batch.entries[0].position, NULL), MESH_OK);

@@ -42,7 +42,7 @@ static const char *places(mesh_tail *tail)
 {
     static char text[512];
     size_t used = 0;
-    mesh_tail_event event;
+    mesh_stored_event event;
     mesh_error err;
     mesh_code code;
     text[0] = '\0';
@@ -66,7 +66,7 @@ static void publish(const char *subject)
 
 static void an_event_is_shown_as_it_is_stored(void **state)
 {
-    mesh_tail_event event;
+    mesh_stored_event event;
     mesh_tail tail = begin("", 0, 0);
     const int64_t before_ns = mesh_clock_wall_ns();
     (void)state;
@@ -94,7 +94,7 @@ static void an_event_is_shown_as_it_is_stored(void **state)
 
 static void what_is_none_of_ours_is_shown_too(void **state)
 {
-    mesh_tail_event event;
+    mesh_stored_event event;
     mesh_tail tail = begin("stock.>", 1, 0);
     (void)state;
     bus_publish_raw(LOWERED, "ce-aggregateversion: many\nce-subject: %zz", "", 0);
@@ -182,7 +182,7 @@ static void a_stream_that_was_made_anew_is_shown_from_its_beginning(void **state
 static void a_broker_that_is_away_is_told(void **state)
 {
     mesh_tail tail = begin("", 1, 0);
-    mesh_tail_event event;
+    mesh_stored_event event;
     uint64_t place;
     mesh_error err;
     (void)state;
