@@ -5,7 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "mesh/base/alloc.h"
 #include "mesh/base/clock.h"
+#include "mesh/base/cond.h"
 #include "mesh/base/log.h"
 #include "mesh/base/uuid.h"
 
@@ -18,8 +20,101 @@ enum {
     OVER_MS = 500,
     /* Of messages for one request, so that memory is bounded. */
     REQUEST_BYTES = 8 * 1024 * 1024,
-    UNSUBSCRIBE_TIMEOUT_MS = 5000 /* for the broker to know */
+    UNSUBSCRIBE_TIMEOUT_MS = 5000, /* for the broker to know */
+    FIRST_ROOM = 64,               /* messages; doubles when there are more */
+    NO_MEMORY_PAUSE_MS = 100       /* until one comes again for which there was no room */
 };
+
+/* Has an answer to be given to: all else is about a request, or from who knows whom. */
+static bool is_event(const natsMsg *message)
+{
+    static const char prefix[] = "$JS.ACK.";
+    const char *reply = natsMsg_GetReply(message);
+    return reply != NULL && strncmp(reply, prefix, strlen(prefix)) == 0;
+}
+
+/* ---- what came in, by a thread of the library's ---- */
+
+/* Called with mu held. */
+static bool make_room(mesh_pull *pull)
+{
+    if (pull->last < pull->room)
+        return true;
+    if (pull->first > 0) {
+        pull->last -= pull->first;
+        memmove(pull->came_in, pull->came_in + pull->first, pull->last * sizeof(natsMsg *));
+        pull->first = 0;
+        return true;
+    }
+    size_t room = pull->room > 0 ? 2 * pull->room : FIRST_ROOM;
+    natsMsg **grown = mesh_realloc(pull->came_in, room * sizeof *grown);
+    if (grown == NULL)
+        return false;
+    pull->came_in = grown;
+    pull->room = room;
+    return true;
+}
+
+static void on_message(natsConnection *connection, natsSubscription *subscription, natsMsg *message,
+                       void *context)
+{
+    mesh_pull *pull = context;
+    (void)subscription;
+    pthread_mutex_lock(&pull->mu);
+    bool kept = make_room(pull);
+    if (kept)
+        pull->came_in[pull->last++] = message;
+    pthread_cond_signal(&pull->changed);
+    pthread_mutex_unlock(&pull->mu);
+    if (kept)
+        return;
+    if (is_event(message))
+        mesh_pull_nak(connection, message, NO_MEMORY_PAUSE_MS);
+    natsMsg_Destroy(message);
+}
+
+/* The subscription has ended, or its connection: there will be no more calls of these two. */
+static void on_complete(void *context)
+{
+    mesh_pull *pull = context;
+    pthread_mutex_lock(&pull->mu);
+    pull->closed = true;
+    pthread_cond_signal(&pull->changed);
+    pthread_mutex_unlock(&pull->mu);
+}
+
+/* The next one; NULL: none came until then. */
+static natsMsg *next_message(mesh_pull *pull, int64_t until_ns, bool *closed)
+{
+    natsMsg *message = NULL;
+    pthread_mutex_lock(&pull->mu);
+    while (pull->first == pull->last && !pull->closed &&
+           mesh_cond_wait_until(&pull->changed, &pull->mu, until_ns))
+        continue;
+    if (pull->first < pull->last)
+        message = pull->came_in[pull->first++];
+    *closed = pull->closed;
+    pthread_mutex_unlock(&pull->mu);
+    return message;
+}
+
+static void wait_closed(mesh_pull *pull, int64_t until_ns)
+{
+    pthread_mutex_lock(&pull->mu);
+    while (!pull->closed && mesh_cond_wait_until(&pull->changed, &pull->mu, until_ns))
+        continue;
+    pthread_mutex_unlock(&pull->mu);
+}
+
+static void free_parts(mesh_pull *pull)
+{
+    natsSubscription_Destroy(pull->subscription);
+    mesh_free(pull->came_in);
+    pthread_cond_destroy(&pull->changed);
+    pthread_mutex_destroy(&pull->mu);
+}
+
+/* ---- requests ---- */
 
 natsStatus mesh_pull_begin(mesh_pull *pull, natsConnection *connection, const char *consumer)
 {
@@ -28,22 +123,19 @@ natsStatus mesh_pull_begin(mesh_pull *pull, natsConnection *connection, const ch
     *pull = (mesh_pull){.connection = connection, .consumer = consumer};
     snprintf(pull->inbox, sizeof pull->inbox, MESH_EVENTS_INBOX "%s.%s.", consumer, id);
     snprintf(subject, sizeof subject, "%s*", pull->inbox);
-    natsStatus status = natsConnection_SubscribeSync(&pull->subscription, connection, subject);
-    if (status != NATS_OK)
-        return status;
+    pthread_mutex_init(&pull->mu, NULL);
+    pthread_cond_init(&pull->changed, NULL);
+    natsStatus status = natsConnection_Subscribe(&pull->subscription, connection, subject,
+                                                 on_message, pull);
     /* What may come is bounded by what is asked for. */
-    status = natsSubscription_SetPendingLimits(pull->subscription, -1, -1);
+    if (status == NATS_OK)
+        status = natsSubscription_SetPendingLimits(pull->subscription, -1, -1);
+    /* The last, since nothing was asked for yet: when one of these fails nobody calls. */
+    if (status == NATS_OK)
+        status = natsSubscription_SetOnCompleteCB(pull->subscription, on_complete, pull);
     if (status != NATS_OK)
-        natsSubscription_Destroy(pull->subscription);
+        free_parts(pull);
     return status;
-}
-
-/* Has an answer to be given to: all else is about a request, or from who knows whom. */
-static bool is_event(const natsMsg *message)
-{
-    static const char prefix[] = "$JS.ACK.";
-    const char *reply = natsMsg_GetReply(message);
-    return reply != NULL && strncmp(reply, prefix, strlen(prefix)) == 0;
 }
 
 /* Nothing came any more, or nothing that goes into it, or all of it came. */
@@ -88,16 +180,18 @@ natsStatus mesh_pull_take(mesh_pull *pull, int64_t wait_ms, natsMsg **message)
     int64_t left_ms = mesh_clock_left_ms(mesh_clock_add_ms(pull->expires_ns, pause_ms));
     if (pull->asked > 0 && left_ms > 0 && left_ms < wait_ms)
         wait_ms = left_ms;
-    natsStatus status = natsSubscription_NextMsg(message, pull->subscription, wait_ms);
-    if (status != NATS_OK)
-        return status;
-    if (is_event(*message)) {
+    bool closed = false;
+    natsMsg *next = next_message(pull, mesh_clock_deadline_ns(wait_ms), &closed);
+    if (next == NULL)
+        return closed ? NATS_CONNECTION_CLOSED : NATS_TIMEOUT;
+    if (is_event(next)) {
         pull->asked -= pull->asked > 0;
         pull->came = true;
+        *message = next;
         return NATS_OK;
     }
-    status = read_status(pull, *message);
-    natsMsg_Destroy(*message);
+    natsStatus status = read_status(pull, next);
+    natsMsg_Destroy(next);
     return status;
 }
 
@@ -122,14 +216,18 @@ natsStatus mesh_pull_ask(mesh_pull *pull, size_t count)
 void mesh_pull_end(mesh_pull *pull)
 {
     natsMsg *message;
+    bool closed;
+    int64_t until_ns = mesh_clock_deadline_ns(UNSUBSCRIBE_TIMEOUT_MS);
     if (natsSubscription_DrainTimeout(pull->subscription, UNSUBSCRIBE_TIMEOUT_MS) == NATS_OK)
-        (void)natsConnection_FlushTimeout(pull->connection, UNSUBSCRIBE_TIMEOUT_MS);
-    while (natsSubscription_NextMsg(&message, pull->subscription, 0) == NATS_OK) {
+        wait_closed(pull, until_ns);
+    (void)natsSubscription_Unsubscribe(pull->subscription); /* unless that is done */
+    wait_closed(pull, MESH_NO_DEADLINE);
+    while ((message = next_message(pull, 0, &closed)) != NULL) {
         if (is_event(message))
             mesh_pull_nak(pull->connection, message, 0);
         natsMsg_Destroy(message);
     }
-    natsSubscription_Destroy(pull->subscription);
+    free_parts(pull);
 }
 
 /* ---- answers ---- */

@@ -3,7 +3,9 @@
  * to it. (NATS ADR-13, Pull Subscribe internals, and ADR-15, JetStream Subscribe Workflow.)
  *
  * Not by the library's own: natsSubscription_FetchRequest (3.4) writes behind its list when
- * messages of a request that is over come beside those of the next one.
+ * messages of a request that is over come beside those of the next one. Nor by a subscription that
+ * is asked for the next message: that keeps those to itself that look like the broker's word that
+ * nobody listens (empty, with a header Status), so that they stayed unanswered.
  *
  * One thread asks and takes; any thread may answer.
  */
@@ -11,6 +13,7 @@
 #define MESH_EVENTS_PULL_H
 
 #include <nats/nats.h>
+#include <pthread.h>
 
 #include "mesh/events/broker.h"
 
@@ -23,6 +26,14 @@ typedef struct mesh_pull {
     size_t asked;       /* that may still come for that one; 0: it is over */
     bool came;          /* a message did */
     int64_t expires_ns; /* when it is over for us, and a little later for the broker */
+
+    pthread_mutex_t mu;
+    pthread_cond_t changed;
+    /* Guarded by mu. */
+    natsMsg *
+        *came_in; /* a list with room for `room`; from `first` to before `last` not taken yet */
+    size_t first, last, room;
+    bool closed; /* nothing comes in any more */
 } mesh_pull;
 
 /* Subscribes to what is to come for requests. Nothing is left when it fails. */
@@ -45,7 +56,7 @@ natsStatus mesh_pull_ask(mesh_pull *pull, size_t count);
 /*
  * The next message, which the caller destroys. NATS_TIMEOUT: none came in `wait_ms` (0: is there
  * now), or the request is over. Anything else: nothing comes for requests (the log says what the
- * broker said). NATS_NO_RESPONDERS may also be a message of the stream that looks like it.
+ * broker said).
  */
 natsStatus mesh_pull_take(mesh_pull *pull, int64_t wait_ms, natsMsg **message);
 
