@@ -140,9 +140,11 @@ mesh_code mesh_dyn_describe(const mesh_dyn_pool *pool, const char *symbol, mesh_
                             const char **text, mesh_error *err);
 
 /* A message of the type as indented JSON with every field: an example to edit. Of a oneof only the
- * first field is there; a type inside itself is left empty. */
-mesh_code mesh_dyn_template(const mesh_dyn_message *type, bool proto_names, mesh_arena *arena,
-                            const char **json, mesh_error *err);
+ * first field is there; a type inside itself is left empty; the version of an event (mesh.v1.event)
+ * is the first one. */
+mesh_code mesh_dyn_template(const mesh_dyn_pool *pool, const mesh_dyn_message *type,
+                            bool proto_names, mesh_arena *arena, const char **json,
+                            mesh_error *err);
 
 MESH_END_DECLS
 

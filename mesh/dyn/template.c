@@ -1,12 +1,16 @@
 /* mesh_dyn_template: an example of a message, to be edited. */
 #include <string.h>
 
+#include "mesh/base/wire.h"
 #include "mesh/dyn/internal.h"
 #include "mesh/dyn/json_text.h"
 
 enum {
     MAX_DEPTH = 12, /* of types inside each other */
-    TEMPLATE_BYTES = 1024 * 1024
+    TEMPLATE_BYTES = 1024 * 1024,
+    /* google.protobuf.MessageOptions and mesh.v1.EventOptions */
+    OPTION_EVENT = 50101,
+    EVENT_VERSION = 3
 };
 
 typedef struct builder {
@@ -14,6 +18,7 @@ typedef struct builder {
     bool proto_names;
     unsigned depth;
     const upb_MessageDef *open[MAX_DEPTH]; /* types being written, outermost first */
+    const char *version;                   /* field of the outermost one; "": it has none */
 } builder;
 
 static bool is_open(const builder *b, const upb_MessageDef *type)
@@ -100,6 +105,8 @@ static void write_field(builder *b, const upb_FieldDef *field)
             !is_open(b, upb_FieldDef_MessageSubDef(field)))
             write_value(b, field);
         mesh_text_puts(b->out, "]");
+    } else if (b->depth == 1 && strcmp(upb_FieldDef_Name(field), b->version) == 0) {
+        mesh_text_puts(b->out, "\"1\""); /* 0 is none */
     } else {
         write_value(b, field);
     }
@@ -175,12 +182,50 @@ static void write_message(builder *b, const upb_MessageDef *type)
     b->depth--;
 }
 
-mesh_code mesh_dyn_template(const mesh_dyn_message *type, bool proto_names, mesh_arena *arena,
-                            const char **json, mesh_error *err)
+static const mesh_wire_field *find_bytes(mesh_wire_reader reader, uint32_t number,
+                                         mesh_wire_field *field)
+{
+    while (mesh_wire_next(&reader, field))
+        if (field->number == number && field->type == MESH_WIRE_BYTES)
+            return field;
+    return NULL;
+}
+
+/* The field that the type's option as an event names; NULL: out of memory. */
+static const char *version_field(const mesh_dyn_pool *pool, const upb_MessageDef *type,
+                                 mesh_arena *arena)
+{
+    const upb_MessageDef *options = upb_DefPool_FindMessageByName(pool->defs,
+                                                                  "google.protobuf.MessageOptions");
+    upb_Arena *scratch = upb_Arena_Init(NULL, 0, &upb_alloc_global);
+    const char *found = NULL;
+    char *data = NULL;
+    size_t size = 0;
+    mesh_wire_field event, name;
+    if (scratch != NULL &&
+        upb_Encode(upb_MessageDef_Options(type), upb_MessageDef_MiniTable(options), 0, scratch,
+                   &data, &size) == kUpb_EncodeStatus_Ok) {
+        const mesh_wire_reader all = {(const uint8_t *)data, (const uint8_t *)data + size};
+        const bool named = find_bytes(all, OPTION_EVENT, &event) != NULL &&
+                           find_bytes((mesh_wire_reader){event.data, event.data + event.size},
+                                      EVENT_VERSION, &name) != NULL;
+        found = named ? mesh_arena_strndup(arena, (const char *)name.data, name.size) : "";
+    }
+    if (scratch != NULL)
+        upb_Arena_Free(scratch);
+    return found;
+}
+
+mesh_code mesh_dyn_template(const mesh_dyn_pool *pool, const mesh_dyn_message *type,
+                            bool proto_names, mesh_arena *arena, const char **json, mesh_error *err)
 {
     mesh_text line = MESH_TEXT_INIT(arena, TEMPLATE_BYTES);
     mesh_text laid_out = MESH_TEXT_INIT(arena, TEMPLATE_BYTES);
-    builder b = {.out = &line, .proto_names = proto_names};
+    builder b = {.out = &line,
+                 .proto_names = proto_names,
+                 .version = version_field(pool, dyn_message(type), arena)};
+    if (b.version == NULL)
+        return mesh_error_set(err, MESH_RESOURCE_EXHAUSTED, "out of memory");
     write_message(&b, dyn_message(type));
     if (!line.failed)
         mesh_json_indent(line.data, line.size, 2, &laid_out);

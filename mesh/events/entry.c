@@ -46,10 +46,13 @@ mesh_code mesh_entry_make(mesh_arena *arena, const mesh_event_descriptor *event,
     if (code != MESH_OK)
         return code;
     int64_t version = event->version != NULL ? event->version(message) : 0;
-    if (version < 0)
+    if (event->version != NULL && version < 1)
         return mesh_error_set(err, MESH_INVALID_ARGUMENT,
-                              "%s: the version of its %s is negative; the first one is 1",
-                              event->subject, event->aggregate_type);
+                              "%s: %s is %" PRId64 ": it is the version of the %s, 1 at first and "
+                              "one more with each event",
+                              event->subject,
+                              event->version_field != NULL ? event->version_field : "its version",
+                              version, event->aggregate_type);
     size_t size = protobuf_c_message_get_packed_size(message);
     if (size > MESH_EVENT_MAX_BYTES)
         return mesh_error_set(err, MESH_INVALID_ARGUMENT, "%s: %zu bytes are too long for an event",

@@ -49,8 +49,9 @@ struct mesh_event_descriptor {
         const ProtobufCMessage *event); /* NULL when the contract names no version field */
     /* The event whose place this one takes, which its consumers are given, too; NULL: none. */
     const mesh_event_descriptor *older;
-    mesh_upcast_fn *upcast; /* from that one */
-    const void *reserved[2];
+    mesh_upcast_fn *upcast;    /* from that one */
+    const char *version_field; /* its name; NULL as `version` */
+    const void *reserved[1];
 };
 
 /* What came with an event; borrowed for the handler. */
@@ -136,9 +137,9 @@ enum {
  * one statement a thousand, and fails when that fails. Who adds an event holds a lock on its
  * aggregate's row (has changed it), so events of one aggregate are in the order of the commits.
  *
- * INVALID_ARGUMENT: the aggregate id is empty, longer than 512 bytes or not UTF-8, its version is
- * negative (of 0 no order is kept), the encoding is
- * longer than MESH_EVENT_MAX_BYTES, or the message with its headers than the broker takes (its
+ * INVALID_ARGUMENT: the aggregate id is empty, longer than 512 bytes or not UTF-8, the field with
+ * its version is less than 1 (of an event whose contract names none no order is kept), the encoding
+ * is longer than MESH_EVENT_MAX_BYTES, or the message with its headers than the broker takes (its
  * max_payload, which is known from the first connection on); FAILED_PRECONDITION: no mesh_events
  * was created for the transaction's database, or the transaction is an autocommit or a read-only
  * one; RESOURCE_EXHAUSTED: out of memory.

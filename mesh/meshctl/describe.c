@@ -71,7 +71,7 @@ static mesh_code make_template(ctl *run, const mesh_dyn_pool *pool, const char *
         return ctl_fail(failure, MESH_INVALID_ARGUMENT, NULL,
                         "%s is neither a message nor a method, so there is no template", symbol);
     const char *json;
-    mesh_code code = mesh_dyn_template(type, run->args.proto_names, run->arena, &json,
+    mesh_code code = mesh_dyn_template(pool, type, run->args.proto_names, run->arena, &json,
                                        &failure->err);
     failure->remote = false;
     failure->hint = NULL;

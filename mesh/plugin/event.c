@@ -137,7 +137,9 @@ void event_source(text *out, const schema_type *type)
     text_add_literal(out, type->aggregate_type);
     text_fill(out, vars, ",\n    .aggregate_id = $lower$__aggregate_id,\n");
     if (type->version != NULL)
-        text_fill(out, vars, "    .version = $lower$__version,\n");
+        text_fill(out, vars,
+                  "    .version = $lower$__version,\n"
+                  "    .version_field = \"$version$\",\n");
     if (type->older != NULL)
         text_addf(out, "    .older = &%s__event,\n    .upcast = %s__upcast_from,\n",
                   type->older->lower, type->lower);

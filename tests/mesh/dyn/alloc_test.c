@@ -28,7 +28,7 @@ static mesh_code convert(mesh_dyn_pool *pool, mesh_arena *arena, mesh_error *err
     if (code == MESH_OK)
         code = mesh_dyn_describe(pool, "dyn.test.OrderService", arena, &text, err);
     if (code == MESH_OK)
-        code = mesh_dyn_template(type, false, arena, &text, err);
+        code = mesh_dyn_template(pool, type, false, arena, &text, err);
     return code;
 }
 

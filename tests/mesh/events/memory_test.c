@@ -18,6 +18,7 @@ static mesh_code add_event(mesh_db *db, mesh_error *err)
 {
     Stock__V1__StockLowered event = STOCK__V1__STOCK_LOWERED__INIT;
     event.product_id = (char *)"odyssey";
+    event.version = 1;
     mesh_tx *tx = NULL;
     mesh_code code = mesh_tx_begin(db, NULL, &tx, err);
     if (code == MESH_OK)

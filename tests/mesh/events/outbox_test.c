@@ -130,6 +130,7 @@ static void a_commit_whose_events_cannot_be_inserted_fails(void **state)
                      MESH_OK);
     Stock__V1__StockLowered event = STOCK__V1__STOCK_LOWERED__INIT;
     event.product_id = (char *)"odyssey";
+    event.version = 1;
     assert_int_equal(stock__v1__stock_lowered__add(tx, &event, &err), MESH_FAILED_PRECONDITION);
     event.product_id = (char *)"\xff";
     assert_int_equal(stock__v1__stock_lowered__add(tx, &event, &err), MESH_INVALID_ARGUMENT);
@@ -151,7 +152,7 @@ static void a_transaction_of_many_thousand_events_arrives_in_order(void **state)
     char id[32];
     for (int i = 0; i < EVENTS; i++) {
         snprintf(id, sizeof id, "product-%d", i % AGGREGATES);
-        add(tx, id, i / AGGREGATES);
+        add(tx, id, i / AGGREGATES + 1);
     }
     assert_int_equal(mesh_tx_commit(tx, NULL), MESH_OK);
     WAIT_FOR(stored_count(&stream) == EVENTS);
@@ -160,7 +161,7 @@ static void a_transaction_of_many_thousand_events_arrives_in_order(void **state)
         natsMsg *message = stored_message(&stream, i);
         int number = atoi(stored_header(message, "ce-subject") + strlen("product-"));
         assert_int_equal(strtoll(stored_header(message, "ce-aggregateversion"), NULL, 10),
-                         next[number]++);
+                         ++next[number]);
         natsMsg_Destroy(message);
     }
     stored_close(&stream);

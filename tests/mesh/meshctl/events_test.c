@@ -227,6 +227,10 @@ static void only_a_services_own_events_are_published(void **state)
                 "events publish user " CREATED " --protoset " TYPES " '{}'");
     desk_expect(NULL, 64 + 3, "the id of its order is empty",
                 "events publish " CREATED " --protoset " TYPES " '{}'");
+    desk_expect(NULL, 64 + 3, "order.v1.OrderCreated: version is 0: it is the version of the order",
+                "events publish " CREATED " --protoset " TYPES " '{\"order_id\":\"no\"}'");
+    desk_expect(NULL, 0, "\"version\": \"1\"",
+                "describe --protoset " TYPES " --template " CREATED);
     desk_expect(NULL, 1, "--template shows an example",
                 "events publish " CREATED " --protoset " TYPES " '{\"order\":1}'");
     desk_expect(NULL, 1,

@@ -67,6 +67,7 @@ const mesh_event_descriptor kitchen__v1__dish_cooked__event = {
     .aggregate_type = "kitchen",
     .aggregate_id = kitchen__v1__dish_cooked__aggregate_id,
     .version = kitchen__v1__dish_cooked__version,
+    .version_field = "version",
 };
 
 mesh_code kitchen__v1__dish_cooked__add(
@@ -173,6 +174,7 @@ const mesh_event_descriptor kitchen__v1__dish_served__event = {
     .aggregate_type = "kitchen",
     .aggregate_id = kitchen__v1__dish_served__aggregate_id,
     .version = kitchen__v1__dish_served__version,
+    .version_field = "version",
     .older = &kitchen__v1__dish_cooked__event,
     .upcast = kitchen__v1__dish_served__upcast_from,
 };
