@@ -65,8 +65,8 @@ static mesh_code check_size(const mesh_events *events, const mesh_entry *entry, 
                           entry->subject, size, most);
 }
 
-mesh_code mesh_event_add(mesh_tx *tx, const mesh_event_descriptor *event,
-                         const ProtobufCMessage *message, mesh_error *err)
+mesh_code mesh_event_add_entry(mesh_tx *tx, const mesh_event_descriptor *event,
+                               const ProtobufCMessage *message, mesh_entry **out, mesh_error *err)
 {
     mesh_events *events = mesh_db_publisher(mesh_tx_db(tx));
     if (events == NULL)
@@ -80,7 +80,16 @@ mesh_code mesh_event_add(mesh_tx *tx, const mesh_event_descriptor *event,
         code = check_size(events, entry, err);
     if (code == MESH_OK)
         code = mesh_outbox_add(tx, entry, events->wake, err);
+    if (code == MESH_OK)
+        *out = entry;
     return code;
+}
+
+mesh_code mesh_event_add(mesh_tx *tx, const mesh_event_descriptor *event,
+                         const ProtobufCMessage *message, mesh_error *err)
+{
+    mesh_entry *entry;
+    return mesh_event_add_entry(tx, event, message, &entry, err);
 }
 
 static mesh_code copy_consumers(mesh_events *self, const mesh_consumer *consumers, mesh_error *err)

@@ -1,11 +1,13 @@
 /*
- * What operators do with a service's consumer: look at its state, pause it, and look after its dead
- * letters. For the runtime, which offers it by gRPC; all functions are thread-safe and take at most
- * a few seconds, but for a replay, which takes as long as the event's handler.
+ * What operators do with a service's events: look at the state of its consumer, pause it, look
+ * after its dead letters, and publish one. For the runtime, which offers it by gRPC; all functions
+ * are thread-safe and take at most a few seconds, but for a replay, which takes as long as the
+ * event's handler.
  */
 #ifndef MESH_EVENTS_OPERATE_H
 #define MESH_EVENTS_OPERATE_H
 
+#include "mesh/base/uuid.h"
 #include "mesh/events/events.h"
 #include "mesh/events/stored_event.h"
 
@@ -53,6 +55,21 @@ mesh_code mesh_dead_letter_drop(mesh_events *events, uint64_t number, bool force
 /* Stops all instances from taking events, or lets them go on; within a second. What a handler has
  * begun it ends. Stays when instances are started again. Errors of mesh_db_exec. */
 mesh_code mesh_consumer_pause(mesh_events *events, bool paused, mesh_error *err);
+
+/* An event that was published for an operator. */
+typedef struct mesh_published {
+    char id[MESH_UUID_TEXT_BYTES];
+    uint64_t sequence; /* in the stream; 0: not there yet */
+} mesh_published;
+
+/*
+ * Adds an event in a transaction of its own, and waits until the broker has stored it, two seconds
+ * at most: later it is published as all others. `deadline_ns` as in mesh_tx_options. Errors of
+ * mesh_event_add, mesh_tx_begin and mesh_tx_commit.
+ */
+mesh_code mesh_event_publish(mesh_db *db, const mesh_event_descriptor *event,
+                             const ProtobufCMessage *message, int64_t deadline_ns,
+                             mesh_published *published, mesh_error *err);
 
 /* How the service's consumer stands, for all its instances but where it says otherwise. */
 typedef struct mesh_consumer_state {

@@ -19,4 +19,9 @@ typedef struct mesh_outbox_wake {
  * mesh_tx_query. */
 mesh_code mesh_outbox_add(mesh_tx *tx, mesh_entry *entry, mesh_outbox_wake wake, mesh_error *err);
 
+/* mesh_event_add, which says what it made of the event. In events.c. */
+mesh_code mesh_event_add_entry(mesh_tx *tx, const mesh_event_descriptor *event,
+                               const ProtobufCMessage *message, mesh_entry **entry,
+                               mesh_error *err);
+
 #endif

@@ -343,19 +343,28 @@ static mesh_code read_payload(publication *p, ProtobufCBinaryData *payload, ctl_
     return code;
 }
 
-static void tell(const publication *p)
+static void tell(const publication *p, const Mesh__Events__V1__PublishEventResponse *said)
 {
     mesh_text out = MESH_TEXT_INIT(p->run->arena, 0);
     if (!p->run->args.json) {
-        fprintf(p->run->out,
-                "%s is in the outbox of %s; meshctl events tail --subject %s shows it\n",
-                p->subject, p->target, p->subject);
+        fprintf(p->run->out, "%s %s is ", p->subject, ctl_legible(p->run, said->id));
+        if (said->sequence > 0)
+            fprintf(p->run->out,
+                    "#%" PRIu64 " of the stream; meshctl events tail --from %" PRIu64
+                    " --count 1 shows it\n",
+                    said->sequence, said->sequence);
+        else
+            fprintf(p->run->out,
+                    "in the outbox of %s, and not in the stream yet: meshctl outbox %s shows what "
+                    "waits there\n",
+                    p->target, p->target);
         return;
     }
     mesh_text_puts(&out, "{");
     ctl_json_member(&out, "target", p->target);
     ctl_json_member(&out, "subject", p->subject);
-    fprintf(p->run->out, "%s}\n", mesh_text_string(&out));
+    ctl_json_member(&out, "id", said->id);
+    fprintf(p->run->out, "%s,\"sequence\":%" PRIu64 "}\n", mesh_text_string(&out), said->sequence);
 }
 
 static int publish_event(ctl *run)
@@ -379,7 +388,7 @@ static int publish_event(ctl *run)
         code = ctl_ask(run, p.connection, CTL_EVENTS_METHOD(PUBLISH_EVENT), &request, &said,
                        &failure);
     if (code == MESH_OK)
-        tell(&p);
+        tell(&p, said);
     int exit_code = code == MESH_OK ? CTL_EXIT_OK
                                     : ctl_report(run, &failure, p.payloads.catalog.pool);
     ctl_payloads_close(&p.payloads);

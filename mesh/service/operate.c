@@ -5,6 +5,7 @@
 
 #include "mesh/auth/caller.h"
 #include "mesh/base/alloc.h"
+#include "mesh/events/operate.h"
 #include "mesh/events/outbox_look.h"
 #include "mesh/resource/check.h"
 #include "mesh/rpc/unpack.h"
@@ -112,23 +113,6 @@ static const mesh_event_descriptor *find_event(const mesh_service *service, cons
     return NULL;
 }
 
-static mesh_code add_event(const mesh_operate *operate, mesh_call *call,
-                           const mesh_event_descriptor *event, const ProtobufCMessage *message,
-                           mesh_error *err)
-{
-    const mesh_tx_options options = {.size = sizeof options,
-                                     .deadline_ns = mesh_call_deadline_ns(call)};
-    mesh_tx *tx = NULL;
-    mesh_code code = mesh_tx_begin(operate->db, &options, &tx, err);
-    if (code != MESH_OK)
-        return code;
-    code = mesh_event_add(tx, event, message, err);
-    if (code == MESH_OK)
-        return mesh_tx_commit(tx, err);
-    mesh_tx_rollback(tx);
-    return code;
-}
-
 static mesh_code publish_event(void *self, mesh_call *call,
                                const Mesh__Events__V1__PublishEventRequest *request,
                                Mesh__Events__V1__PublishEventResponse *response, mesh_error *err)
@@ -136,7 +120,7 @@ static mesh_code publish_event(void *self, mesh_call *call,
     const mesh_operate *operate = self;
     const mesh_event_descriptor *event = find_event(operate->service, request->subject);
     ProtobufCMessage *message;
-    (void)response;
+    mesh_published published;
     if (event == NULL)
         return no_event(operate->service, request->subject, err);
     mesh_code code = mesh_unpack(event->message, request->payload.data, request->payload.len,
@@ -146,14 +130,18 @@ static mesh_code publish_event(void *self, mesh_call *call,
         return code;
     }
     if (code == MESH_OK)
-        code = add_event(operate, call, event, message, err);
-    if (code == MESH_OK)
-        mesh_log(MESH_LOG_INFO, "an operator published an event",
-                 MESH_LOG_S("subject", event->subject),
-                 MESH_LOG_S("aggregate_id", event->aggregate_id(message)),
-                 MESH_LOG_I("version", event->version != NULL ? event->version(message) : 0),
-                 MESH_LOG_S("user", mesh_call_caller(call)->user));
-    return code;
+        code = mesh_event_publish(operate->db, event, message, mesh_call_deadline_ns(call),
+                                  &published, err);
+    if (code != MESH_OK)
+        return code;
+    response->id = mesh_arena_strdup(mesh_call_arena(call), published.id);
+    response->sequence = published.sequence;
+    mesh_log(MESH_LOG_INFO, "an operator published an event", MESH_LOG_S("event_id", published.id),
+             MESH_LOG_S("subject", event->subject),
+             MESH_LOG_S("aggregate_id", event->aggregate_id(message)),
+             MESH_LOG_I("version", event->version != NULL ? event->version(message) : 0),
+             MESH_LOG_S("user", mesh_call_caller(call)->user));
+    return MESH_OK;
 }
 
 /* --- life ------------------------------------------------------------------------------------- */

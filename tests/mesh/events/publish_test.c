@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "mesh/events/operate.h"
 #include "tests/mesh/events/bus.h"
 #include "tests/mesh/events/stored.h"
 
@@ -430,6 +431,42 @@ static void what_cannot_be_an_event_is_refused(void **state)
     bus_close(&self);
 }
 
+/* What an operator publishes has an id, and a place once the broker has it. */
+static void a_published_event_is_told_where_it_is(void **state)
+{
+    (void)state;
+    instance self = open_publisher();
+    Stock__V1__StockLowered event = STOCK__V1__STOCK_LOWERED__INIT;
+    mesh_published published;
+    mesh_error err = {0};
+    event.product_id = (char *)"odyssey";
+    bus_add(&self, "ilias", 1);
+    WAIT_FOR(bus_stats(&self).published == 1);
+    for (event.version = 1; event.version <= 3; event.version++) {
+        assert_int_equal(mesh_event_publish(self.db, &stock__v1__stock_lowered__event, &event.base,
+                                            MESH_NO_DEADLINE, &published, &err),
+                         MESH_OK);
+        stored stream = stored_open();
+        natsMsg *message = stored_message(&stream, published.sequence);
+        assert_string_equal(stored_header(message, "ce-id"), published.id);
+        natsMsg_Destroy(message);
+        stored_close(&stream);
+    }
+    nats_stop();
+    WAIT_FOR(mesh_events_ready(self.events, NULL) == MESH_UNAVAILABLE);
+    assert_int_equal(mesh_event_publish(self.db, &stock__v1__stock_lowered__event, &event.base,
+                                        MESH_NO_DEADLINE, &published, &err),
+                     MESH_OK);
+    assert_int_equal(published.sequence, 0);
+    nats_restart();
+    WAIT_FOR(bus_stats(&self).published == 5);
+    event.version = 0;
+    assert_int_equal(mesh_event_publish(self.db, &stock__v1__stock_lowered__event, &event.base,
+                                        MESH_NO_DEADLINE, &published, &err),
+                     MESH_INVALID_ARGUMENT);
+    bus_close(&self);
+}
+
 static void a_database_without_a_publisher_takes_no_events(void **state)
 {
     (void)state;
@@ -514,6 +551,7 @@ int main(void)
         CASE(an_event_that_the_broker_would_not_take_is_refused_at_once),
         CASE(a_publisher_starts_before_its_broker),
         CASE(what_cannot_be_an_event_is_refused),
+        cmocka_unit_test(a_published_event_is_told_where_it_is),
         cmocka_unit_test(a_database_without_a_publisher_takes_no_events),
         cmocka_unit_test(options_are_checked),
     };

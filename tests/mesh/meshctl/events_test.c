@@ -139,8 +139,7 @@ static void a_tail_is_of_some_subjects_and_of_a_time(void **state)
     offer("tailed", 100);
     person_join(&bob, "filtered-bob");
     desk_expect(NULL, 0, "#", "events tail --from %lu --count 1 --protoset " TYPES, place);
-    desk_expect(NULL, 0, "order.v1.OrderCreated is in the outbox of order",
-                "events publish " CREATED " --protoset " TYPES " '%s'",
+    desk_expect(NULL, 0, " of the stream", "events publish " CREATED " --protoset " TYPES " '%s'",
                 AN_ORDER("tail-1", "tailed"));
     static const char *const subjects[] = {
         CREATED, "order", "order.v1", "order.", "'*.v1.OrderCreated'", "'order.>'"};
@@ -170,7 +169,8 @@ static void a_tail_follows(void **state)
         (const char *const[]){MESHCTL, "events", "tail", "--from", from, "--count", "2", NULL},
         desk_settings());
     for (int i = 0; i < 2; i++)
-        desk_expect(NULL, 0, "outbox", "events publish " CREATED " --protoset " TYPES " '%s'",
+        desk_expect(NULL, 0, " of the stream",
+                    "events publish " CREATED " --protoset " TYPES " '%s'",
                     i == 0 ? AN_ORDER("follow-1", "followed") : AN_ORDER("follow-2", "followed"));
     program_expect(tail, 0);
     assert_non_null(strstr(program_output(tail), "order follow-1 v1"));
@@ -206,13 +206,19 @@ static void a_published_event_is_handled(void **state)
     (void)state;
     begin();
     offer("repaired", 100);
-    desk_expect(NULL, 0, "order.v1.OrderCreated is in the outbox of order",
+    desk_expect(NULL, 0, " of the stream; meshctl events tail --from ",
                 "events publish " CREATED " --protoset " TYPES " '%s'",
                 AN_ORDER("repair-1", "repaired"));
     WAIT_FOR(in_stock("repaired") == 97);
     desk_expect(AN_ORDER("repair-2", "repaired"), 0,
-                "{\"target\":\"order\",\"subject\":\"order.v1.OrderCreated\"}\n",
+                "{\"target\":\"order\",\"subject\":\"order.v1.OrderCreated\",\"id\":\"",
                 "events publish order " CREATED " - --protoset " TYPES " --json");
+    /* There it is. */
+    char id[64];
+    unsigned long place;
+    const char *said = strstr(desk_output, "\"id\":\"");
+    assert_int_equal(sscanf(said, "\"id\":\"%36s\",\"sequence\":%lu}", id, &place), 2);
+    desk_expect(NULL, 0, id, "events tail --from %lu --count 1 --json", place);
     WAIT_FOR(in_stock("repaired") == 94);
 }
 
@@ -229,8 +235,7 @@ static void only_a_services_own_events_are_published(void **state)
                 "events publish " CREATED " --protoset " TYPES " '{}'");
     desk_expect(NULL, 64 + 3, "order.v1.OrderCreated: version is 0: it is the version of the order",
                 "events publish " CREATED " --protoset " TYPES " '{\"order_id\":\"no\"}'");
-    desk_expect(NULL, 0, "\"version\": \"1\"",
-                "describe --protoset " TYPES " --template " CREATED);
+    desk_expect(NULL, 0, "\"version\": \"1\"", "describe --protoset " TYPES " --template " CREATED);
     desk_expect(NULL, 1, "--template shows an example",
                 "events publish " CREATED " --protoset " TYPES " '{\"order\":1}'");
     desk_expect(NULL, 1,

@@ -26,7 +26,7 @@ static void begin(void)
 /* An event of this name. */
 static void tell(const char *name)
 {
-    desk_expect(NULL, 0, "is in the outbox of notification",
+    desk_expect(NULL, 0, "demo.v1.Added ",
                 "events publish notification demo.v1.Added '{\"name\":\"%s\"}' --protoset " TYPES,
                 name);
 }
