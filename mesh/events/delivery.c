@@ -198,6 +198,9 @@ static mesh_code handle_all(mesh_work *self, mesh_error *err)
     if (code == MESH_OK && self->aggregate_count > 0)
         code = mesh_inbox_advance(self->tx, self->settings->service, self->aggregates,
                                   self->aggregate_count, err);
+    for (size_t i = 0; code == MESH_OK && i < self->aggregate_count; i++)
+        if (self->aggregates[i].begun_ns != 0)
+            code = mesh_inbox_begin(self->tx, self->settings->service, &self->aggregates[i], err);
     if (code == MESH_OK)
         code = note_ids(self, err);
     if (code == MESH_OK)
@@ -342,11 +345,12 @@ static mesh_code prepare(mesh_work *self, mesh_error *err)
     return code == MESH_OK ? note_begin(self, err) : code;
 }
 
-/* Of those that only wait. */
-static void end_waits(mesh_work *self)
+/* Of those that are not to be handled. */
+static void end_others(mesh_work *self)
 {
     withdraw_begin(self, false);
     mesh_fail_gaps(self);
+    mesh_fail_left_out(self);
 }
 
 static void handle_one(mesh_work *self)
@@ -369,7 +373,7 @@ static void handle_one(mesh_work *self)
     else if (code != MESH_OK)
         mesh_fail(self, d, &err);
     else
-        end_waits(self);
+        end_others(self);
 }
 
 bool mesh_delivery_handle(const mesh_delivery_settings *settings, mesh_delivery **deliveries,
@@ -395,7 +399,7 @@ bool mesh_delivery_handle(const mesh_delivery_settings *settings, mesh_delivery 
     if (self.away)
         mesh_fail_away(&self);
     else if (code == MESH_OK)
-        end_waits(&self);
+        end_others(&self);
     else
         withdraw_begin(&self, true);
     return code == MESH_OK || self.away;

@@ -51,6 +51,7 @@ typedef struct mesh_delivery {
     bool forced;       /* also when earlier versions are missing */
     int64_t fetched_ns;
     int64_t touched_ns; /* when the broker's ack wait began (anew) */
+    bool seen;          /* others know of it while it waits */
     struct mesh_delivery *next;
 
     mesh_delivery_result result;
@@ -66,6 +67,7 @@ typedef struct mesh_delivery {
     int64_t gap_ns;      /* since when it waits for `missing`; 0: it does not */
     int64_t missing;     /* the version before which it cannot be handled */
     bool missing_dead;   /* that one may be among the dead letters */
+    int64_t begun_with;  /* the later version with which its aggregate began; 0: with none */
     bool may_begin;      /* its aggregate may begin with it, though that is not 1: it is the
                           * lowest one that was seen */
 } mesh_delivery;

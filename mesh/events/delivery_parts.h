@@ -48,6 +48,10 @@ void mesh_fail_for_good(const mesh_work *work, mesh_delivery *delivery, const me
 void mesh_fail_gap(const mesh_work *work, mesh_delivery *delivery);
 void mesh_fail_gaps(const mesh_work *work);
 
+/* What came after its aggregate had begun behind it, and was never applied, is given up: it would
+ * be out of its order now. */
+void mesh_fail_left_out(const mesh_work *work);
+
 /* Sets the error that says which version is missing. */
 void mesh_fail_explain_gap(const mesh_delivery *delivery, mesh_error *err);
 

@@ -132,8 +132,8 @@ static mesh_code note_seen(const mesh_work *self, const mesh_delivery *d, mesh_e
 {
     if (d->meta.version == 0 || !mesh_place_is_cut(self, d))
         return MESH_OK;
-    return mesh_inbox_see(self->settings->db, self->settings->service, d->aggregate.type,
-                          d->meta.aggregate_id, d->meta.version, err);
+    const mesh_inbox_seen seen = {d->aggregate.type, d->meta.aggregate_id, d->meta.version};
+    return mesh_inbox_see(self->settings->db, 0, self->settings->service, &seen, err);
 }
 
 void mesh_fail(const mesh_work *self, mesh_delivery *d, const mesh_error *cause)
@@ -187,6 +187,33 @@ void mesh_fail_gaps(const mesh_work *self)
     for (size_t i = 0; i < self->count; i++)
         if (self->deliveries[i]->result == MESH_DELIVERY_GAP)
             mesh_fail_gap(self, self->deliveries[i]);
+}
+
+static void give_up_left_out(const mesh_work *self, mesh_delivery *d)
+{
+    mesh_error err = {.code = MESH_OK};
+    const mesh_inbox_earlier earlier = {d->aggregate.type, d->meta.aggregate_id, d->meta.id,
+                                        d->stored_ns};
+    bool left_out = false;
+    if (mesh_inbox_left_out(self->settings->db, self->settings->service, &earlier, &left_out,
+                            &err) != MESH_OK) {
+        come_again(d, MESH_DELIVERY_AWAY, pause_ms(1));
+        return;
+    }
+    if (!left_out)
+        return;
+    mesh_error_set(&err, MESH_FAILED_PRECONDITION,
+                   "the aggregate began with version %" PRId64 " before this one was tried",
+                   d->begun_with);
+    mesh_fail_for_good(self, d, &err);
+}
+
+void mesh_fail_left_out(const mesh_work *self)
+{
+    for (size_t i = 0; i < self->count; i++)
+        if (self->deliveries[i]->result == MESH_DELIVERY_PAST &&
+            self->deliveries[i]->begun_with != 0)
+            give_up_left_out(self, self->deliveries[i]);
 }
 
 void mesh_fail_away(const mesh_work *self)

@@ -196,19 +196,55 @@ mesh_code mesh_inbox_advance(mesh_tx *tx, const char *consumer, const mesh_aggre
     return code != MESH_OK || c.count == 0 ? code : run(tx, sql, consumer, &c, NULL, err);
 }
 
-mesh_code mesh_inbox_see(mesh_db *db, const char *consumer, const char *type, const char *id,
-                         int64_t version, mesh_error *err)
+mesh_code mesh_inbox_begin(mesh_tx *tx, const char *consumer, const mesh_aggregate *a,
+                           mesh_error *err)
+{
+    static const char sql[] = "UPDATE mesh_inbox_version SET begun_at = $4 WHERE consumer = $1"
+                              " AND aggregate_type = $2 AND aggregate_id = $3";
+    return mesh_tx_query(tx, sql,
+                         MESH_SQL_PARAMS(MESH_SQL_TEXT(consumer), MESH_SQL_TEXT(a->type),
+                                         MESH_SQL_TEXT(a->id), MESH_SQL_TIME(a->begun_ns)),
+                         NULL, NULL, err);
+}
+
+mesh_code mesh_inbox_left_out(mesh_db *db, const char *consumer, const mesh_inbox_earlier *event,
+                              bool *left_out, mesh_error *err)
 {
     static const char sql[] =
+        "SELECT EXISTS (SELECT FROM mesh_inbox_version WHERE consumer = $1 AND aggregate_type = $2"
+        "  AND aggregate_id = $3 AND begun_at >= $4) AND NOT EXISTS"
+        " (SELECT FROM mesh_inbox WHERE consumer = $1 AND event_id = $5::uuid)";
+    mesh_rows *rows = NULL;
+    mesh_code code = mesh_db_query(
+        db, 0, sql,
+        MESH_SQL_PARAMS(MESH_SQL_TEXT(consumer), MESH_SQL_TEXT(event->aggregate_type),
+                        MESH_SQL_TEXT(event->aggregate_id), MESH_SQL_TIME(event->stored_ns),
+                        MESH_SQL_TEXT(event->event_id)),
+        &rows, err);
+    if (code != MESH_OK)
+        return code;
+    *left_out = mesh_rows_bool(rows, 0, 0);
+    mesh_rows_end(rows);
+    return MESH_OK;
+}
+
+mesh_code mesh_inbox_see(mesh_db *db, int64_t deadline_ns, const char *consumer,
+                         const mesh_inbox_seen *seen, mesh_error *err)
+{
+    /* One that has begun is not touched: its row may be locked for long. */
+    static const char sql[] =
         "INSERT INTO mesh_inbox_version AS v"
-        " (consumer, aggregate_type, aggregate_id, version, begins) VALUES ($1, $2, $3, 0, $4)"
+        " (consumer, aggregate_type, aggregate_id, version, begins) SELECT $1, $2, $3, 0, $4"
+        " WHERE NOT EXISTS (SELECT FROM mesh_inbox_version WHERE consumer = $1"
+        "  AND aggregate_type = $2 AND aggregate_id = $3 AND version > 0 OFFSET 0)"
         " ON CONFLICT (consumer, aggregate_type, aggregate_id) DO UPDATE"
         " SET begins = excluded.begins"
         " WHERE v.version = 0 AND (v.begins = 0 OR v.begins > excluded.begins)";
-    return mesh_db_exec(db, 0, sql,
-                        MESH_SQL_PARAMS(MESH_SQL_TEXT(consumer), MESH_SQL_TEXT(type),
-                                        MESH_SQL_TEXT(id), MESH_SQL_INT(version)),
-                        NULL, err);
+    return mesh_db_exec(
+        db, deadline_ns, sql,
+        MESH_SQL_PARAMS(MESH_SQL_TEXT(consumer), MESH_SQL_TEXT(seen->aggregate_type),
+                        MESH_SQL_TEXT(seen->aggregate_id), MESH_SQL_INT(seen->version)),
+        NULL, err);
 }
 
 mesh_code mesh_inbox_bury(mesh_tx *tx, const char *consumer, const char *type, const char *id,

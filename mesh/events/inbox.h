@@ -14,13 +14,14 @@
 typedef struct mesh_aggregate {
     const char *type;
     const char *id;
-    int64_t before;  /* -1, or what its row shall say so that mesh_inbox_lock sets it ... */
-    int64_t last;    /* ... to this one */
-    int64_t version; /* what its row says: the last one applied or skipped */
-    int64_t reached; /* the last one before mesh_inbox_lock, and what `version` shall be */
-    int64_t dead;    /* the first version among the dead letters; 0: none */
-    int64_t begun;   /* what its row says: the version that it begins with; 0: 1, or not known */
-    int64_t begins;  /* what `begun` shall be */
+    int64_t before;   /* -1, or what its row shall say so that mesh_inbox_lock sets it ... */
+    int64_t last;     /* ... to this one */
+    int64_t version;  /* what its row says: the last one applied or skipped */
+    int64_t reached;  /* the last one before mesh_inbox_lock, and what `version` shall be */
+    int64_t dead;     /* the first version among the dead letters; 0: none */
+    int64_t begun;    /* what its row says: the version that it begins with; 0: 1, or not known */
+    int64_t begins;   /* what `begun` shall be */
+    int64_t begun_ns; /* when the event was stored with which it begins now; 0: it does not */
 } mesh_aggregate;
 
 /* Notes in the transaction that these events are handled; first[i] is false when ids[i] was before,
@@ -44,10 +45,34 @@ mesh_code mesh_inbox_peek(mesh_tx *tx, const char *consumer, mesh_aggregate *agg
 mesh_code mesh_inbox_advance(mesh_tx *tx, const char *consumer, const mesh_aggregate *aggregates,
                              size_t count, mesh_error *err);
 
+/* Notes of one that is locked that it begins in the middle: its `begun_ns`. Errors of
+ * mesh_tx_query. */
+mesh_code mesh_inbox_begin(mesh_tx *tx, const char *consumer, const mesh_aggregate *aggregate,
+                           mesh_error *err);
+
+/* What is asked of an event whose version is below the one with which its aggregate began. */
+typedef struct mesh_inbox_earlier {
+    const char *aggregate_type;
+    const char *aggregate_id;
+    const char *event_id;
+    int64_t stored_ns; /* in the stream */
+} mesh_inbox_earlier;
+
+/* Whether it was there when its aggregate began behind it, and was never applied. Errors of
+ * mesh_db_query. */
+mesh_code mesh_inbox_left_out(mesh_db *db, const char *consumer, const mesh_inbox_earlier *event,
+                              bool *left_out, mesh_error *err);
+
+typedef struct mesh_inbox_seen {
+    const char *aggregate_type;
+    const char *aggregate_id;
+    int64_t version;
+} mesh_inbox_seen;
+
 /* Notes that a version of an aggregate was seen that may be the one that it begins with. Errors of
  * mesh_db_exec. */
-mesh_code mesh_inbox_see(mesh_db *db, const char *consumer, const char *type, const char *id,
-                         int64_t version, mesh_error *err);
+mesh_code mesh_inbox_see(mesh_db *db, int64_t deadline_ns, const char *consumer,
+                         const mesh_inbox_seen *seen, mesh_error *err);
 
 /* Notes that a version of an aggregate is among the dead letters, unless it is past. Only the first
  * one is kept: when that is replayed, it is not known that later ones are there, too, and what

@@ -412,6 +412,22 @@ void mesh_lanes_restart_gaps(mesh_consumption *self)
     self->gaps_ns = mesh_clock_monotonic_ns();
 }
 
+size_t mesh_lanes_list_untried(mesh_consumption *self, int64_t since_ns, bool cut,
+                               mesh_arena *arena, mesh_inbox_seen *list, size_t max)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < self->settings.lanes; i++)
+        for (mesh_delivery *d = self->lanes[i].first; d != NULL && count < max; d = d->next) {
+            if (d->seen || d->version == 0 || d->fetched_ns > since_ns || !(cut || d->late))
+                continue;
+            const char *id = mesh_envelope_read_aggregate_id(d->message, arena);
+            d->seen = true;
+            if (id != NULL)
+                list[count++] = (mesh_inbox_seen){d->aggregate.type, id, d->version};
+        }
+    return count;
+}
+
 void mesh_lanes_wake(mesh_consumption *self)
 {
     for (size_t i = 0; i < self->settings.lanes; i++)

@@ -80,6 +80,10 @@ void mesh_lanes_give_back(mesh_consumption *consumption);
 void mesh_lanes_drop_held(mesh_consumption *consumption);
 /* What is missing could not come until now: what waits for it waits anew. Held. */
 void mesh_lanes_restart_gaps(mesh_consumption *consumption);
+/* Lists events that wait untried since before `since_ns`, behind which no aggregate may begin; each
+ * once, `max` at most. `cut`: aggregates may begin in the middle. Texts are the arena's. Held. */
+size_t mesh_lanes_list_untried(mesh_consumption *consumption, int64_t since_ns, bool cut,
+                               mesh_arena *arena, mesh_inbox_seen *list, size_t max);
 /* They may go on with what waits. Held. */
 void mesh_lanes_wake(mesh_consumption *consumption);
 /* The age of the oldest in flight. Held. */

@@ -39,8 +39,9 @@ mesh_code mesh_dead_letter_get(mesh_events *events, uint64_t number, mesh_arena 
  * Handles the event now, here, as if it had just come, and removes the letter when that is done; it
  * is done, too, when the event turns out to be handled already. Nothing is published: no other
  * service hears of it. `force`: also when earlier versions of its aggregate are missing, which are
- * past then. FAILED_PRECONDITION: one is missing (its letter comes first), or there is no handler
- * any more. The errors of mesh_dead_letter_get and of the handler; the letter stays then.
+ * past then, or when the aggregate began in the middle, behind this one. FAILED_PRECONDITION: one
+ * is missing (its letter comes first), or there is no handler any more. The errors of
+ * mesh_dead_letter_get and of the handler; the letter stays then.
  */
 mesh_code mesh_dead_letter_replay(mesh_events *events, uint64_t number, bool force,
                                   mesh_error *err);

@@ -125,8 +125,9 @@ static mesh_delivery_result place(const mesh_work *self, mesh_delivery *d)
     mesh_aggregate *a = d->row;
     if (a == NULL)
         return placed;
+    d->begun_with = d->meta.version < a->begins ? a->begins : 0;
     if (d->meta.version <= a->reached)
-        return MESH_DELIVERY_PAST;
+        return d->forced && d->begun_with != 0 ? placed : MESH_DELIVERY_PAST;
     bool next = d->meta.version == a->reached + 1 || d->forced;
     d->may_begin = !next && may_begin(self, d);
     if (!next && !begins(self, d)) {
@@ -135,6 +136,8 @@ static mesh_delivery_result place(const mesh_work *self, mesh_delivery *d)
                                                                  : MESH_DELIVERY_HELD;
     }
     a->reached = d->meta.version;
+    if (!next)
+        a->begun_ns = d->stored_ns;
     return placed;
 }
 

@@ -6,6 +6,10 @@
 enum {
     LOOK_PERIOD_MS = 500,
     FIRST_LOOK_PERIOD_MS = 20, /* until the broker was asked: then the database is */
+    /* Events that wait for a lane: so many parts of the ack wait until others are told, ... */
+    UNTRIED_PARTS = 8,
+    UNTRIED_MAX = 64, /* ... so many at once, ... */
+    UNTRIED_MS = 200, /* ... in so much time of a look, each */
     PRUNE_PERIOD_MS = 3600 * 1000,
     PRUNE_MS = 100, /* of a look, at most: others wait for the next one */
     /* Older than anything in the stream, where an event is stored some time after it got its id. */
@@ -82,6 +86,29 @@ static void look_for_progress(mesh_consumption *self)
     mesh_broker_suspect(self->settings.broker);
 }
 
+/* Who waits long for a slow lane is seen by the other instances, so that its aggregate does not
+ * begin behind it there. Soon enough for one that comes again after this process has died, too. */
+static void note_untried(mesh_consumption *self)
+{
+    const mesh_delivery_settings *settings = &self->settings.delivery;
+    mesh_inbox_seen untried[UNTRIED_MAX];
+    mesh_error err = {.code = MESH_OK};
+    mesh_code code = MESH_OK;
+    int64_t until_ns = mesh_clock_deadline_ns(UNTRIED_MS);
+    int64_t since_ns = mesh_clock_add_ms(mesh_clock_monotonic_ns(),
+                                         -self->settings.ack_wait_ms / UNTRIED_PARTS);
+    bool cut = mesh_broker_history_cut(self->settings.broker);
+    mesh_arena *arena = mesh_arena_create(4096, 0);
+    if (arena == NULL)
+        return; /* the next time */
+    pthread_mutex_lock(&self->mu);
+    size_t count = mesh_lanes_list_untried(self, since_ns, cut, arena, untried, UNTRIED_MAX);
+    pthread_mutex_unlock(&self->mu);
+    for (size_t i = 0; i < count && code != MESH_UNAVAILABLE; i++)
+        code = mesh_inbox_see(settings->db, until_ns, settings->service, &untried[i], &err);
+    mesh_arena_destroy(arena);
+}
+
 /* Every hour, until nothing is left. */
 static void prune(mesh_consumption *self)
 {
@@ -108,6 +135,7 @@ void *mesh_consumption_watch(void *context)
     do {
         asked = obey(self);
         look_for_progress(self);
+        note_untried(self);
         prune(self);
     } while (mesh_cond_rest(&self->changed, &self->mu, &self->stopping,
                             asked ? LOOK_PERIOD_MS : FIRST_LOOK_PERIOD_MS));

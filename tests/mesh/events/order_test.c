@@ -13,6 +13,15 @@
 #include "order/v1/events.mesh.h"
 #include "tests/mesh/events/publisher.h"
 
+/* What note_when_told waits for. */
+static atomic_bool may_go_on;
+
+static int test_teardown(void **state)
+{
+    atomic_store(&may_go_on, true);
+    return publisher_end(state);
+}
+
 static instance open_consumer(int64_t gap_wait_ms)
 {
     return bus_open(&(instance_options){
@@ -351,18 +360,123 @@ static void an_aggregate_does_not_begin_behind_an_event_that_waits_elsewhere(voi
     bus_close(&other);
 }
 
-/* Takes an event that is never answered, as an instance that dies at once. */
+static mesh_code note_when_told(void *context, mesh_tx *tx, const mesh_event *meta,
+                                const Stock__V1__StockLowered *event, mesh_error *err)
+{
+    while (!atomic_load(&may_go_on))
+        wait_a_moment();
+    return bus_note(context, tx, meta, event, err);
+}
+
+/* S4.9, S4.10: ... however long that takes. */
+static void an_aggregate_does_not_begin_behind_an_event_that_waits_long_elsewhere(void **state)
+{
+    (void)state;
+    char id[32];
+    instance_options options = {.service = "stock",
+                                .url = url,
+                                .handler = note_when_told,
+                                .start_sequence = 2,
+                                .concurrency = 1,
+                                .ack_wait_ms = 4000};
+    atomic_store(&may_go_on, false);
+    lowered("ilias", 1);
+    instance slow = bus_open(&options);
+    for (int i = 0; i < 7; i++) { /* as many as it takes */
+        snprintf(id, sizeof id, "product-%d", i);
+        lowered(id, 1);
+    }
+    lowered("odyssey", 1);
+    WAIT_FOR(bus_unanswered("stock") == 8);
+    options.handler = bus_note;
+    instance other = bus_open(&options);
+    lowered("odyssey", 2);
+    /* Twice as long as it takes until an aggregate begins in any case. */
+    int64_t late_ns = mesh_clock_deadline_ns(15000);
+    WAIT_FOR(bus_stats(&other).consumed > 0 || mesh_clock_monotonic_ns() > late_ns);
+    atomic_store(&may_go_on, true);
+    WAIT_FOR(bus_unanswered("stock") == 0);
+    assert_string_equal(versions(&slow, "odyssey"), "1,2");
+    bus_close(&slow);
+    bus_close(&other);
+}
+
+/* A delivery that somebody has who answers nothing. */
+typedef struct taken {
+    natsConnection *connection;
+    natsMsg *message;
+} taken;
+
+static taken take_one(void)
+{
+    taken self;
+    assert_int_equal(natsConnection_ConnectTo(&self.connection, nats_url_of("admin")), NATS_OK);
+    assert_int_equal(natsConnection_RequestString(&self.message, self.connection,
+                                                  "$JS.API.CONSUMER.MSG.NEXT.EVENTS.stock", "",
+                                                  5000),
+                     NATS_OK);
+    assert_true(natsMsg_GetDataLength(self.message) > 0);
+    return self;
+}
+
+static void let_go(taken *self)
+{
+    natsMsg_Destroy(self->message);
+    natsConnection_Destroy(self->connection);
+}
+
+/* As an instance that dies at once. */
 static void take_one_to_the_grave(void)
 {
-    natsConnection *connection = NULL;
-    natsMsg *message = NULL;
-    assert_int_equal(natsConnection_ConnectTo(&connection, nats_url_of("admin")), NATS_OK);
-    assert_int_equal(natsConnection_RequestString(
-                         &message, connection, "$JS.API.CONSUMER.MSG.NEXT.EVENTS.stock", "", 5000),
-                     NATS_OK);
-    assert_true(natsMsg_GetDataLength(message) > 0);
-    natsMsg_Destroy(message);
-    natsConnection_Destroy(connection);
+    taken self = take_one();
+    let_go(&self);
+}
+
+static bool keep(taken *self)
+{
+    return natsConnection_PublishString(self->connection, natsMsg_GetReply(self->message),
+                                        "+WPI") == NATS_OK;
+}
+
+/* S4.9, S4.10: and if it did begin there, what was never applied is not dropped in silence. */
+static void what_comes_after_its_aggregate_began_behind_it_is_a_dead_letter(void **state)
+{
+    (void)state;
+    mesh_arena *arena = mesh_arena_create(4096, 0);
+    mesh_dead_letter *letters;
+    size_t count = 0;
+    instance_options options = {.service = "stock",
+                                .url = url,
+                                .handler = bus_note,
+                                .start_sequence = 2,
+                                .ack_wait_ms = 2000};
+    lowered("ilias", 1);
+    instance self = bus_open(&options);
+    bus_close(&self);
+    lowered("odyssey", 1);
+    taken first = take_one();
+    self = bus_open(&options);
+    lowered("odyssey", 2);
+    WAIT_FOR(keep(&first) && bus_stats(&self).consumed == 1);
+    let_go(&first);
+    WAIT_FOR(bus_unanswered("stock") == 0);
+    assert_int_equal(bus_stats(&self).dead, 1);
+    lowered("odyssey", 1); /* emitted again */
+    WAIT_FOR(bus_stats(&self).past == 1);
+    assert_string_equal(versions(&self, "odyssey"), "2");
+    assert_int_equal(mesh_dead_letters_list(self.events, 0, 10, arena, &letters, &count, NULL),
+                     MESH_OK);
+    assert_int_equal(count, 1);
+    assert_int_equal(letters[0].event.version, 1);
+    /* Applied out of its order only by force, and once. */
+    assert_int_equal(mesh_dead_letter_replay(self.events, letters[0].number, false, NULL),
+                     MESH_FAILED_PRECONDITION);
+    assert_int_equal(mesh_dead_letter_replay(self.events, letters[0].number, true, NULL), MESH_OK);
+    lowered("odyssey", 3);
+    WAIT_FOR(bus_stats(&self).consumed == 2);
+    assert_string_equal(versions(&self, "odyssey"), "2,1,3");
+    mesh_arena_destroy(arena);
+    bus_close(&self);
 }
 
 /* S4.9, S4.10: nor is what an instance had when it died. */
@@ -493,7 +607,7 @@ static void a_gap_does_not_age_while_the_database_is_away(void **state)
 
 int main(void)
 {
-#define CASE(name) cmocka_unit_test_setup_teardown(name, publisher_begin, publisher_end)
+#define CASE(name) cmocka_unit_test_setup_teardown(name, publisher_begin, test_teardown)
     const struct CMUnitTest tests[] = {
         CASE(what_is_emitted_again_is_discarded),
         CASE(two_instances_apply_what_is_emitted_twice_once),
@@ -508,7 +622,9 @@ int main(void)
         CASE(a_service_may_begin_at_a_time),
         CASE(an_aggregate_does_not_begin_behind_an_event_that_fails),
         CASE(an_aggregate_does_not_begin_behind_an_event_that_waits_elsewhere),
+        CASE(an_aggregate_does_not_begin_behind_an_event_that_waits_long_elsewhere),
         CASE(an_aggregate_does_not_begin_behind_an_event_that_a_dead_instance_had),
+        CASE(what_comes_after_its_aggregate_began_behind_it_is_a_dead_letter),
         CASE(many_aggregates_begin_in_the_middle_together),
         CASE(an_aggregate_begins_in_the_middle_with_a_single_attempt),
         CASE(what_follows_the_lowest_version_waits_for_it),
