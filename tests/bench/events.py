@@ -27,7 +27,7 @@ RATE = 500
 RUN_LIMIT_S = 900
 MEMORY_POINTS = 10
 # What the consumer's memory may grow by between a fifth of a backlog and its end.
-GROWTH_MIB = 8
+GROWTH_MIB = 2
 TABLES = {
     "seller": "CREATE TABLE sold (item_id text, version bigint, note text,"
               " PRIMARY KEY (item_id, version));",
