@@ -71,12 +71,11 @@ static size_t wait_room(mesh_consumption *self)
 {
     pthread_mutex_lock(&self->mu);
     mesh_lanes_touch(self);
-    while (may_fetch(self) && self->in_flight - self->held > mesh_lanes_capacity(self) / 2) {
+    while (may_fetch(self) && mesh_lanes_room(self) < mesh_lanes_capacity(self) / 2) {
         wait_change(self, fetch_wait_ms(self));
         mesh_lanes_touch(self);
     }
-    size_t waiting = self->in_flight - self->held, capacity = mesh_lanes_capacity(self);
-    size_t room = may_fetch(self) && waiting < capacity ? capacity - waiting : 0;
+    size_t room = may_fetch(self) ? mesh_lanes_room(self) : 0;
     pthread_mutex_unlock(&self->mu);
     return room;
 }

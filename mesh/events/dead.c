@@ -47,6 +47,8 @@ static natsStatus copy_headers(natsMsg *letter, natsMsg *event)
     const char **names = NULL;
     const char *value = NULL;
     int count = 0;
+    if (mesh_envelope_is_overlong(event))
+        return NATS_OK; /* without them */
     natsStatus status = natsMsgHeader_Keys(event, &names, &count);
     if (status == NATS_NOT_FOUND)
         return NATS_OK;

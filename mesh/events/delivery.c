@@ -12,6 +12,7 @@ void mesh_delivery_read(mesh_delivery *d, natsMsg *message)
 {
     jsMsgMetaData *metadata = NULL;
     d->message = message;
+    d->bytes = mesh_envelope_bytes(message);
     d->subject = mesh_envelope_subject(message);
     d->aggregate.id = mesh_envelope_aggregate_id(message);
     d->aggregate.hash = mesh_aggregate_hash(d->aggregate.id);

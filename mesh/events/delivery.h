@@ -44,6 +44,7 @@ typedef struct mesh_delivery {
     /* Type: static, of `related`; id: as it stands in the message. */
     mesh_aggregate_name aggregate;
     int64_t version;   /* of the aggregate; 0: none */
+    size_t bytes;      /* of the message, about */
     uint64_t sequence; /* in the stream */
     int64_t stored_ns; /* there, since the Unix epoch */
     int number;        /* 1 for the first delivery */

@@ -25,10 +25,33 @@ bool mesh_event_takes(const mesh_event_descriptor *event, const char *subject)
     return false;
 }
 
+/* The library keeps a message that came in one piece: subject, reply, headers and payload, each
+ * with a NUL behind it. It has no function that tells how long the headers are before it reads
+ * them. */
+static size_t header_bytes(const natsMsg *message)
+{
+    const char *reply = natsMsg_GetReply(message), *data = natsMsg_GetData(message);
+    if (reply == NULL || data == NULL)
+        return 0;
+    return (size_t)((uintptr_t)data - (uintptr_t)reply - strlen(reply) - 1);
+}
+
+size_t mesh_envelope_bytes(const natsMsg *message)
+{
+    return header_bytes(message) + (size_t)natsMsg_GetDataLength(message);
+}
+
+bool mesh_envelope_is_overlong(const natsMsg *message)
+{
+    return header_bytes(message) > MESH_EVENTS_MAX_HEADER_BYTES;
+}
+
 /* A header's value; NULL when it is not there. */
 static const char *header(natsMsg *message, const char *name)
 {
     const char *value = NULL;
+    if (mesh_envelope_is_overlong(message))
+        return NULL;
     return natsMsgHeader_Get(message, name, &value) == NATS_OK ? value : NULL;
 }
 
@@ -126,6 +149,10 @@ void mesh_envelope_show(natsMsg *message, mesh_arena *arena, mesh_stored_event *
 static mesh_code read_headers(natsMsg *message, mesh_arena *arena, mesh_event *meta,
                               mesh_error *err)
 {
+    if (mesh_envelope_is_overlong(message))
+        return mesh_error_set(err, MESH_INVALID_ARGUMENT,
+                              "the event's headers are longer than %d bytes",
+                              MESH_EVENTS_MAX_HEADER_BYTES);
     const char *id = mesh_envelope_id(message);
     if (id == NULL)
         return bad_header(err, "ce-id");

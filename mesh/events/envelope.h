@@ -21,6 +21,17 @@ const char *mesh_envelope_subject(natsMsg *message);
 /* Whether that is the subject of an event, or of one whose place it takes. */
 bool mesh_event_takes(const mesh_event_descriptor *event, const char *subject);
 
+/*
+ * Whether the headers of an event that a consumer was given are longer than
+ * MESH_EVENTS_MAX_HEADER_BYTES. They are not to be read then, and what follows takes them for
+ * missing: the library (3.4) passes all of the same name before each one, which takes half a second
+ * for the 64 KB that JetStream stores.
+ */
+bool mesh_envelope_is_overlong(const natsMsg *message);
+
+/* Of its headers and payload. */
+size_t mesh_envelope_bytes(const natsMsg *message);
+
 /* The event's id and the type of its aggregate, borrowed; NULL: the message has none (or, of an id,
  * no UUIDv7). */
 const char *mesh_envelope_id(natsMsg *message);

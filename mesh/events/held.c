@@ -25,7 +25,7 @@ void mesh_held_keep(mesh_held *self, mesh_delivery *delivery)
     self->buckets[bucket].last = &delivery->next;
     self->count++;
     ++*self->all;
-    *self->all_bytes += (size_t)natsMsg_GetDataLength(delivery->message);
+    *self->all_bytes += delivery->bytes;
 }
 
 /* Takes out the one that `place`, a link of the bucket's list, points to. */
@@ -37,7 +37,7 @@ static mesh_delivery *take(mesh_held *self, size_t bucket, mesh_delivery **place
         self->buckets[bucket].last = place;
     self->count--;
     --*self->all;
-    *self->all_bytes -= (size_t)natsMsg_GetDataLength(delivery->message);
+    *self->all_bytes -= delivery->bytes;
     return delivery;
 }
 

@@ -8,10 +8,12 @@
 
 enum {
     WAITING_MIN = 8, /* fetched ahead of the handlers of a lane: so many, or two transactions' */
-    HELD_BYTES = 16 * 1024 * 1024, /* of payloads of those that come too early */
+    /* No more are fetched when those that wait for handlers, or have one, are larger than that. */
+    WAITING_BYTES = 8 * 1024 * 1024,
+    HELD_BYTES = 16 * 1024 * 1024, /* of those that come too early */
     GAPS_PER_SECOND = 2000,        /* sent back by an instance, about */
     GAP_PAUSE_MAX_MS = 16000,
-    BATCH_BYTES = 256 * 1024, /* of payload in a transaction, about */
+    BATCH_BYTES = 256 * 1024, /* in a transaction, about */
     /* A transaction that takes longer has fewer events next time, so that none is held up long by
      * others; one that takes less than half of it may have twice as many. */
     BATCH_TIME_MS = 50,
@@ -29,6 +31,14 @@ size_t mesh_lanes_capacity(const mesh_consumption *self)
         capacity += two > WAITING_MIN ? two : WAITING_MIN;
     }
     return capacity;
+}
+
+size_t mesh_lanes_room(const mesh_consumption *self)
+{
+    size_t waiting = self->in_flight - self->held, capacity = mesh_lanes_capacity(self);
+    if (self->bytes - self->held_bytes > WAITING_BYTES)
+        return 0;
+    return waiting < capacity ? capacity - waiting : 0;
 }
 
 /* ---- the queue of a lane ---- */
@@ -80,8 +90,9 @@ static bool is_late(const mesh_lane *self)
 static void end(mesh_consumption *self, mesh_delivery *delivery)
 {
     natsMsg_Destroy(delivery->message);
-    mesh_free(delivery);
+    self->bytes -= delivery->bytes;
     self->in_flight--;
+    mesh_free(delivery);
 }
 
 static void send_back(mesh_consumption *self, mesh_delivery *delivery, int64_t pause_ms)
@@ -105,6 +116,7 @@ void mesh_lanes_put(mesh_consumption *self, mesh_delivery *delivery)
     *lane->last = delivery;
     lane->last = &delivery->next;
     self->in_flight++;
+    self->bytes += delivery->bytes;
     if (is_late(lane))
         give_back(lane, LATE_PAUSE_MS);
     else
@@ -174,7 +186,7 @@ static void fill(mesh_lane *self)
             put_off(self, delivery);
             continue;
         }
-        bytes += (size_t)natsMsg_GetDataLength(delivery->message);
+        bytes += delivery->bytes;
         self->batch[self->running++] = delivery;
     }
 }
@@ -287,6 +299,7 @@ static void finish(mesh_lane *self, mesh_delivery **batch, size_t count)
         owner->redelivered += batch[i]->number > 1;
         if (batch[i]->result == MESH_DELIVERY_AWAY)
             owner->away = true;
+        owner->bytes -= batch[i]->bytes;
         mesh_free(batch[i]);
     }
     owner->in_flight -= count;

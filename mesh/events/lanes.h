@@ -53,8 +53,9 @@ struct mesh_consumption {
     bool away;             /* a handler found no database */
     bool stalled;          /* there is work, and none got done for long */
     size_t in_flight;      /* deliveries fetched and not answered yet */
+    size_t bytes;          /* of them */
     size_t held;           /* of them those that wait for others, which may have to be fetched */
-    size_t held_bytes;     /* of their payloads */
+    size_t held_bytes;     /* of those */
     int64_t gap_pause_ms;  /* of what comes too early and is not held */
     int64_t gap_second_ns; /* end of the second in which `gap_count` were sent back */
     size_t gap_count;
@@ -68,7 +69,8 @@ struct mesh_consumption {
 mesh_code mesh_lanes_create(mesh_consumption *consumption, mesh_error *err);
 int mesh_lanes_start(mesh_consumption *consumption); /* held; a status of pthread_create */
 void mesh_lanes_end(mesh_consumption *consumption);  /* once nothing is in flight */
-size_t mesh_lanes_capacity(const mesh_consumption *consumption);             /* held */
+size_t mesh_lanes_capacity(const mesh_consumption *consumption); /* held */
+size_t mesh_lanes_room(const mesh_consumption *consumption);     /* for so many more; held */
 void mesh_lanes_put(mesh_consumption *consumption, mesh_delivery *delivery); /* held */
 /* Tells the broker that what waits or is handled is not forgotten. Held. */
 void mesh_lanes_touch(mesh_consumption *consumption);

@@ -248,3 +248,23 @@ void bus_publish_raw(const char *subject, const char *headers, const void *data,
     jsCtx_Destroy(js);
     natsConnection_Destroy(connection);
 }
+
+void bus_publish_repeated(const char *subject, size_t times, const void *data, size_t size)
+{
+    static const char line[] = "a: b\r\n";
+    jsCtx *js = NULL;
+    natsMsg *message = NULL;
+    natsConnection *connection = connect_raw(&js);
+    /* The library writes a name as it is. */
+    char *name = malloc(times * strlen(line) + 2);
+    for (size_t i = 0; i + 1 < times; i++)
+        memcpy(name + i * strlen(line), line, sizeof line);
+    memcpy(name + (times - 1) * strlen(line), "a", 2);
+    assert_int_equal(natsMsg_Create(&message, subject, NULL, data, (int)size), NATS_OK);
+    assert_int_equal(natsMsgHeader_Set(message, name, "b"), NATS_OK);
+    assert_int_equal(js_PublishMsg(NULL, js, message, NULL, NULL), NATS_OK);
+    free(name);
+    natsMsg_Destroy(message);
+    jsCtx_Destroy(js);
+    natsConnection_Destroy(connection);
+}

@@ -92,4 +92,7 @@ int bus_reset(void **state);
  * mesh_event_add. */
 void bus_publish_raw(const char *subject, const char *headers, const void *data, size_t size);
 
+/* Publishes one that has the header "a: b" so many times. */
+void bus_publish_repeated(const char *subject, size_t times, const void *data, size_t size);
+
 #endif

@@ -186,6 +186,49 @@ static void an_event_with_a_status_holds_up_no_others(void **state)
     bus_close(&self);
 }
 
+static atomic_bool may_go_on;
+
+static mesh_code note_when_told(void *self, mesh_tx *tx, const mesh_event *meta,
+                                const Stock__V1__StockLowered *event, mesh_error *err)
+{
+    while (!atomic_load(&may_go_on))
+        wait_a_moment();
+    return bus_note(self, tx, meta, event, err);
+}
+
+/* S4.10: memory has a limit, however large the events are. */
+static void large_events_are_not_fetched_long_before_they_are_handled(void **state)
+{
+    enum {
+        EVENTS = 120,
+        LANES = 12,
+        LOOKS = 200,
+        MOST = 40 /* 16 MiB, and some */
+    };
+    (void)state;
+    static uint8_t payload[500000] = "\x0a\x07odyssey\x10\x01\x1a\x91\xc2\x1e";
+    char versioned[1100];
+    int64_t most = 0;
+    atomic_store(&may_go_on, false);
+    for (int i = 0; i < EVENTS; i++) {
+        char *place = strstr(fresh_headers(), "odyssey");
+        snprintf(versioned, sizeof versioned, "%.*sproduct-%d%s", (int)(place - headers), headers,
+                 i, place + 7);
+        bus_publish_raw("events.stock.v1.StockLowered", versioned, payload, sizeof payload);
+    }
+    instance self = bus_open(&(instance_options){
+        .service = "stock", .url = url, .handler = note_when_told, .concurrency = LANES});
+    WAIT_FOR(bus_unanswered("stock") > EVENTS / 8);
+    for (int i = 0; i < LOOKS; i++) {
+        int64_t unanswered = bus_unanswered("stock");
+        most = unanswered > most ? unanswered : most;
+    }
+    atomic_store(&may_go_on, true);
+    WAIT_FOR(bus_stats(&self).consumed == EVENTS);
+    assert_in_range(most, 1, MOST);
+    bus_close(&self);
+}
+
 static void a_malformed_event_is_a_failed_delivery_and_no_crash(void **state)
 {
     (void)state;
@@ -249,6 +292,22 @@ static void a_malformed_event_is_a_failed_delivery_and_no_crash(void **state)
     bus_add(&publisher, "odyssey", 1);
     WAIT_FOR(bus_stats(&self).consumed == 1);
     assert_int_equal(bus_handled(&self), 1);
+    bus_close(&self);
+}
+
+/* S4.10: nor do those whose headers the library would read for a minute. */
+static void events_with_very_many_headers_hold_up_no_others(void **state)
+{
+    enum {
+        EVENTS = 200
+    };
+    (void)state;
+    instance self = bus_open(
+        &(instance_options){.service = "stock", .url = url, .handler = bus_note, .max_deliver = 1});
+    for (size_t i = 0; i < EVENTS; i++)
+        bus_publish_repeated("events.stock.v1.StockLowered", 10000, "x", i % 2);
+    bus_add(&publisher, "odyssey", 1);
+    WAIT_FOR(bus_stats(&self).consumed == 1 && bus_stats(&self).dead == EVENTS);
     bus_close(&self);
 }
 
@@ -407,7 +466,9 @@ int main(void)
         CASE(a_failed_event_is_rolled_back_and_comes_again),
         CASE(a_failing_event_is_given_up_after_the_last_attempt),
         CASE(an_event_with_a_status_holds_up_no_others),
+        CASE(large_events_are_not_fetched_long_before_they_are_handled),
         CASE(a_malformed_event_is_a_failed_delivery_and_no_crash),
+        CASE(events_with_very_many_headers_hold_up_no_others),
         CASE(an_aggregate_whose_id_is_no_text_holds_up_no_others),
         CASE(events_of_others_are_passed_over),
         CASE(events_of_one_aggregate_are_handled_in_order),
