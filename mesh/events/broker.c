@@ -1,5 +1,6 @@
 #include "mesh/events/broker.h"
 
+#include <inttypes.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -19,7 +20,9 @@ enum {
     REQUEST_TIMEOUT_MS = 2000,
     PING_PERIOD_MS = 10000, /* a peer that vanished is noticed after two of them */
     PINGS_UNANSWERED = 2,
-    REFUSAL_PERIOD_MS = 1000 /* one of them is logged, at most */
+    REFUSAL_PERIOD_MS = 1000, /* one of them is logged, at most */
+    READ_SUBJECT_BYTES = 128, /* with the name of a stream */
+    READ_REQUEST_BYTES = 512  /* with a filter */
 };
 
 #define NO_CONNECTION "there is no connection to the broker"
@@ -479,7 +482,25 @@ void mesh_broker_release(mesh_broker *broker, mesh_link *link)
         close_link(link);
 }
 
-natsStatus mesh_broker_read(jsCtx *js, const char *stream, const char *filter, uint64_t from,
+/* The library takes a stored message that is empty and has the header Status: 404 for the broker's
+ * word that there is none; but the broker adds the place to what is stored. */
+static bool is_there(mesh_link *link, const char *stream, const char *filter, uint64_t from)
+{
+    char subject[READ_SUBJECT_BYTES], request[READ_REQUEST_BYTES];
+    natsMsg *answer = NULL;
+    const char *place = NULL;
+    snprintf(subject, sizeof subject, "$JS.API.DIRECT.GET.%s", stream);
+    int size = snprintf(request, sizeof request, "{\"seq\":%" PRIu64 ",\"next_by_subj\":\"%s\"}",
+                        from, filter);
+    bool there = size < READ_REQUEST_BYTES &&
+                 natsConnection_Request(&answer, link->connection, subject, request, size,
+                                        REQUEST_TIMEOUT_MS) == NATS_OK &&
+                 natsMsgHeader_Get(answer, "Nats-Sequence", &place) == NATS_OK;
+    natsMsg_Destroy(answer);
+    return there;
+}
+
+natsStatus mesh_broker_read(mesh_link *link, const char *stream, const char *filter, uint64_t from,
                             natsMsg **message)
 {
     jsDirectGetMsgOptions options;
@@ -488,7 +509,8 @@ natsStatus mesh_broker_read(jsCtx *js, const char *stream, const char *filter, u
         return status;
     options.Sequence = from;
     options.NextBySubject = filter;
-    return js_DirectGetMsg(message, js, stream, NULL, &options);
+    status = js_DirectGetMsg(message, link->js, stream, NULL, &options);
+    return status == NATS_NOT_FOUND && is_there(link, stream, filter, from) ? NATS_ERR : status;
 }
 
 bool mesh_broker_is_unseen(natsStatus status)

@@ -78,7 +78,7 @@ void mesh_broker_release(mesh_broker *broker, mesh_link *link);
 
 /* The first message of the stream at this place or behind it, of subjects that fit the filter; the
  * caller destroys it. NATS_NOT_FOUND: there is none. */
-natsStatus mesh_broker_read(jsCtx *js, const char *stream, const char *filter, uint64_t from,
+natsStatus mesh_broker_read(mesh_link *link, const char *stream, const char *filter, uint64_t from,
                             natsMsg **message);
 
 /* What mesh_broker_read answers for a stored message that looks to the library like a word of the

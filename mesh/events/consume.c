@@ -101,6 +101,15 @@ static bool wait_leave(mesh_consumption *self)
     return may;
 }
 
+static void touch(mesh_consumption *self, const mesh_pull *pull)
+{
+    pthread_mutex_lock(&self->mu);
+    mesh_lanes_touch(self);
+    if (mesh_pull_is_unheard(pull)) /* nothing could come */
+        mesh_lanes_restart_gaps(self);
+    pthread_mutex_unlock(&self->mu);
+}
+
 /* Asks for events when there is no request, and hands over what has come, after a wait for the
  * first. NATS_TIMEOUT, or what went wrong. */
 static natsStatus fetch_round(mesh_consumption *self, mesh_pull *pull)
@@ -108,13 +117,9 @@ static natsStatus fetch_round(mesh_consumption *self, mesh_pull *pull)
     natsStatus status = NATS_OK;
     natsMsg *message;
     size_t room = mesh_pull_is_idle(pull) ? wait_room(self) : 0;
-    if (room > 0) {
+    if (room > 0)
         status = mesh_pull_ask(pull, room);
-    } else {
-        pthread_mutex_lock(&self->mu);
-        mesh_lanes_touch(self);
-        pthread_mutex_unlock(&self->mu);
-    }
+    touch(self, pull);
     if (status == NATS_OK)
         status = mesh_pull_take(pull, fetch_wait_ms(self), &message);
     for (int count = 1; status == NATS_OK; count++) {

@@ -104,14 +104,14 @@ natsStatus mesh_dead_store(jsCtx *js, const char *service, natsMsg *event,
 
 /* ---- reading ---- */
 
-natsStatus mesh_dead_next(jsCtx *js, const char *service, uint64_t number, natsMsg **message)
+natsStatus mesh_dead_next(mesh_link *link, const char *service, uint64_t number, natsMsg **message)
 {
     char stream[MESH_DEAD_STREAM_BYTES], subjects[MESH_DEAD_STREAM_BYTES + 8];
     snprintf(stream, sizeof stream, MESH_DEAD_STREAM "%s", service);
     snprintf(subjects, sizeof subjects, MESH_DEAD_PREFIX "%s.>", service);
     natsStatus status = NATS_ERR;
     for (int i = 0; i < UNSEEN_MAX && mesh_broker_is_unseen(status); i++)
-        status = mesh_broker_read(js, stream, subjects, number++, message);
+        status = mesh_broker_read(link, stream, subjects, number++, message);
     return status;
 }
 

@@ -25,7 +25,7 @@ natsStatus mesh_dead_store(jsCtx *js, const char *service, natsMsg *event,
 
 /* The first letter at or after this number: NATS_NOT_FOUND, or the message, for the caller to
  * destroy. One that cannot be read (mesh_broker_is_unseen) is passed over. */
-natsStatus mesh_dead_next(jsCtx *js, const char *service, uint64_t number, natsMsg **message);
+natsStatus mesh_dead_next(mesh_link *link, const char *service, uint64_t number, natsMsg **message);
 
 /* What a letter says, in the arena, but for the payload, which is the message's. */
 void mesh_dead_read(natsMsg *message, const char *service, mesh_arena *arena,

@@ -59,7 +59,7 @@ mesh_code mesh_dead_letters_list(mesh_events *events, uint64_t after, size_t max
     mesh_dead_letter *list = mesh_arena_calloc(arena, max, sizeof *list);
     while (list != NULL && found < max) {
         natsMsg *message = NULL;
-        status = mesh_dead_next(link->js, settings->delivery.service, after + 1, &message);
+        status = mesh_dead_next(link, settings->delivery.service, after + 1, &message);
         if (status != NATS_OK)
             break;
         mesh_dead_read(message, settings->delivery.service, arena, &list[found]);
@@ -82,7 +82,7 @@ static mesh_code find_letter(const mesh_consumption_settings *settings, mesh_lin
                              uint64_t number, natsMsg **message, mesh_error *err)
 {
     natsMsg *found = NULL;
-    natsStatus status = mesh_dead_next(link->js, settings->delivery.service, number, &found);
+    natsStatus status = mesh_dead_next(link, settings->delivery.service, number, &found);
     if (status != NATS_OK && status != NATS_NOT_FOUND)
         return not_asked(status, err);
     if (status == NATS_NOT_FOUND || natsMsg_GetSequence(found) != number) {

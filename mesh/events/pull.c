@@ -18,6 +18,7 @@ enum {
     /* After it has expired: nats-server 2.9.10 sometimes ends a request without a word. */
     IDLE_MS = 20,
     OVER_MS = 500,
+    UNHEARD = 2, /* requests without a word, until the broker is not there */
     /* Of messages for one request, so that memory is bounded. */
     REQUEST_BYTES = 8 * 1024 * 1024,
     UNSUBSCRIBE_TIMEOUT_MS = 5000, /* for the broker to know */
@@ -120,7 +121,7 @@ natsStatus mesh_pull_begin(mesh_pull *pull, natsConnection *connection, const ch
 {
     char id[MESH_UUID_TEXT_BYTES], subject[sizeof pull->inbox + 1];
     mesh_uuid_v7(id);
-    *pull = (mesh_pull){.connection = connection, .consumer = consumer};
+    *pull = (mesh_pull){.connection = connection, .consumer = consumer, .heard = true};
     snprintf(pull->inbox, sizeof pull->inbox, MESH_EVENTS_INBOX "%s.%s.", consumer, id);
     snprintf(subject, sizeof subject, "%s*", pull->inbox);
     pthread_mutex_init(&pull->mu, NULL);
@@ -174,6 +175,11 @@ bool mesh_pull_is_over(const mesh_pull *pull)
            mesh_clock_monotonic_ns() >= mesh_clock_add_ms(pull->expires_ns, OVER_MS);
 }
 
+bool mesh_pull_is_unheard(const mesh_pull *pull)
+{
+    return pull->unheard >= UNHEARD;
+}
+
 natsStatus mesh_pull_take(mesh_pull *pull, int64_t wait_ms, natsMsg **message)
 {
     int64_t pause_ms = mesh_pull_is_idle(pull) ? OVER_MS : IDLE_MS;
@@ -184,6 +190,8 @@ natsStatus mesh_pull_take(mesh_pull *pull, int64_t wait_ms, natsMsg **message)
     natsMsg *next = next_message(pull, mesh_clock_deadline_ns(wait_ms), &closed);
     if (next == NULL)
         return closed ? NATS_CONNECTION_CLOSED : NATS_TIMEOUT;
+    pull->heard = true;
+    pull->unheard = 0;
     if (is_event(next)) {
         pull->asked -= pull->asked > 0;
         pull->came = true;
@@ -206,6 +214,8 @@ natsStatus mesh_pull_ask(mesh_pull *pull, size_t count)
     int size = snprintf(request, sizeof request,
                         "{\"batch\":%zu,\"max_bytes\":%d,\"expires\":%" PRId64 "}", count,
                         (int)REQUEST_BYTES, expires_ms * 1000000);
+    pull->unheard += !pull->heard;
+    pull->heard = false;
     pull->asked = count;
     pull->expires_ns = mesh_clock_deadline_ns(expires_ms);
     pull->requests++;

@@ -25,6 +25,8 @@ typedef struct mesh_pull {
     uint64_t requests;  /* made; the last one's number */
     size_t asked;       /* that may still come for that one; 0: it is over */
     bool came;          /* a message did */
+    bool heard;         /* of the broker, since the last request was made */
+    int unheard;        /* requests that were over before */
     int64_t expires_ns; /* when it is over for us, and a little later for the broker */
 
     pthread_mutex_t mu;
@@ -49,6 +51,10 @@ bool mesh_pull_is_idle(const mesh_pull *pull);
 
 /* The same, and long enough ago for nothing to be on its way. */
 bool mesh_pull_is_over(const mesh_pull *pull);
+
+/* The broker says nothing, neither of the last request nor of the two before: it may be frozen, or
+ * far away. (Of one request it sometimes says nothing.) */
+bool mesh_pull_is_unheard(const mesh_pull *pull);
 
 /* Asks for `count` messages at most, in the place of the request before. */
 natsStatus mesh_pull_ask(mesh_pull *pull, size_t count);

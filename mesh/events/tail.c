@@ -68,7 +68,7 @@ static mesh_code cannot_read(natsStatus status, mesh_error *err)
 
 static natsStatus get(mesh_link *link, const char *filter, uint64_t from, natsMsg **message)
 {
-    return mesh_broker_read(link->js, MESH_EVENTS_STREAM, filter, from, message);
+    return mesh_broker_read(link, MESH_EVENTS_STREAM, filter, from, message);
 }
 
 typedef struct bounds {

@@ -605,6 +605,32 @@ static void a_gap_does_not_age_while_the_database_is_away(void **state)
     bus_close(&self);
 }
 
+/* S4.9: nor while the broker says nothing. */
+static void a_gap_does_not_age_while_the_broker_is_silent(void **state)
+{
+    (void)state;
+    mesh_arena *arena = mesh_arena_create(4096, 0);
+    mesh_dead_letter *letters;
+    size_t count = 1;
+    instance self = open_consumer(4000);
+    lowered("odyssey", 1);
+    lowered("odyssey", 3);
+    WAIT_FOR(bus_stats(&self).consumed == 1 && bus_unanswered("stock") == 1);
+    nats_freeze();
+    int64_t back_ns = mesh_clock_deadline_ns(7000);
+    WAIT_FOR(mesh_clock_monotonic_ns() > back_ns);
+    nats_thaw();
+    WAIT_FOR(mesh_events_ready(self.events, NULL) == MESH_OK);
+    lowered("odyssey", 2);
+    WAIT_FOR(bus_stats(&self).consumed + bus_stats(&self).dead == 3);
+    assert_string_equal(versions(&self, "odyssey"), "1,2,3");
+    assert_int_equal(mesh_dead_letters_list(self.events, 0, 10, arena, &letters, &count, NULL),
+                     MESH_OK);
+    assert_int_equal(count, 0);
+    mesh_arena_destroy(arena);
+    bus_close(&self);
+}
+
 int main(void)
 {
 #define CASE(name) cmocka_unit_test_setup_teardown(name, publisher_begin, test_teardown)
@@ -631,6 +657,7 @@ int main(void)
         CASE(what_follows_waits_as_long_as_the_one_before_is_tried),
         CASE(the_greatest_number_is_no_version),
         CASE(a_gap_does_not_age_while_the_database_is_away),
+        CASE(a_gap_does_not_age_while_the_broker_is_silent),
     };
     return cmocka_run_group_tests(tests, servers_setup, servers_teardown);
 }
