@@ -8,6 +8,7 @@
 #include "mesh/base/cond.h"
 #include "mesh/base/log.h"
 #include "mesh/events/envelope.h"
+#include "mesh/events/gaps.h"
 #include "mesh/events/lanes.h"
 #include "mesh/events/pull.h"
 
@@ -316,5 +317,6 @@ void mesh_consumption_figures(mesh_consumption *self, mesh_events_stats *stats)
     stats->paused = self->paused;
     stats->stalled = self->stalled;
     stats->oldest_held_ms = mesh_lanes_oldest_ms(self);
+    mesh_gaps_figures(self, stats);
     pthread_mutex_unlock(&self->mu);
 }

@@ -71,6 +71,13 @@ typedef struct mesh_delivery {
     int64_t begun_with;  /* the later version with which its aggregate began; 0: with none */
     bool may_begin;      /* its aggregate may begin with it, though that is not 1: it is the
                           * lowest one that was seen */
+
+    /* What of that is told to operators: as it was when it was held last, guarded by the
+     * consumption's mu. */
+    int64_t held_for; /* `missing`; 0: it waits for others that do */
+    int64_t held_since_ns;
+    bool held_behind_dead;
+    bool held_told; /* it is in the log */
 } mesh_delivery;
 
 /* Immutable. */

@@ -220,7 +220,9 @@ typedef struct mesh_events_stats {
     uint64_t publish_refused;  /* of those pending: refused, and tried again; each holds back what
                                  follows it in its aggregate */
     int64_t oldest_pending_ms; /* age of the oldest of those pending */
-    uint64_t reserved[6];      /* for figures to come */
+    uint64_t held;         /* events kept here until an earlier version of their aggregate came */
+    int64_t oldest_gap_ms; /* for how long an aggregate of those has waited for it */
+    uint64_t reserved[4];  /* for figures to come */
 } mesh_events_stats;
 
 /* A snapshot; the lag is a few seconds old at most while connected. */

@@ -20,6 +20,10 @@ static size_t bucket_of(const mesh_delivery *delivery)
 void mesh_held_keep(mesh_held *self, mesh_delivery *delivery)
 {
     size_t bucket = bucket_of(delivery);
+    delivery->held_told = delivery->held_told && delivery->held_for == delivery->missing;
+    delivery->held_for = delivery->missing;
+    delivery->held_since_ns = delivery->gap_ns;
+    delivery->held_behind_dead = delivery->missing_dead;
     delivery->next = NULL;
     *self->buckets[bucket].last = delivery;
     self->buckets[bucket].last = &delivery->next;

@@ -200,7 +200,7 @@ static void correct_gaps(mesh_lane *self)
 }
 
 /* Takes what is to be looked at, or handled in one transaction; 0: the lane ends. */
-static size_t take(mesh_lane *self)
+static size_t take(mesh_lane *self, bool *looks)
 {
     mesh_consumption *owner = self->owner;
     pthread_mutex_lock(&owner->mu);
@@ -217,6 +217,7 @@ static size_t take(mesh_lane *self)
     correct_gaps(self);
     self->began_ns = mesh_clock_monotonic_ns();
     size_t count = self->running;
+    *looks = self->looking;
     pthread_mutex_unlock(&owner->mu);
     return count;
 }
@@ -348,11 +349,12 @@ static void *run_lane(void *context)
 {
     mesh_lane *self = context;
     size_t count;
-    while ((count = take(self)) != 0) {
+    bool looks;
+    while ((count = take(self, &looks)) != 0) {
         mesh_delivery *batch[MESH_DELIVERY_BATCH];
         for (size_t i = 0; i < count; i++)
             batch[i] = self->batch[i];
-        if (self->looking) {
+        if (looks) {
             look(self, batch, count);
             continue;
         }

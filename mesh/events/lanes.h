@@ -17,12 +17,12 @@ typedef struct mesh_lane {
     pthread_cond_t work;
     mesh_arena *arena; /* of the thread */
     int64_t look_ms;   /* the same: the pause between looks at those that are held */
-    bool looking;      /* the same: the batch are those, to be looked at */
     /* Guarded by the owner's mu. */
     mesh_delivery *first; /* of those that wait */
     mesh_delivery **last;
     mesh_delivery *batch[MESH_DELIVERY_BATCH]; /* those that are handled */
     size_t running;
+    bool looking; /* they are of those that are held, to be looked at */
     size_t limit; /* how many it takes at once */
     int64_t began_ns;
     mesh_held held;  /* those that wait for others before them */
@@ -35,8 +35,9 @@ struct mesh_consumption {
     bool *late;                         /* of each consumer's aggregates; immutable once `told` */
     pthread_t fetcher;
     pthread_t watcher;
-    int64_t pruned_ns; /* of the watcher */
-    bool joined;       /* the same: `late` is filled */
+    int64_t pruned_ns;    /* of the watcher */
+    int64_t gaps_told_ns; /* the same: no gap is logged before that */
+    bool joined;          /* the same: `late` is filled */
 
     pthread_mutex_t mu;
     pthread_cond_t changed; /* for the fetcher, the watcher, and who drains */

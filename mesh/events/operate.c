@@ -6,7 +6,7 @@
 
 #include "mesh/events/dead.h"
 #include "mesh/events/envelope.h"
-#include "mesh/events/lanes.h"
+#include "mesh/events/gaps.h"
 
 enum {
     LINK_TIMEOUT_MS = 2000,
@@ -274,7 +274,8 @@ static natsStatus read_broker(jsCtx *js, const char *service, mesh_consumer_stat
     return status;
 }
 
-mesh_code mesh_consumer_get_state(mesh_events *events, mesh_consumer_state *out, mesh_error *err)
+mesh_code mesh_consumer_get_state(mesh_events *events, mesh_arena *arena, mesh_consumer_state *out,
+                                  mesh_error *err)
 {
     const mesh_consumption_settings *settings = NULL;
     mesh_link *link = NULL;
@@ -294,6 +295,9 @@ mesh_code mesh_consumer_get_state(mesh_events *events, mesh_consumer_state *out,
     mesh_events_get_stats(events, &stats);
     state.stalled = stats.stalled;
     state.oldest_held_ms = stats.oldest_held_ms;
+    state.held = stats.held;
+    if (!mesh_gaps_list(mesh_events_consumption(events), arena, &state.gaps, &state.gap_count))
+        return mesh_error_set(err, MESH_RESOURCE_EXHAUSTED, "out of memory");
     *out = state;
     return MESH_OK;
 }

@@ -72,6 +72,20 @@ mesh_code mesh_event_publish(mesh_db *db, const mesh_event_descriptor *event,
                              const ProtobufCMessage *message, int64_t deadline_ns,
                              mesh_published *published, mesh_error *err);
 
+enum {
+    MESH_GAPS_SHOWN = 100
+};
+
+/* An aggregate of which a version has not come, and later ones have. */
+typedef struct mesh_gap {
+    const char *aggregate_type;
+    const char *aggregate_id;
+    int64_t missing;  /* the version */
+    bool dead;        /* it, or one after it, is a dead letter */
+    int64_t waits_ms; /* for it */
+    size_t events;    /* that are held until it comes */
+} mesh_gap;
+
 /* How the service's consumer stands, for all its instances but where it says otherwise. */
 typedef struct mesh_consumer_state {
     const char *name; /* borrowed from `events` */
@@ -84,9 +98,14 @@ typedef struct mesh_consumer_state {
     uint64_t answered;      /* all up to this one are done */
     uint64_t dead_letters;  /* in the stream of dead letters */
     int64_t oldest_held_ms; /* here: age of the oldest event that waits for a handler or has one */
+    uint64_t held;          /* here: of those unanswered, kept until an earlier version has come */
+    const mesh_gap *gaps;   /* here: the aggregates that those are of, the longest first */
+    size_t gap_count;       /* MESH_GAPS_SHOWN at most */
 } mesh_consumer_state;
 
-/* UNAVAILABLE: broker or database cannot be asked; FAILED_PRECONDITION: no consumers. */
-mesh_code mesh_consumer_get_state(mesh_events *events, mesh_consumer_state *state, mesh_error *err);
+/* The gaps are in the arena. UNAVAILABLE: broker or database cannot be asked; FAILED_PRECONDITION:
+ * no consumers; RESOURCE_EXHAUSTED: the arena is full. */
+mesh_code mesh_consumer_get_state(mesh_events *events, mesh_arena *arena,
+                                  mesh_consumer_state *state, mesh_error *err);
 
 #endif

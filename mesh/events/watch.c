@@ -1,7 +1,7 @@
 #include "mesh/base/clock.h"
 #include "mesh/base/cond.h"
 #include "mesh/base/log.h"
-#include "mesh/events/lanes.h"
+#include "mesh/events/gaps.h"
 
 enum {
     LOOK_PERIOD_MS = 500,
@@ -136,6 +136,7 @@ void *mesh_consumption_watch(void *context)
         asked = obey(self);
         look_for_progress(self);
         note_untried(self);
+        mesh_gaps_tell(self);
         prune(self);
     } while (mesh_cond_rest(&self->changed, &self->mu, &self->stopping,
                             asked ? LOOK_PERIOD_MS : FIRST_LOOK_PERIOD_MS));

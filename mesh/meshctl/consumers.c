@@ -15,55 +15,116 @@ static const ctl_column consumer_columns[] = {
     {"SERVICE", "service"},
     {"WAITING", "waiting"},
     {"UNANSWERED", "unanswered"},
+    {"HELD", "held"},
     {"OLDEST", "oldest_held_ms"},
     {"DELIVERED", "delivered_sequence"},
     {"DONE", "answered_sequence"},
     {"DEAD", "dead_letters"},
+    {NULL, "gaps"},
     {NULL, "paused"},
     {NULL, "pause_time"},
     {NULL, "stalled"},
     {"STATE", "state"},
 };
 
-static void add_consumer(ctl_grid *grid, const consumer *one)
+static const ctl_column gap_columns[] = {
+    {"SERVICE", "service"},
+    {"AGGREGATE", NULL},
+    {NULL, "aggregate_type"},
+    {NULL, "aggregate_id"},
+    {"VERSION", "missing_version"},
+    {"DEAD", "dead"},
+    {"HELD", "events"},
+    {"WAITS", "waits_ms"},
+};
+
+typedef struct consumers {
+    ctl_grid all;
+    ctl_grid gaps; /* of all services */
+} consumers;
+
+static void add_gap(ctl_grid *grid, const char *service, const Mesh__Events__V1__Gap *one)
 {
     const ctl *run = grid->run;
+    ctl_grid_text(grid, service);
+    ctl_grid_text(grid,
+                  mesh_arena_printf(run->arena, "%s %s", one->aggregate_type, one->aggregate_id));
+    ctl_grid_text(grid, one->aggregate_type);
+    ctl_grid_text(grid, one->aggregate_id);
+    ctl_grid_number(grid, (uint64_t)one->missing_version);
+    ctl_grid_flag(grid, one->dead);
+    ctl_grid_number(grid, (uint64_t)one->events);
+    ctl_grid_add(grid, ctl_span(run, one->waits_ms),
+                 mesh_arena_printf(run->arena, "%" PRId64, one->waits_ms));
+}
+
+static const char *gaps_json(ctl *run, const consumer *one)
+{
+    ctl_grid grid = CTL_GRID(run, gap_columns);
+    for (size_t i = 0; i < one->n_gaps; i++)
+        add_gap(&grid, one->name, one->gaps[i]);
+    return ctl_grid_json(&grid);
+}
+
+static void add_consumer(consumers *found, const consumer *one)
+{
+    ctl_grid *grid = &found->all;
+    ctl *run = grid->run;
     const char *state = one->paused ? "PAUSED" : one->stalled ? "STALLED" : "RUNNING";
     ctl_grid_text(grid, one->name);
     ctl_grid_number(grid, one->waiting);
     ctl_grid_number(grid, one->unanswered);
+    ctl_grid_number(grid, one->held);
     ctl_grid_add(grid, one->oldest_held_ms > 0 ? ctl_span(run, one->oldest_held_ms) : "-",
                  mesh_arena_printf(run->arena, "%" PRId64, one->oldest_held_ms));
     ctl_grid_number(grid, one->delivered_sequence);
     ctl_grid_number(grid, one->answered_sequence);
     ctl_grid_number(grid, one->dead_letters);
+    ctl_grid_add(grid, NULL, gaps_json(run, one));
     ctl_grid_flag(grid, one->paused);
     ctl_grid_time(grid, one->pause_time);
     ctl_grid_flag(grid, one->stalled);
     ctl_grid_coloured(grid, one->paused ? CTL_YELLOW : one->stalled ? CTL_RED : CTL_GREEN, state);
+    for (size_t i = 0; i < one->n_gaps; i++)
+        add_gap(&found->gaps, one->name, one->gaps[i]);
+}
+
+static void print_consumers(const consumers *found)
+{
+    const ctl *run = found->all.run;
+    ctl_grid_print(&found->all, "no service of the mesh consumes events");
+    if (found->gaps.count == 0 || run->args.json)
+        return;
+    fprintf(run->out,
+            "\nHeld until this version of their aggregate comes, in the instance that was "
+            "asked:\n");
+    ctl_grid_print(&found->gaps, "");
+    fprintf(run->out, "It may be among the dead letters (meshctl dlq list), wait to be published "
+                      "(meshctl outbox), or not be\ntold at all (meshctl events tail --from "
+                      "beginning, events publish); what is held too long is given up.\n");
 }
 
 static mesh_code ask_consumer(void *context, ctl_connection *connection, const char *service,
                               ctl_failure *failure)
 {
-    ctl_grid *grid = context;
+    consumers *found = context;
     const Mesh__Events__V1__GetConsumerRequest request =
         MESH__EVENTS__V1__GET_CONSUMER_REQUEST__INIT;
     consumer *said;
     (void)service;
-    mesh_code code = ctl_ask(grid->run, connection, CTL_EVENTS_METHOD(GET_CONSUMER), &request,
+    mesh_code code = ctl_ask(found->all.run, connection, CTL_EVENTS_METHOD(GET_CONSUMER), &request,
                              &said, failure);
     if (code == MESH_OK)
-        add_consumer(grid, said);
+        add_consumer(found, said);
     return code;
 }
 
 static int list_consumers(ctl *run, const char *target)
 {
-    ctl_grid grid = CTL_GRID(run, consumer_columns);
-    int exit_code = ctl_ask_each(run, target, ask_consumer, &grid);
-    if (grid.count > 0 || exit_code == CTL_EXIT_OK)
-        ctl_grid_print(&grid, "no service of the mesh consumes events");
+    consumers found = {CTL_GRID(run, consumer_columns), CTL_GRID(run, gap_columns)};
+    int exit_code = ctl_ask_each(run, target, ask_consumer, &found);
+    if (found.all.count > 0 || exit_code == CTL_EXIT_OK)
+        print_consumers(&found);
     return exit_code;
 }
 
@@ -75,14 +136,14 @@ static int steer_consumer(ctl *run, const char *target, const mesh_method *metho
     const Mesh__Events__V1__ResumeConsumerRequest resume =
         MESH__EVENTS__V1__RESUME_CONSUMER_REQUEST__INIT;
     const bool pauses = method == CTL_EVENTS_METHOD(PAUSE_CONSUMER);
-    ctl_grid grid = CTL_GRID(run, consumer_columns);
+    consumers found = {CTL_GRID(run, consumer_columns), CTL_GRID(run, gap_columns)};
     consumer *said;
     ctl_failure failure;
     if (ctl_ask_once(run, target, method, pauses ? (const void *)&pause : &resume, &said,
                      &failure) != MESH_OK)
         return ctl_report(run, &failure, NULL);
-    add_consumer(&grid, said);
-    ctl_grid_print(&grid, "");
+    add_consumer(&found, said);
+    print_consumers(&found);
     return CTL_EXIT_OK;
 }
 

@@ -99,6 +99,8 @@ static const struct {
      "How services stand to the stream of events, all of the mesh or one:\n"
      "  WAITING     events that no instance was given yet: the lag\n"
      "  UNANSWERED  given to an instance, or sent back for later\n"
+     "  HELD        of these, kept in the instance that was asked until an earlier version of\n"
+     "              their aggregate comes; which ones is told below\n"
      "  OLDEST      how long the oldest of them waits in the instance that was asked\n"
      "  DELIVERED   place in the stream of the last event that was given out\n"
      "  DONE        all up to this place are done\n"

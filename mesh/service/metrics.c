@@ -55,6 +55,8 @@ static const mesh_metric events_figures[] = {
     GAUGE("mesh_events_publish_refused", "Events refused, each holding back its aggregate."),
     GAUGE("mesh_events_oldest_pending_seconds",
           "Age of the oldest event in the outbox that is not published."),
+    GAUGE("mesh_events_held", "Events kept until an earlier version of their aggregate came."),
+    GAUGE("mesh_events_oldest_gap_seconds", "How long an aggregate has waited for such a version."),
 };
 
 static void read_events(void *context, double *values)
@@ -79,6 +81,8 @@ static void read_events(void *context, double *values)
     *values++ = (double)stats.reconnects;
     *values++ = (double)stats.publish_refused;
     *values++ = (double)stats.oldest_pending_ms * 1e-3;
+    *values++ = (double)stats.held;
+    *values++ = (double)stats.oldest_gap_ms * 1e-3;
 }
 
 /* The order is that of read_sagas. */

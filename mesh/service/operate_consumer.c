@@ -13,6 +13,24 @@ static const char LETTERS_SCOPE[] = "mesh.events.v1.EventsService/ListDeadLetter
 
 /* --- the consumer ----------------------------------------------------------------------------- */
 
+static void add_gaps(const mesh_consumer_state *state, mesh_arena *arena,
+                     Mesh__Events__V1__Consumer *response)
+{
+    Mesh__Events__V1__Gap *said = mesh_arena_calloc(arena, state->gap_count, sizeof *said);
+    response->gaps = mesh_arena_calloc(arena, state->gap_count, sizeof *response->gaps);
+    for (size_t i = 0; said != NULL && response->gaps != NULL && i < state->gap_count; i++) {
+        const mesh_gap *gap = &state->gaps[i];
+        mesh__events__v1__gap__init(&said[i]);
+        said[i].aggregate_type = (char *)gap->aggregate_type;
+        said[i].aggregate_id = (char *)gap->aggregate_id;
+        said[i].missing_version = gap->missing;
+        said[i].dead = gap->dead;
+        said[i].events = (int64_t)gap->events;
+        said[i].waits_ms = gap->waits_ms;
+        response->gaps[response->n_gaps++] = &said[i];
+    }
+}
+
 mesh_code mesh_operate_get_consumer(void *self, mesh_call *call,
                                     const Mesh__Events__V1__GetConsumerRequest *request,
                                     Mesh__Events__V1__Consumer *response, mesh_error *err)
@@ -20,7 +38,7 @@ mesh_code mesh_operate_get_consumer(void *self, mesh_call *call,
     const mesh_operate *operate = self;
     mesh_consumer_state state;
     (void)request;
-    mesh_code code = mesh_consumer_get_state(operate->events, &state, err);
+    mesh_code code = mesh_consumer_get_state(operate->events, mesh_call_arena(call), &state, err);
     if (code != MESH_OK)
         return code;
     response->name = (char *)state.name;
@@ -33,6 +51,8 @@ mesh_code mesh_operate_get_consumer(void *self, mesh_call *call,
     response->answered_sequence = state.answered;
     response->dead_letters = state.dead_letters;
     response->oldest_held_ms = state.oldest_held_ms;
+    response->held = state.held;
+    add_gaps(&state, mesh_call_arena(call), response);
     return MESH_OK;
 }
 

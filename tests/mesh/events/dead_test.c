@@ -318,15 +318,16 @@ static void a_paused_consumer_takes_nothing_until_it_is_resumed(void **state)
     bus_add(&publisher, "odyssey", 2);
     WAIT_FOR(bus_stats(&publisher).published == 2);
     WAIT_FOR(bus_stats(&third).paused);
-    assert_int_equal(mesh_consumer_get_state(second.events, &seen, NULL), MESH_OK);
+    assert_int_equal(mesh_consumer_get_state(second.events, arena, &seen, NULL), MESH_OK);
     assert_true(seen.paused && seen.paused_ns > 0);
     assert_string_equal(seen.name, "stock");
     assert_int_equal(bus_handled(&first), 1);
     assert_int_equal(mesh_consumer_pause(third.events, false, NULL), MESH_OK);
     WAIT_FOR(bus_handled(&first) == 2);
-    assert_int_equal(mesh_consumer_get_state(second.events, &seen, NULL), MESH_OK);
+    assert_int_equal(mesh_consumer_get_state(second.events, arena, &seen, NULL), MESH_OK);
     assert_false(seen.paused);
-    WAIT_FOR(mesh_consumer_get_state(second.events, &seen, NULL) == MESH_OK && seen.answered == 2);
+    WAIT_FOR(mesh_consumer_get_state(second.events, arena, &seen, NULL) == MESH_OK &&
+             seen.answered == 2);
     bus_close(&third);
     bus_close(&second);
     bus_close(&first);

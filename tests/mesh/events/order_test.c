@@ -269,7 +269,10 @@ static void a_new_handler_adopts_what_was_passed_over(void **state)
     lowered("odyssey", 1);
     lowered("odyssey", 2);
     mesh_consumer_state seen = {.answered = 0};
-    WAIT_FOR(mesh_consumer_get_state(self.events, &seen, NULL) == MESH_OK && seen.answered == 2);
+    mesh_arena *arena = mesh_arena_create(4096, 0);
+    WAIT_FOR(mesh_consumer_get_state(self.events, arena, &seen, NULL) == MESH_OK &&
+             seen.answered == 2);
+    mesh_arena_destroy(arena);
     bus_close(&self);
     self = open_consumer(0);
     lowered("odyssey", 3);

@@ -14,6 +14,7 @@
 #include "mesh/events/feed.h"
 #include "mesh/events/operate.h"
 #include "tests/mesh/events/bus.h"
+#include "tests/mesh/events/logged.h"
 
 enum {
     SERVICES = 4,
@@ -35,32 +36,6 @@ static int test_setup(void **state)
     }
     nats_restart_with_users("stock shop post-office till");
     return 0;
-}
-
-/* ---- what is logged ---- */
-
-static FILE *log_file;
-
-static void log_to_file(void)
-{
-    log_file = tmpfile();
-    assert_non_null(log_file);
-    mesh_log_output(fileno(log_file));
-}
-
-static bool logged(const char *text)
-{
-    static char said[64 * 1024];
-    ssize_t size = pread(fileno(log_file), said, sizeof said - 1, 0);
-    assert_true(size >= 0);
-    said[size] = '\0';
-    return strstr(said, text) != NULL;
-}
-
-static void log_as_before(void)
-{
-    mesh_log_output(-1);
-    fclose(log_file);
 }
 
 /* ---- a client that tries what it should not ---- */

@@ -222,6 +222,36 @@ static void a_published_event_is_handled(void **state)
     WAIT_FOR(in_stock("repaired") == 94);
 }
 
+/* True when meshctl prints the text. */
+static bool says(const char *words, const char *text)
+{
+    (void)desk_run(NULL, words);
+    return strstr(desk_output, text) != NULL;
+}
+
+/* S0.6: who waits for what, until that is told. */
+static void an_aggregate_that_waits_for_a_version_is_shown(void **state)
+{
+    (void)state;
+    begin();
+    offer("awaited", 100);
+    desk_expect(NULL, 0, " of the stream",
+                "events publish " CREATED " --protoset " TYPES
+                " '{\"order_id\":\"gap-1\",\"version\":"
+                "2,\"lines\":[{\"product_id\":\"awaited\",\"quantity\":1}]}'");
+    WAIT_FOR(says("consumers", "product  order gap-1  1        -     1     "));
+    assert_non_null(strstr(desk_output, "Held until this version of their aggregate comes"));
+    WAIT_FOR(says("consumers product --json",
+                  "\"gaps\":[{\"service\":\"product\",\"aggregate_type\":\"order\","
+                  "\"aggregate_id\":\"gap-1\",\"missing_version\":1,\"dead\":false,\"events\":1,"
+                  "\"waits_ms\":"));
+    assert_non_null(strstr(desk_output, "\"held\":1,"));
+    desk_expect(NULL, 0, " of the stream", "events publish " CREATED " --protoset " TYPES " '%s'",
+                AN_ORDER("gap-1", "awaited"));
+    WAIT_FOR(says("consumers product --json", "\"gaps\":[]"));
+    WAIT_FOR(in_stock("awaited") < 100);
+}
+
 static void only_a_services_own_events_are_published(void **state)
 {
     (void)state;
@@ -330,6 +360,7 @@ int main(void)
         cmocka_unit_test(a_tail_follows),
         cmocka_unit_test(there_is_a_limit_to_tails),
         cmocka_unit_test(a_published_event_is_handled),
+        cmocka_unit_test(an_aggregate_that_waits_for_a_version_is_shown),
         cmocka_unit_test(only_a_services_own_events_are_published),
         cmocka_unit_test(who_lacks_the_permission_is_refused),
         cmocka_unit_test(mistakes_are_told),
