@@ -173,8 +173,9 @@ static mesh_code refresh(ctl *run, const ctl_sign_in *in, User__V1__Tokens **tok
 {
     User__V1__RefreshRequest request = USER__V1__REFRESH_REQUEST__INIT;
     ctl_connection *users = NULL;
+    /* Also past --max-time: who gives up has lost both tokens. */
     const mesh_call_options options = {
-        .size = sizeof options, .arena = run->arena, .timeout_ms = ctl_time_left(run, REFRESH_MS)};
+        .size = sizeof options, .arena = run->arena, .timeout_ms = REFRESH_MS};
     mesh_code code = ctl_sign_in_connect(run, in, &users, failure);
     if (code != MESH_OK)
         return code;

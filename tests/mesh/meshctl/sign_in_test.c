@@ -240,6 +240,22 @@ static void an_expired_token_is_renewed(void **state)
     assert_string_equal(sessions(), "1");
 }
 
+/* S0.4: who has no time to wait for the new tokens keeps them all the same. */
+static void a_short_max_time_ends_no_session(void **state)
+{
+    (void)state;
+    make_mesh(users);
+    desk_sign_in("ada");
+    for (int ms = 1; ms <= 5; ms++) {
+        char words[64];
+        let_token_expire_in(-1);
+        snprintf(words, sizeof words, CALL " --max-time %dms", ms);
+        (void)desk_run(NULL, words);
+    }
+    desk_expect(NULL, 0, WITH_TOKEN, CALL);
+    assert_string_equal(sessions(), "1");
+}
+
 /* S0.4: after a change of keys the session goes on with a token of the new one. */
 static void a_token_whose_key_is_forgotten_is_renewed(void **state)
 {
@@ -512,6 +528,7 @@ int main(void)
         cmocka_unit_test_setup(a_token_is_not_shown, begin_test),
         cmocka_unit_test_setup(who_is_not_signed_in_is_told_how, begin_test),
         cmocka_unit_test_setup(an_expired_token_is_renewed, begin_test),
+        cmocka_unit_test_setup(a_short_max_time_ends_no_session, begin_test),
         cmocka_unit_test_setup(a_token_whose_key_is_forgotten_is_renewed, begin_test),
         cmocka_unit_test_setup(two_at_a_time_do_not_end_the_session, begin_test),
         cmocka_unit_test_setup(a_session_that_has_ended_says_so, begin_test),
