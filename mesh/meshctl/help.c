@@ -81,8 +81,10 @@ static const struct {
      "aggregate and version, and what it says. Ctrl-C ends it, and so does --max-time.\n"
      "\n"
      "publish adds an event to the outbox of the service that it is of, to repair what was told\n"
-     "wrongly or not at all. It gets a new id; aggregate and version are what the JSON says, and\n"
-     "consumers leave out a version that they have had.\n"
+     "wrongly or not at all, and prints its new id and its place in the stream. Aggregate and\n"
+     "version, 1 at least, are what the JSON says: consumers leave out a version that they have "
+     "had,\n"
+     "and hold one that is too high. meshctl describe --template makes the JSON.\n"
      "\n"
      "Types come from --protoset, else from descriptors.protoset in the mesh's data folder and "
      "the\n"
@@ -158,26 +160,28 @@ static void overview(FILE *out)
     fputs("meshctl: look at a mesh of gRPC services and call them.\n\n", out);
     for (size_t i = 0; i < PAGE_COUNT; i++)
         fprintf(out, "  meshctl %-11s %s\n", ctl_command_name(pages[i].command), pages[i].brief);
-    fputs("\n"
-          "TARGET is the name of a service of the running mesh (scripts/up), HOST:PORT or\n"
-          "unix:PATH. Types come from the server's reflection, or from --protoset FILE.\n"
-          "\n"
-          "  meshctl COMMAND --help   more about a command, with examples\n"
-          "  meshctl version\n"
-          "\n"
-          "Exit codes:\n"
-          "  0        done; of status: all serve; of authz: allowed\n"
-          "  1        anything else went wrong; of status: not all serve; of authz: not allowed\n"
-          "  2        the command line is wrong\n"
-          "  64 + N   the call failed with gRPC code N\n"
-          "  128 + N  ended by signal N; Ctrl-C while a call runs cancels it: 65\n"
-          "\n"
-          "Environment:\n"
-          "  MESH_DATA       data folder of the mesh; else .mesh here or in a folder above\n"
-          "  XDG_STATE_HOME  where sessions are kept, in meshctl/; default ~/.local/state\n"
-          "  NO_COLOR        no colours; there are none with TERM=dumb and off a terminal either\n"
-          "  GRPC_VERBOSITY  debug, info or error: the gRPC core logs on stderr; default none\n",
-          out);
+    fputs(
+        "\n"
+        "TARGET is the name of a service of the running mesh (scripts/up), HOST:PORT or\n"
+        "unix:PATH. Types come from the server's reflection, or from --protoset FILE.\n"
+        "\n"
+        "  meshctl COMMAND --help   more about a command, with examples; events tail --help: the\n"
+        "                           options of that alone\n"
+        "  meshctl version\n"
+        "\n"
+        "Exit codes:\n"
+        "  0        done; of status: all serve; of authz: allowed\n"
+        "  1        anything else went wrong; of status: not all serve; of authz: not allowed\n"
+        "  2        the command line is wrong\n"
+        "  64 + N   the call failed with gRPC code N\n"
+        "  128 + N  ended by signal N; Ctrl-C while a call runs cancels it: 65\n"
+        "\n"
+        "Environment:\n"
+        "  MESH_DATA       data folder of the mesh; else .mesh here or in a folder above\n"
+        "  XDG_STATE_HOME  where sessions are kept, in meshctl/; default ~/.local/state\n"
+        "  NO_COLOR        no colours; there are none with TERM=dumb and off a terminal either\n"
+        "  GRPC_VERBOSITY  debug, info or error: the gRPC core logs on stderr; default none\n",
+        out);
 }
 
 static void show_options(FILE *out, ctl_command command, const char *verb)
