@@ -18,7 +18,8 @@ enum {
     RETRY_LAST_MS = 1000,
     CHECK_PERIOD_MS = 3000, /* lag, and whether stream and consumer are still there */
     REQUEST_TIMEOUT_MS = 2000,
-    PING_PERIOD_MS = 10000, /* a peer that vanished is noticed after two of them */
+    WRITE_TIMEOUT_MS = 3000, /* of a message: who writes has the connection to itself meanwhile */
+    PING_PERIOD_MS = 10000,  /* a peer that vanished is noticed after two of them */
     PINGS_UNANSWERED = 2,
     REFUSAL_PERIOD_MS = 1000, /* one of them is logged, at most */
     READ_SUBJECT_BYTES = 128, /* with the name of a stream */
@@ -135,6 +136,8 @@ static natsStatus make_options(const mesh_broker_settings *settings, natsOptions
         status = natsOptions_SetAllowReconnect(*options, false);
     if (status == NATS_OK)
         status = natsOptions_SetTimeout(*options, CONNECT_TIMEOUT_MS);
+    if (status == NATS_OK)
+        status = natsOptions_SetWriteDeadline(*options, WRITE_TIMEOUT_MS);
     if (status == NATS_OK)
         status = natsOptions_SetPingInterval(*options, PING_PERIOD_MS);
     if (status == NATS_OK)
@@ -498,6 +501,13 @@ static bool is_there(mesh_link *link, const char *stream, const char *filter, ui
                  natsMsgHeader_Get(answer, "Nats-Sequence", &place) == NATS_OK;
     natsMsg_Destroy(answer);
     return there;
+}
+
+natsStatus mesh_broker_written(natsConnection *connection, natsStatus status)
+{
+    if (status == NATS_TIMEOUT || status == NATS_IO_ERROR)
+        natsConnection_Close(connection);
+    return status;
 }
 
 natsStatus mesh_broker_read(mesh_link *link, const char *stream, const char *filter, uint64_t from,

@@ -76,6 +76,10 @@ void mesh_broker_destroy(mesh_broker *broker);
 mesh_link *mesh_broker_acquire(mesh_broker *broker, int64_t timeout_ms);
 void mesh_broker_release(mesh_broker *broker, mesh_link *link);
 
+/* For what writing a message to a connection came to: one that does not take it is closed, since a
+ * part of the message may be on its way. The status again. */
+natsStatus mesh_broker_written(natsConnection *connection, natsStatus status);
+
 /* The first message of the stream at this place or behind it, of subjects that fit the filter; the
  * caller destroys it. NATS_NOT_FOUND: there is none. */
 natsStatus mesh_broker_read(mesh_link *link, const char *stream, const char *filter, uint64_t from,

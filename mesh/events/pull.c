@@ -220,7 +220,9 @@ natsStatus mesh_pull_ask(mesh_pull *pull, size_t count)
     pull->expires_ns = mesh_clock_deadline_ns(expires_ms);
     pull->requests++;
     snprintf(reply, sizeof reply, "%s%" PRIu64, pull->inbox, pull->requests);
-    return natsConnection_PublishRequest(pull->connection, subject, reply, request, size);
+    return mesh_broker_written(
+        pull->connection,
+        natsConnection_PublishRequest(pull->connection, subject, reply, request, size));
 }
 
 void mesh_pull_end(mesh_pull *pull)
@@ -244,7 +246,8 @@ void mesh_pull_end(mesh_pull *pull)
 
 static void answer(natsConnection *connection, const natsMsg *message, const char *word)
 {
-    (void)natsConnection_PublishString(connection, natsMsg_GetReply(message), word);
+    (void)mesh_broker_written(
+        connection, natsConnection_PublishString(connection, natsMsg_GetReply(message), word));
 }
 
 void mesh_pull_ack(natsConnection *connection, const natsMsg *message)

@@ -67,7 +67,8 @@ static natsStatus send_slot(mesh_window *w, const mesh_sender *sender, int i)
     if (status != NATS_OK)
         return status;
     keep(w, message);
-    return natsConnection_PublishMsg(sender->connection, message);
+    return mesh_broker_written(sender->connection,
+                               natsConnection_PublishMsg(sender->connection, message));
 }
 
 /* Whether it says that no connection would take this event. */

@@ -1,6 +1,7 @@
 #include <arpa/inet.h>
 #include <limits.h>
 #include <nats/nats.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -31,9 +32,13 @@ static int test_setup(void **state)
     return bus_reset(state);
 }
 
+/* What note_when_told waits for. */
+static atomic_bool may_go_on;
+
 static int test_teardown(void **state)
 {
     (void)state;
+    atomic_store(&may_go_on, true);
     bus_close_all();
     return 0;
 }
@@ -283,6 +288,52 @@ static void a_broken_connection_refuses_nothing(void **state)
     assert_string_equal(postgres_value(self.db, "SELECT count(*) FROM mesh_outbox_refused"), "0");
     nats_thaw();
     WAIT_FOR(bus_stats(&self).published == 3);
+    bus_close(&self);
+}
+
+static mesh_code note_when_told(void *self, mesh_tx *tx, const mesh_event *meta,
+                                const Stock__V1__StockLowered *event, mesh_error *err)
+{
+    while (!atomic_load(&may_go_on))
+        wait_a_moment();
+    return bus_note(self, tx, meta, event, err);
+}
+
+/* S0.9: a connection that takes nothing more is given up. */
+static void figures_can_be_read_while_the_broker_reads_nothing(void **state)
+{
+    (void)state;
+    enum {
+        EVENTS = 60 /* more than the sockets have room for */
+    };
+    char id[32];
+    mesh_tx *tx = NULL;
+    int64_t longest_ms = 0;
+    atomic_store(&may_go_on, false);
+    instance self = bus_open(&(instance_options){
+        .service = "stock", .url = url, .handler = note_when_told, .ack_wait_ms = 1000});
+    bus_add(&self, "odyssey", 1);
+    WAIT_FOR(bus_stats(&self).published == 1 && bus_unanswered("stock") == 1);
+    nats_freeze();
+    assert_int_equal(mesh_tx_begin(self.db, NULL, &tx, NULL), MESH_OK);
+    for (int i = 0; i < EVENTS; i++) {
+        snprintf(id, sizeof id, "product-%d", i);
+        assert_int_equal(add_large(tx, id, 200 * 1024, NULL), MESH_OK);
+    }
+    assert_int_equal(mesh_tx_commit(tx, NULL), MESH_OK);
+    int64_t until_ns = mesh_clock_deadline_ns(15000);
+    while (mesh_clock_left_ms(until_ns) > 0) {
+        int64_t begin_ns = mesh_clock_monotonic_ns();
+        (void)bus_stats(&self);
+        (void)mesh_events_ready(self.events, NULL);
+        int64_t took_ms = (mesh_clock_monotonic_ns() - begin_ns) / 1000000;
+        longest_ms = took_ms > longest_ms ? took_ms : longest_ms;
+        wait_a_moment();
+    }
+    assert_in_range(longest_ms, 0, 10000);
+    nats_thaw();
+    atomic_store(&may_go_on, true);
+    WAIT_FOR(bus_stats(&self).published == 1 + EVENTS);
     bus_close(&self);
 }
 
@@ -548,6 +599,7 @@ int main(void)
         CASE(an_event_that_cannot_be_sent_holds_back_its_aggregate_alone),
         CASE(a_drain_does_not_wait_for_what_is_refused),
         CASE(a_broken_connection_refuses_nothing),
+        CASE(figures_can_be_read_while_the_broker_reads_nothing),
         CASE(an_event_that_the_broker_would_not_take_is_refused_at_once),
         CASE(a_publisher_starts_before_its_broker),
         CASE(what_cannot_be_an_event_is_refused),
