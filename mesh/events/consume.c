@@ -232,6 +232,8 @@ mesh_code mesh_consumption_create(const mesh_consumption_settings *settings, mes
     if (self == NULL)
         return mesh_error_set(err, MESH_RESOURCE_EXHAUSTED, "out of memory");
     self->settings = *settings;
+    self->settings.delivery.withdrawals = &self->withdrawals;
+    mesh_withdrawals_init(&self->withdrawals);
     self->progress_ns = mesh_clock_monotonic_ns();
     pthread_mutex_init(&self->mu, NULL);
     pthread_cond_init(&self->changed, NULL);
@@ -298,6 +300,7 @@ void mesh_consumption_destroy(mesh_consumption *self)
         pthread_join(self->watcher, NULL);
     mesh_lanes_end(self);
     mesh_free(self->late);
+    mesh_withdrawals_end(&self->withdrawals);
     pthread_cond_destroy(&self->changed);
     pthread_mutex_destroy(&self->mu);
     mesh_free(self);

@@ -4,7 +4,6 @@
 #include <string.h>
 
 #include "mesh/base/clock.h"
-#include "mesh/base/log.h"
 #include "mesh/events/delivery_parts.h"
 #include "mesh/events/envelope.h"
 
@@ -275,6 +274,8 @@ static mesh_code note_begin(mesh_work *self, mesh_error *err)
             add_again(self, self->deliveries[i], &again);
     if (again.begun.count == 0)
         return MESH_OK;
+    mesh_withdrawals_settle(self->settings->withdrawals, self->settings->db,
+                            self->settings->service);
     mesh_code code = mesh_attempts_begin(self->settings->db, self->arena, &again.begun, before,
                                          err);
     self->away = code != MESH_OK;
@@ -283,7 +284,8 @@ static mesh_code note_begin(mesh_work *self, mesh_error *err)
     return code;
 }
 
-/* What only waits was not tried, nor was any of several that are handled alone now. */
+/* What only waits was not tried, nor was any of several that are handled alone now, or for which
+ * there was no transaction. */
 static void withdraw_begin(mesh_work *self, bool all)
 {
     again again = {.begun = {.count = 0}};
@@ -293,11 +295,9 @@ static void withdraw_begin(mesh_work *self, bool all)
         if (d->number > 1 && (all || waits))
             add_again(self, d, &again);
     }
-    mesh_error err = {.code = MESH_OK};
     if (again.begun.count > 0 &&
-        mesh_attempts_withdraw(self->settings->db, self->arena, &again.begun, &err) != MESH_OK)
-        mesh_log(MESH_LOG_WARN, "events that were not tried count as if they had been",
-                 MESH_LOG_S("cause", err.message));
+        mesh_attempts_withdraw(self->settings->db, self->arena, &again.begun, NULL) != MESH_OK)
+        mesh_withdrawals_add(self->settings->withdrawals, &again.begun);
 }
 
 /* One that failed before, or took its process with it, must not do so to others. */
@@ -354,6 +354,13 @@ static void end_others(mesh_work *self)
     mesh_fail_left_out(self);
 }
 
+/* There was no transaction. */
+static void end_away(mesh_work *self)
+{
+    withdraw_begin(self, true);
+    mesh_fail_away(self);
+}
+
 static void handle_one(mesh_work *self)
 {
     mesh_delivery *d = self->deliveries[0];
@@ -370,7 +377,7 @@ static void handle_one(mesh_work *self)
     code = run(self, &err);
     err.code = code; /* also when a handler set no error */
     if (self->away)
-        mesh_fail_away(self);
+        end_away(self);
     else if (code != MESH_OK)
         mesh_fail(self, d, &err);
     else
@@ -398,7 +405,7 @@ bool mesh_delivery_handle(const mesh_delivery_settings *settings, mesh_delivery 
     }
     mesh_code code = has_suspect(&self) ? MESH_ABORTED : run(&self, &err);
     if (self.away)
-        mesh_fail_away(&self);
+        end_away(&self);
     else if (code == MESH_OK)
         end_others(&self);
     else

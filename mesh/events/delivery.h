@@ -12,13 +12,13 @@
 #include "mesh/events/broker.h"
 #include "mesh/events/events.h"
 #include "mesh/events/inbox.h"
+#include "mesh/events/withdrawals.h"
 
 enum {
     MESH_DELIVERY_BATCH = MESH_BATCH_MAX, /* in one transaction, at most */
     /* Until what comes too early comes again, at least: the same for all at a time, so that those
      * that are sent back together come again in their order. */
-    MESH_DELIVERY_GAP_PAUSE_MS = 500,
-    MESH_EVENT_KEY_BYTES = 48
+    MESH_DELIVERY_GAP_PAUSE_MS = 500
 };
 
 typedef enum mesh_delivery_result {
@@ -80,9 +80,10 @@ typedef struct mesh_delivery {
     bool held_told; /* it is in the log */
 } mesh_delivery;
 
-/* Immutable. */
+/* Immutable, but for what it points to. */
 typedef struct mesh_delivery_settings {
     mesh_db *db;
+    mesh_withdrawals *withdrawals;
     mesh_broker *broker;
     const char *service;
     int64_t handler_timeout_ms;

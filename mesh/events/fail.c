@@ -136,6 +136,15 @@ static mesh_code note_seen(const mesh_work *self, const mesh_delivery *d, mesh_e
     return mesh_inbox_see(self->settings->db, 0, self->settings->service, &seen, err);
 }
 
+/* The database cannot be told how it ended: that it began does not count against it. */
+static void withdraw(const mesh_work *self, const mesh_delivery *d)
+{
+    const char *events[] = {d->key};
+    int64_t deliveries[] = {d->number};
+    const mesh_attempts_begun begun = {self->settings->service, events, deliveries, 1};
+    mesh_withdrawals_add(self->settings->withdrawals, &begun);
+}
+
 void mesh_fail(const mesh_work *self, mesh_delivery *d, const mesh_error *cause)
 {
     const mesh_attempt_key key = mesh_fail_key(self, d);
@@ -143,6 +152,8 @@ void mesh_fail(const mesh_work *self, mesh_delivery *d, const mesh_error *cause)
     mesh_error err = {.code = MESH_OK};
     mesh_code code = mesh_attempt_end(
         self->settings->db, &key, passes ? MESH_ATTEMPT_PASSING : MESH_ATTEMPT_FAILED, cause, &err);
+    if (code != MESH_OK && passes && d->number > 1)
+        withdraw(self, d);
     if (code == MESH_OK)
         code = note_seen(self, d, &err);
     if (code == MESH_OK && is_last(self, d, passes)) {

@@ -32,6 +32,7 @@ typedef struct mesh_lane {
 struct mesh_consumption {
     mesh_consumption_settings settings; /* immutable */
     mesh_lane *lanes;                   /* immutable */
+    mesh_withdrawals withdrawals;       /* thread-safe */
     bool *late;                         /* of each consumer's aggregates; immutable once `told` */
     pthread_t fetcher;
     pthread_t watcher;

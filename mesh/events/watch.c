@@ -43,6 +43,9 @@ static bool obey(mesh_consumption *self)
     if (code == MESH_OK)
         code = mesh_inbox_read_control(self->settings.delivery.db, self->settings.delivery.service,
                                        &paused, NULL, &err);
+    if (code == MESH_OK)
+        mesh_withdrawals_settle(&self->withdrawals, self->settings.delivery.db,
+                                self->settings.delivery.service);
     pthread_mutex_lock(&self->mu);
     if (code == MESH_OK) {
         if (paused != self->paused)

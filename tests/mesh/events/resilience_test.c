@@ -157,6 +157,41 @@ static void events_wait_while_the_database_is_away(void **state)
     bus_close(&self);
 }
 
+static atomic_int calls;
+
+/* A peer is away, then the database, then it is the event's own fault, and then all is well. */
+static mesh_code note_at_last(void *self, mesh_tx *tx, const mesh_event *meta,
+                              const Stock__V1__StockLowered *event, mesh_error *err)
+{
+    int call = atomic_fetch_add(&calls, 1) + 1;
+    if (call == 1)
+        return mesh_error_set(err, MESH_UNAVAILABLE, "a peer is away");
+    while (call == 2 && !atomic_load(&may_go_on))
+        wait_a_moment();
+    if (call == 3)
+        return mesh_error_set(err, MESH_INTERNAL, "not this time");
+    return bus_note(self, tx, meta, event, err);
+}
+
+/* S4.10: an attempt during which the database went away is not held against the event. */
+static void an_attempt_that_could_not_be_noted_does_not_count(void **state)
+{
+    (void)state;
+    atomic_store(&calls, 0);
+    atomic_store(&may_go_on, false);
+    instance self = bus_open(&(instance_options){
+        .service = "stock", .url = url, .handler = note_at_last, .max_deliver = 2});
+    bus_add(&publisher, "odyssey", 1);
+    WAIT_FOR(atomic_load(&calls) == 2);
+    postgres_stop();
+    atomic_store(&may_go_on, true);
+    WAIT_FOR(bus_stats(&self).failed == 2);
+    postgres_restart();
+    WAIT_FOR(bus_stats(&self).consumed + bus_stats(&self).dead == 1);
+    assert_int_equal(bus_stats(&self).consumed, 1);
+    bus_close(&self);
+}
+
 /* The other process: it says that it is in the handler, and stays there. */
 /* S0.9: a database that comes back is not met by a crowd. */
 static void a_database_that_is_away_is_asked_at_ease(void **state)
@@ -383,6 +418,7 @@ int main(int argc, char **argv)
         CASE(a_consumer_is_made_only_when_its_stream_answers),
         CASE(events_wait_while_the_database_is_away),
         CASE(a_database_that_is_away_is_asked_at_ease),
+        CASE(an_attempt_that_could_not_be_noted_does_not_count),
         CASE(what_a_killed_process_had_begun_another_one_does_once),
         CASE(events_that_wait_for_their_turn_are_not_delivered_again),
         CASE(a_handler_ends_when_its_time_is_over),
