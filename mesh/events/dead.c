@@ -134,11 +134,24 @@ void mesh_dead_read(natsMsg *message, const char *service, mesh_arena *arena,
                                       NULL, 10);
 }
 
-natsStatus mesh_dead_remove(jsCtx *js, const char *service, uint64_t number)
+static bool is_there(mesh_link *link, const char *service, uint64_t number)
+{
+    natsMsg *message = NULL;
+    natsStatus status = mesh_dead_next(link, service, number, &message);
+    bool there = status != NATS_NOT_FOUND &&
+                 (status != NATS_OK || natsMsg_GetSequence(message) == number);
+    natsMsg_Destroy(message);
+    return there;
+}
+
+natsStatus mesh_dead_remove(mesh_link *link, const char *service, uint64_t number)
 {
     char stream[MESH_DEAD_STREAM_BYTES];
     jsErrCode reason = 0;
     snprintf(stream, sizeof stream, MESH_DEAD_STREAM "%s", service);
-    natsStatus status = js_DeleteMsg(js, stream, number, NULL, &reason);
-    return reason == JSSequenceNotFoundErr ? NATS_OK : status;
+    natsStatus status = js_DeleteMsg(link->js, stream, number, NULL, &reason);
+    /* Of one that somebody else has just removed the server has no word of its own. */
+    bool gone = reason == JSSequenceNotFoundErr ||
+                (reason == JSStreamMsgDeleteFailed && !is_there(link, service, number));
+    return gone ? NATS_OK : status;
 }

@@ -32,6 +32,6 @@ void mesh_dead_read(natsMsg *message, const char *service, mesh_arena *arena,
                     mesh_dead_letter *letter);
 
 /* Removes a letter, if it is there. */
-natsStatus mesh_dead_remove(jsCtx *js, const char *service, uint64_t number);
+natsStatus mesh_dead_remove(mesh_link *link, const char *service, uint64_t number);
 
 #endif

@@ -60,6 +60,21 @@ mesh_code mesh_inbox_note(mesh_tx *tx, const char *consumer, const char *const *
     return MESH_OK;
 }
 
+mesh_code mesh_inbox_knows(mesh_db *db, const char *consumer, const char *id, bool *knows,
+                           mesh_error *err)
+{
+    static const char sql[] =
+        "SELECT EXISTS (SELECT FROM mesh_inbox WHERE event_id = $1 AND consumer = $2)";
+    mesh_rows *rows = NULL;
+    mesh_code code = mesh_db_query(
+        db, 0, sql, MESH_SQL_PARAMS(MESH_SQL_TEXT(id), MESH_SQL_TEXT(consumer)), &rows, err);
+    if (code != MESH_OK)
+        return code;
+    *knows = mesh_rows_bool(rows, 0, 0);
+    mesh_rows_end(rows);
+    return MESH_OK;
+}
+
 /* ---- versions ---- */
 
 /* What a statement is given: of each aggregate type, id, and two numbers. */

@@ -30,6 +30,10 @@ typedef struct mesh_aggregate {
 mesh_code mesh_inbox_note(mesh_tx *tx, const char *consumer, const char *const *ids, bool *first,
                           size_t count, mesh_error *err);
 
+/* Whether an event was noted. Errors of mesh_db_query. */
+mesh_code mesh_inbox_knows(mesh_db *db, const char *consumer, const char *id, bool *knows,
+                           mesh_error *err);
+
 /* Reads and locks the versions of aggregates, which are in the order of type and id, and sets at
  * once those that are `before` to `last` (one without a row is 0): most events come in turn, so
  * that no other statement is needed. A new row says `last` in any case: mesh_inbox_advance has to

@@ -122,6 +122,20 @@ mesh_code mesh_dead_letter_get(mesh_events *events, uint64_t number, mesh_arena 
 typedef mesh_code act_fn(const mesh_consumption_settings *settings, mesh_delivery *delivery,
                          mesh_arena *arena, mesh_error *err);
 
+/* Its version is past: of this event (somebody else may be replaying it), or of another one. */
+static mesh_code check_past(const mesh_delivery_settings *settings, const mesh_event *event,
+                            mesh_error *err)
+{
+    bool handled = false;
+    mesh_code code = mesh_inbox_knows(settings->db, settings->service, event->id, &handled, err);
+    if (code != MESH_OK || handled)
+        return code;
+    return mesh_error_set(err, MESH_FAILED_PRECONDITION,
+                          "version %" PRId64 " of the aggregate is past: it was handled with "
+                          "another event, or skipped; drop the letter",
+                          event->version);
+}
+
 static mesh_code replay(const mesh_consumption_settings *settings, mesh_delivery *delivery,
                         mesh_arena *arena, mesh_error *err)
 {
@@ -130,10 +144,7 @@ static mesh_code replay(const mesh_consumption_settings *settings, mesh_delivery
                               delivery->subject);
     mesh_code code = mesh_delivery_try(&settings->delivery, delivery, arena, err);
     if (code == MESH_OK && delivery->result == MESH_DELIVERY_PAST)
-        code = mesh_error_set(err, MESH_FAILED_PRECONDITION,
-                              "version %" PRId64 " of the aggregate is past: it was handled with "
-                              "another event, or skipped; drop the letter",
-                              delivery->meta.version);
+        code = check_past(&settings->delivery, &delivery->meta, err);
     return code;
 }
 
@@ -215,7 +226,7 @@ static mesh_code settle(mesh_events *events, uint64_t number, bool force, act_fn
         code = act_on(settings, message, force, act, err);
     natsMsg_Destroy(message);
     if (code == MESH_OK) {
-        natsStatus status = mesh_dead_remove(link->js, settings->delivery.service, number);
+        natsStatus status = mesh_dead_remove(link, settings->delivery.service, number);
         if (status != NATS_OK)
             code = mesh_error_set(err, MESH_UNAVAILABLE,
                                   "it is done, but the letter could not be removed: %s",

@@ -1,6 +1,7 @@
 /*
  * Dead letters, and what operators do with them and with a consumer.
  */
+#include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
@@ -259,6 +260,83 @@ static void a_letter_is_replayed_once(void **state)
     bus_close(&self);
 }
 
+/* What somebody does to letters, one after the other. */
+typedef struct operation {
+    mesh_events *events;
+    const mesh_dead_letter *letters;
+    size_t count;
+    mesh_code (*act)(mesh_events *events, uint64_t number, bool force, mesh_error *err);
+    size_t wrong; /* ends that are none */
+} operation;
+
+static void *operate(void *context)
+{
+    operation *self = context;
+    for (size_t i = 0; i < self->count; i++) {
+        mesh_code code = self->act(self->events, self->letters[i].number, false, NULL);
+        self->wrong += code != MESH_OK && code != MESH_NOT_FOUND;
+    }
+    return NULL;
+}
+
+/* Two operators, each at another instance. */
+static void operate_twice(instance *first, instance *second, operation act)
+{
+    pthread_t thread;
+    operation one = act, other = act;
+    one.events = first->events;
+    other.events = second->events;
+    assert_int_equal(pthread_create(&thread, NULL, operate, &one), 0);
+    operate(&other);
+    pthread_join(thread, NULL);
+    assert_int_equal(one.wrong, 0);
+    assert_int_equal(other.wrong, 0);
+}
+
+static atomic_bool failing_all;
+
+static mesh_code note_unless_told(void *self, mesh_tx *tx, const mesh_event *meta,
+                                  const Stock__V1__StockLowered *event, mesh_error *err)
+{
+    if (atomic_load(&failing_all))
+        return mesh_error_set(err, MESH_INVALID_ARGUMENT, "not now");
+    return bus_note(self, tx, meta, event, err);
+}
+
+/* S4.10: who comes second finds it done. */
+static void two_operators_may_do_the_same_at_the_same_time(void **state)
+{
+    enum {
+        LETTERS = 60
+    };
+    (void)state;
+    char id[32];
+    mesh_dead_letter *letters;
+    instance_options options = {
+        .service = "stock", .url = url, .handler = note_unless_told, .max_deliver = 1};
+    atomic_store(&failing_all, true);
+    instance first = bus_open(&options);
+    instance second = bus_open(&options);
+    for (int i = 0; i < LETTERS; i++) {
+        snprintf(id, sizeof id, "product-%d", i);
+        bus_add(&publisher, id, 1);
+    }
+    WAIT_FOR(bus_stats(&first).dead + bus_stats(&second).dead == LETTERS);
+    assert_int_equal(list(&first, &letters), LETTERS);
+    atomic_store(&failing_all, false);
+    operate_twice(
+        &first, &second,
+        (operation){.letters = letters, .count = LETTERS / 2, .act = mesh_dead_letter_replay});
+    operate_twice(&first, &second,
+                  (operation){.letters = letters + LETTERS / 2,
+                              .count = LETTERS / 2,
+                              .act = mesh_dead_letter_drop});
+    assert_int_equal(list(&first, &letters), 0);
+    assert_int_equal(bus_handled(&first), LETTERS / 2);
+    bus_close(&second);
+    bus_close(&first);
+}
+
 /* S4.9: a dropped letter's version is skipped. */
 static void what_follows_a_dropped_letter_is_handled(void **state)
 {
@@ -400,6 +478,7 @@ int main(void)
         CASE(a_letter_that_cannot_be_read_hides_no_others),
         CASE(a_malformed_letter_can_be_dropped),
         CASE(a_letter_is_replayed_once),
+        CASE(two_operators_may_do_the_same_at_the_same_time),
         CASE(what_follows_a_dropped_letter_is_handled),
         CASE(an_event_is_not_given_up_before_its_letter_is_stored),
         CASE(a_paused_consumer_takes_nothing_until_it_is_resumed),
