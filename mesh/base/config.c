@@ -20,6 +20,7 @@ enum {
 
 /* Not settings of a service: the name of the file itself. */
 #define CONFIG_NAME "MESH_CONFIG"
+#define DATA_NAME "MESH_DATA" /* for scripts and meshctl; people export it */
 
 extern char **environ;
 
@@ -268,7 +269,8 @@ static void refuse_unknown(loader *to)
         const entry *one = &to->env[i];
 
         if (one->name_size > prefix && memcmp(one->name, OWN_PREFIX, prefix) == 0 &&
-            !same(one, CONFIG_NAME, strlen(CONFIG_NAME)) && !known(to, one))
+            !same(one, CONFIG_NAME, strlen(CONFIG_NAME)) &&
+            !same(one, DATA_NAME, strlen(DATA_NAME)) && !known(to, one))
             add_entry_mistake(to, one, "there is no such setting; --help lists them");
     }
     for (size_t i = 0; i < to->line_count; i++) {

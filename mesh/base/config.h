@@ -6,7 +6,7 @@
  * The file (`--config FILE` or MESH_CONFIG) has lines NAME=VALUE, `#` comments and blank lines;
  * values are taken as they stand after the first `=`, trimmed. A name that no table has is a
  * mistake in the file, and ignored in the environment (which belongs to others too) unless it
- * begins with MESH_ (MESH_CONFIG itself is known).
+ * begins with MESH_ (MESH_CONFIG itself is known, and MESH_DATA is for tools beside a service).
  *
  * An empty value is right for a STRING that is not required, and for any setting whose fallback is
  * ""; it gives "", 0 or false. For all others it is a mistake.

@@ -190,6 +190,7 @@ static const value_case value_cases[] = {
     {"MESH_LISTEN=a b:1", "is no address", 0},
     {"MESH_LISTEN=", "must not be empty", 0},
     {"MESH_LISTENS=x", "there is no such setting", 0},
+    {"MESH_DATA=/x", NULL, 0},
     {"MESHLISTENS=x", NULL, 0},
 };
 
