@@ -246,14 +246,14 @@ static void write_key(mesh_delivery *d)
 }
 
 /* Those that are delivered again. */
-typedef struct again {
+typedef struct redelivered {
     mesh_delivery *deliveries[MESH_DELIVERY_BATCH];
     const char *events[MESH_DELIVERY_BATCH];
     int64_t numbers[MESH_DELIVERY_BATCH];
     mesh_attempts_begun begun; /* of the two before */
-} again;
+} redelivered;
 
-static void add_again(const mesh_work *self, mesh_delivery *d, again *again)
+static void add_redelivered(const mesh_work *self, mesh_delivery *d, redelivered *again)
 {
     mesh_attempts_begun *begun = &again->begun;
     begun->consumer = self->settings->service;
@@ -267,11 +267,11 @@ static void add_again(const mesh_work *self, mesh_delivery *d, again *again)
 /* Of deliveries again it is noted that they begin, with one word for all. */
 static mesh_code note_begin(mesh_work *self, mesh_error *err)
 {
-    again again = {.begun = {.count = 0}};
+    redelivered again = {.begun = {.count = 0}};
     mesh_attempts before[MESH_DELIVERY_BATCH];
     for (size_t i = 0; i < self->count; i++)
         if (self->deliveries[i]->number > 1)
-            add_again(self, self->deliveries[i], &again);
+            add_redelivered(self, self->deliveries[i], &again);
     if (again.begun.count == 0)
         return MESH_OK;
     mesh_withdrawals_settle(self->settings->withdrawals, self->settings->db,
@@ -288,12 +288,12 @@ static mesh_code note_begin(mesh_work *self, mesh_error *err)
  * there was no transaction. */
 static void withdraw_begin(mesh_work *self, bool all)
 {
-    again again = {.begun = {.count = 0}};
+    redelivered again = {.begun = {.count = 0}};
     for (size_t i = 0; i < self->count; i++) {
         mesh_delivery *d = self->deliveries[i];
         bool waits = d->result == MESH_DELIVERY_HELD || d->result == MESH_DELIVERY_GAP;
         if (d->number > 1 && (all || waits))
-            add_again(self, d, &again);
+            add_redelivered(self, d, &again);
     }
     if (again.begun.count > 0 &&
         mesh_attempts_withdraw(self->settings->db, self->arena, &again.begun, NULL) != MESH_OK)

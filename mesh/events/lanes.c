@@ -378,7 +378,7 @@ static void touch(mesh_delivery *delivery, void *context)
     const touching *when = context;
     if (when->now_ns - delivery->touched_ns < when->period_ns)
         return;
-    mesh_pull_touch(delivery->connection, delivery->message);
+    mesh_pull_in_progress(delivery->connection, delivery->message);
     delivery->touched_ns = when->now_ns;
 }
 

@@ -123,13 +123,19 @@ typedef mesh_code act_fn(const mesh_consumption_settings *settings, mesh_deliver
                          mesh_arena *arena, mesh_error *err);
 
 /* Its version is past: of this event (somebody else may be replaying it), or of another one. */
-static mesh_code check_past(const mesh_delivery_settings *settings, const mesh_event *event,
+static mesh_code check_past(const mesh_delivery_settings *settings, const mesh_delivery *delivery,
                             mesh_error *err)
 {
     bool handled = false;
+    const mesh_event *event = &delivery->meta;
     mesh_code code = mesh_inbox_knows(settings->db, settings->service, event->id, &handled, err);
     if (code != MESH_OK || handled)
         return code;
+    if (delivery->begun_with != 0)
+        return mesh_error_set(err, MESH_FAILED_PRECONDITION,
+                              "the aggregate began with version %" PRId64 " here: only by force is "
+                              "version %" PRId64 " applied now, out of its order",
+                              delivery->begun_with, event->version);
     return mesh_error_set(err, MESH_FAILED_PRECONDITION,
                           "version %" PRId64 " of the aggregate is past: it was handled with "
                           "another event, or skipped; drop the letter",
@@ -144,7 +150,7 @@ static mesh_code replay(const mesh_consumption_settings *settings, mesh_delivery
                               delivery->subject);
     mesh_code code = mesh_delivery_try(&settings->delivery, delivery, arena, err);
     if (code == MESH_OK && delivery->result == MESH_DELIVERY_PAST)
-        code = check_past(&settings->delivery, &delivery->meta, err);
+        code = check_past(&settings->delivery, delivery, err);
     return code;
 }
 

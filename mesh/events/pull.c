@@ -268,7 +268,7 @@ void mesh_pull_term(natsConnection *connection, const natsMsg *message)
     answer(connection, message, "+TERM");
 }
 
-void mesh_pull_touch(natsConnection *connection, const natsMsg *message)
+void mesh_pull_in_progress(natsConnection *connection, const natsMsg *message)
 {
     answer(connection, message, "+WPI");
 }

@@ -67,10 +67,11 @@ natsStatus mesh_pull_ask(mesh_pull *pull, size_t count);
 natsStatus mesh_pull_take(mesh_pull *pull, int64_t wait_ms, natsMsg **message);
 
 /* The four answers, each of a message that was taken from this connection. An answer that does not
- * reach the broker is one that was not given: the message comes again after the ack wait. */
+ * reach the broker is one that was not given: the message comes again after the ack wait, which
+ * begins anew with the last one of these. */
 void mesh_pull_ack(natsConnection *connection, const natsMsg *message);
 void mesh_pull_nak(natsConnection *connection, const natsMsg *message, int64_t pause_ms);
 void mesh_pull_term(natsConnection *connection, const natsMsg *message);
-void mesh_pull_touch(natsConnection *connection, const natsMsg *message); /* it takes longer */
+void mesh_pull_in_progress(natsConnection *connection, const natsMsg *message);
 
 #endif

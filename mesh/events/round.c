@@ -9,7 +9,7 @@ enum {
 };
 
 /* A batch on its way. */
-typedef struct trip {
+typedef struct flight {
     mesh_round *round;
     mesh_queue_batch batch;
     bool *passed; /* of each entry: it is not to be sent in this round any more */
@@ -18,59 +18,59 @@ typedef struct trip {
     size_t stored_count;
     mesh_slot *refused;
     size_t refused_count;
-} trip;
+} flight;
 
-static mesh_code prepare(trip *t, mesh_error *err)
+static mesh_code prepare(flight *f, mesh_error *err)
 {
-    mesh_arena *arena = mesh_tx_arena(t->round->tx);
-    t->passed = mesh_arena_calloc(arena, t->batch.count, sizeof *t->passed);
-    t->stored = mesh_arena_calloc(arena, t->batch.count, sizeof *t->stored);
-    t->refused = mesh_arena_calloc(arena, t->batch.count, sizeof *t->refused);
-    if (t->passed == NULL || t->stored == NULL || t->refused == NULL)
+    mesh_arena *arena = mesh_tx_arena(f->round->tx);
+    f->passed = mesh_arena_calloc(arena, f->batch.count, sizeof *f->passed);
+    f->stored = mesh_arena_calloc(arena, f->batch.count, sizeof *f->stored);
+    f->refused = mesh_arena_calloc(arena, f->batch.count, sizeof *f->refused);
+    if (f->passed == NULL || f->stored == NULL || f->refused == NULL)
         return mesh_error_set(err, MESH_RESOURCE_EXHAUSTED, "out of memory");
     return MESH_OK;
 }
 
 /* It waits for one that was refused, here or before. */
-static bool has_to_wait(const trip *t, size_t i)
+static bool has_to_wait(const flight *f, size_t i)
 {
-    if (t->batch.queues[i] != t->round->queue)
+    if (f->batch.queues[i] != f->round->queue)
         return true;
-    for (size_t k = 0; k < t->refused_count; k++) {
-        if (mesh_aggregate_same(&t->refused[k].entry->aggregate, &t->batch.entries[i].aggregate))
+    for (size_t k = 0; k < f->refused_count; k++) {
+        if (mesh_aggregate_same(&f->refused[k].entry->aggregate, &f->batch.entries[i].aggregate))
             return true;
     }
     return false;
 }
 
 /* Fills the window with the first of each aggregate that is left. */
-static void fill(trip *t, mesh_window *w)
+static void fill(flight *f, mesh_window *w)
 {
-    while (t->first < t->batch.count && t->passed[t->first])
-        t->first++;
-    for (size_t i = t->first; i < t->batch.count && w->count < MESH_WINDOW_MAX; i++) {
-        if (!t->passed[i] && has_to_wait(t, i))
-            t->passed[i] = true;
-        if (!t->passed[i])
-            mesh_window_add(w, &t->batch.entries[i]);
+    while (f->first < f->batch.count && f->passed[f->first])
+        f->first++;
+    for (size_t i = f->first; i < f->batch.count && w->count < MESH_WINDOW_MAX; i++) {
+        if (!f->passed[i] && has_to_wait(f, i))
+            f->passed[i] = true;
+        if (!f->passed[i])
+            mesh_window_add(w, &f->batch.entries[i]);
     }
 }
 
 /* What became of a window. */
-static void take(trip *t, const mesh_window *w)
+static void take(flight *f, const mesh_window *w)
 {
-    mesh_round *round = t->round;
+    mesh_round *round = f->round;
     for (const mesh_slot *at = w->slots; at < w->slots + w->count; at++) {
         round->failed += at->outcome != MESH_STORED;
         if (at->outcome == MESH_NO_WORD)
             continue;
-        t->passed[at->entry - t->batch.entries] = true;
+        f->passed[at->entry - f->batch.entries] = true;
         if (at->outcome == MESH_REFUSED) {
-            t->refused[t->refused_count++] = *at;
+            f->refused[f->refused_count++] = *at;
             continue;
         }
         int64_t sequence = (int64_t)at->sequence;
-        t->stored[t->stored_count++] = (mesh_queue_stored){at->entry->position, sequence};
+        f->stored[f->stored_count++] = (mesh_queue_stored){at->entry->position, sequence};
         if (at->duplicate)
             continue;
         round->went_back = round->went_back || sequence <= round->last_sequence;
@@ -102,28 +102,28 @@ static bool judge(const mesh_round *round, const mesh_window *w)
     return silent == NULL && (stored || round->queue != 0);
 }
 
-static void publish(trip *t)
+static void publish(flight *f)
 {
-    mesh_round *round = t->round;
+    mesh_round *round = f->round;
     int64_t until_ns = mesh_clock_deadline_ns(PUBLISH_MS);
     round->works = true;
     while (round->works && !round->went_back && mesh_clock_monotonic_ns() < until_ns) {
         mesh_window w = {.count = 0};
-        fill(t, &w);
+        fill(f, &w);
         if (w.count == 0)
             return;
         mesh_window_publish(&w, round->sender);
-        take(t, &w);
+        take(f, &w);
         round->works = judge(round, &w);
     }
 }
 
-static mesh_code note_refused(const trip *t, mesh_error *err)
+static mesh_code note_refused(const flight *f, mesh_error *err)
 {
-    const mesh_round *round = t->round;
+    const mesh_round *round = f->round;
     mesh_code code = MESH_OK;
-    for (size_t i = 0; code == MESH_OK && i < t->refused_count; i++) {
-        const mesh_slot *at = &t->refused[i];
+    for (size_t i = 0; code == MESH_OK && i < f->refused_count; i++) {
+        const mesh_slot *at = &f->refused[i];
         code = round->queue == 0
                    ? mesh_queue_refuse(round->tx, at->entry, at->cause, at->jetstream_code, err)
                    : mesh_queue_refuse_again(round->tx, round->queue, at->cause, at->jetstream_code,
@@ -132,16 +132,16 @@ static mesh_code note_refused(const trip *t, mesh_error *err)
     return code;
 }
 
-static mesh_code settle(trip *t, mesh_error *err)
+static mesh_code settle(flight *f, mesh_error *err)
 {
-    mesh_round *round = t->round;
-    int64_t first = t->batch.count > 0 ? t->batch.entries[0].position : 0;
-    bool all = t->stored_count == t->batch.count && t->batch.whole;
-    mesh_code code = mesh_queue_settle(round->tx, round->queue, t->stored, t->stored_count, err);
+    mesh_round *round = f->round;
+    int64_t first = f->batch.count > 0 ? f->batch.entries[0].position : 0;
+    bool all = f->stored_count == f->batch.count && f->batch.whole;
+    mesh_code code = mesh_queue_settle(round->tx, round->queue, f->stored, f->stored_count, err);
     if (code == MESH_OK)
-        code = note_refused(t, err);
+        code = note_refused(f, err);
     if (code == MESH_OK && round->queue == 0)
-        code = mesh_queue_hold(round->tx, &t->batch, err);
+        code = mesh_queue_hold(round->tx, &f->batch, err);
     if (code == MESH_OK && round->queue == 0)
         code = mesh_queue_advance(round->tx, &round->state, first, err);
     if (code == MESH_OK && round->queue != 0 && all)
@@ -152,14 +152,14 @@ static mesh_code settle(trip *t, mesh_error *err)
 
 mesh_code mesh_round_run(mesh_round *round, mesh_error *err)
 {
-    trip t = {.round = round};
-    mesh_code code = mesh_queue_read(round->tx, round->queue, &t.batch, err);
+    flight f = {.round = round};
+    mesh_code code = mesh_queue_read(round->tx, round->queue, &f.batch, err);
     if (code == MESH_OK)
-        code = prepare(&t, err);
+        code = prepare(&f, err);
     if (code != MESH_OK)
         return code;
-    publish(&t);
-    code = settle(&t, err);
-    round->stored = t.stored_count;
+    publish(&f);
+    code = settle(&f, err);
+    round->stored = f.stored_count;
     return code;
 }

@@ -472,8 +472,10 @@ static void what_comes_after_its_aggregate_began_behind_it_is_a_dead_letter(void
     assert_int_equal(count, 1);
     assert_int_equal(letters[0].event.version, 1);
     /* Applied out of its order only by force, and once. */
-    assert_int_equal(mesh_dead_letter_replay(self.events, letters[0].number, false, NULL),
+    mesh_error err = {.code = MESH_OK};
+    assert_int_equal(mesh_dead_letter_replay(self.events, letters[0].number, false, &err),
                      MESH_FAILED_PRECONDITION);
+    assert_non_null(strstr(err.message, "only by force"));
     assert_int_equal(mesh_dead_letter_replay(self.events, letters[0].number, true, NULL), MESH_OK);
     lowered("odyssey", 3);
     WAIT_FOR(bus_stats(&self).consumed == 2);
