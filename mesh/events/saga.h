@@ -281,24 +281,39 @@ MESH_API mesh_code mesh_saga_show(mesh_sagas *sagas, const char *definition, con
  * Tries the step at hand again now, as often as its definition says, of a saga that is parked or
  * pauses. `by` says who wants it, for the history, and is not empty. NOT_FOUND;
  * FAILED_PRECONDITION: it waits or is over; errors of mesh_tx_begin, _query and _commit.
+ * It names no step: said twice, it may meet the next one, which then is tried at once and more
+ * often, but none is left out.
  */
 MESH_API mesh_code mesh_saga_retry(mesh_sagas *sagas, const char *definition, const char *id,
                                    const char *by, mesh_error *err);
 
 typedef enum mesh_saga_resolution {
-    MESH_SAGA_STEP_DONE,  /* the step at hand (or its compensation) was done by hand: the next */
-    MESH_SAGA_TURN_BACK,  /* compensation begins, with the step at hand */
-    MESH_SAGA_ALL_UNDONE, /* everything was undone by hand: it is over, compensated */
+    MESH_SAGA_STEP_DONE = 1, /* the step at hand (or its compensation) was done by hand: the next */
+    MESH_SAGA_TURN_BACK,     /* compensation begins, with the step at hand */
+    MESH_SAGA_ALL_UNDONE,    /* everything was undone by hand: it is over, compensated */
 } mesh_saga_resolution;
+
+/* All are needed; `step` and `compensating` as mesh_saga_show has them. */
+typedef struct mesh_saga_decision {
+    size_t size;
+    const char *definition;
+    const char *id;
+    const char *step;  /* that is meant, since another one may be at hand by now */
+    bool compensating; /* its compensation is */
+    mesh_saga_resolution resolution;
+    const char *by; /* who decides, and why, for the history */
+} mesh_saga_decision;
 
 /*
  * Ends by an operator's word what does not end by itself: of a saga that runs, waits or is parked.
- * Waits for an action that runs. `by` says who and why, and is not empty. NOT_FOUND;
- * FAILED_PRECONDITION: it is over, or compensates already (TURN_BACK), or this program does not
- * have the step, to know what comes next; errors of mesh_tx_begin, _query and _commit.
+ * Waits for an action that runs. A saga never comes to the same step and direction again: so of
+ * several who decide about one, at the same time or later, the first one does. NOT_FOUND;
+ * INVALID_ARGUMENT: something is missing, or there is no such resolution; FAILED_PRECONDITION: it
+ * is over, or at another step (the message says which), or compensates already (TURN_BACK), or this
+ * program does not have the step, to know what comes next; errors of mesh_tx_begin, _query and
+ * _commit.
  */
-MESH_API mesh_code mesh_saga_resolve(mesh_sagas *sagas, const char *definition, const char *id,
-                                     mesh_saga_resolution resolution, const char *by,
+MESH_API mesh_code mesh_saga_resolve(mesh_sagas *sagas, const mesh_saga_decision *decision,
                                      mesh_error *err);
 
 MESH_END_DECLS

@@ -165,29 +165,44 @@ mesh_code mesh_saga_show(mesh_sagas *self, const char *definition, const char *i
 
 /* --- deciding --------------------------------------------------------------------------------- */
 
-/* An operator's word, in a transaction of its own. */
-typedef struct decision {
-    mesh_code (*make)(mesh_saga_hold *hold, const char *by, mesh_error *err);
-    const char *by;
-} decision;
+static const char *direction(bool compensating)
+{
+    return compensating ? "the compensation of " : "";
+}
 
-static mesh_code decide(mesh_sagas *self, const char *definition, const char *id,
-                        const decision *decision, mesh_error *err)
+/* Whether the saga still is where the operator saw it. It is locked: so it stays there. */
+static mesh_code check_place(const mesh_saga_hold *hold, const mesh_saga_decision *said,
+                             mesh_error *err)
+{
+    if (hold->status == MESH_SAGA_COMPLETED || hold->status == MESH_SAGA_COMPENSATED)
+        return mesh_error_set(err, MESH_FAILED_PRECONDITION, "the saga is over: it is %s",
+                              mesh_saga_status_name(hold->status));
+    if (said->step == NULL ||
+        (hold->compensating == said->compensating && strcmp(hold->step, said->step) == 0))
+        return MESH_OK;
+    return mesh_error_set(err, MESH_FAILED_PRECONDITION, "the step at hand is %s%s, not %s%s",
+                          direction(hold->compensating), hold->step, direction(said->compensating),
+                          said->step);
+}
+
+typedef mesh_code move(mesh_saga_hold *hold, const char *by, mesh_error *err);
+
+/* An operator's word, in a transaction of its own; without a step for whichever is at hand. */
+static mesh_code decide(mesh_sagas *self, const mesh_saga_decision *said, move *make,
+                        mesh_error *err)
 {
     mesh_tx *tx = NULL;
     mesh_saga_hold hold;
-    if (decision->by == NULL || decision->by[0] == '\0')
+    if (said->by == NULL || said->by[0] == '\0')
         return mesh_error_set(err, MESH_INVALID_ARGUMENT, "who decides must say so");
     mesh_code code = mesh_tx_begin(self->options.db, NULL, &tx, err);
     if (code != MESH_OK)
         return code;
-    code = mesh_saga_hold_take(self, tx, definition, id, &hold, err);
-    if (code == MESH_OK &&
-        (hold.status == MESH_SAGA_COMPLETED || hold.status == MESH_SAGA_COMPENSATED))
-        code = mesh_error_set(err, MESH_FAILED_PRECONDITION, "the saga is over: it is %s",
-                              mesh_saga_status_name(hold.status));
+    code = mesh_saga_hold_take(self, tx, said->definition, said->id, &hold, err);
     if (code == MESH_OK)
-        code = decision->make(&hold, decision->by, err);
+        code = check_place(&hold, said, err);
+    if (code == MESH_OK)
+        code = make(&hold, said->by, err);
     if (code == MESH_OK)
         return mesh_tx_commit(tx, err);
     mesh_tx_rollback(tx);
@@ -219,19 +234,36 @@ static mesh_code turn_back(mesh_saga_hold *hold, const char *by, mesh_error *err
 mesh_code mesh_saga_retry(mesh_sagas *self, const char *definition, const char *id, const char *by,
                           mesh_error *err)
 {
-    return decide(self, definition, id, &(decision){retry, by}, err);
+    const mesh_saga_decision again = {.definition = definition, .id = id, .by = by};
+    return decide(self, &again, retry, err);
 }
 
-mesh_code mesh_saga_resolve(mesh_sagas *self, const char *definition, const char *id,
-                            mesh_saga_resolution resolution, const char *by, mesh_error *err)
+static move *find_move(mesh_saga_resolution resolution)
 {
     switch (resolution) {
     case MESH_SAGA_STEP_DONE:
-        return decide(self, definition, id, &(decision){step_done, by}, err);
+        return step_done;
     case MESH_SAGA_TURN_BACK:
-        return decide(self, definition, id, &(decision){turn_back, by}, err);
+        return turn_back;
     case MESH_SAGA_ALL_UNDONE:
-        return decide(self, definition, id, &(decision){mesh_saga_hold_end, by}, err);
+        return mesh_saga_hold_end;
     }
-    return mesh_error_set(err, MESH_INVALID_ARGUMENT, "there is no such resolution");
+    return NULL;
+}
+
+mesh_code mesh_saga_resolve(mesh_sagas *self, const mesh_saga_decision *given, mesh_error *err)
+{
+    mesh_saga_decision said;
+    mesh_code code = MESH_OPTIONS_READ(mesh_saga_decision, by, &said, given, err);
+    if (code != MESH_OK)
+        return code;
+    move *make = find_move(said.resolution);
+    if (make == NULL)
+        return mesh_error_set(err, MESH_INVALID_ARGUMENT, "there is no such resolution");
+    MESH_OPTION_DEFAULT(said.definition, "");
+    MESH_OPTION_DEFAULT(said.id, "");
+    if (said.step == NULL || said.step[0] == '\0')
+        return mesh_error_set(err, MESH_INVALID_ARGUMENT,
+                              "who decides must say which step is meant");
+    return decide(self, &said, make, err);
 }

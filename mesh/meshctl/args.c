@@ -44,6 +44,8 @@ static const ctl_option options[] = {
      "past earlier versions of the aggregate that are missing"},
     {"--status", NULL, "STATUS", CTL_SAGA, "list",
      "only those running, waiting, parked, completed or compensated"},
+    {"--step", NULL, "STEP", CTL_SAGA, "resolve",
+     "the one that is meant, as show has it: pay, or 'undo pay'"},
     {"--as", NULL, "HOW", CTL_SAGA, "resolve",
      "done (the step was), back (undo it all), undone (all was)"},
     {"--reason", NULL, "TEXT", CTL_SAGA, "retry, resolve", "why, for the history"},
@@ -230,7 +232,7 @@ static bool set_value(ctl_args *args, const char *name, const char *value, mesh_
         {"--cert", &args->certificate_file, true},  {"--key", &args->key_file, true},
         {"--servername", &args->server_name, true}, {"--subject", &args->subject, false},
         {"--status", &args->status, false},         {"--as", &args->as, false},
-        {"--reason", &args->reason, false},
+        {"--reason", &args->reason, false},         {"--step", &args->step, false},
     };
     for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++)
         if (strcmp(texts[i].name, name) == 0) {

@@ -68,6 +68,7 @@ typedef struct ctl_args {
     int64_t from_ns;        /* since the Unix epoch */
     int64_t count;
     const char *status;
+    const char *step;
     const char *as;
     const char *reason;
     bool force;

@@ -139,12 +139,13 @@ static const struct {
      "where sagas stand, and moving on those that are parked",
      "A saga whose step has failed too often is parked: it waits for an operator. show tells how "
      "it\n"
-     "came to that. retry tries the step again; resolve goes on without it, as --as says.\n"
+     "came to that. retry tries the step again; resolve goes on without it, as --as says,\n"
+     "and changes nothing when another step than --step is at hand by then.\n"
      "To look takes the permission event.read, to change event.operate.\n",
      "  meshctl saga list --status parked\n"
      "  meshctl saga show order order 01981c3e-7b1f-7d6a-9c55-1f0a8d1b2c3d\n"
      "  meshctl saga retry order order $ID --reason 'the bank is back'\n"
-     "  meshctl saga resolve order order $ID --as back\n"},
+     "  meshctl saga resolve order order $ID --step pay --as back\n"},
     {CTL_COMPLETION, "meshctl completion bash", "completion for the shell",
      "Prints a script for the shell. It completes commands, options, services of the mesh and,\n"
      "by asking the server, services, methods and types.\n",

@@ -12,6 +12,9 @@ enum {
     SHOWN_MAX = 1000 /* sagas of a service in a list */
 };
 
+/* Before the name of a step, which has no space: its compensation. */
+#define UNDO "undo "
+
 typedef Mesh__Events__V1__Saga saga;
 
 /* --- showing ---------------------------------------------------------------------------------- */
@@ -56,7 +59,7 @@ static void add_saga(ctl_grid *grid, const char *service, const saga *one)
     ctl_grid_text(grid, one->id);
     ctl_grid_text(grid, one->step);
     if (one->compensating && grid->count > 0) /* people read it with the step */
-        grid->cells[grid->count - 1].shown = mesh_arena_printf(run->arena, "undo %s",
+        grid->cells[grid->count - 1].shown = mesh_arena_printf(run->arena, UNDO "%s",
                                                                ctl_legible(run, one->step));
     ctl_grid_flag(grid, one->compensating);
     ctl_grid_add(grid, mesh_arena_printf(run->arena, "%d/%d", one->attempts, one->max_attempts),
@@ -84,7 +87,7 @@ static ctl_grid history_of(ctl *run, const saga *one)
         ctl_grid_time(&grid, entry->time);
         ctl_grid_text(&grid, entry->step);
         if (entry->compensating && grid.count > 0)
-            grid.cells[grid.count - 1].shown = mesh_arena_printf(run->arena, "undo %s",
+            grid.cells[grid.count - 1].shown = mesh_arena_printf(run->arena, UNDO "%s",
                                                                  ctl_legible(run, entry->step));
         ctl_grid_flag(&grid, entry->compensating);
         ctl_grid_number(&grid, (uint64_t)entry->attempt);
@@ -93,6 +96,27 @@ static ctl_grid history_of(ctl *run, const saga *one)
         ctl_grid_text(&grid, entry->cause);
     }
     return grid;
+}
+
+/* What an operator can do about one that is parked. */
+static void show_ways_on(ctl *run, const saga *one)
+{
+    const char *which = mesh_arena_printf(run->arena, "%s %s %s", run->args.words[1],
+                                          ctl_legible(run, one->definition),
+                                          ctl_legible(run, one->id));
+    const char *step = ctl_legible(run, one->step);
+    fprintf(run->out, "\nmeshctl saga retry %s\n  tries the step again\n", which);
+    if (one->compensating)
+        fprintf(run->out,
+                "meshctl saga resolve %s --step '" UNDO "%s' --as done\n"
+                "  goes on without it; so does --as undone, when all was undone by hand\n",
+                which, step);
+    else
+        fprintf(run->out,
+                "meshctl saga resolve %s --step %s --as done\n"
+                "  goes on without it; --as back undoes what was done; --as undone, when that was "
+                "done by hand, too\n",
+                which, step);
 }
 
 static void show(ctl *run, const saga *one)
@@ -112,10 +136,7 @@ static void show(ctl *run, const saga *one)
     fprintf(run->out, "\n");
     ctl_grid_print(&history, "It has no history.");
     if (one->status == MESH__EVENTS__V1__SAGA__STATUS__PARKED)
-        fprintf(run->out,
-                "\nmeshctl saga retry %s %s %s tries the step again; saga resolve --as done, back "
-                "or undone goes on without it\n",
-                run->args.words[1], ctl_legible(run, one->definition), ctl_legible(run, one->id));
+        show_ways_on(run, one);
 }
 
 /* --- list ------------------------------------------------------------------------------------- */
@@ -250,20 +271,33 @@ static int retry_saga(ctl *run)
     return ask_and_show(run, CTL_EVENTS_METHOD(RETRY_SAGA), &request);
 }
 
-static int resolve_saga(ctl *run)
+static Mesh__Events__V1__ResolveSagaRequest__Resolution find_resolution(const char *as)
 {
     static const char *const words[] = {NULL, "done", "back", "undone"};
+    for (unsigned i = 1; as != NULL && i < sizeof words / sizeof words[0]; i++)
+        if (strcmp(words[i], as) == 0)
+            return (Mesh__Events__V1__ResolveSagaRequest__Resolution)i;
+    return MESH__EVENTS__V1__RESOLVE_SAGA_REQUEST__RESOLUTION__RESOLUTION_UNSPECIFIED;
+}
+
+static int resolve_saga(ctl *run)
+{
     Mesh__Events__V1__ResolveSagaRequest request = MESH__EVENTS__V1__RESOLVE_SAGA_REQUEST__INIT;
-    const char *as = run->args.as != NULL ? run->args.as : "";
+    const char *step = run->args.step != NULL ? run->args.step : "";
     if (!names_one(run))
         return missing_name(run);
-    for (unsigned i = 1; i < sizeof words / sizeof words[0]; i++)
-        if (strcmp(words[i], as) == 0)
-            request.resolution = (Mesh__Events__V1__ResolveSagaRequest__Resolution)i;
+    request.resolution = find_resolution(run->args.as);
     if (request.resolution == 0)
         return ctl_report_usage(run, "saga resolve needs to know how: --as done (the step was done "
                                      "by hand), back (undo from here on) or undone (all was undone "
                                      "by hand)");
+    request.compensating = strncmp(step, UNDO, strlen(UNDO)) == 0;
+    request.step = (char *)step + (request.compensating ? strlen(UNDO) : 0);
+    if (request.step[0] == '\0')
+        return ctl_report_usage(run,
+                                "saga resolve needs to know which step is meant: --step STEP; "
+                                "meshctl saga show %s %s %s shows the one at hand",
+                                run->args.words[1], run->args.words[2], run->args.words[3]);
     request.definition = (char *)run->args.words[2];
     request.id = (char *)run->args.words[3];
     if (run->args.reason != NULL)

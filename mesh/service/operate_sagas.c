@@ -226,18 +226,23 @@ mesh_code mesh_operate_resolve_saga(void *self, mesh_call *call,
                                     Mesh__Events__V1__Saga *response, mesh_error *err)
 {
     mesh_check check = {.err = err};
-    mesh_saga_resolution resolution = MESH_SAGA_STEP_DONE;
+    mesh_saga_decision decision = {.size = sizeof decision,
+                                   .definition = request->definition,
+                                   .id = request->id,
+                                   .step = request->step,
+                                   .compensating = request->compensating != 0};
     mesh_sagas *sagas = NULL;
     mesh_code code = sagas_of(self, &sagas, err);
     if (code != MESH_OK)
         return code;
-    mesh_check_that(&check, find_resolution(request->resolution, &resolution), "resolution",
-                    "must be STEP_DONE, TURN_BACK or ALL_UNDONE");
+    mesh_check_that(&check, find_resolution(request->resolution, &decision.resolution),
+                    "resolution", "must be STEP_DONE, TURN_BACK or ALL_UNDONE");
+    mesh_check_text(&check, "step", request->step, 1, MESH_SAGA_NAME_BYTES - 1);
     mesh_check_text(&check, "reason", request->reason, 0, REASON_MAX);
     if (check.code != MESH_OK)
         return check.code;
-    code = mesh_saga_resolve(sagas, request->definition, request->id, resolution,
-                             by(call, request->reason), err);
+    decision.by = by(call, request->reason);
+    code = mesh_saga_resolve(sagas, &decision, err);
     if (code != MESH_OK)
         return explain(self, request->definition, code, err);
     note(call, "an operator resolved a saga", request->definition, request->id);

@@ -145,11 +145,19 @@ static void what_the_program_does_not_know_is_parked_in_the_end(void **state)
     assert_string_equal(postgres_value(db, "SELECT cause FROM mesh_saga WHERE id = 'saga'"),
                         "this program has no saga gone");
     mesh_error err = {0};
-    assert_int_equal(mesh_saga_resolve(sagas, "order", "step", MESH_SAGA_STEP_DONE, "ada", &err),
-                     MESH_FAILED_PRECONDITION);
+    const mesh_saga_decision done = {.definition = "order",
+                                     .id = "step",
+                                     .step = "gone",
+                                     .resolution = MESH_SAGA_STEP_DONE,
+                                     .by = "ada"};
+    assert_int_equal(mesh_saga_resolve(sagas, &done, &err), MESH_FAILED_PRECONDITION);
     assert_string_equal(err.message, "this program has no step gone");
-    assert_int_equal(mesh_saga_resolve(sagas, "gone", "saga", MESH_SAGA_ALL_UNDONE, "ada", NULL),
-                     MESH_OK);
+    const mesh_saga_decision undone = {.definition = "gone",
+                                       .id = "saga",
+                                       .step = "lock",
+                                       .resolution = MESH_SAGA_ALL_UNDONE,
+                                       .by = "ada"};
+    assert_int_equal(mesh_saga_resolve(sagas, &undone, NULL), MESH_OK);
     WAIT_FOR(strstr(orders_history(db, "undo"), "done:-lock failed:-gone") != NULL);
     mesh_sagas_destroy(sagas);
 }

@@ -1,6 +1,8 @@
 /*
  * What operators see of sagas, and what they can do.
  */
+#include <pthread.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -33,9 +35,24 @@ static mesh_saga_info show(mesh_sagas *sagas, const char *id)
     return info;
 }
 
-static mesh_code resolve(mesh_sagas *sagas, mesh_saga_resolution resolution)
+/* Ada's decision about the order 1. */
+static mesh_code resolve(mesh_sagas *sagas, mesh_saga_resolution resolution, const char *step)
 {
-    return mesh_saga_resolve(sagas, "order", "1", resolution, "ada: by hand", NULL);
+    return mesh_saga_resolve(sagas,
+                             MESH_OPTIONS(mesh_saga_decision, .definition = "order", .id = "1",
+                                          .step = step, .resolution = resolution,
+                                          .by = "ada: by hand"),
+                             NULL);
+}
+
+static mesh_code resolve_compensation(mesh_sagas *sagas, mesh_saga_resolution resolution,
+                                      const char *step)
+{
+    return mesh_saga_resolve(sagas,
+                             MESH_OPTIONS(mesh_saga_decision, .definition = "order", .id = "1",
+                                          .step = step, .compensating = true,
+                                          .resolution = resolution, .by = "ada: by hand"),
+                             NULL);
 }
 
 static void what_is_known_of_a_saga_is_shown(void **state)
@@ -129,7 +146,7 @@ static void a_step_can_be_done_by_hand(void **state)
     mesh_sagas *sagas = orders_start(&(orders_options){.db = db, .plan = &plan});
     orders_begin(sagas, db, "1");
     ORDERS_WAIT(db, "1", "parked");
-    assert_int_equal(resolve(sagas, MESH_SAGA_STEP_DONE), MESH_OK);
+    assert_int_equal(resolve(sagas, MESH_SAGA_STEP_DONE, "pay"), MESH_OK);
     ORDERS_WAIT(db, "1", "completed");
     assert_string_equal(orders_trail(db, "1"), "lock ship");
     assert_string_equal(show(sagas, "1").history[5].what, "resolved");
@@ -145,8 +162,9 @@ static void a_compensation_can_be_done_by_hand(void **state)
     mesh_sagas *sagas = orders_start(&(orders_options){.db = db, .plan = &plan});
     orders_begin(sagas, db, "1");
     ORDERS_WAIT(db, "1", "parked");
-    assert_int_equal(resolve(sagas, MESH_SAGA_TURN_BACK), MESH_FAILED_PRECONDITION);
-    assert_int_equal(resolve(sagas, MESH_SAGA_STEP_DONE), MESH_OK);
+    assert_int_equal(resolve_compensation(sagas, MESH_SAGA_TURN_BACK, "pay"),
+                     MESH_FAILED_PRECONDITION);
+    assert_int_equal(resolve_compensation(sagas, MESH_SAGA_STEP_DONE, "pay"), MESH_OK);
     ORDERS_WAIT(db, "1", "compensated");
     assert_string_equal(orders_trail(db, "1"), "lock pay -lock");
     mesh_sagas_destroy(sagas);
@@ -160,7 +178,7 @@ static void a_saga_can_be_turned_back(void **state)
     orders_begin(sagas, db, "1");
     ORDERS_WAIT(db, "1", "waiting");
     assert_int_equal(mesh_saga_retry(sagas, "order", "1", "ada", NULL), MESH_FAILED_PRECONDITION);
-    assert_int_equal(resolve(sagas, MESH_SAGA_TURN_BACK), MESH_OK);
+    assert_int_equal(resolve(sagas, MESH_SAGA_TURN_BACK, "pay"), MESH_OK);
     ORDERS_WAIT(db, "1", "compensated");
     assert_string_equal(orders_trail(db, "1"), "lock pay -pay -lock");
     assert_string_equal(postgres_value(db, "SELECT code || ' ' || cause FROM mesh_saga"),
@@ -175,11 +193,118 @@ static void a_saga_can_be_undone_by_hand(void **state)
     mesh_sagas *sagas = orders_start(&(orders_options){.db = db, .plan = &plan});
     orders_begin(sagas, db, "1");
     ORDERS_WAIT(db, "1", "parked");
-    assert_int_equal(resolve(sagas, MESH_SAGA_ALL_UNDONE), MESH_OK);
+    assert_int_equal(resolve(sagas, MESH_SAGA_ALL_UNDONE, "pay"), MESH_OK);
     assert_string_equal(orders_status(db, "1"), "compensated");
     assert_string_equal(orders_trail(db, "1"), "lock");
-    assert_int_equal(resolve(sagas, MESH_SAGA_ALL_UNDONE), MESH_FAILED_PRECONDITION);
+    assert_int_equal(resolve(sagas, MESH_SAGA_ALL_UNDONE, "pay"), MESH_FAILED_PRECONDITION);
     assert_int_equal(mesh_saga_retry(sagas, "order", "1", "ada", NULL), MESH_FAILED_PRECONDITION);
+    mesh_sagas_destroy(sagas);
+}
+
+static void assert_refused(mesh_sagas *sagas, mesh_saga_resolution resolution, const char *step,
+                           const char *message)
+{
+    mesh_error err = {.code = MESH_OK};
+    assert_int_equal(
+        mesh_saga_resolve(sagas,
+                          MESH_OPTIONS(mesh_saga_decision, .definition = "order", .id = "1",
+                                       .step = step, .resolution = resolution, .by = "bob"),
+                          &err),
+        MESH_FAILED_PRECONDITION);
+    assert_string_equal(err.message, message);
+}
+
+/* S2.14: who decides about what another one has moved on meanwhile, or does it twice. */
+static void a_decision_is_about_the_step_that_it_names(void **state)
+{
+    (void)state;
+    static const char message[] = "the step at hand is ship, not pay";
+    plan plan = {.pay = {.failures = 1000, .code = MESH_INTERNAL},
+                 .ship = {.failures = 1000, .code = MESH_INTERNAL}};
+    mesh_sagas *sagas = orders_start(&(orders_options){.db = db, .plan = &plan});
+    orders_begin(sagas, db, "1");
+    ORDERS_WAIT(db, "1", "parked");
+    assert_int_equal(resolve(sagas, MESH_SAGA_STEP_DONE, "pay"), MESH_OK);
+    ORDERS_WAIT(db, "1", "parked");
+    assert_refused(sagas, MESH_SAGA_STEP_DONE, "pay", message);
+    assert_refused(sagas, MESH_SAGA_TURN_BACK, "pay", message);
+    assert_refused(sagas, MESH_SAGA_ALL_UNDONE, "pay", message);
+    assert_string_equal(orders_status(db, "1"), "parked");
+    assert_string_equal(show(sagas, "1").step, "ship");
+    assert_int_equal(resolve(sagas, MESH_SAGA_STEP_DONE, "ship"), MESH_OK);
+    assert_refused(sagas, MESH_SAGA_STEP_DONE, "ship", "the saga is over: it is completed");
+    mesh_sagas_destroy(sagas);
+}
+
+/* S2.14: who has paid by hand has not paid back. */
+static void a_step_done_by_hand_is_not_undone_by_that(void **state)
+{
+    (void)state;
+    plan plan = {.pay = {.failures = 1000, .code = MESH_INTERNAL},
+                 .refund = {.failures = 1000, .code = MESH_INTERNAL}};
+    mesh_sagas *sagas = orders_start(&(orders_options){.db = db, .plan = &plan});
+    orders_begin(sagas, db, "1");
+    ORDERS_WAIT(db, "1", "parked");
+    assert_int_equal(resolve_compensation(sagas, MESH_SAGA_STEP_DONE, "pay"),
+                     MESH_FAILED_PRECONDITION);
+    assert_int_equal(resolve(sagas, MESH_SAGA_TURN_BACK, "pay"), MESH_OK);
+    ORDERS_WAIT(db, "1", "parked");
+    assert_refused(sagas, MESH_SAGA_STEP_DONE, "pay",
+                   "the step at hand is the compensation of pay, not pay");
+    assert_int_equal(resolve_compensation(sagas, MESH_SAGA_STEP_DONE, "pay"), MESH_OK);
+    ORDERS_WAIT(db, "1", "compensated");
+    assert_string_equal(orders_trail(db, "1"), "lock -lock");
+    mesh_sagas_destroy(sagas);
+}
+
+static void *resolve_lock(void *context)
+{
+    return (void *)(intptr_t)resolve(context, MESH_SAGA_STEP_DONE, "lock");
+}
+
+/* S2.14 */
+static void of_two_who_decide_at_once_one_does(void **state)
+{
+    (void)state;
+    plan plan = {.context = NULL};
+    pthread_t threads[2];
+    void *ends[2];
+    mesh_tx *tx = NULL;
+    mesh_sagas *sagas = orders_create(&(orders_options){.db = db, .plan = &plan});
+    orders_begin(sagas, db, "1");
+    assert_int_equal(mesh_tx_begin(db, NULL, &tx, NULL), MESH_OK);
+    assert_int_equal(
+        mesh_tx_query(tx, "SELECT FROM mesh_saga FOR UPDATE", MESH_SQL_NO_PARAMS, NULL, NULL, NULL),
+        MESH_OK);
+    for (int i = 0; i < 2; i++)
+        assert_int_equal(pthread_create(&threads[i], NULL, resolve_lock, sagas), 0);
+    WAIT_FOR(strcmp(postgres_value(db, "SELECT count(*) FROM pg_stat_activity WHERE"
+                                       " datname = current_database() AND wait_event_type ="
+                                       " 'Lock'"),
+                    "2") == 0);
+    mesh_tx_rollback(tx);
+    for (int i = 0; i < 2; i++)
+        pthread_join(threads[i], &ends[i]);
+    assert_int_equal((intptr_t)ends[0] + (intptr_t)ends[1], MESH_OK + MESH_FAILED_PRECONDITION);
+    assert_string_equal(orders_history(db, "1"), "begun:lock resolved:lock");
+    assert_string_equal(show(sagas, "1").step, "pay");
+    mesh_sagas_destroy(sagas);
+}
+
+/* S2.14: so it needs no step. */
+static void a_retry_that_is_repeated_leaves_no_step_out(void **state)
+{
+    (void)state;
+    plan plan = {.pay = {.failures = 2, .code = MESH_INTERNAL},
+                 .ship = {.failures = 2, .code = MESH_INTERNAL}};
+    mesh_sagas *sagas = orders_start(&(orders_options){.db = db, .plan = &plan, .attempts = 2});
+    orders_begin(sagas, db, "1");
+    ORDERS_WAIT(db, "1", "parked");
+    assert_int_equal(mesh_saga_retry(sagas, "order", "1", "ada", NULL), MESH_OK);
+    ORDERS_WAIT(db, "1", "parked");
+    assert_int_equal(mesh_saga_retry(sagas, "order", "1", "bob", NULL), MESH_OK);
+    ORDERS_WAIT(db, "1", "completed");
+    assert_string_equal(orders_trail(db, "1"), "lock pay ship");
     mesh_sagas_destroy(sagas);
 }
 
@@ -192,7 +317,12 @@ static void who_decides_says_so(void **state)
     assert_int_equal(mesh_saga_retry(sagas, "order", "1", "", NULL), MESH_INVALID_ARGUMENT);
     assert_int_equal(mesh_saga_retry(sagas, "order", "1", NULL, NULL), MESH_INVALID_ARGUMENT);
     assert_int_equal(mesh_saga_retry(sagas, "order", "2", "ada", NULL), MESH_NOT_FOUND);
-    assert_int_equal(resolve(sagas, (mesh_saga_resolution)9), MESH_INVALID_ARGUMENT);
+    assert_int_equal(resolve(sagas, (mesh_saga_resolution)9, "lock"), MESH_INVALID_ARGUMENT);
+    assert_int_equal(resolve(sagas, (mesh_saga_resolution)0, "lock"), MESH_INVALID_ARGUMENT);
+    assert_int_equal(resolve(sagas, MESH_SAGA_STEP_DONE, NULL), MESH_INVALID_ARGUMENT);
+    assert_int_equal(resolve(sagas, MESH_SAGA_STEP_DONE, ""), MESH_INVALID_ARGUMENT);
+    assert_int_equal(mesh_saga_resolve(sagas, NULL, NULL), MESH_INVALID_ARGUMENT);
+    assert_string_equal(orders_history(db, "1"), "begun:lock");
     mesh_sagas_destroy(sagas);
 }
 
@@ -253,6 +383,10 @@ int main(void)
         cmocka_unit_test_setup(a_compensation_can_be_done_by_hand, empty_tables),
         cmocka_unit_test_setup(a_saga_can_be_turned_back, empty_tables),
         cmocka_unit_test_setup(a_saga_can_be_undone_by_hand, empty_tables),
+        cmocka_unit_test_setup(a_decision_is_about_the_step_that_it_names, empty_tables),
+        cmocka_unit_test_setup(a_step_done_by_hand_is_not_undone_by_that, empty_tables),
+        cmocka_unit_test_setup(of_two_who_decide_at_once_one_does, empty_tables),
+        cmocka_unit_test_setup(a_retry_that_is_repeated_leaves_no_step_out, empty_tables),
         cmocka_unit_test_setup(who_decides_says_so, empty_tables),
         cmocka_unit_test_setup(a_history_has_an_end, empty_tables),
         cmocka_unit_test_setup(figures_are_those_of_the_database, empty_tables),

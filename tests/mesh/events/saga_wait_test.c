@@ -98,11 +98,18 @@ static void who_is_told_early_is_undone_with_the_others(void **state)
     assert_true(orders_tell(sagas, db, "1", MESH_OK));
     orders_begin(sagas, db, "2");
     assert_true(orders_tell(sagas, db, "2", MESH_OK));
-    assert_int_equal(
-        mesh_saga_resolve(sagas, "order", "2", MESH_SAGA_STEP_DONE, "ada: locked by hand", NULL),
-        MESH_OK);
-    assert_int_equal(
-        mesh_saga_resolve(sagas, "order", "2", MESH_SAGA_TURN_BACK, "ada: no more", NULL), MESH_OK);
+    const mesh_saga_decision done = {.definition = "order",
+                                     .id = "2",
+                                     .step = "lock",
+                                     .resolution = MESH_SAGA_STEP_DONE,
+                                     .by = "ada: locked by hand"};
+    const mesh_saga_decision back = {.definition = "order",
+                                     .id = "2",
+                                     .step = "pay",
+                                     .resolution = MESH_SAGA_TURN_BACK,
+                                     .by = "ada: no more"};
+    assert_int_equal(mesh_saga_resolve(sagas, &done, NULL), MESH_OK);
+    assert_int_equal(mesh_saga_resolve(sagas, &back, NULL), MESH_OK);
     assert_int_equal(mesh_sagas_start(sagas, NULL), MESH_OK);
     ORDERS_WAIT(db, "1", "compensated");
     assert_string_equal(orders_trail(db, "1"), "-pay");

@@ -66,6 +66,7 @@ static const golden_case cases[] = {
     {"usage_consumers", {"consumers", "pause"}},
     {"usage_dlq", {"dlq", "replay", "order"}},
     {"usage_saga", {"saga", "resolve", "order", "order", "1"}},
+    {"usage_saga_step", {"saga", "resolve", "order", "order", "1", "--as=done"}},
     {"usage_completion", {"completion", "tcsh"}},
 };
 

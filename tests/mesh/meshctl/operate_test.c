@@ -68,7 +68,9 @@ static void a_parked_saga_is_retried(void **state)
     tell("saga-1");
     WAIT_FOR(IS("saga-1", "PARKED"));
     assert_non_null(strstr(desk_output, "INTERNAL: saga-1 is not mended"));
-    assert_non_null(strstr(desk_output, "meshctl saga retry notification journey saga-1"));
+    assert_non_null(strstr(desk_output, "meshctl saga retry notification journey saga-1\n"));
+    assert_non_null(strstr(desk_output, "meshctl saga resolve notification journey saga-1 --step "
+                                        "leave --as done\n"));
     desk_expect(NULL, 0, "notification  journey  saga-1  leave  1/1", "saga list --status parked");
     desk_expect(NULL, 0, "\"definition\":\"journey\",\"id\":\"saga-1\",\"step\":\"leave\"",
                 "saga list notification --json");
@@ -100,12 +102,64 @@ static void a_parked_saga_is_resolved(void **state)
         tell(cases[i].name);
         WAIT_FOR(says(cases[i].shows, "PARKED"));
         desk_expect(NULL, 0, cases[i].name,
-                    "saga resolve notification journey %s --as %s --reason 'by hand'",
+                    "saga resolve notification journey %s --step leave --as %s --reason 'by hand'",
                     cases[i].name, cases[i].as);
         WAIT_FOR(says(cases[i].shows, cases[i].status));
         assert_non_null(strstr(desk_output, ": by hand"));
         assert_false(is_heard(cases[i].name));
     }
+}
+
+/* S2.14: an operator who repeats the command, or who means what another one has moved on. */
+static void a_step_that_is_not_at_hand_is_not_resolved(void **state)
+{
+    (void)state;
+    begin();
+    tell("saga-twice");
+    WAIT_FOR(IS("saga-twice", "PARKED"));
+    desk_expect(NULL, 64 + 9, "the step at hand is leave, not pack",
+                "saga resolve notification journey saga-twice --step pack --as done");
+    assert_non_null(strstr(desk_output, "meshctl saga show notification journey saga-twice tells"));
+    desk_expect(NULL, 64 + 9, "the step at hand is leave, not the compensation of leave",
+                "saga resolve notification journey saga-twice --step 'undo leave' --as done");
+    desk_expect(NULL, 0, "saga-twice",
+                "saga resolve notification journey saga-twice --step leave --as done");
+    desk_expect(NULL, 64 + 9, "the saga is over: it is completed",
+                "saga resolve notification journey saga-twice --step leave --as done");
+}
+
+/* S2.14: what undoes a step is another thing than the step. */
+static void a_parked_compensation_is_resolved(void **state)
+{
+    (void)state;
+    begin();
+    tell("saga-stuck");
+    WAIT_FOR(IS("saga-stuck", "PARKED"));
+    desk_expect(NULL, 0, "undo leave",
+                "saga resolve notification journey saga-stuck --step leave --as back");
+    WAIT_FOR(IS("saga-stuck", "PARKED"));
+    assert_non_null(strstr(desk_output, "meshctl saga resolve notification journey saga-stuck "
+                                        "--step 'undo leave' --as done\n"));
+    assert_null(strstr(desk_output, "--as back"));
+    desk_expect(NULL, 64 + 9, "the step at hand is the compensation of leave, not leave",
+                "saga resolve notification journey saga-stuck --step leave --as done");
+    desk_expect(NULL, 0, "saga-stuck",
+                "saga resolve notification journey saga-stuck --step 'undo leave' --as done");
+    WAIT_FOR(IS("saga-stuck", "COMPENSATED"));
+}
+
+/* S2.14: also programs made before that was so. */
+static void a_step_has_to_be_named(void **state)
+{
+    (void)state;
+    begin();
+    desk_expect(NULL, 64 + 3, "step: must have 1 to 63 characters",
+                "call notification mesh.events.v1.EventsService.ResolveSaga "
+                "'{\"definition\":\"journey\",\"id\":\"x\",\"resolution\":\"STEP_DONE\"}'");
+    desk_expect(NULL, 2, "saga show notification journey x shows the one at hand",
+                "saga resolve notification journey x --as done");
+    desk_expect(NULL, 2, "which step is meant",
+                "saga resolve notification journey x --step 'undo ' --as done");
 }
 
 static void sagas_that_are_none_are_told(void **state)
@@ -324,7 +378,7 @@ static void operators_need_permissions(void **state)
         {"saga list notification", "event.read"},
         {"saga show notification journey x", "event.read"},
         {"saga retry notification journey x", "event.operate"},
-        {"saga resolve notification journey x --as done", "event.operate"},
+        {"saga resolve notification journey x --step a --as done", "event.operate"},
     };
     person bob;
     (void)state;
@@ -368,6 +422,9 @@ int main(void)
         cmocka_unit_test(a_service_that_is_away_is_told),
         cmocka_unit_test(a_parked_saga_is_retried),
         cmocka_unit_test(a_parked_saga_is_resolved),
+        cmocka_unit_test(a_step_that_is_not_at_hand_is_not_resolved),
+        cmocka_unit_test(a_parked_compensation_is_resolved),
+        cmocka_unit_test(a_step_has_to_be_named),
         cmocka_unit_test(sagas_that_are_none_are_told),
         cmocka_unit_test(operators_need_permissions),
     };

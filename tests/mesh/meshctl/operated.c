@@ -3,7 +3,8 @@
  * and consumes one event, whose name says what becomes of it, and has sagas.
  *
  *   bad...    the handler fails, until there is a row of that name in the table `mended`
- *   saga...   begins a saga of that name, whose second step fails until there is such a row
+ *   saga...   begins a saga of that name, whose second step fails until there is such a row; so
+ *             does undoing that step of the saga saga-stuck
  *   else      a row in the table `heard`
  */
 #include <string.h>
@@ -71,9 +72,15 @@ static mesh_code leave(void *self, mesh_tx *tx, mesh_saga_run *run, mesh_error *
     return code == MESH_OK ? keep(tx, run->id, err) : code;
 }
 
+static mesh_code come_back(void *self, mesh_tx *tx, mesh_saga_run *run, mesh_error *err)
+{
+    (void)self;
+    return strcmp(run->id, "saga-stuck") == 0 ? look_whether_mended(tx, run->id, err) : MESH_OK;
+}
+
 static const mesh_saga_step steps[] = {
     {.name = "pack", .action = pack, .compensation = pack},
-    {.name = "leave", .action = leave, .compensation = pack, .attempts = 1},
+    {.name = "leave", .action = leave, .compensation = come_back, .attempts = 1},
     {.name = NULL},
 };
 
