@@ -86,7 +86,7 @@ typedef struct mesh_received {
 } mesh_received;
 
 enum {
-    MESH_BATCH_MAX = 128
+    MESH_BATCH_MAX = 512
 };
 
 /*

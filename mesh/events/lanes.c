@@ -19,6 +19,7 @@ enum {
     BATCH_TIME_MS = 50,
     LOOK_FIRST_MS = 5, /* whether others handled what the held ones wait for; doubles in vain */
     LOOK_LAST_MS = 100,
+    CAPACITY_MAX = MESH_EVENTS_MAX_UNANSWERED / 4, /* what is left is for others while one hangs */
     LATE_PAUSE_MS = 500 /* of an event whose lane is stuck, until another instance may have it */
 };
 
@@ -30,7 +31,7 @@ size_t mesh_lanes_capacity(const mesh_consumption *self)
         size_t two = 2 * self->lanes[i].limit;
         capacity += two > WAITING_MIN ? two : WAITING_MIN;
     }
-    return capacity;
+    return capacity < CAPACITY_MAX ? capacity : CAPACITY_MAX;
 }
 
 size_t mesh_lanes_room(const mesh_consumption *self)

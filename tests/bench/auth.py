@@ -80,8 +80,8 @@ def measure_calls(results, options, work):
 def arguments():
     """The options of scripts/bench, which is their manual and has looked at them."""
     parser = argparse.ArgumentParser(prog="bench", add_help=False)
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--seconds", type=float, default=0.6)
+    parser.add_argument("--rounds", type=int, default=61)
+    parser.add_argument("--seconds", type=float, default=0.3)
     parser.add_argument("--changes", type=int, default=500)
     parser.add_argument("--short", action="store_true")
     parser.add_argument("--json", action="store_true")
