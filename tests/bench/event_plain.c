@@ -25,6 +25,7 @@ enum {
     PENDING_MAX = 1000,
     FETCH = 500,
     FETCH_WAIT_MS = 1000,
+    ADD_TRIES = 100,
     ANSWERS_LIMIT_MS = 600000
 };
 
@@ -41,6 +42,18 @@ static void expect(const char *what, natsStatus status)
     exit(1);
 }
 
+/* The server refuses one of two processes that add it at the same moment. */
+static void add_stream(jsCtx *js, jsStreamConfig *stream)
+{
+    jsErrCode reason = 0;
+    natsStatus status = NATS_ERR;
+    for (int i = 0; status != NATS_OK && reason != JSStreamNameExistErr; i++) {
+        status = js_AddStream(NULL, js, stream, NULL, &reason);
+        if (i == ADD_TRIES)
+            expect("stream", status);
+    }
+}
+
 static bus connect_bus(const char *url)
 {
     bus self = {NULL, NULL};
@@ -55,10 +68,7 @@ static bus connect_bus(const char *url)
     stream.Name = STREAM;
     stream.Subjects = &subjects;
     stream.SubjectsLen = 1;
-    jsErrCode reason = 0;
-    natsStatus status = js_AddStream(NULL, self.js, &stream, NULL, &reason);
-    if (status != NATS_OK && reason != JSStreamNameExistErr)
-        expect("stream", status);
+    add_stream(self.js, &stream);
     return self;
 }
 

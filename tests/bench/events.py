@@ -158,7 +158,8 @@ def backlog(bus, count):
         noter.wait()
         watcher.join()
     drained = time.monotonic() - began
-    middle = [mib for share, mib in samples if 0.15 <= share <= 0.3] or [samples[0][1]]
+    fifth = min(samples, key=lambda one: abs(one[0] - 0.2))[0]
+    middle = [mib for share, mib in samples if 0.15 <= share <= 0.3 or share == fifth]
     points = [min(samples, key=lambda one: abs(one[0] - share / MEMORY_POINTS))
               for share in range(1, MEMORY_POINTS + 1)]
     return {"events": count, "published_per_s": count / published, "seller_peak_mib": peak,
