@@ -64,6 +64,11 @@ bool mesh_delivery_address(mesh_delivery *d, const mesh_consumer *consumers)
     return d->related != NULL;
 }
 
+bool mesh_delivery_same_aggregate(const mesh_delivery *a, const mesh_delivery *b)
+{
+    return mesh_aggregate_same(&a->aggregate, &b->aggregate);
+}
+
 /* ---- reading ---- */
 
 static mesh_code read_headers(mesh_delivery *d, mesh_arena *arena, mesh_error *err)

@@ -99,6 +99,9 @@ void mesh_delivery_read(mesh_delivery *delivery, natsMsg *message);
  * these consumers. */
 bool mesh_delivery_address(mesh_delivery *delivery, const mesh_consumer *consumers);
 
+/* Of those that have one. */
+bool mesh_delivery_same_aggregate(const mesh_delivery *a, const mesh_delivery *b);
+
 /*
  * Handles one or several on the calling thread, and says in each what became of it. False: one of
  * several cannot be handled, nothing has changed, and each has to be handled alone. `arena` is

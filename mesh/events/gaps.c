@@ -24,11 +24,6 @@ static void each_held(const mesh_consumption *self, visit_fn *fn, void *context)
     }
 }
 
-static bool same_aggregate(const mesh_delivery *a, const mesh_delivery *b)
-{
-    return mesh_aggregate_same(&a->aggregate, &b->aggregate);
-}
-
 /* One that is known to wait for a version; others wait for such ones. */
 static bool is_first(const mesh_delivery *delivery)
 {
@@ -73,7 +68,7 @@ static void list(mesh_delivery *delivery, void *context)
 {
     listing *all = context;
     size_t i = 0;
-    while (i < all->count && !same_aggregate(all->found[i].first, delivery))
+    while (i < all->count && !mesh_delivery_same_aggregate(all->found[i].first, delivery))
         i++;
     if (i == MESH_GAPS_SHOWN)
         return;
@@ -145,7 +140,7 @@ static void find_longest(mesh_delivery *delivery, void *context)
 static void mark_told(mesh_delivery *delivery, void *context)
 {
     telling *what = context;
-    if (!same_aggregate(delivery, what->longest))
+    if (!mesh_delivery_same_aggregate(delivery, what->longest))
         return;
     delivery->held_told = true;
     what->events++;

@@ -7,11 +7,6 @@ void mesh_held_init(mesh_held *self, size_t *all, size_t *all_bytes)
         self->buckets[i].last = &self->buckets[i].first;
 }
 
-static bool same_aggregate(const mesh_delivery *a, const mesh_delivery *b)
-{
-    return mesh_aggregate_same(&a->aggregate, &b->aggregate);
-}
-
 static size_t bucket_of(const mesh_delivery *delivery)
 {
     return delivery->aggregate.hash % MESH_HELD_BUCKETS;
@@ -58,7 +53,7 @@ static mesh_delivery **find_lowest(mesh_delivery **place)
 {
     mesh_delivery **lowest = place;
     for (; *place != NULL; place = &(*place)->next)
-        if ((*place)->version < (*lowest)->version && same_aggregate(*place, *lowest))
+        if ((*place)->version < (*lowest)->version && mesh_delivery_same_aggregate(*place, *lowest))
             lowest = place;
     return lowest;
 }
@@ -66,7 +61,7 @@ static mesh_delivery **find_lowest(mesh_delivery **place)
 static bool is_among(mesh_delivery *const *taken, size_t count, const mesh_delivery *delivery)
 {
     for (size_t i = 0; i < count; i++)
-        if (same_aggregate(taken[i], delivery))
+        if (mesh_delivery_same_aggregate(taken[i], delivery))
             return true;
     return false;
 }
@@ -113,7 +108,7 @@ mesh_delivery *mesh_held_take_all(mesh_held *self, const mesh_delivery *of)
     mesh_delivery *taken = NULL, *highest = NULL;
     size_t bucket = bucket_of(of);
     for (mesh_delivery **place = &self->buckets[bucket].first; *place != NULL;) {
-        if (!same_aggregate(*place, of)) {
+        if (!mesh_delivery_same_aggregate(*place, of)) {
             place = &(*place)->next;
             continue;
         }
@@ -130,7 +125,7 @@ mesh_delivery *mesh_held_take_all(mesh_held *self, const mesh_delivery *of)
 bool mesh_held_has_next(const mesh_held *self, const mesh_delivery *delivery)
 {
     for (const mesh_delivery *d = self->buckets[bucket_of(delivery)].first; d != NULL; d = d->next)
-        if (d->version - 1 == delivery->version && same_aggregate(d, delivery))
+        if (d->version - 1 == delivery->version && mesh_delivery_same_aggregate(d, delivery))
             return true;
     return false;
 }
@@ -138,7 +133,7 @@ bool mesh_held_has_next(const mesh_held *self, const mesh_delivery *delivery)
 bool mesh_held_has_earlier(const mesh_held *self, const mesh_delivery *delivery)
 {
     for (const mesh_delivery *d = self->buckets[bucket_of(delivery)].first; d != NULL; d = d->next)
-        if (d->version < delivery->version && same_aggregate(d, delivery))
+        if (d->version < delivery->version && mesh_delivery_same_aggregate(d, delivery))
             return true;
     return false;
 }

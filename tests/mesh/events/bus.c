@@ -109,6 +109,7 @@ void bus_close(instance *self)
 
 void bus_close_all(void)
 {
+    atomic_store(&bus_may_go_on, true);
     for (int i = 0; i < OPEN_MAX; i++) {
         instance left = open_ones[i];
         if (left.db != NULL)
@@ -149,6 +150,16 @@ mesh_code bus_note(void *self, mesh_tx *tx, const mesh_event *meta,
                          MESH_SQL_PARAMS(MESH_SQL_TEXT(event->product_id),
                                          MESH_SQL_INT(event->version), MESH_SQL_TEXT(trace_id)),
                          NULL, NULL, err);
+}
+
+atomic_bool bus_may_go_on;
+
+mesh_code bus_note_when_told(void *self, mesh_tx *tx, const mesh_event *meta,
+                             const Stock__V1__StockLowered *event, mesh_error *err)
+{
+    while (!atomic_load(&bus_may_go_on))
+        wait_a_moment();
+    return bus_note(self, tx, meta, event, err);
 }
 
 int64_t bus_handled(instance *self)

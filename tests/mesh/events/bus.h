@@ -7,6 +7,7 @@
 
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -53,7 +54,7 @@ instance bus_open(const instance_options *options);
 void bus_close(instance *instance);
 
 /* Closes those that are still open, as a case that failed leaves them: they would take the events
- * of the next one. For tear-downs. */
+ * of the next one. Whoever waits for `bus_may_go_on` goes on. For tear-downs. */
 void bus_close_all(void);
 
 /* Adds StockLowered in a transaction of its own, and commits it. */
@@ -66,6 +67,11 @@ void bus_forget_published(instance *instance);
 /* A handler that inserts a row (product_id, version, trace_id) into `handled`. */
 mesh_code bus_note(void *self, mesh_tx *tx, const mesh_event *meta,
                    const Stock__V1__StockLowered *event, mesh_error *err);
+
+/* The same, once it is told that it may. */
+extern atomic_bool bus_may_go_on;
+mesh_code bus_note_when_told(void *self, mesh_tx *tx, const mesh_event *meta,
+                             const Stock__V1__StockLowered *event, mesh_error *err);
 
 /* Rows in `handled`, as one number or text. */
 int64_t bus_handled(instance *instance);

@@ -186,16 +186,6 @@ static void an_event_with_a_status_holds_up_no_others(void **state)
     bus_close(&self);
 }
 
-static atomic_bool may_go_on;
-
-static mesh_code note_when_told(void *self, mesh_tx *tx, const mesh_event *meta,
-                                const Stock__V1__StockLowered *event, mesh_error *err)
-{
-    while (!atomic_load(&may_go_on))
-        wait_a_moment();
-    return bus_note(self, tx, meta, event, err);
-}
-
 /* S4.10: memory has a limit, however large the events are. */
 static void large_events_are_not_fetched_long_before_they_are_handled(void **state)
 {
@@ -209,7 +199,7 @@ static void large_events_are_not_fetched_long_before_they_are_handled(void **sta
     static uint8_t payload[500000] = "\x0a\x07odyssey\x10\x01\x1a\x91\xc2\x1e";
     char versioned[1100];
     int64_t most = 0;
-    atomic_store(&may_go_on, false);
+    atomic_store(&bus_may_go_on, false);
     for (int i = 0; i < EVENTS; i++) {
         char *place = strstr(fresh_headers(), "odyssey");
         snprintf(versioned, sizeof versioned, "%.*sproduct-%d%s", (int)(place - headers), headers,
@@ -217,13 +207,13 @@ static void large_events_are_not_fetched_long_before_they_are_handled(void **sta
         bus_publish_raw("events.stock.v1.StockLowered", versioned, payload, sizeof payload);
     }
     instance self = bus_open(&(instance_options){
-        .service = "stock", .url = url, .handler = note_when_told, .concurrency = LANES});
+        .service = "stock", .url = url, .handler = bus_note_when_told, .concurrency = LANES});
     WAIT_FOR(bus_unanswered("stock") > EVENTS / 8);
     for (int i = 0; i < LOOKS; i++) {
         int64_t unanswered = bus_unanswered("stock");
         most = unanswered > most ? unanswered : most;
     }
-    atomic_store(&may_go_on, true);
+    atomic_store(&bus_may_go_on, true);
     WAIT_FOR(bus_stats(&self).consumed == EVENTS);
     assert_in_range(most, 1, MOST);
     bus_close(&self);

@@ -12,9 +12,6 @@
 
 static mesh_arena *arena;
 
-/* What note_when_told waits for. */
-static atomic_bool may_go_on;
-
 static int test_setup(void **state)
 {
     arena = mesh_arena_create(4096, 0);
@@ -24,7 +21,6 @@ static int test_setup(void **state)
 static int test_teardown(void **state)
 {
     mesh_arena_destroy(arena);
-    atomic_store(&may_go_on, true);
     return publisher_end(state);
 }
 
@@ -411,29 +407,21 @@ static void a_paused_consumer_takes_nothing_until_it_is_resumed(void **state)
     bus_close(&first);
 }
 
-static mesh_code note_when_told(void *self, mesh_tx *tx, const mesh_event *meta,
-                                const Stock__V1__StockLowered *event, mesh_error *err)
-{
-    while (!atomic_load(&may_go_on))
-        wait_a_moment();
-    return bus_note(self, tx, meta, event, err);
-}
-
 /* S4.10: long work is not given to another instance, and a standstill is seen. */
 static void long_work_goes_on_and_a_stall_is_told(void **state)
 {
     (void)state;
-    atomic_store(&may_go_on, false);
+    atomic_store(&bus_may_go_on, false);
     instance self = bus_open(&(instance_options){.service = "stock",
                                                  .url = url,
-                                                 .handler = note_when_told,
+                                                 .handler = bus_note_when_told,
                                                  .ack_wait_ms = 300,
                                                  .stall_ms = 1500});
     bus_add(&publisher, "odyssey", 1);
     /* Five times the ack wait. */
     WAIT_FOR(bus_stats(&self).stalled);
     assert_true(bus_stats(&self).oldest_held_ms >= 1000);
-    atomic_store(&may_go_on, true);
+    atomic_store(&bus_may_go_on, true);
     WAIT_FOR(bus_stats(&self).consumed == 1);
     WAIT_FOR(!bus_stats(&self).stalled);
     WAIT_FOR(bus_unanswered("stock") == 0);
@@ -448,17 +436,17 @@ static void work_beyond_its_time_is_given_to_another(void **state)
     (void)state;
     instance_options options = {.service = "stock",
                                 .url = url,
-                                .handler = note_when_told,
+                                .handler = bus_note_when_told,
                                 .ack_wait_ms = 500,
                                 .handler_timeout_ms = 700};
-    atomic_store(&may_go_on, false);
+    atomic_store(&bus_may_go_on, false);
     instance first = bus_open(&options);
     bus_add(&publisher, "odyssey", 1);
     WAIT_FOR(bus_unanswered("stock") == 1);
     options.handler = bus_note;
     instance second = bus_open(&options);
     WAIT_FOR(bus_stats(&second).redelivered > 0);
-    atomic_store(&may_go_on, true); /* its transaction has no time left */
+    atomic_store(&bus_may_go_on, true); /* its transaction has no time left */
     WAIT_FOR(bus_handled(&second) == 1);
     WAIT_FOR(bus_unanswered("stock") == 0);
     assert_int_equal(bus_handled(&second), 1);

@@ -13,15 +13,6 @@
 #include "order/v1/events.mesh.h"
 #include "tests/mesh/events/publisher.h"
 
-/* What note_when_told waits for. */
-static atomic_bool may_go_on;
-
-static int test_teardown(void **state)
-{
-    atomic_store(&may_go_on, true);
-    return publisher_end(state);
-}
-
 static instance open_consumer(int64_t gap_wait_ms)
 {
     return bus_open(&(instance_options){
@@ -363,14 +354,6 @@ static void an_aggregate_does_not_begin_behind_an_event_that_waits_elsewhere(voi
     bus_close(&other);
 }
 
-static mesh_code note_when_told(void *context, mesh_tx *tx, const mesh_event *meta,
-                                const Stock__V1__StockLowered *event, mesh_error *err)
-{
-    while (!atomic_load(&may_go_on))
-        wait_a_moment();
-    return bus_note(context, tx, meta, event, err);
-}
-
 /* S4.9, S4.10: ... however long that takes. */
 static void an_aggregate_does_not_begin_behind_an_event_that_waits_long_elsewhere(void **state)
 {
@@ -378,11 +361,11 @@ static void an_aggregate_does_not_begin_behind_an_event_that_waits_long_elsewher
     char id[32];
     instance_options options = {.service = "stock",
                                 .url = url,
-                                .handler = note_when_told,
+                                .handler = bus_note_when_told,
                                 .start_sequence = 2,
                                 .concurrency = 1,
                                 .ack_wait_ms = 4000};
-    atomic_store(&may_go_on, false);
+    atomic_store(&bus_may_go_on, false);
     lowered("ilias", 1);
     instance slow = bus_open(&options);
     for (int i = 0; i < 7; i++) { /* as many as it takes */
@@ -397,7 +380,7 @@ static void an_aggregate_does_not_begin_behind_an_event_that_waits_long_elsewher
     /* Twice as long as it takes until an aggregate begins in any case. */
     int64_t late_ns = mesh_clock_deadline_ns(15000);
     WAIT_FOR(bus_stats(&other).consumed > 0 || mesh_clock_monotonic_ns() > late_ns);
-    atomic_store(&may_go_on, true);
+    atomic_store(&bus_may_go_on, true);
     WAIT_FOR(bus_unanswered("stock") == 0);
     assert_string_equal(versions(&slow, "odyssey"), "1,2");
     bus_close(&slow);
@@ -638,7 +621,7 @@ static void a_gap_does_not_age_while_the_broker_is_silent(void **state)
 
 int main(void)
 {
-#define CASE(name) cmocka_unit_test_setup_teardown(name, publisher_begin, test_teardown)
+#define CASE(name) cmocka_unit_test_setup_teardown(name, publisher_begin, publisher_end)
     const struct CMUnitTest tests[] = {
         CASE(what_is_emitted_again_is_discarded),
         CASE(two_instances_apply_what_is_emitted_twice_once),

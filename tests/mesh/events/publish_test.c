@@ -32,13 +32,9 @@ static int test_setup(void **state)
     return bus_reset(state);
 }
 
-/* What note_when_told waits for. */
-static atomic_bool may_go_on;
-
 static int test_teardown(void **state)
 {
     (void)state;
-    atomic_store(&may_go_on, true);
     bus_close_all();
     return 0;
 }
@@ -291,14 +287,6 @@ static void a_broken_connection_refuses_nothing(void **state)
     bus_close(&self);
 }
 
-static mesh_code note_when_told(void *self, mesh_tx *tx, const mesh_event *meta,
-                                const Stock__V1__StockLowered *event, mesh_error *err)
-{
-    while (!atomic_load(&may_go_on))
-        wait_a_moment();
-    return bus_note(self, tx, meta, event, err);
-}
-
 /* S0.9: a connection that takes nothing more is given up. */
 static void figures_can_be_read_while_the_broker_reads_nothing(void **state)
 {
@@ -309,9 +297,9 @@ static void figures_can_be_read_while_the_broker_reads_nothing(void **state)
     char id[32];
     mesh_tx *tx = NULL;
     int64_t longest_ms = 0;
-    atomic_store(&may_go_on, false);
+    atomic_store(&bus_may_go_on, false);
     instance self = bus_open(&(instance_options){
-        .service = "stock", .url = url, .handler = note_when_told, .ack_wait_ms = 1000});
+        .service = "stock", .url = url, .handler = bus_note_when_told, .ack_wait_ms = 1000});
     bus_add(&self, "odyssey", 1);
     WAIT_FOR(bus_stats(&self).published == 1 && bus_unanswered("stock") == 1);
     nats_freeze();
@@ -332,7 +320,7 @@ static void figures_can_be_read_while_the_broker_reads_nothing(void **state)
     }
     assert_in_range(longest_ms, 0, 10000);
     nats_thaw();
-    atomic_store(&may_go_on, true);
+    atomic_store(&bus_may_go_on, true);
     WAIT_FOR(bus_stats(&self).published == 1 + EVENTS);
     bus_close(&self);
 }

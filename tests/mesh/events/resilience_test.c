@@ -16,15 +16,6 @@
 
 static const char *program;
 
-/* What note_when_told waits for. */
-static atomic_bool may_go_on;
-
-static int test_teardown(void **state)
-{
-    atomic_store(&may_go_on, true);
-    return publisher_end(state);
-}
-
 static void add_many(int from, int to)
 {
     char id[32];
@@ -166,7 +157,7 @@ static mesh_code note_at_last(void *self, mesh_tx *tx, const mesh_event *meta,
     int call = atomic_fetch_add(&calls, 1) + 1;
     if (call == 1)
         return mesh_error_set(err, MESH_UNAVAILABLE, "a peer is away");
-    while (call == 2 && !atomic_load(&may_go_on))
+    while (call == 2 && !atomic_load(&bus_may_go_on))
         wait_a_moment();
     if (call == 3)
         return mesh_error_set(err, MESH_INTERNAL, "not this time");
@@ -178,13 +169,13 @@ static void an_attempt_that_could_not_be_noted_does_not_count(void **state)
 {
     (void)state;
     atomic_store(&calls, 0);
-    atomic_store(&may_go_on, false);
+    atomic_store(&bus_may_go_on, false);
     instance self = bus_open(&(instance_options){
         .service = "stock", .url = url, .handler = note_at_last, .max_deliver = 2});
     bus_add(&publisher, "odyssey", 1);
     WAIT_FOR(atomic_load(&calls) == 2);
     postgres_stop();
-    atomic_store(&may_go_on, true);
+    atomic_store(&bus_may_go_on, true);
     WAIT_FOR(bus_stats(&self).failed == 2);
     postgres_restart();
     WAIT_FOR(bus_stats(&self).consumed + bus_stats(&self).dead == 1);
@@ -332,13 +323,11 @@ static void a_handler_ends_when_its_time_is_over(void **state)
 
 static atomic_int in_handler;
 
-static mesh_code note_when_told(void *self, mesh_tx *tx, const mesh_event *meta,
-                                const Stock__V1__StockLowered *event, mesh_error *err)
+static mesh_code count_and_note_when_told(void *self, mesh_tx *tx, const mesh_event *meta,
+                                          const Stock__V1__StockLowered *event, mesh_error *err)
 {
     atomic_fetch_add(&in_handler, 1);
-    while (!atomic_load(&may_go_on))
-        wait_a_moment();
-    return bus_note(self, tx, meta, event, err);
+    return bus_note_when_told(self, tx, meta, event, err);
 }
 
 static void *let_it_go_on(void *context)
@@ -347,7 +336,7 @@ static void *let_it_go_on(void *context)
     /* What the draining instance gave back arrives here long before the ack wait ends. */
     while (bus_stats(other).consumed < 9)
         wait_a_moment();
-    atomic_store(&may_go_on, true);
+    atomic_store(&bus_may_go_on, true);
     return NULL;
 }
 
@@ -357,9 +346,9 @@ static void a_drain_finishes_what_runs_and_gives_the_rest_back(void **state)
     static const char *const names[10] = {"a", "b", "c", "d", "e", "f", "g", "h", "i", "j"};
     pthread_t thread;
     atomic_store(&in_handler, 0);
-    atomic_store(&may_go_on, false);
+    atomic_store(&bus_may_go_on, false);
     instance self = bus_open(&(instance_options){
-        .service = "stock", .url = url, .handler = note_when_told, .concurrency = 1});
+        .service = "stock", .url = url, .handler = count_and_note_when_told, .concurrency = 1});
     /* Of several aggregates: what follows the one that runs could not be handled before it. */
     for (int i = 0; i < 10; i++)
         bus_add(&publisher, names[i], 1);
@@ -383,9 +372,9 @@ static void what_comes_after_the_last_fetch_goes_back_at_once(void **state)
 {
     (void)state;
     instance_options options = {
-        .service = "stock", .url = url, .handler = note_when_told, .ack_wait_ms = 120000};
+        .service = "stock", .url = url, .handler = count_and_note_when_told, .ack_wait_ms = 120000};
     atomic_store(&in_handler, 0);
-    atomic_store(&may_go_on, false);
+    atomic_store(&bus_may_go_on, false);
     instance self = bus_open(&options);
     bus_add(&publisher, "odyssey", 1);
     WAIT_FOR(atomic_load(&in_handler) == 1);
@@ -398,7 +387,7 @@ static void what_comes_after_the_last_fetch_goes_back_at_once(void **state)
     options.handler = bus_note;
     instance other = bus_open(&options);
     WAIT_FOR(bus_stats(&other).consumed == 1); /* long before the ack wait ends */
-    atomic_store(&may_go_on, true);
+    atomic_store(&bus_may_go_on, true);
     assert_true(mesh_events_drain(self.events, 10000));
     assert_int_equal(bus_handled(&self), 2);
     bus_close(&self);
@@ -410,7 +399,7 @@ int main(int argc, char **argv)
     if (argc == 4 && strcmp(argv[1], "--consume") == 0)
         return run_child(argv[2], argv[3]);
     program = argv[0];
-#define CASE(name) cmocka_unit_test_setup_teardown(name, publisher_begin, test_teardown)
+#define CASE(name) cmocka_unit_test_setup_teardown(name, publisher_begin, publisher_end)
     const struct CMUnitTest tests[] = {
         CASE(a_restart_of_the_broker_loses_and_repeats_nothing),
         CASE(a_broker_that_lost_its_data_gets_it_again),
