@@ -51,17 +51,24 @@ static void add_status(ctl_grid *grid, const saga *one)
                  mesh_arena_printf(run->arena, "\"%s\"", name));
 }
 
+/* People read the direction with the step; programs have a cell for each. */
+static void add_step(ctl_grid *grid, const char *step, bool compensating)
+{
+    const ctl *run = grid->run;
+    ctl_grid_text(grid, step);
+    if (compensating && grid->count > 0)
+        grid->cells[grid->count - 1].shown = mesh_arena_printf(run->arena, UNDO "%s",
+                                                               ctl_legible(run, step));
+    ctl_grid_flag(grid, compensating);
+}
+
 static void add_saga(ctl_grid *grid, const char *service, const saga *one)
 {
     const ctl *run = grid->run;
     ctl_grid_text(grid, service);
     ctl_grid_text(grid, one->definition);
     ctl_grid_text(grid, one->id);
-    ctl_grid_text(grid, one->step);
-    if (one->compensating && grid->count > 0) /* people read it with the step */
-        grid->cells[grid->count - 1].shown = mesh_arena_printf(run->arena, UNDO "%s",
-                                                               ctl_legible(run, one->step));
-    ctl_grid_flag(grid, one->compensating);
+    add_step(grid, one->step, one->compensating);
     ctl_grid_add(grid, mesh_arena_printf(run->arena, "%d/%d", one->attempts, one->max_attempts),
                  mesh_arena_printf(run->arena, "%d", one->attempts));
     ctl_grid_number(grid, (uint64_t)one->max_attempts);
@@ -85,11 +92,7 @@ static ctl_grid history_of(ctl *run, const saga *one)
     for (size_t i = 0; i < one->n_history; i++) {
         const Mesh__Events__V1__SagaEntry *entry = one->history[i];
         ctl_grid_time(&grid, entry->time);
-        ctl_grid_text(&grid, entry->step);
-        if (entry->compensating && grid.count > 0)
-            grid.cells[grid.count - 1].shown = mesh_arena_printf(run->arena, UNDO "%s",
-                                                                 ctl_legible(run, entry->step));
-        ctl_grid_flag(&grid, entry->compensating);
+        add_step(&grid, entry->step, entry->compensating);
         ctl_grid_number(&grid, (uint64_t)entry->attempt);
         ctl_grid_text(&grid, entry->what);
         ctl_grid_text(&grid, entry->code);
