@@ -192,6 +192,7 @@ static bool pull_on(mesh_consumption *self, mesh_link *link, bool *well)
 static void fetch_on(mesh_consumption *self, mesh_link *link)
 {
     int64_t pause_ms = RETRY_FIRST_MS;
+    mesh_turns_begin(&self->turns, link->connection);
     while (wait_leave(self) && !natsConnection_IsClosed(link->connection)) {
         bool well = false;
         if (pull_on(self, link, &well))
@@ -203,6 +204,7 @@ static void fetch_on(mesh_consumption *self, mesh_link *link)
         pause_ms = pause_ms * 2 < RETRY_LAST_MS ? pause_ms * 2 : RETRY_LAST_MS;
     }
     wait_answered(self, link);
+    mesh_turns_end(&self->turns);
 }
 
 static void *fetch(void *context)

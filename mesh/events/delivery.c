@@ -389,9 +389,20 @@ static void handle_one(mesh_work *self)
         end_others(self);
 }
 
+static int by_turn(const void *left, const void *right)
+{
+    const mesh_delivery *a = *(mesh_delivery *const *)left, *b = *(mesh_delivery *const *)right;
+    if (a->aggregate.hash != b->aggregate.hash)
+        return a->aggregate.hash < b->aggregate.hash ? -1 : 1;
+    if (a->version != b->version)
+        return a->version < b->version ? -1 : 1;
+    return (a->sequence > b->sequence) - (a->sequence < b->sequence);
+}
+
 bool mesh_delivery_handle(const mesh_delivery_settings *settings, mesh_delivery **deliveries,
                           size_t count, mesh_arena *arena)
 {
+    qsort(deliveries, count, sizeof(mesh_delivery *), by_turn);
     mesh_work self = {
         .settings = settings, .deliveries = deliveries, .count = count, .arena = arena};
     mesh_error err = {.code = MESH_OK}; /* each says it again when it is handled alone */

@@ -48,6 +48,22 @@ mesh_delivery *mesh_held_pop(mesh_held *self)
     return NULL;
 }
 
+const mesh_delivery *mesh_held_any(const mesh_held *self)
+{
+    for (size_t i = 0; self->count > 0 && i < MESH_HELD_BUCKETS; i++)
+        if (self->buckets[i].first != NULL)
+            return self->buckets[i].first;
+    return NULL;
+}
+
+mesh_delivery *mesh_held_find(const mesh_held *self, uint64_t hash, int64_t version)
+{
+    mesh_delivery *d = self->buckets[hash % MESH_HELD_BUCKETS].first;
+    while (d != NULL && (d->version != version || d->aggregate.hash != hash))
+        d = d->next;
+    return d;
+}
+
 /* The lowest of its aggregate, as far as `place` is the first of that in the bucket. */
 static mesh_delivery **find_lowest(mesh_delivery **place)
 {
@@ -141,7 +157,7 @@ bool mesh_held_has_earlier(const mesh_held *self, const mesh_delivery *delivery)
 void mesh_held_each(const mesh_held *self, void (*fn)(mesh_delivery *delivery, void *context),
                     void *context)
 {
-    for (size_t i = 0; i < MESH_HELD_BUCKETS; i++)
+    for (size_t i = 0; self->count > 0 && i < MESH_HELD_BUCKETS; i++)
         for (mesh_delivery *d = self->buckets[i].first; d != NULL; d = d->next)
             fn(d, context);
 }

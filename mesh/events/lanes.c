@@ -17,13 +17,21 @@ enum {
     /* A transaction that takes longer has fewer events next time, so that none is held up long by
      * others; one that takes less than half of it may have twice as many. */
     BATCH_TIME_MS = 50,
-    LOOK_FIRST_MS = 5, /* whether others handled what the held ones wait for; doubles in vain */
-    LOOK_LAST_MS = 100,
+    /* Whether others handled what the held ones wait for, in case that they did not say so; doubles
+     * in vain. */
+    LOOK_FIRST_MS = 5,
+    LOOK_LAST_MS = 500,
     CAPACITY_MAX = MESH_EVENTS_MAX_UNANSWERED / 4, /* what is left is for others while one hangs */
-    LATE_PAUSE_MS = 500 /* of an event whose lane is stuck, until another instance may have it */
+    /* Of all instances that wait for each other. Once no more may be unanswered, the broker deals
+     * out what it may give one by one, to one instance after the other, and each event of an
+     * aggregate waits for another instance than the one before it. */
+    CAPACITY_OF_ALL = MESH_EVENTS_MAX_UNANSWERED / 2,
+    LONG_HELD_MS = 5000, /* an event that waits longer keeps no others from being fetched */
+    LATE_PAUSE_MS = 500  /* of an event whose lane is stuck, until another instance may have it */
 };
 
-/* Slow handlers leave to other instances what they would not get to soon. */
+/* Slow handlers leave to other instances what they would not get to soon, and instances that wait
+ * for each other what would only wait. */
 size_t mesh_lanes_capacity(const mesh_consumption *self)
 {
     size_t capacity = 0;
@@ -31,12 +39,22 @@ size_t mesh_lanes_capacity(const mesh_consumption *self)
         size_t two = 2 * self->lanes[i].limit;
         capacity += two > WAITING_MIN ? two : WAITING_MIN;
     }
-    return capacity < CAPACITY_MAX ? capacity : CAPACITY_MAX;
+    size_t others = mesh_turns_others(&self->turns);
+    size_t most = others > 0 ? CAPACITY_OF_ALL / (others + 1) : CAPACITY_MAX;
+    most = most < CAPACITY_MAX ? most : CAPACITY_MAX;
+    return capacity < most ? capacity : most;
+}
+
+/* Of those in flight: what is held may wait for an event that has to be fetched. */
+static size_t filling(const mesh_consumption *self)
+{
+    bool others = mesh_turns_others(&self->turns) > 0 && self->long_held < self->held;
+    return self->in_flight - (others ? self->long_held : self->held);
 }
 
 size_t mesh_lanes_room(const mesh_consumption *self)
 {
-    size_t waiting = self->in_flight - self->held, capacity = mesh_lanes_capacity(self);
+    size_t waiting = filling(self), capacity = mesh_lanes_capacity(self);
     if (self->bytes - self->held_bytes > WAITING_BYTES)
         return 0;
     return waiting < capacity ? capacity - waiting : 0;
@@ -110,9 +128,14 @@ static void give_back(mesh_lane *self, int64_t pause_ms)
         send_back(self->owner, pop(self), pause_ms);
 }
 
+static mesh_lane *lane_of(const mesh_consumption *self, uint64_t hash)
+{
+    return &self->lanes[(hash >> 32) % self->settings.lanes];
+}
+
 void mesh_lanes_put(mesh_consumption *self, mesh_delivery *delivery)
 {
-    mesh_lane *lane = &self->lanes[(delivery->aggregate.hash >> 32) % self->settings.lanes];
+    mesh_lane *lane = lane_of(self, delivery->aggregate.hash);
     delivery->next = NULL;
     *lane->last = delivery;
     lane->last = &delivery->next;
@@ -122,6 +145,36 @@ void mesh_lanes_put(mesh_consumption *self, mesh_delivery *delivery)
         give_back(lane, LATE_PAUSE_MS);
     else
         pthread_cond_signal(&lane->work);
+}
+
+/* ---- what other instances handle ---- */
+
+static mesh_turn *turn_of(mesh_lane *self, uint64_t hash)
+{
+    return &self->turns[hash % MESH_LANE_TURNS];
+}
+
+/* What waits for it goes on. It is kept for one of which it is just being found that it waits. */
+static void on_turn(void *context, const mesh_turn *turn)
+{
+    mesh_lane *lane = lane_of(context, turn->hash);
+    mesh_delivery *held = mesh_held_find(&lane->held, turn->hash, turn->version + 1);
+    if (held == NULL) {
+        *turn_of(lane, turn->hash) = *turn;
+        return;
+    }
+    release_held(lane, held);
+    pthread_cond_signal(&lane->work);
+}
+
+/* Whether it was said meanwhile that it is in turn: once, since that may not be true. */
+static bool is_in_turn(mesh_lane *self, const mesh_delivery *delivery)
+{
+    mesh_turn *turn = turn_of(self, delivery->aggregate.hash);
+    if (turn->hash != delivery->aggregate.hash || turn->version != delivery->version - 1)
+        return false;
+    turn->hash = 0;
+    return true;
 }
 
 /* Whether handlers may begin with what waits. */
@@ -248,6 +301,10 @@ static size_t hold(mesh_lane *self, mesh_delivery **batch, size_t count)
     size_t left = 0;
     for (size_t i = 0; i < count; i++) {
         mesh_delivery *delivery = batch[i];
+        if (delivery->result == MESH_DELIVERY_HELD && is_in_turn(self, delivery)) {
+            put_first(self, delivery);
+            continue;
+        }
         if (delivery->result == MESH_DELIVERY_HELD && has_room_to_hold(self)) {
             if (self->held.count == 0) {
                 self->look_ms = LOOK_FIRST_MS;
@@ -282,17 +339,41 @@ static void adapt(mesh_lane *self)
         self->limit *= 2;
 }
 
+/* Others may have, or get, what is waited for. */
+static void say_held(mesh_lane *self)
+{
+    const mesh_delivery *any = mesh_held_any(&self->held);
+    if (any != NULL)
+        mesh_turns_wait(&self->owner->turns, any->connection);
+}
+
+/* Says which versions were handled, if others wait for them. */
+static void tell(mesh_lane *self, mesh_delivery *const *batch, size_t count)
+{
+    mesh_turn turns[MESH_DELIVERY_BATCH];
+    size_t told = 0;
+    for (size_t i = 0; i < count; i++)
+        if (got_done(batch[i]) && batch[i]->version > 0)
+            turns[told++] = (mesh_turn){batch[i]->aggregate.hash, batch[i]->version};
+    if (told > 0)
+        mesh_turns_tell(&self->owner->turns, batch[0]->connection, turns, told);
+}
+
 static void finish(mesh_lane *self, mesh_delivery **batch, size_t count)
 {
     mesh_consumption *owner = self->owner;
     pthread_mutex_lock(&owner->mu);
+    bool wanted = mesh_turns_others(&owner->turns) > 0;
     adapt(self);
     self->running = 0; /* from here on nobody else has them */
     count = hold(self, batch, count);
     for (size_t i = 0; i < count; i++)
         if (got_done(batch[i]) && mesh_held_has_next(&self->held, batch[i]))
             release_held(self, batch[i]);
+    say_held(self);
     pthread_mutex_unlock(&owner->mu);
+    if (wanted)
+        tell(self, batch, count);
     for (size_t i = 0; i < count; i++)
         answer(batch[i]);
     pthread_mutex_lock(&owner->mu);
@@ -319,8 +400,9 @@ static void look(mesh_lane *self, mesh_delivery **batch, size_t count)
     pthread_mutex_lock(&self->owner->mu);
     self->running = 0;
     for (size_t i = 0; i < count; i++) {
+        bool waits = batch[i]->result == MESH_DELIVERY_HELD && !is_in_turn(self, batch[i]);
         mesh_held_keep(&self->held, batch[i]);
-        if (batch[i]->result == MESH_DELIVERY_HELD)
+        if (waits)
             continue;
         in_vain = false;
         release_held(self, batch[i]);
@@ -329,6 +411,7 @@ static void look(mesh_lane *self, mesh_delivery **batch, size_t count)
                     : self->look_ms * 2 < LOOK_LAST_MS ? self->look_ms * 2
                                                        : LOOK_LAST_MS;
     self->look_ns = mesh_clock_deadline_ns(self->look_ms);
+    say_held(self);
     pthread_cond_broadcast(&self->owner->changed); /* for who drains */
     pthread_mutex_unlock(&self->owner->mu);
 }
@@ -372,6 +455,7 @@ static void *run_lane(void *context)
 
 typedef struct touching {
     int64_t now_ns, period_ns;
+    size_t long_held;
 } touching;
 
 static void touch(mesh_delivery *delivery, void *context)
@@ -394,9 +478,15 @@ static void each(const mesh_lane *self, void (*fn)(mesh_delivery *delivery, void
     mesh_held_each(&self->held, fn, context);
 }
 
+static void count_long_held(mesh_delivery *delivery, void *context)
+{
+    touching *when = context;
+    when->long_held += when->now_ns > mesh_clock_add_ms(delivery->fetched_ns, LONG_HELD_MS);
+}
+
 void mesh_lanes_touch(mesh_consumption *self)
 {
-    touching when = {mesh_clock_monotonic_ns(), self->settings.ack_wait_ms * 1000000 / 3};
+    touching when = {mesh_clock_monotonic_ns(), self->settings.ack_wait_ms * 1000000 / 3, 0};
     for (mesh_lane *lane = self->lanes; lane < self->lanes + self->settings.lanes; lane++) {
         /* What takes longer another instance may have, and what waits for it, too. */
         if (is_late(lane)) {
@@ -404,7 +494,9 @@ void mesh_lanes_touch(mesh_consumption *self)
             continue;
         }
         each(lane, touch, &when);
+        mesh_held_each(&lane->held, count_long_held, &when);
     }
+    self->long_held = when.long_held;
 }
 
 void mesh_lanes_give_back(mesh_consumption *self)
@@ -471,6 +563,7 @@ mesh_code mesh_lanes_create(mesh_consumption *self, mesh_error *err)
 {
     bool complete = true;
     self->gap_pause_ms = MESH_DELIVERY_GAP_PAUSE_MS;
+    mesh_turns_init(&self->turns, self->settings.delivery.service, &self->mu, on_turn, self);
     self->lanes = mesh_calloc(self->settings.lanes, sizeof *self->lanes);
     if (self->lanes == NULL)
         return mesh_error_set(err, MESH_RESOURCE_EXHAUSTED, "out of memory");

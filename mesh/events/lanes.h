@@ -10,6 +10,11 @@
 
 #include "mesh/events/consume.h"
 #include "mesh/events/held.h"
+#include "mesh/events/turns.h"
+
+enum {
+    MESH_LANE_TURNS = 256 /* kept, by their hashes */
+};
 
 typedef struct mesh_lane {
     mesh_consumption *owner; /* immutable */
@@ -27,13 +32,16 @@ typedef struct mesh_lane {
     int64_t began_ns;
     mesh_held held;  /* those that wait for others before them */
     int64_t look_ns; /* when it is looked whether they still have to */
+    /* What others handled while nothing waited for it here that could go on. */
+    mesh_turn turns[MESH_LANE_TURNS];
 } mesh_lane;
 
 struct mesh_consumption {
     mesh_consumption_settings settings; /* immutable */
     mesh_lane *lanes;                   /* immutable */
     mesh_withdrawals withdrawals;       /* thread-safe */
-    bool *late;                         /* of each consumer's aggregates; immutable once `told` */
+    mesh_turns turns;
+    bool *late; /* of each consumer's aggregates; immutable once `told` */
     pthread_t fetcher;
     pthread_t watcher;
     int64_t pruned_ns;    /* of the watcher */
@@ -58,6 +66,7 @@ struct mesh_consumption {
     size_t bytes;          /* of them */
     size_t held;           /* of them those that wait for others, which may have to be fetched */
     size_t held_bytes;     /* of those */
+    size_t long_held;      /* of them those that have waited for long, as of the last touch */
     int64_t gap_pause_ms;  /* of what comes too early and is not held */
     int64_t gap_second_ns; /* end of the second in which `gap_count` were sent back */
     size_t gap_count;

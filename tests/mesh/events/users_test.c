@@ -254,6 +254,8 @@ static void what_is_not_the_service_s_own_is_refused(void **state)
         "events.stock.v1.StockLowered",
         "events.shopping.v1.Anything",
         "_INBOX_stock.any",
+        "_INBOX_stock.turns",
+        "_INBOX_shop.any",
         "_INBOX.any",
         "$JS.API.INFO",
         "$JS.API.STREAM.NAMES",
@@ -315,6 +317,7 @@ static void what_is_not_the_service_s_own_is_refused(void **state)
     /* What is its own, in between: the refusals are not for want of a connection. */
     int before = count_refusals();
     assert_int_equal(natsConnection_PublishString(shop, "events.shop.v1.Anything", ""), NATS_OK);
+    assert_int_equal(natsConnection_PublishString(shop, "_INBOX_shop.turns", ""), NATS_OK);
     assert_int_equal(natsConnection_SubscribeSync(&subscription, shop, "_INBOX_shop.x"), NATS_OK);
     assert_int_equal(natsConnection_Flush(shop), NATS_OK);
     assert_int_equal(count_refusals(), before);
