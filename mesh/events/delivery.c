@@ -178,15 +178,43 @@ static mesh_code call_handler(mesh_work *self, mesh_delivery *const *deliveries,
     return code;
 }
 
+/* One that is to be handled, the `number`th. */
+typedef struct turn {
+    mesh_delivery *delivery;
+    size_t number;
+} turn;
+
+static int by_aggregate_and_number(const void *left, const void *right)
+{
+    const turn *a = left, *b = right;
+    const mesh_aggregate_name *one = &a->delivery->aggregate, *other = &b->delivery->aggregate;
+    if (one->hash != other->hash)
+        return one->hash < other->hash ? -1 : 1;
+    int order = one->type == other->type ? 0 : strcmp(one->type, other->type);
+    return order != 0 ? order : (a->number > b->number) - (a->number < b->number);
+}
+
+/* Lists those that are to be handled: by aggregates, in an order that is the same in all instances,
+ * so that handlers that change rows of theirs lock these in the same order. */
+static size_t list_turns(const mesh_work *self, mesh_delivery **list)
+{
+    turn turns[MESH_DELIVERY_BATCH];
+    size_t count = 0;
+    for (size_t i = 0; i < self->count; i++)
+        if (self->deliveries[i]->result == MESH_DELIVERY_HANDLED)
+            turns[count++] = (turn){self->deliveries[i], i};
+    qsort(turns, count, sizeof *turns, by_aggregate_and_number);
+    for (size_t i = 0; i < count; i++)
+        list[i] = turns[i].delivery;
+    return count;
+}
+
 /* One event each, or as many of one kind as follow each other. */
 static mesh_code call_handlers(mesh_work *self, mesh_error *err)
 {
     mesh_delivery *handled[MESH_DELIVERY_BATCH];
-    size_t count = 0;
+    size_t count = list_turns(self, handled);
     mesh_code code = MESH_OK;
-    for (size_t i = 0; i < self->count; i++)
-        if (self->deliveries[i]->result == MESH_DELIVERY_HANDLED)
-            handled[count++] = self->deliveries[i];
     for (size_t first = 0, end; first < count && code == MESH_OK; first = end) {
         const mesh_consumer *consumer = handled[first]->consumer;
         end = first + 1;
@@ -389,20 +417,9 @@ static void handle_one(mesh_work *self)
         end_others(self);
 }
 
-static int by_turn(const void *left, const void *right)
-{
-    const mesh_delivery *a = *(mesh_delivery *const *)left, *b = *(mesh_delivery *const *)right;
-    if (a->aggregate.hash != b->aggregate.hash)
-        return a->aggregate.hash < b->aggregate.hash ? -1 : 1;
-    if (a->version != b->version)
-        return a->version < b->version ? -1 : 1;
-    return (a->sequence > b->sequence) - (a->sequence < b->sequence);
-}
-
 bool mesh_delivery_handle(const mesh_delivery_settings *settings, mesh_delivery **deliveries,
                           size_t count, mesh_arena *arena)
 {
-    qsort(deliveries, count, sizeof(mesh_delivery *), by_turn);
     mesh_work self = {
         .settings = settings, .deliveries = deliveries, .count = count, .arena = arena};
     mesh_error err = {.code = MESH_OK}; /* each says it again when it is handled alone */

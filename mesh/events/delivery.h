@@ -52,6 +52,8 @@ typedef struct mesh_delivery {
     bool forced;       /* also when earlier versions are missing */
     int64_t fetched_ns;
     int64_t touched_ns; /* when the broker's ack wait began (anew) */
+    int64_t kept_ns;    /* when it was held last: what an aggregate has is taken and held anew when
+                         * a version of it was handled */
     bool seen;          /* others know of it while it waits */
     struct mesh_delivery *next;
 

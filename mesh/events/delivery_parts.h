@@ -22,7 +22,7 @@ typedef struct mesh_work {
 typedef mesh_code mesh_versions_fn(mesh_tx *tx, const char *consumer, mesh_aggregate *aggregates,
                                    size_t count, mesh_error *err);
 
-/* Reads the versions and gives every delivery its result, in the order of the stream. */
+/* Reads the versions and gives every delivery its result, in their order. */
 mesh_code mesh_place_all(mesh_work *work, mesh_versions_fn *read_versions, mesh_error *err);
 
 /* Whether it has waited for long enough; from the aggregate's last progress on. */

@@ -1,5 +1,7 @@
 #include "mesh/events/held.h"
 
+#include "mesh/base/clock.h"
+
 void mesh_held_init(mesh_held *self, size_t *all, size_t *all_bytes)
 {
     *self = (mesh_held){.all = all, .all_bytes = all_bytes};
@@ -19,6 +21,7 @@ void mesh_held_keep(mesh_held *self, mesh_delivery *delivery)
     delivery->held_for = delivery->missing;
     delivery->held_since_ns = delivery->gap_ns;
     delivery->held_behind_dead = delivery->missing_dead;
+    delivery->kept_ns = mesh_clock_monotonic_ns();
     delivery->next = NULL;
     *self->buckets[bucket].last = delivery;
     self->buckets[bucket].last = &delivery->next;
@@ -56,9 +59,9 @@ const mesh_delivery *mesh_held_any(const mesh_held *self)
     return NULL;
 }
 
-mesh_delivery *mesh_held_find(const mesh_held *self, uint64_t hash, int64_t version)
+const mesh_delivery *mesh_held_find(const mesh_held *self, uint64_t hash, int64_t version)
 {
-    mesh_delivery *d = self->buckets[hash % MESH_HELD_BUCKETS].first;
+    const mesh_delivery *d = self->buckets[hash % MESH_HELD_BUCKETS].first;
     while (d != NULL && (d->version != version || d->aggregate.hash != hash))
         d = d->next;
     return d;

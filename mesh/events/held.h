@@ -30,7 +30,7 @@ const mesh_delivery *mesh_held_any(const mesh_held *held);
 mesh_delivery *mesh_held_pop(mesh_held *held);
 
 /* One with this version, of an aggregate with this hash. */
-mesh_delivery *mesh_held_find(const mesh_held *held, uint64_t hash, int64_t version);
+const mesh_delivery *mesh_held_find(const mesh_held *held, uint64_t hash, int64_t version);
 
 /* Of each aggregate the one with the lowest version, so many at most; the others are the first the
  * next time. How many there are. */

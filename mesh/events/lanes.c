@@ -1,5 +1,7 @@
 #include "mesh/events/lanes.h"
 
+#include <stdint.h>
+
 #include "mesh/base/alloc.h"
 #include "mesh/base/clock.h"
 #include "mesh/base/cond.h"
@@ -26,38 +28,52 @@ enum {
      * out what it may give one by one, to one instance after the other, and each event of an
      * aggregate waits for another instance than the one before it. */
     CAPACITY_OF_ALL = MESH_EVENTS_MAX_UNANSWERED / 2,
-    LONG_HELD_MS = 5000, /* an event that waits longer keeps no others from being fetched */
-    LATE_PAUSE_MS = 500  /* of an event whose lane is stuck, until another instance may have it */
+    LONG_HELD_MS =
+        5000, /* without progress of its aggregate an event is in nobody's way after that */
+    LATE_PAUSE_MS = 500 /* of an event whose lane is stuck, until another instance may have it */
 };
 
-/* Slow handlers leave to other instances what they would not get to soon, and instances that wait
- * for each other what would only wait. */
-size_t mesh_lanes_capacity(const mesh_consumption *self)
+/* Slow handlers leave to other instances what they would not get to soon. */
+static size_t handlers_capacity(const mesh_consumption *self)
 {
     size_t capacity = 0;
     for (size_t i = 0; i < self->settings.lanes; i++) {
         size_t two = 2 * self->lanes[i].limit;
         capacity += two > WAITING_MIN ? two : WAITING_MIN;
     }
-    size_t others = mesh_turns_others(&self->turns);
-    size_t most = others > 0 ? CAPACITY_OF_ALL / (others + 1) : CAPACITY_MAX;
-    most = most < CAPACITY_MAX ? most : CAPACITY_MAX;
-    return capacity < most ? capacity : most;
+    return capacity < CAPACITY_MAX ? capacity : CAPACITY_MAX;
 }
 
-/* Of those in flight: what is held may wait for an event that has to be fetched. */
-static size_t filling(const mesh_consumption *self)
+/* Of those that wait for each other; alone an instance may have all. */
+static size_t share(const mesh_consumption *self)
 {
-    bool others = mesh_turns_others(&self->turns) > 0 && self->long_held < self->held;
-    return self->in_flight - (others ? self->long_held : self->held);
+    size_t others = mesh_turns_others(&self->turns);
+    return others > 0 ? CAPACITY_OF_ALL / (others + 1) : SIZE_MAX;
 }
 
+static size_t smaller(size_t a, size_t b)
+{
+    return a < b ? a : b;
+}
+
+static size_t left(size_t capacity, size_t taken)
+{
+    return taken < capacity ? capacity - taken : 0;
+}
+
+size_t mesh_lanes_capacity(const mesh_consumption *self)
+{
+    return smaller(handlers_capacity(self), share(self));
+}
+
+/* What is held may wait for an event that has to be fetched: it is in no handler's way, and in the
+ * instance's share only for some time. */
 size_t mesh_lanes_room(const mesh_consumption *self)
 {
-    size_t waiting = filling(self), capacity = mesh_lanes_capacity(self);
     if (self->bytes - self->held_bytes > WAITING_BYTES)
         return 0;
-    return waiting < capacity ? capacity - waiting : 0;
+    return smaller(left(handlers_capacity(self), self->in_flight - self->held),
+                   left(share(self), self->in_flight - smaller(self->long_held, self->held)));
 }
 
 /* ---- the queue of a lane ---- */
@@ -158,12 +174,11 @@ static mesh_turn *turn_of(mesh_lane *self, uint64_t hash)
 static void on_turn(void *context, const mesh_turn *turn)
 {
     mesh_lane *lane = lane_of(context, turn->hash);
-    mesh_delivery *held = mesh_held_find(&lane->held, turn->hash, turn->version + 1);
-    if (held == NULL) {
+    const mesh_delivery *held = mesh_held_find(&lane->held, turn->hash, turn->version + 1);
+    if (held == NULL)
         *turn_of(lane, turn->hash) = *turn;
-        return;
-    }
-    release_held(lane, held);
+    for (; held != NULL; held = mesh_held_find(&lane->held, turn->hash, turn->version + 1))
+        release_held(lane, held);
     pthread_cond_signal(&lane->work);
 }
 
@@ -221,7 +236,8 @@ static int64_t gap_pause_ms(mesh_consumption *self)
 static void put_off(mesh_lane *self, mesh_delivery *delivery)
 {
     if (has_room_to_hold(self)) {
-        delivery->gap_ns = mesh_clock_monotonic_ns();
+        if (delivery->gap_ns == 0)
+            delivery->gap_ns = mesh_clock_monotonic_ns();
         mesh_held_keep(&self->held, delivery);
         return;
     }
@@ -347,6 +363,16 @@ static void say_held(mesh_lane *self)
         mesh_turns_wait(&self->owner->turns, any->connection);
 }
 
+/* Of an aggregate the last version; how many there are then. */
+static size_t add_turn(mesh_turn *turns, size_t count, const mesh_delivery *delivery)
+{
+    size_t i = 0;
+    while (i < count && turns[i].hash != delivery->aggregate.hash)
+        i++;
+    turns[i] = (mesh_turn){delivery->aggregate.hash, delivery->version};
+    return i == count ? count + 1 : count;
+}
+
 /* Says which versions were handled, if others wait for them. */
 static void tell(mesh_lane *self, mesh_delivery *const *batch, size_t count)
 {
@@ -354,7 +380,7 @@ static void tell(mesh_lane *self, mesh_delivery *const *batch, size_t count)
     size_t told = 0;
     for (size_t i = 0; i < count; i++)
         if (got_done(batch[i]) && batch[i]->version > 0)
-            turns[told++] = (mesh_turn){batch[i]->aggregate.hash, batch[i]->version};
+            told = add_turn(turns, told, batch[i]);
     if (told > 0)
         mesh_turns_tell(&self->owner->turns, batch[0]->connection, turns, told);
 }
@@ -481,7 +507,7 @@ static void each(const mesh_lane *self, void (*fn)(mesh_delivery *delivery, void
 static void count_long_held(mesh_delivery *delivery, void *context)
 {
     touching *when = context;
-    when->long_held += when->now_ns > mesh_clock_add_ms(delivery->fetched_ns, LONG_HELD_MS);
+    when->long_held += when->now_ns > mesh_clock_add_ms(delivery->kept_ns, LONG_HELD_MS);
 }
 
 void mesh_lanes_touch(mesh_consumption *self)

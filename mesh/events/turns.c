@@ -12,6 +12,8 @@ enum {
     SAY_PERIOD_MS = 500, /* of who waits */
     WAITS_MS = 2000,     /* so long that holds for others */
     LISTEN_MS = 1000,
+    PENDING = 1024, /* messages; more are lost */
+    PENDING_BYTES = 4 * 1024 * 1024,
     NUMBER_BYTES = 8,
     TURN_BYTES = 2 * NUMBER_BYTES,
     MESSAGE_BYTES = NUMBER_BYTES + MESH_TURNS_MAX * TURN_BYTES,
@@ -74,14 +76,15 @@ static void note_other(mesh_turns *self, uint64_t id)
     self->others[place].until_ns = mesh_clock_deadline_ns(WAITS_MS);
 }
 
-/* What is no version, or has other lengths, is passed over. */
+/* What is no version is passed over, and so is what none of us wrote. */
 static void read_message(mesh_turns *self, const char *message, size_t size)
 {
-    if (size < NUMBER_BYTES || read_number(message) == self->self)
+    if (size < NUMBER_BYTES || size > MESSAGE_BYTES || size % TURN_BYTES != NUMBER_BYTES ||
+        read_number(message) == self->self)
         return;
     if (size == NUMBER_BYTES)
         note_other(self, read_number(message));
-    for (size_t at = NUMBER_BYTES; at + TURN_BYTES <= size; at += TURN_BYTES) {
+    for (size_t at = NUMBER_BYTES; at < size; at += TURN_BYTES) {
         mesh_turn turn = {read_number(message + at),
                           (int64_t)read_number(message + at + NUMBER_BYTES)};
         if (turn.version > 0 && turn.version < INT64_MAX)
@@ -112,6 +115,8 @@ void mesh_turns_begin(mesh_turns *self, natsConnection *connection)
     char subject[SUBJECT_BYTES];
     write_subject(self, subject);
     natsStatus status = natsConnection_SubscribeSync(&self->subscription, connection, subject);
+    if (status == NATS_OK)
+        status = natsSubscription_SetPendingLimits(self->subscription, PENDING, PENDING_BYTES);
     if (status == NATS_OK && pthread_create(&self->listener, NULL, listen, self) == 0)
         return;
     natsSubscription_Destroy(self->subscription);

@@ -3,7 +3,7 @@
  * another instance handles goes on when that is committed, and not at the next look at the
  * database. These are hints: one that is lost costs time, one that is wrong a transaction that
  * finds so. Who holds events says that it waits; who has heard that of another instance says for
- * some time which versions it handled. A service with one instance says nothing.
+ * some time which versions it handled.
  *
  * They are messages to "_INBOX_order.turns": 8 bytes that tell the instances apart, and nothing
  * more when it waits; otherwise 16 bytes for each version, the hash of the aggregate's id before
