@@ -92,8 +92,8 @@ enum {
 /*
  * The same for a handler that takes several events at once, so that it can change many rows by one
  * statement: as many as follow each other in the transaction, those of an aggregate together and in
- * their order, at least 1 and at most MESH_BATCH_MAX. When it fails, it gets each of them again alone. The thread's current trace
- * is that of the first one.
+ * their order, at least 1 and at most MESH_BATCH_MAX. When it fails, it gets each of them again
+ * alone. The thread's current trace is that of the first one.
  */
 typedef mesh_code mesh_consume_batch_fn(void (*handler)(void), void *self, mesh_tx *tx,
                                         const mesh_received *received, size_t count,
