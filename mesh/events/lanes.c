@@ -24,13 +24,12 @@ enum {
     LOOK_FIRST_MS = 5,
     LOOK_LAST_MS = 500,
     CAPACITY_MAX = MESH_EVENTS_MAX_UNANSWERED / 4, /* what is left is for others while one hangs */
-    /* Of all instances that wait for each other. Once no more may be unanswered, the broker deals
-     * out what it may give one by one, to one instance after the other, and each event of an
-     * aggregate waits for another instance than the one before it. */
+    /* Of all instances that wait for each other. Once nothing more may be unanswered all of them
+     * have requests waiting, and then the broker deals out what it may give one by one: each event
+     * of an aggregate waits for another instance than the one before it. */
     CAPACITY_OF_ALL = MESH_EVENTS_MAX_UNANSWERED / 2,
-    LONG_HELD_MS =
-        5000, /* without progress of its aggregate an event is in nobody's way after that */
-    LATE_PAUSE_MS = 500 /* of an event whose lane is stuck, until another instance may have it */
+    LONG_HELD_MS = 5000, /* without progress of its aggregate; it takes nobody's place then */
+    LATE_PAUSE_MS = 500  /* of an event whose lane is stuck, until another instance may have it */
 };
 
 /* Slow handlers leave to other instances what they would not get to soon. */
