@@ -151,8 +151,7 @@ size_t mesh_turns_others(const mesh_turns *self)
 void mesh_turns_tell(const mesh_turns *self, natsConnection *connection, const mesh_turn *handled,
                      size_t count)
 {
-    if (count > 0)
-        publish(self, connection, handled, count);
+    publish(self, connection, handled, count);
 }
 
 void mesh_turns_wait(mesh_turns *self, natsConnection *connection)

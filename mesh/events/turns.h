@@ -61,7 +61,7 @@ void mesh_turns_end(mesh_turns *turns);
 /* How many others wait for what this instance, or another one, handles. Held. */
 size_t mesh_turns_others(const mesh_turns *turns);
 
-/* Tells the others of versions that were committed, MESH_TURNS_MAX at most. Not held. */
+/* Tells the others of versions that were committed, 1 to MESH_TURNS_MAX. Not held. */
 void mesh_turns_tell(const mesh_turns *turns, natsConnection *connection, const mesh_turn *handled,
                      size_t count);
 

@@ -154,11 +154,16 @@ mesh_code bus_note(void *self, mesh_tx *tx, const mesh_event *meta,
 
 atomic_bool bus_may_go_on;
 
-mesh_code bus_note_when_told(void *self, mesh_tx *tx, const mesh_event *meta,
-                             const Stock__V1__StockLowered *event, mesh_error *err)
+void bus_wait_until_told(void)
 {
     while (!atomic_load(&bus_may_go_on))
         wait_a_moment();
+}
+
+mesh_code bus_note_when_told(void *self, mesh_tx *tx, const mesh_event *meta,
+                             const Stock__V1__StockLowered *event, mesh_error *err)
+{
+    bus_wait_until_told();
     return bus_note(self, tx, meta, event, err);
 }
 

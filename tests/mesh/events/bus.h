@@ -70,6 +70,7 @@ mesh_code bus_note(void *self, mesh_tx *tx, const mesh_event *meta,
 
 /* The same, once it is told that it may. */
 extern atomic_bool bus_may_go_on;
+void bus_wait_until_told(void);
 mesh_code bus_note_when_told(void *self, mesh_tx *tx, const mesh_event *meta,
                              const Stock__V1__StockLowered *event, mesh_error *err);
 

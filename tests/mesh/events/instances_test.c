@@ -255,8 +255,7 @@ static mesh_code tally(void *self, mesh_tx *tx, const mesh_event *meta,
 {
     (void)self;
     (void)meta;
-    while (!atomic_load(&bus_may_go_on))
-        wait_a_moment();
+    bus_wait_until_told();
     return mesh_tx_query(tx,
                          "INSERT INTO tally VALUES ($1, 1) ON CONFLICT (product_id)"
                          " DO UPDATE SET number = tally.number + 1",
